@@ -1,0 +1,67 @@
+"""The `dnas` command line: its commands, and the one place where errors meet the user."""
+
+import os
+import sys
+from typing import Annotated, Any
+
+import typer
+from typer.core import TyperGroup
+
+from dnas_cli import __version__, console
+from dnas_cli.errors import DnasError
+
+
+class _Group(TyperGroup):
+    """Turns every error into one message and its documented exit code."""
+
+    def invoke(self, ctx: Any) -> Any:
+        try:
+            return super().invoke(ctx)
+        except DnasError as error:
+            _report(str(error))
+            raise typer.Exit(error.exit_code) from error
+        except KeyboardInterrupt as error:
+            _report("interrupted.")
+            raise typer.Exit(130) from error
+        except (OSError, MemoryError, RuntimeError, ValueError, TypeError, LookupError) as error:
+            _report(f"{type(error).__name__}: {error}\nSet DNAS_DEBUG=1 for the traceback.")
+            raise typer.Exit(1) from error
+
+
+def _report(message: str) -> None:
+    """Print one error message, or the traceback when DNAS_DEBUG asks for it."""
+    if os.environ.get("DNAS_DEBUG") == "1":
+        import traceback
+
+        traceback.print_exc()
+    print(f"dnas: {message}", file=sys.stderr)
+
+
+app = typer.Typer(
+    cls=_Group,
+    name="dnas",
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+)
+
+
+def _version(value: bool) -> None:
+    if value:
+        print(f"dnas {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def main(
+    version: Annotated[
+        bool, typer.Option("--version", help="Print the version.", callback=_version, is_eager=True)
+    ] = False,
+) -> None:
+    """Search, train and apply segmentation networks designed for your scenes.
+
+    scenes + labels -> tile -> (encode, search, decode) for stages 1, 2, 3 -> retrain -> eval,
+    predict
+    """
+    console.configure()

@@ -1,0 +1,97 @@
+"""What a user sees while work goes on: log lines and progress bars, all on standard error.
+
+Results go to standard output and are printed by the commands; nothing here writes there.
+"""
+
+import logging
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+logger = logging.getLogger("dnas")
+
+_LOG_INTERVAL = 15.0  # seconds between progress lines where there is no terminal
+
+
+class _StandardError(logging.Handler):
+    """Writes to whatever `sys.stderr` is at the moment, so that redirection always works."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        prefix = {logging.WARNING: "warning: ", logging.ERROR: "error: "}.get(record.levelno, "")
+        print(prefix + record.getMessage(), file=sys.stderr, flush=True)
+
+
+def configure(level: int = logging.INFO) -> None:
+    """Send the log to standard error from `level` on (`logging.WARNING` for quiet)."""
+    if not any(isinstance(handler, _StandardError) for handler in logger.handlers):
+        logger.addHandler(_StandardError())
+    logger.propagate = False
+    logger.setLevel(level)
+
+
+@contextmanager
+def progress(description: str, total: int, unit: str = "step") -> Iterator[Callable[[int], None]]:
+    """Show the progress of a long step and yield the function that advances it.
+
+    On a terminal this is a bar with rate and remaining time; elsewhere a log line now and then.
+    """
+    if not logger.isEnabledFor(logging.INFO):
+        yield lambda count: None
+    elif sys.stderr.isatty():
+        with _bar(description, total, unit) as advance:
+            yield advance
+    else:
+        with _lines(description, total, unit) as advance:
+            yield advance
+
+
+@contextmanager
+def _bar(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    from rich.console import Console
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        ProgressColumn,
+        Task,
+        TextColumn,
+        TimeRemainingColumn,
+    )
+    from rich.text import Text
+
+    class Rate(ProgressColumn):
+        def render(self, task: Task) -> Text:
+            return Text(f"{task.speed or 0.0:.1f} {unit}/s", style="progress.data.speed")
+
+    with Progress(
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        Rate(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+    ) as bars:
+        task = bars.add_task(description, total=total)
+        yield lambda count: bars.advance(task, count)
+
+
+@contextmanager
+def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], None]]:
+    done, start = 0, time.monotonic()
+    spoken = start
+
+    def advance(count: int) -> None:
+        nonlocal done, spoken
+        done += count
+        now = time.monotonic()
+        if now - spoken >= _LOG_INTERVAL and done < total:
+            spoken = now
+            rate = done / (now - start)
+            left = (total - done) / rate if rate else 0.0
+            logger.info(
+                "%s: %d of %d, %.1f %s/s, %.0f s left", description, done, total, rate, unit, left
+            )
+
+    yield advance

@@ -1,0 +1,48 @@
+"""The errors a user can meet, each with its documented exit code.
+
+An error carries one message: what is wrong, with which file, and what to do. It is raised where the
+fact is known and printed once, by the command line.
+"""
+
+
+class DnasError(Exception):
+    """Something went wrong that is not covered by a more telling kind.
+
+    Args:
+        what: One sentence that says what is wrong and names the file.
+        remedy: What to do about it; printed on a line of its own.
+    """
+
+    exit_code = 1
+
+    def __init__(self, what: str, remedy: str = "") -> None:
+        super().__init__(what)
+        self.what = what
+        self.remedy = remedy
+
+    def __str__(self) -> str:
+        return f"{self.what}\n{self.remedy}" if self.remedy else self.what
+
+
+class UsageError(DnasError):
+    """The command was called with values that cannot work."""
+
+    exit_code = 2
+
+
+class RunStateError(DnasError):
+    """What exists is in the way: locked, other settings, an output that is already there."""
+
+    exit_code = 3
+
+
+class DataError(DnasError):
+    """An input file is missing, damaged or not what it should be."""
+
+    exit_code = 4
+
+
+class Interrupted(DnasError):
+    """The user stopped the work; the state is saved."""
+
+    exit_code = 130

@@ -1,0 +1,1 @@
+"""Metrics, evaluation of a model on tiles or folders, and plain reference classifiers."""

@@ -1,0 +1,1 @@
+"""Prediction over whole scenes: windows, blending, streaming, writers."""

@@ -1,0 +1,1 @@
+"""The self-contained model file: weights, architecture, classes, bands, normalisation."""

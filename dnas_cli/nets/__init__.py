@@ -1,0 +1,1 @@
+"""Torch modules built from a coding: operators, cells, the network and its cost."""

@@ -1,0 +1,25 @@
+"""The device a command computes on."""
+
+import torch
+
+from dnas_cli.errors import UsageError
+
+
+def resolve_device(name: str) -> torch.device:
+    """Return the device for `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; `auto` takes the fastest.
+
+    Raises:
+        UsageError: There is no such device on this machine.
+    """
+    if name == "auto":
+        if torch.cuda.is_available():
+            return torch.device("cuda")
+        return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
+    kind, _, index = name.partition(":")
+    if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdigit())):
+        raise UsageError(f"--device {name}: unknown.", "Give auto, cpu, cuda, cuda:N or mps.")
+    if kind == "cuda" and (index or "0") not in map(str, range(torch.cuda.device_count())):
+        raise UsageError(f"--device {name}: not on this machine.", "Give --device cpu or auto.")
+    if kind == "mps" and not torch.backends.mps.is_available():
+        raise UsageError("--device mps: not on this machine.", "Give --device cpu or auto.")
+    return torch.device(name)

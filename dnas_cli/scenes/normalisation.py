@@ -1,0 +1,60 @@
+"""The step from band values to network input, the same in training and in mapping."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+@dataclass(frozen=True)
+class Normalisation:
+    """`(x * scale - mean) / std`, per band (method, section 6).
+
+    Attributes:
+        scale: Factor applied to raw band values, one for all bands.
+        mean: Mean of the scaled values, per band.
+        std: Standard deviation of the scaled values, per band.
+    """
+
+    scale: float
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def __post_init__(self) -> None:
+        if len(self.mean) != len(self.std):
+            raise ValueError("normalisation needs as many means as standard deviations")
+        if not all(value > 0 for value in self.std):
+            raise ValueError("normalisation needs standard deviations above zero")
+
+    def apply(
+        self, image: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Normalise an image and fill its invalid pixels with the mean, which is zero then.
+
+        Args:
+            image: (B, H, W) raw band values of any dtype.
+            valid: (H, W) true where the pixel holds data; all of them when missing.
+
+        Returns:
+            (B, H, W) float32.
+        """
+        mean = np.array(self.mean, np.float32)[:, None, None]
+        std = np.array(self.std, np.float32)[:, None, None]
+        result = (image.astype(np.float32) * np.float32(self.scale) - mean) / std
+        if valid is not None:
+            result[:, ~valid] = 0.0
+        return result
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the normalisation as plain data."""
+        return {"scale": self.scale, "mean": list(self.mean), "std": list(self.std)}
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "Normalisation":
+        """Build a normalisation from plain data."""
+        return Normalisation(
+            float(value["scale"]),
+            tuple(float(mean) for mean in value["mean"]),
+            tuple(float(std) for std in value["std"]),
+        )

@@ -1,0 +1,62 @@
+"""Classes, their colours, and the exact translation between colour labels and class indices."""
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+IGNORE = 255  # index of pixels without a label, in every index label and every map
+
+
+@dataclass(frozen=True)
+class LandClass:
+    """One class of a dataset: its name and its colour (red, green, blue in 0..255)."""
+
+    name: str
+    colour: tuple[int, int, int]
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the class as plain data."""
+        return {"name": self.name, "colour": list(self.colour)}
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "LandClass":
+        """Build a class from plain data."""
+        red, green, blue = (int(channel) for channel in value["colour"])
+        return LandClass(str(value["name"]), (red, green, blue))
+
+
+def palette_table(classes: tuple[LandClass, ...]) -> npt.NDArray[np.uint8]:
+    """Return the (256, 3) colour table of an index image; unused and ignored indices are black."""
+    table = np.zeros((256, 3), np.uint8)
+    for index, land_class in enumerate(classes):
+        table[index] = land_class.colour
+    return table
+
+
+def colours_to_indices(
+    colours: npt.NDArray[np.uint8], classes: tuple[LandClass, ...]
+) -> npt.NDArray[np.uint8]:
+    """Translate a colour label to class indices by exact colour (method, section 7).
+
+    Nearest-colour decoding is wrong on real label files, which hold off-palette noise: any colour
+    that is not a class's own becomes `IGNORE`.
+
+    Args:
+        colours: (H, W, 3) red, green, blue.
+        classes: The classes; position is the index.
+
+    Returns:
+        (H, W) class indices.
+    """
+    packed = _pack(colours.astype(np.int64))  # (H, W)
+    indices = np.full(packed.shape, IGNORE, np.uint8)
+    for index, land_class in enumerate(classes):
+        indices[packed == _pack(np.array(land_class.colour, np.int64))] = index
+    return indices
+
+
+def _pack(colours: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
+    red, green, blue = colours[..., 0], colours[..., 1], colours[..., 2]
+    return (red << 16) | (green << 8) | blue

@@ -1,0 +1,1 @@
+"""The lattice, the three search spaces, codings and their decoders. Pure data, no torch."""

@@ -1,0 +1,237 @@
+"""The codings that the stages hand to each other, and their files.
+
+    stage 1 space -> path coding -> stage 2 space -> connection coding -> stage 3 space
+    -> architecture coding
+
+Each is a frozen value with a sealed JSON form; a value read from a file knows its own hash and the
+hash of what it was derived from.
+"""
+
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, ClassVar, Self
+
+from dnas_cli.errors import DataError
+from dnas_cli.space.documents import read_document, seal, write_document
+from dnas_cli.space.lattice import Edge, Graph, edge, make_graph, prune
+from dnas_cli.space.operators import OPERATORS
+from dnas_cli.space.spaces import check_path, connection_space, core_edges, path_space
+
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class Coding:
+    """What every coding has: a schema, a parent, a hash, a file form."""
+
+    schema: ClassVar[str]
+    derived_from: str | None = field(default=None, kw_only=True)
+
+    def body(self) -> dict[str, Any]:
+        """Return the content as plain data."""
+        raise NotImplementedError
+
+    @classmethod
+    def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
+        """Build the coding from plain data; ValueError, KeyError or TypeError if it cannot be."""
+        raise NotImplementedError
+
+    def document(self) -> dict[str, Any]:
+        """Return the sealed document."""
+        return seal(self.schema, VERSION, self.body(), self.derived_from)
+
+    @property
+    def hash(self) -> str:
+        """The content hash, `sha256:<hex>`."""
+        return str(self.document()["hash"])
+
+    def write(self, path: Path) -> None:
+        """Write the coding to a file, atomically."""
+        write_document(path, self.document())
+
+    @classmethod
+    def read(cls, path: Path) -> Self:
+        """Read the coding from a file.
+
+        Raises:
+            DataError: The file is missing, damaged, edited, or of another kind.
+        """
+        return cls.from_document(read_document(path, cls.schema, VERSION), str(path))
+
+    @classmethod
+    def from_document(cls, document: dict[str, Any], name: str) -> Self:
+        """Build the coding from a document; `name` says where it came from in errors."""
+        try:
+            return cls.from_body(document, document.get("derived_from"))
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{name}: is not a valid {cls.schema} ({error}).") from error
+
+
+@dataclass(frozen=True)
+class SearchSpace(Coding):
+    """The space of one stage: the graph that is searched.
+
+    Attributes:
+        stage: 1, 2 or 3.
+        graph: Nodes and edges, pruned.
+        path: The path below which stage 2 searches; empty in the other stages.
+    """
+
+    schema: ClassVar[str] = "dnas/search-space"
+    stage: int
+    graph: Graph
+    path: tuple[int, ...] = ()
+
+    @property
+    def core(self) -> tuple[Edge, ...]:
+        """The edges of constant weight 1 (stage 2)."""
+        return core_edges(self.path) if self.stage == 2 else ()
+
+    def body(self) -> dict[str, Any]:
+        body: dict[str, Any] = {
+            "stage": self.stage,
+            "layers": self.graph.layers,
+            "edges": _edges_to_json(self.graph),
+        }
+        if self.stage == 2:
+            body["path"] = list(self.path)
+        if self.stage == 3:
+            body["operators"] = list(OPERATORS)
+        return body
+
+    @classmethod
+    def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
+        stage, path = (
+            _integer(body["stage"]),
+            tuple(_integer(item) for item in body.get("path", [])),
+        )
+        graph = _graph_from_json(body)
+        if stage not in (1, 2, 3):
+            raise ValueError(f"stage {stage} does not exist")
+        if stage == 1 and graph != path_space(graph.layers):
+            raise ValueError("the edges are not those of the path-level space")
+        if stage == 2 and graph != connection_space(path):
+            raise ValueError("the edges are not those of the connection-level space below the path")
+        if stage == 3 and body["operators"] != list(OPERATORS):
+            raise ValueError("the operators are not the ten candidates")
+        return cls(stage, graph, path, derived_from=derived_from)
+
+
+@dataclass(frozen=True)
+class PathCoding(Coding):
+    """The result of stage 1: a scale per layer."""
+
+    schema: ClassVar[str] = "dnas/path-coding"
+    scales: tuple[int, ...]
+
+    def body(self) -> dict[str, Any]:
+        return {"layers": len(self.scales), "path": list(self.scales)}
+
+    @classmethod
+    def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
+        scales = tuple(_integer(scale) for scale in body["path"])
+        check_path(scales)
+        return cls(scales, derived_from=derived_from)
+
+
+@dataclass(frozen=True)
+class ConnectionCoding(Coding):
+    """The result of stage 2: the connections that live."""
+
+    schema: ClassVar[str] = "dnas/connection-coding"
+    graph: Graph
+
+    def body(self) -> dict[str, Any]:
+        return {"layers": self.graph.layers, "edges": _edges_to_json(self.graph)}
+
+    @classmethod
+    def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
+        return cls(_graph_from_json(body), derived_from=derived_from)
+
+
+@dataclass(frozen=True)
+class ArchitectureCoding(Coding):
+    """The result of stage 3: connections and the operators of every node.
+
+    Attributes:
+        graph: Nodes and edges, pruned.
+        operators: Per node, in the order of `graph.nodes`, its operators in index order.
+    """
+
+    schema: ClassVar[str] = "dnas/architecture-coding"
+    graph: Graph
+    operators: tuple[tuple[str, ...], ...]
+
+    def body(self) -> dict[str, Any]:
+        return {
+            "layers": self.graph.layers,
+            "edges": _edges_to_json(self.graph),
+            "operators": {
+                node.key: list(names)
+                for node, names in zip(self.graph.nodes, self.operators, strict=True)
+            },
+        }
+
+    @classmethod
+    def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
+        graph = _graph_from_json(body)
+        named = body["operators"]
+        expected = [node.key for node in graph.nodes]
+        if sorted(named) != sorted(expected):
+            raise ValueError("operators are not given for exactly the nodes that live")
+        return cls(
+            graph, tuple(_operators(named[key]) for key in expected), derived_from=derived_from
+        )
+
+
+def first_space(layers: int) -> SearchSpace:
+    """Return the space of stage 1."""
+    return SearchSpace(1, path_space(layers))
+
+
+def second_space(path: PathCoding) -> SearchSpace:
+    """Return the space of stage 2 below a path."""
+    return SearchSpace(2, connection_space(path.scales), path.scales, derived_from=path.hash)
+
+
+def third_space(connections: ConnectionCoding) -> SearchSpace:
+    """Return the space of stage 3 over the connections kept."""
+    return SearchSpace(3, connections.graph, derived_from=connections.hash)
+
+
+def _operators(names: Any) -> tuple[str, ...]:
+    if not isinstance(names, list) or not names or not all(name in OPERATORS for name in names):
+        unknown = [name for name in names if name not in OPERATORS] if names else names
+        raise ValueError(f"unknown operators {unknown}")
+    if names != [name for name in OPERATORS if name in names]:
+        raise ValueError("operators are repeated or not in index order")
+    return tuple(names)
+
+
+def _edges_to_json(graph: Graph) -> list[list[list[int]]]:
+    return [
+        [[item.source.layer, item.source.scale], [item.target.layer, item.target.scale]]
+        for item in graph.edges
+    ]
+
+
+def _graph_from_json(body: dict[str, Any]) -> Graph:
+    """Read the graph, and require that it is pruned: no dead cell is ever built."""
+    edges = [
+        edge((_integer(a), _integer(b)), (_integer(c), _integer(d)))
+        for (a, b), (c, d) in body["edges"]
+    ]
+    if len(set(edges)) != len(edges):
+        raise ValueError("an edge is repeated")
+    graph = make_graph(_integer(body["layers"]), edges)
+    if not graph.outputs:
+        raise ValueError("no node of the last layer has an input")
+    if prune(graph) != graph:
+        raise ValueError("some nodes reach no output or get no input")
+    return graph
+
+
+def _integer(value: Any) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise TypeError(f"{value!r} is not a whole number")
+    return value

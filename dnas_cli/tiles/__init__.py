@@ -1,0 +1,1 @@
+"""Tile sets: dataset descriptions, cutting, statistics, splits."""

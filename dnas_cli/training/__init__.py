@@ -1,0 +1,1 @@
+"""Loaders, augmentation, losses, the one training loop and its checkpoints."""
