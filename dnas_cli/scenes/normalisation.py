@@ -41,6 +41,8 @@ class Normalisation:
         """
         mean = np.array(self.mean, np.float32)[:, None, None]
         std = np.array(self.std, np.float32)[:, None, None]
+        if valid is not None:  # first of all: scaling a nodata value of -3.4e38 would overflow
+            image = np.where(valid, image, np.zeros((), image.dtype))
         result = (image.astype(np.float32) * np.float32(self.scale) - mean) / std
         if valid is not None:
             result[:, ~valid] = 0.0

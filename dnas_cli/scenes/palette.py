@@ -50,13 +50,14 @@ def colours_to_indices(
     Returns:
         (H, W) class indices.
     """
-    packed = _pack(colours.astype(np.int64))  # (H, W)
+    packed = _pack(colours)  # (H, W)
     indices = np.full(packed.shape, IGNORE, np.uint8)
     for index, land_class in enumerate(classes):
-        indices[packed == _pack(np.array(land_class.colour, np.int64))] = index
+        np.putmask(indices, packed == _pack(np.array(land_class.colour, np.uint8)), index)
     return indices
 
 
-def _pack(colours: npt.NDArray[np.int64]) -> npt.NDArray[np.int64]:
-    red, green, blue = colours[..., 0], colours[..., 1], colours[..., 2]
-    return (red << 16) | (green << 8) | blue
+def _pack(colours: npt.NDArray[np.uint8]) -> npt.NDArray[np.uint32]:
+    # 32 bits a pixel, not 64: labels of whole scenes pass through here.
+    red, green, blue = (colours[..., channel].astype(np.uint32) for channel in range(3))
+    return np.asarray((red << 16) | (green << 8) | blue, np.uint32)

@@ -1,0 +1,95 @@
+"""A preview: the scene in natural brightness under the colours of its map, with a legend."""
+
+from collections.abc import Sequence
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.enums import Resampling
+
+from dnas_cli.files import write_bytes
+from dnas_cli.scenes.palette import IGNORE, LandClass, palette_table
+from dnas_cli.scenes.raster import Scene, without_georeference
+
+_LONGEST = 2000  # pixels
+_STRENGTH = 0.45  # of the class colours
+_RGB = ("red", "green", "blue")
+
+
+def write_overlay(target: Path, scene: Scene, draft: Path, classes: Sequence[LandClass]) -> None:
+    """Write a preview PNG of a map over its scene, at most 2000 pixels on the longer side.
+
+    Pixels without data are transparent.
+
+    Args:
+        target: The file; replaced atomically.
+        scene: The scene, open.
+        draft: Its map as a GeoTIFF of class indices.
+        classes: The classes; position is the index.
+    """
+    from PIL import Image
+
+    values, _ = scene.preview(_LONGEST)
+    with without_georeference(), rasterio.open(draft) as raster:
+        indices = raster.read(1, out_shape=values.shape[1:], resampling=Resampling.nearest)
+    shown = indices != IGNORE
+    picture = _natural(values[_picture_bands(scene.bands)], shown)  # (h, w, 3)
+    colours = palette_table(tuple(classes))[indices]
+    mixed = picture * (1 - _STRENGTH) + colours * _STRENGTH
+    rgba = np.dstack([mixed.astype(np.uint8), np.where(shown, 255, 0).astype(np.uint8)])
+    image = Image.fromarray(rgba)
+    present = [item for index, item in enumerate(classes) if (indices == index).any()]
+    content = BytesIO()
+    _with_legend(image, present).save(content, format="PNG")
+    write_bytes(target, content.getvalue())
+
+
+def _picture_bands(bands: Sequence[str]) -> list[int]:
+    """Choose three bands: red, green, blue by name, else the first three, else the first one."""
+    names = [name.lower() for name in bands]
+    if all(colour in names for colour in _RGB):
+        return [names.index(colour) for colour in _RGB]
+    return [0, 1, 2] if len(names) >= 3 else [0, 0, 0]
+
+
+def _natural(values: npt.NDArray[Any], shown: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+    """Stretch bands (3, h, w) between their 2nd and 98th percentiles: (h, w, 3) in 0..255."""
+    picture = np.zeros((*shown.shape, 3))
+    if not shown.any():
+        return picture
+    for channel, band in enumerate(values):
+        low, high = np.percentile(band[shown].astype(np.float64), (2, 98))
+        span = high - low or 1.0
+        stretched = np.clip((band[shown].astype(np.float64) - low) / span, 0, 1)
+        picture[shown, channel] = 255 * stretched
+    return picture
+
+
+def _with_legend(image: Any, classes: Sequence[LandClass]) -> Any:
+    """Put the names of the classes that occur below the picture."""
+    from PIL import Image, ImageDraw, ImageFont
+
+    font = ImageFont.load_default(size=14)
+    line, margin, swatch = 22, 8, 14
+    widths = [swatch + 6 + int(font.getlength(item.name)) + 16 for item in classes]
+    width = max([image.width, *(item + 2 * margin for item in widths)])
+    places, x, y = [], margin, margin
+    for item_width in widths:
+        if x > margin and x + item_width > width - margin:
+            x, y = margin, y + line
+        places.append((x, y))
+        x += item_width
+    height = image.height + (y + line + margin if classes else 0)
+    page = Image.new("RGBA", (width, height), (255, 255, 255, 255))
+    page.paste((255, 255, 255, 0), (0, 0, width, image.height))
+    page.paste(image, ((width - image.width) // 2, 0))
+    draw = ImageDraw.Draw(page)
+    for item, (x, y) in zip(classes, places, strict=True):
+        top = image.height + y
+        box = (x, top, x + swatch, top + swatch)
+        draw.rectangle(box, fill=item.colour, outline=(90, 90, 90))
+        draw.text((x + swatch + 6, top - 2), item.name, fill=(30, 30, 30), font=font)
+    return page

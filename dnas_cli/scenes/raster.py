@@ -1,0 +1,414 @@
+"""Reading rasters: bands by name or number, by window, with one answer to "is there data here?".
+
+Values are read as stored. A scale and offset that the file declares are applied only when asked
+for, because tiles keep stored values too and a network knows no others.
+"""
+
+import math
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+
+from dnas_cli.errors import DataError, UsageError
+
+_UNNAMED = {ColorInterp.undefined, ColorInterp.gray, ColorInterp.grey, ColorInterp.palette}
+
+
+@dataclass(frozen=True)
+class Window:
+    """A rectangle of pixels that lies inside a raster."""
+
+    row: int
+    column: int
+    height: int
+    width: int
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """Where a raster lies, in every form a file may say it; `None` or empty where it does not.
+
+    Attributes:
+        crs_wkt: Coordinate reference system of the transform, as WKT.
+        transform: Affine coefficients (a, b, c, d, e, f): x = a*column + b*row + c,
+            y = d*column + e*row + f.
+        gcps: Ground control points, as rasterio holds them.
+        gcp_crs_wkt: Coordinate reference system of the ground control points.
+        rpcs: Rational polynomial coefficients, as rasterio holds them.
+    """
+
+    crs_wkt: str | None = None
+    transform: tuple[float, float, float, float, float, float] | None = None
+    gcps: tuple[Any, ...] = ()
+    gcp_crs_wkt: str | None = None
+    rpcs: Any = None
+
+    @property
+    def has_map_coordinates(self) -> bool:
+        """Whether a pixel has map coordinates by the transform and its CRS."""
+        return self.crs_wkt is not None and self.transform is not None
+
+
+@contextmanager
+def without_georeference() -> Iterator[None]:
+    """Let rasters without georeference pass without a warning; pictures have none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+@contextmanager
+def block_cache(size: int) -> Iterator[None]:
+    """Bound the decoded blocks that GDAL keeps, in bytes; its default is 5 % of all memory."""
+    with rasterio.Env(GDAL_CACHEMAX=size):
+        yield
+
+
+def open_scene(
+    path: str | Path,
+    bands: Sequence[str | int] | None = None,
+    nodata: float | None = None,
+    scaled: bool = False,
+) -> "Scene":
+    """Open a raster for reading.
+
+    Args:
+        path: A file, or anything rasterio opens (`/vsicurl/...`, `s3://...`).
+        bands: Bands in the wanted order, by name or 1-based number; all but alpha when missing.
+            The number of an alpha band reads it as data, and then it masks nothing: GDAL calls
+            the fourth band of many R G B NIR files alpha.
+        nodata: Value that means "no data", in stored values; replaces the file's own.
+        scaled: Apply the file's scale and offset; values are float32 then.
+
+    Raises:
+        DataError: The file cannot be opened, or holds complex numbers.
+        UsageError: A wanted band does not exist.
+    """
+    try:
+        # An own environment sends GDAL's warnings to the log instead of to the terminal.
+        with without_georeference(), rasterio.Env():
+            dataset = rasterio.open(str(path))
+    except (RasterioError, OSError, ValueError) as error:
+        raise _cannot_open(path, error) from error
+    try:
+        return Scene(str(path), dataset, bands, nodata, scaled)
+    except BaseException:
+        dataset.close()
+        raise
+
+
+def _cannot_open(path: str | Path, error: Exception) -> DataError:
+    local = Path(path)
+    if "://" not in str(path) and not str(path).startswith("/vsi"):
+        if not local.exists() and ":" not in str(path):
+            return DataError(f"{path}: no such file.")
+        if local.is_dir():
+            return DataError(f"{path}: is a folder, not a raster.")
+    reason = str(error).removeprefix(f"'{path}' ").rstrip(".")
+    return DataError(
+        f"{path}: cannot be opened as a raster ({reason}).",
+        "Check that the file is whole (`rio info FILE` or `gdalinfo FILE`).",
+    )
+
+
+class Scene:
+    """An open raster; use it as a context manager.
+
+    Attributes:
+        path: The name it was opened by.
+        width: Pixels per row.
+        height: Rows.
+        bands: Names of the selected bands, in order: the file's description, else its colour
+            interpretation, else the 1-based number.
+        file_bands: Names of all bands of the file but alpha.
+        alpha_band: 1-based number of the band that the file calls alpha, if there is one.
+        dtype: NumPy name of the values that `read` returns.
+        stored_dtype: NumPy name of the values in the file.
+        nodata: The value that means "no data", in stored values, if there is one.
+        georeference: Where it lies.
+        scales: Declared scale per selected band (1 where none is).
+        offsets: Declared offset per selected band (0 where none is).
+        has_mask: Whether a mask or an alpha band says which pixels hold data.
+    """
+
+    def __init__(
+        self,
+        path: str,
+        dataset: Any,
+        bands: Sequence[str | int] | None = None,
+        nodata: float | None = None,
+        scaled: bool = False,
+    ) -> None:
+        self.path = path
+        self.dataset = dataset
+        self.width: int = dataset.width
+        self.height: int = dataset.height
+        if not dataset.indexes:
+            raise _no_bands(path, dataset)
+        alpha = _alpha_band(dataset)
+        numbers = [index for index in dataset.indexes if index != alpha] or [1]
+        names = _band_names(dataset, numbers)
+        self.file_bands = tuple(names)
+        self._numbers = _select(path, numbers, names, alpha, bands)
+        self.bands = tuple(
+            names[numbers.index(number)] if number in numbers else str(number)
+            for number in self._numbers
+        )
+        # Whoever asks for the alpha band by number knows that it holds something else.
+        self.alpha_band = alpha
+        self._alpha = None if alpha in self._numbers else alpha
+        kinds = {dataset.dtypes[number - 1] for number in self._numbers}
+        if any(np.dtype(_numpy_name(kind)).kind == "c" for kind in kinds):
+            raise DataError(
+                f"{path}: holds complex numbers ({', '.join(sorted(kinds))}).",
+                "Convert it to amplitude or intensity first; networks read real values.",
+            )
+        self.stored_dtype = str(np.result_type(*(np.dtype(_numpy_name(kind)) for kind in kinds)))
+        self.scales = tuple(float(dataset.scales[number - 1]) for number in self._numbers)
+        self.offsets = tuple(float(dataset.offsets[number - 1]) for number in self._numbers)
+        self._scaled = scaled and self.declares_scale
+        self.dtype = "float32" if self._scaled else self.stored_dtype
+        declared = [dataset.nodatavals[number - 1] for number in self._numbers]
+        self._nodata = [nodata] * len(self._numbers) if nodata is not None else declared
+        self.nodata: float | None = self._nodata[0]
+        self.has_mask = self._finds_mask()
+        self.georeference = _georeference(dataset)
+
+    def __enter__(self) -> "Scene":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.dataset.close()
+
+    @property
+    def declares_scale(self) -> bool:
+        """Whether the file says that its values are to be scaled or shifted."""
+        return any(scale != 1 for scale in self.scales) or any(shift != 0 for shift in self.offsets)
+
+    @property
+    def has_validity(self) -> bool:
+        """Whether any pixel can be invalid: nodata, a mask or alpha, or numbers that can be NaN."""
+        may_be_nan = np.dtype(self.stored_dtype).kind == "f"
+        return may_be_nan or self.has_mask or any(value is not None for value in self._nodata)
+
+    def read(self, window: Window) -> npt.NDArray[Any]:
+        """Read the selected bands: (B, h, w) in `dtype`.
+
+        Raises:
+            DataError: The file is damaged there.
+        """
+        values = self._read(self._numbers, window)
+        return self._scale(values) if self._scaled else values
+
+    def valid(self, window: Window) -> npt.NDArray[np.bool_]:
+        """Tell which pixels hold data: (h, w).
+
+        A pixel holds none where the mask or alpha says so, where any band is not a finite number,
+        or where bands hold the nodata value (see `_holds_nodata`).
+        """
+        return self.read_with_validity(window)[1]
+
+    def read_with_validity(self, window: Window) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        """Read `read(window)` and `valid(window)` in one go."""
+        return self._read_with_validity(window, None)
+
+    def preview(self, longest: int) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        """Read a reduced picture of the whole scene, with overviews where the file has them.
+
+        Args:
+            longest: Most pixels on the longer side of the result.
+
+        Returns:
+            Values (B, h, w) in `dtype` and the pixels that hold data (h, w).
+        """
+        ratio = max(1.0, max(self.height, self.width) / longest)
+        shape = (max(1, round(self.height / ratio)), max(1, round(self.width / ratio)))
+        whole = Window(0, 0, self.height, self.width)
+        return self._read_with_validity(whole, shape)
+
+    def _read_with_validity(
+        self, window: Window, shape: tuple[int, int] | None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+        values = self._read(self._numbers, window, shape)
+        valid = ~_holds_nodata(values, self._nodata)
+        if values.dtype.kind == "f":
+            for band in values:
+                valid &= np.isfinite(band)
+        if self.has_mask:
+            valid &= self._mask(window, shape)
+        return (self._scale(values) if self._scaled else values), valid
+
+    def _read(
+        self, numbers: Sequence[int], window: Window, shape: tuple[int, int] | None = None
+    ) -> npt.NDArray[Any]:
+        out_shape = None if shape is None else (len(numbers), *shape)
+        with self._reading(window):
+            values: npt.NDArray[Any] = self.dataset.read(
+                list(numbers), window=_slices(window), out_shape=out_shape
+            )
+        return values
+
+    def _mask(self, window: Window, shape: tuple[int, int] | None = None) -> npt.NDArray[np.bool_]:
+        with self._reading(window):
+            if self._alpha is not None:
+                # Read the band itself: GDAL squeezes 16-bit alpha into 8 bits.
+                alpha = self.dataset.read(self._alpha, window=_slices(window), out_shape=shape)
+                return np.asarray(alpha > 0)
+            flags = self.dataset.mask_flag_enums[self._numbers[0] - 1]
+            shared = MaskFlags.per_dataset in flags
+            numbers = self._numbers[:1] if shared else self._numbers
+            out_shape = None if shape is None else (len(numbers), *shape)
+            masks = self.dataset.read_masks(numbers, window=_slices(window), out_shape=out_shape)
+        return np.asarray((masks > 0).all(axis=0))
+
+    def _finds_mask(self) -> bool:
+        if self._alpha is not None:
+            return True
+        flags = [set(self.dataset.mask_flag_enums[number - 1]) for number in self._numbers]
+        no_mask = {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}
+        return any(not flag & no_mask for flag in flags)
+
+    def _scale(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+        scales = np.array(self.scales)[:, None, None]
+        offsets = np.array(self.offsets)[:, None, None]
+        return np.asarray(values * scales + offsets, np.float32)
+
+    @contextmanager
+    def _reading(self, window: Window) -> Iterator[None]:
+        try:
+            yield
+        except (RasterioError, OSError) as error:
+            reason = str(error.__cause__ or error).rstrip(".")
+            raise DataError(
+                f"{self.path}: cannot be read at row {window.row}, column {window.column} "
+                f"({reason}).",
+                "The file is damaged or cut short; get a whole copy.",
+            ) from error
+
+
+def _numpy_name(dtype: str) -> str:
+    # GDAL's complex integers have no counterpart in NumPy; they read as complex64.
+    return "complex64" if dtype == "complex_int16" else dtype
+
+
+def _slices(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
+    return (
+        (window.row, window.row + window.height),
+        (window.column, window.column + window.width),
+    )
+
+
+def _no_bands(path: str, dataset: Any) -> DataError:
+    parts = list(dataset.subdatasets)
+    if parts:
+        return DataError(
+            f"{path}: holds {len(parts)} rasters, none of them its own.",
+            f"Name one of them, for example {parts[0]}",
+        )
+    return DataError(f"{path}: holds no bands.")
+
+
+def _band_names(dataset: Any, numbers: Sequence[int]) -> list[str]:
+    """Name bands by description, else by colour, else by number; by number if names repeat."""
+    names = []
+    for number in numbers:
+        description = (dataset.descriptions[number - 1] or "").strip()
+        meaning = dataset.colorinterp[number - 1]
+        colour = "" if meaning in _UNNAMED else meaning.name.lower()
+        names.append(description or colour or str(number))
+    if len({name.lower() for name in names}) < len(names):
+        return [str(number) for number in numbers]
+    return names
+
+
+def _alpha_band(dataset: Any) -> int | None:
+    for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True):
+        if meaning == ColorInterp.alpha and dataset.count > 1:
+            return int(index)
+    return None
+
+
+def _select(
+    path: str,
+    numbers: list[int],
+    names: list[str],
+    alpha: int | None,
+    wanted: Sequence[str | int] | None,
+) -> list[int]:
+    if wanted is None:
+        return numbers
+    lowered = [name.lower() for name in names]
+    chosen = []
+    for band in wanted:
+        text = str(band).strip().lower()
+        if isinstance(band, str) and text in lowered:
+            chosen.append(numbers[lowered.index(text)])
+        elif text.isdecimal() and int(text) in (*numbers, alpha):
+            chosen.append(int(text))
+        else:
+            raise UsageError(
+                f"{path}: has no band {str(band)!r}.",
+                f"It has {len(names)}: {', '.join(names)}; "
+                f"numbers 1 to {max(*numbers, alpha or 0)} work as well.",
+            )
+    if not chosen:
+        raise UsageError(f"{path}: no band was asked for.", "Name at least one band.")
+    return chosen
+
+
+def _holds_nodata(
+    values: npt.NDArray[Any], nodata: Sequence[float | None]
+) -> npt.NDArray[np.bool_]:
+    """Tell where bands (B, h, w) hold their nodata value: (h, w).
+
+    Zero and the largest value of a type are also what a dark or a saturated pixel measures, so all
+    bands must hold them (as GDAL's dataset mask has it). Any other value, such as -9999, can only
+    mean "no data": one band is enough.
+    """
+    holds_any = np.zeros(values.shape[1:], np.bool_)
+    holds_all: npt.NDArray[np.bool_] | None = None
+    largest = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else None
+    for band, value in zip(values, nodata, strict=True):
+        if value is None or math.isnan(value):
+            if holds_all is not None or value is None:
+                holds_all = np.zeros_like(holds_any)
+            continue
+        # A nodata such as -3.4028226550889045e+38 equals the stored float32 only as a float32.
+        with np.errstate(over="ignore"):
+            same = band == (np.array(value, values.dtype) if values.dtype.kind == "f" else value)
+        if value in (0, largest):
+            holds_all = same if holds_all is None else holds_all & same
+        else:
+            holds_any |= same
+    return holds_any if holds_all is None else holds_any | holds_all
+
+
+def _georeference(dataset: Any) -> Georeference:
+    gcps, gcp_crs = dataset.gcps
+    transform = dataset.transform
+    return Georeference(
+        crs_wkt=dataset.crs.to_wkt() if dataset.crs else None,
+        transform=None if transform.is_identity else tuple(transform)[:6],
+        gcps=tuple(gcps),
+        gcp_crs_wkt=gcp_crs.to_wkt() if gcps and gcp_crs else None,
+        rpcs=dataset.rpcs,
+    )

@@ -1,0 +1,241 @@
+"""Maps to files: GeoTIFF, Cloud-Optimized GeoTIFF and palette PNG, streamed and never half-written.
+
+A map is first written to one plain tiled GeoTIFF, the *draft*; the other forms are made from it by
+GDAL block by block, so that no whole map is ever held in memory.
+"""
+
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import numpy.typing as npt
+import rasterio
+import rasterio.shutil
+from rasterio.crs import CRS
+from rasterio.enums import ColorInterp
+from rasterio.errors import RasterioError
+from rasterio.transform import Affine
+
+from dnas_cli.errors import DnasError
+from dnas_cli.files import atomic_path, write_bytes, write_text
+from dnas_cli.scenes.palette import IGNORE, LandClass, palette_table
+from dnas_cli.scenes.raster import Georeference, without_georeference
+
+_BLOCK = 512
+_TIFF_OPTIONS = {"compress": "DEFLATE", "bigtiff": "IF_SAFER"}
+
+
+def write_draft(
+    target: Path,
+    indices: npt.NDArray[np.uint8],
+    classes: Sequence[LandClass],
+    georeference: Georeference,
+    tags: dict[str, str],
+) -> None:
+    """Write class indices (H, W) as a tiled GeoTIFF with colour table, class names and nodata.
+
+    Args:
+        target: The file.
+        indices: Class per pixel, `IGNORE` where there is none; may be a memory map.
+        classes: The classes; position is the index.
+        georeference: Where the map lies.
+        tags: Metadata of the file.
+    """
+    height, width = indices.shape
+    with _writing(target), _created(target, _profile(height, width, 1)) as draft:
+        _place(draft, georeference)
+        draft.write_colormap(1, _colour_table(classes))
+        draft.update_tags(CLASS_NAMES=",".join(item.name for item in classes), **tags)
+        draft.update_tags(1, **{f"CLASS_{i}": item.name for i, item in enumerate(classes)})
+        draft.set_band_description(1, "class")
+        for row in range(0, indices.shape[0], _BLOCK):
+            rows = np.ascontiguousarray(indices[row : row + _BLOCK])
+            draft.write(rows, 1, window=((row, row + len(rows)), (0, rows.shape[1])))
+
+
+def write_shares_draft(
+    target: Path,
+    shares: npt.NDArray[np.uint8],
+    names: Sequence[str],
+    georeference: Georeference,
+    tags: dict[str, str],
+) -> None:
+    """Write probabilities (C, H, W), 0..254 for 0..1 and 255 for no data, as a tiled GeoTIFF.
+
+    The scale of 1/254 is declared in the file, so that tools that honour it show 0..1.
+    """
+    count, height, width = shares.shape
+    profile = _profile(height, width, count) | {"interleave": "band"}
+    with _writing(target), _created(target, profile) as draft:
+        _place(draft, georeference)
+        draft.update_tags(**tags)
+        draft.scales = (1 / 254,) * count
+        draft.colorinterp = (ColorInterp.gray,) + (ColorInterp.undefined,) * (count - 1)
+        for band, name in enumerate(names, 1):
+            draft.set_band_description(band, name)
+        for row in range(0, height, _BLOCK):
+            rows = np.ascontiguousarray(shares[:, row : row + _BLOCK])
+            draft.write(rows, window=((row, row + rows.shape[1]), (0, width)))
+
+
+def write_cog(draft: Path, target: Path, overviews: str) -> None:
+    """Make a Cloud-Optimized GeoTIFF from a draft.
+
+    Args:
+        draft: A plain GeoTIFF.
+        target: The file; replaced atomically.
+        overviews: How overviews are resampled: `MODE` for classes, `AVERAGE` for probabilities.
+    """
+    with atomic_path(target) as temporary, _writing(target):
+        _copy(
+            draft,
+            temporary,
+            driver="COG",
+            compress="DEFLATE",
+            blocksize=_BLOCK,
+            overview_resampling=overviews,
+            bigtiff="IF_SAFER",
+        )
+
+
+def write_class_names(tiff: Path, classes: Sequence[LandClass]) -> None:
+    """Write the sidecar from which QGIS, ArcGIS and GDAL read class names: `NAME.tif.aux.xml`."""
+    root = ElementTree.Element("PAMDataset")
+    band = ElementTree.SubElement(root, "PAMRasterBand", band="1")
+    names = ElementTree.SubElement(band, "CategoryNames")
+    for item in classes:
+        ElementTree.SubElement(names, "Category").text = item.name
+    band.append(_attribute_table(classes))
+    ElementTree.indent(root)
+    text = ElementTree.tostring(root, encoding="unicode")
+    write_text(tiff.with_name(tiff.name + ".aux.xml"), text + "\n")
+
+
+def write_png(draft: Path, target: Path) -> None:
+    """Make a palette PNG from a draft: the values are the class indices, 255 is transparent."""
+    # With PAM, GDAL would leave an .aux.xml beside the temporary file.
+    without_sidecar = rasterio.Env(GDAL_PAM_ENABLED="NO")
+    with atomic_path(target) as temporary, _writing(target), without_sidecar:
+        _copy(draft, temporary, driver="PNG", zlevel=6)
+
+
+def write_palette_png(
+    target: Path, indices: npt.NDArray[np.uint8], classes: tuple[LandClass, ...]
+) -> None:
+    """Write class indices (H, W) that fit into memory as a palette PNG."""
+    from io import BytesIO
+
+    from PIL import Image
+
+    image = Image.fromarray(indices)
+    image.putpalette(palette_table(classes).tobytes())
+    content = BytesIO()
+    image.save(content, format="PNG", optimize=False)
+    write_bytes(target, content.getvalue())
+
+
+def write_world_file(picture: Path, georeference: Georeference) -> list[Path]:
+    """Write the world file (`.pgw`) and the projection (`.prj`) of a PNG, as far as known.
+
+    Returns:
+        The files written.
+    """
+    written = []
+    if georeference.transform is not None:
+        a, b, c, d, e, f = georeference.transform
+        # A world file gives the centre of the first pixel.
+        lines = (a, d, b, e, c + a / 2 + b / 2, f + d / 2 + e / 2)
+        world = picture.with_suffix(".pgw")
+        write_text(world, "".join(f"{value:.17g}\n" for value in lines))
+        written.append(world)
+        if georeference.crs_wkt is not None:
+            projection = picture.with_suffix(".prj")
+            write_text(projection, _esri_wkt(georeference.crs_wkt) + "\n")
+            written.append(projection)
+    return written
+
+
+def _esri_wkt(wkt: str) -> str:
+    from rasterio.errors import CRSError
+
+    try:
+        return str(CRS.from_wkt(wkt).to_wkt(version="WKT1_ESRI"))
+    except CRSError:  # not every system has an ESRI form
+        return wkt
+
+
+def _profile(height: int, width: int, count: int) -> dict[str, Any]:
+    return {
+        "driver": "GTiff",
+        "height": height,
+        "width": width,
+        "count": count,
+        "dtype": "uint8",
+        "nodata": IGNORE,
+        "tiled": True,
+        "blockxsize": _BLOCK,
+        "blockysize": _BLOCK,
+        "zlevel": 1,  # a draft is read once
+        **_TIFF_OPTIONS,
+    }
+
+
+@contextmanager
+def _created(target: Path, profile: dict[str, Any]) -> Iterator[Any]:
+    with without_georeference(), rasterio.open(target, "w", **profile) as raster:
+        yield raster
+
+
+def _place(raster: Any, georeference: Georeference) -> None:
+    if georeference.transform is not None:
+        raster.transform = Affine(*georeference.transform)
+    if georeference.crs_wkt is not None:
+        raster.crs = CRS.from_wkt(georeference.crs_wkt)
+    if georeference.gcps and georeference.transform is None:  # a GeoTIFF holds one or the other
+        wkt = georeference.gcp_crs_wkt
+        raster.gcps = (list(georeference.gcps), CRS.from_wkt(wkt) if wkt else CRS())
+    if georeference.rpcs is not None:
+        raster.rpcs = georeference.rpcs
+
+
+def _colour_table(
+    classes: Sequence[LandClass],
+) -> dict[int, tuple[int, int, int, int]]:
+    table = {index: (*item.colour, 255) for index, item in enumerate(classes)}
+    return table | {IGNORE: (0, 0, 0, 0)}
+
+
+def _attribute_table(classes: Sequence[LandClass]) -> ElementTree.Element:
+    """Return GDAL's raster attribute table: value, class name, red, green, blue."""
+    table = ElementTree.Element("GDALRasterAttributeTable", tableType="thematic")
+    # Types: 0 integer, 2 string. Usages: 5 value, 2 name, 6 to 8 red, green, blue.
+    fields = (("Value", 0, 5), ("Class", 2, 2), ("Red", 0, 6), ("Green", 0, 7), ("Blue", 0, 8))
+    for index, (name, kind, usage) in enumerate(fields):
+        field = ElementTree.SubElement(table, "FieldDefn", index=str(index))
+        ElementTree.SubElement(field, "Name").text = name
+        ElementTree.SubElement(field, "Type").text = str(kind)
+        ElementTree.SubElement(field, "Usage").text = str(usage)
+    for index, item in enumerate(classes):
+        row = ElementTree.SubElement(table, "Row", index=str(index))
+        for value in (index, item.name, *item.colour):
+            ElementTree.SubElement(row, "F").text = str(value)
+    return table
+
+
+def _copy(source: Path, target: Path, **options: Any) -> None:
+    with without_georeference():
+        rasterio.shutil.copy(str(source), str(target), **options)
+
+
+@contextmanager
+def _writing(target: Path) -> Iterator[None]:
+    try:
+        yield
+    except RasterioError as error:
+        reason = str(error.__cause__ or error).rstrip(".")
+        raise DnasError(
+            f"{target}: cannot be written ({reason}).", "Free the space or choose another place."
+        ) from error

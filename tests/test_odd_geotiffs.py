@@ -1,0 +1,84 @@
+"""Every odd file of the collection ends as a right map or as one clear message."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+from small_models import light_head, write_model
+from typer.testing import CliRunner
+
+from dnas_cli.app import app
+from dnas_cli.scenes.raster import Window, open_scene, without_georeference
+
+# What becomes of each file with a model of as many bands as it has. "map": it is mapped whole; a
+# share: that much of it holds data; a text: the message that refuses it.
+EXPECTED: dict[str, str | float] = {
+    "L7_ETMs.tif": "map",
+    "RGBA.uint16.tif": 0.489,
+    "all-nodata.tif": 0.0,
+    "alpha.tif": 0.0155,
+    "cog_cmap.tif": 0.555,
+    "cog_gcps.tif": "map",
+    "cog_nonearth.tif": 0.0975,
+    "cog_rgb_mask.tif": 0.969,
+    "cog_scale.tif": 0.9999,
+    "corrupt.tif": "cannot be read",
+    "geomatrix.tif": "map",
+    "image_nan.tif": 0.431,
+    "image_webp.tif": "map",
+    "inverted_lat.tif": 0.0,
+    "landsat_1990_bigendian.tif": "map",
+    "lc.tif": "map",
+    "mosaic_cog3.tif": 0.657,
+    "rgb_deflate.tif": 0.675,
+    "rotated.tif": "map",
+    "sar_vv.tif": "holds complex numbers",
+    "umbra_mount_yasur.tiff": "map",
+}
+
+
+def test_the_table_names_every_file_of_the_collection(real_data: Path) -> None:
+    files = {path.name for path in (real_data / "odd_geotiffs").iterdir()}
+    assert files == set(EXPECTED)
+
+
+@pytest.mark.parametrize("name", EXPECTED)
+def test_an_odd_file_is_mapped_rightly_or_refused_clearly(
+    name: str, real_data: Path, tmp_path: Path, runner: CliRunner
+) -> None:
+    path = real_data / "odd_geotiffs" / name
+    model, out = _fitting_model(path, tmp_path / "model.pt"), tmp_path / "map.tif"
+    command = ["predict", str(model), str(path), "--out", str(out), "--overlap", "0"]
+    with light_head():
+        result = runner.invoke(app, command)
+    assert "Traceback" not in result.output
+    expected = EXPECTED[name]
+    if isinstance(expected, str) and expected != "map":
+        assert result.exit_code == 4
+        assert expected in result.stderr
+        assert str(path) in result.stderr
+        assert list(tmp_path.iterdir()) == [model]  # nothing half-written
+        return
+    assert result.exit_code == 0, result.output
+    with open_scene(path) as scene, without_georeference(), rasterio.open(out) as made:
+        valid = scene.valid(Window(0, 0, scene.height, scene.width))
+        indices = made.read(1)
+        assert np.array_equal(indices == 255, ~valid)
+        assert valid.mean() == pytest.approx(1 if expected == "map" else expected, abs=0.001)
+        assert made.crs == scene.dataset.crs
+        assert made.transform == scene.dataset.transform
+        assert len(made.gcps[0]) == len(scene.dataset.gcps[0])
+
+
+def _fitting_model(path: Path, target: Path) -> Path:
+    """Write a model for the bands and values of a file."""
+    try:
+        with open_scene(path) as scene:
+            bands, dtype = scene.file_bands, scene.dtype
+            values, valid = scene.preview(64)
+        largest = float(values[:, valid].max()) if valid.any() else 1.0
+    except Exception:
+        bands, dtype, largest = ("red", "green", "blue"), "uint8", 255.0
+    with light_head():
+        return write_model(target, bands, dtype, tile_size=512, largest=largest or 1.0)
