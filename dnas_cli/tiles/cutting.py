@@ -1,0 +1,224 @@
+"""Cutting one image and its label into blocks, measuring them on the way.
+
+One pass over the files: a row of blocks is read, cut and measured before the next one, so that
+memory holds a strip of the image and never all of it.
+"""
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli.errors import DataError
+from dnas_cli.scenes.blocks import (
+    block_georeference,
+    cutting_environment,
+    write_image_block,
+    write_label_block,
+)
+from dnas_cli.scenes.labels import LabelEncoding, LabelRaster, open_label
+from dnas_cli.scenes.palette import IGNORE
+from dnas_cli.scenes.raster import Scene, Window, open_scene
+from dnas_cli.tiles.discovery import Problem
+from dnas_cli.tiles.grid import block_rows, inside
+from dnas_cli.tiles.inspection import ImageFacts, problem_of
+from dnas_cli.tiles.lists import TileRef
+from dnas_cli.tiles.reports import Report, class_counts, save_report
+from dnas_cli.tiles.statistics import BandStatistics
+from dnas_cli.tiles.workers import check_stop
+
+_LARGEST_STRIP = 64 << 20  # bytes of band values that are read at once
+
+
+@dataclass(frozen=True)
+class CuttingTask:
+    """One image to cut.
+
+    Attributes:
+        source: The folder of the dataset.
+        out: The folder of the tile set.
+        report: The file to write when the image is done.
+        facts: The image.
+        size: Height and width of a block.
+        encoding: How the label says the class.
+        nodata: The nodata value by the description, if it has one.
+        max_unknown: The largest share of label pixels of no known colour.
+    """
+
+    source: Path
+    out: Path
+    report: Path
+    facts: ImageFacts
+    size: int
+    encoding: LabelEncoding
+    nodata: float | None
+    max_unknown: float
+
+
+def block_refs(facts: ImageFacts, size: int) -> list[TileRef]:
+    """Return the blocks of an image, row by row: `<scene>/<image>_<row>_<column>_img.tif`."""
+    pair = facts.pair
+    return [
+        TileRef(
+            f"image/{pair.scene}/{pair.key}_{row}_{column}_img.tif",
+            f"label/{pair.scene}/{pair.key}_{row}_{column}_label.png",
+            pair.scene,
+        )
+        for row, windows in enumerate(block_rows(facts.height, facts.width, size))
+        for column in range(len(windows))
+    ]
+
+
+def cut_image(task: CuttingTask) -> Problem | None:
+    """Cut an image and its label into blocks and write the report that says so.
+
+    Returns:
+        The reason why the image cannot be used, if there is one; no block of it is left then.
+    """
+    try:
+        with cutting_environment():
+            report = _cut(task)
+        save_report(task.report, report)
+    except DataError as error:
+        for ref in block_refs(task.facts, task.size):
+            (task.out / ref.image).unlink(missing_ok=True)
+            (task.out / ref.label).unlink(missing_ok=True)
+        return problem_of(task.facts.pair.image, error, task.source)
+    return None
+
+
+def _cut(task: CuttingTask) -> Report:
+    facts, pair = task.facts, task.facts.pair
+    for folder in ("image", "label"):
+        (task.out / folder / pair.scene).mkdir(parents=True, exist_ok=True)
+    refs = iter(block_refs(facts, task.size))
+    counts = []
+    statistics = BandStatistics.empty(len(facts.bands), facts.dtype)
+    unknown = 0
+    seen = _Seen()
+    image_path, label_path = task.source / pair.image, task.source / pair.label
+    with (
+        open_scene(image_path, facts.band_numbers, task.nodata) as scene,
+        open_label(label_path, task.encoding) as labels,
+    ):
+        for windows in _strips(facts, task.size):
+            check_stop()
+            strip = _Strip.read(scene, labels, windows)
+            unknown += seen.count_new(strip.unknown, windows[0])
+            for window in windows:
+                ref = next(refs)
+                image, valid, label = strip.block(window, scene.nodata)
+                place = block_georeference(scene.georeference, window)
+                write_image_block(
+                    task.out / ref.image, image, valid, facts.bands, scene.nodata, place
+                )
+                write_label_block(task.out / ref.label, label, task.encoding.classes)
+                statistics.add(image, valid)
+                counts.append(class_counts(label, len(task.encoding.classes)))
+        share = unknown / (facts.height * facts.width)
+        if share > task.max_unknown:
+            raise _too_many_unknown(label_path, labels, share, task)
+    if not statistics.counts.any():
+        raise DataError(f"{image_path}: holds no data; nodata or its mask is everywhere.")
+    if not np.stack(counts)[:, :-1].any():
+        raise DataError(f"{label_path}: labels no pixel of its image.")
+    source_facts = {
+        "image": file_facts(image_path, pair.image),
+        "label": file_facts(label_path, pair.label),
+        "unknown_pixels": unknown,
+    }
+    return Report(pair.key, source_facts, np.stack(counts), statistics)
+
+
+def _strips(facts: ImageFacts, size: int) -> Iterator[Sequence[Window]]:
+    """Yield the blocks in groups that are read at once: a row of them, or less of a wide image."""
+    column_bytes = size * (len(facts.bands) * np.dtype(facts.dtype).itemsize + 4)
+    at_once = max(1, _LARGEST_STRIP // (column_bytes * size))
+    for windows in block_rows(facts.height, facts.width, size):
+        for start in range(0, len(windows), at_once):
+            yield windows[start : start + at_once]
+
+
+@dataclass(frozen=True)
+class _Strip:
+    """Neighbouring blocks of a row, as read: nothing beyond the border of the image."""
+
+    column: int
+    image: npt.NDArray[Any]
+    valid: npt.NDArray[np.bool_]
+    label: npt.NDArray[np.uint8]
+    unknown: npt.NDArray[np.bool_]
+
+    @staticmethod
+    def read(scene: Scene, labels: LabelRaster, windows: Sequence[Window]) -> "_Strip":
+        first, last = windows[0], windows[-1]
+        around = Window(
+            first.row, first.column, first.height, last.column + last.width - first.column
+        )
+        part = inside(around, scene.height, scene.width)
+        image, valid = scene.read_with_validity(part)
+        label, unknown = labels.read(part)
+        label[~valid] = IGNORE
+        return _Strip(first.column, image, valid, label, unknown)
+
+    def block(
+        self, window: Window, nodata: float | None
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.uint8]]:
+        """Return image, validity and label of a block, filled up where it leaves the image."""
+        start = window.column - self.column
+        columns = slice(start, start + window.width)
+        image, valid = self.image[:, :, columns], self.valid[:, columns]
+        label = self.label[:, columns]
+        missing = (window.height - label.shape[0], window.width - label.shape[1])
+        if missing == (0, 0):
+            return image, valid, label
+        border = ((0, missing[0]), (0, missing[1]))
+        fill = 0 if nodata is None else nodata
+        return (
+            np.pad(image, ((0, 0), *border), constant_values=fill),
+            np.pad(valid, border, constant_values=False),
+            np.pad(label, border, constant_values=IGNORE),
+        )
+
+
+@dataclass
+class _Seen:
+    """How far an image was read, so that pixels of blocks shifted back are not counted twice."""
+
+    row: int = 0  # rows above are complete
+    bottom: int = 0  # of the strip being read
+    column: int = 0  # columns before are complete, within the strip
+
+    def count_new(self, pixels: npt.NDArray[np.bool_], first: Window) -> int:
+        """Count the true pixels (h, w) of a part that starts at `first` and were not seen yet."""
+        if first.column == 0:
+            self.row, self.column = self.bottom, 0
+        new = pixels[max(0, self.row - first.row) :, max(0, self.column - first.column) :]
+        self.bottom = first.row + pixels.shape[0]
+        self.column = first.column + pixels.shape[1]
+        return int(np.count_nonzero(new))
+
+
+def _too_many_unknown(
+    path: Path, labels: LabelRaster, share: float, task: CuttingTask
+) -> DataError:
+    kind = "colour" if task.encoding.kind == "colour" else "value"
+    most = ", ".join(
+        f"{value} on {count / (labels.width * labels.height):.1%}"
+        for value, count in labels.most_unknown()
+    )
+    return DataError(
+        f"{path}: {share:.1%} of the label is of no known {kind} ({most}); at most "
+        f"{task.max_unknown:.1%} may be. Add it to `classes` or `ignore`, or raise --max-unknown"
+    )
+
+
+def file_facts(path: Path, name: str) -> dict[str, Any]:
+    """Return name, size and hash of a source file, as `dataset.json` holds them."""
+    with path.open("rb") as file:
+        digest = hashlib.file_digest(file, "sha256").hexdigest()
+    return {"path": name, "bytes": path.stat().st_size, "sha256": digest}

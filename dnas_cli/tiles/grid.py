@@ -1,0 +1,34 @@
+"""Where the blocks of an image lie."""
+
+from dnas_cli.scenes.raster import Window
+
+
+def offsets(length: int, size: int) -> tuple[int, ...]:
+    """Return where blocks start along one side; the last one is shifted back to end at the border.
+
+    A side of 6800 and blocks of 512: 0, 512, ..., 6144, then 6288 = 6800 - 512; 14 blocks.
+    A side shorter than a block has one block at 0, which reaches over the border.
+    """
+    count = max(1, -(-length // size))
+    return tuple(max(0, min(index * size, length - size)) for index in range(count))
+
+
+def block_rows(height: int, width: int, size: int) -> tuple[tuple[Window, ...], ...]:
+    """Return the blocks of an image, row by row (method, section 7).
+
+    Blocks of an image smaller than a block reach over its border; see `inside`.
+    """
+    return tuple(
+        tuple(Window(row, column, size, size) for column in offsets(width, size))
+        for row in offsets(height, size)
+    )
+
+
+def inside(window: Window, height: int, width: int) -> Window:
+    """Return the part of a window that lies within an image."""
+    return Window(
+        window.row,
+        window.column,
+        min(window.height, height - window.row),
+        min(window.width, width - window.column),
+    )

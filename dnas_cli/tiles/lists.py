@@ -1,0 +1,107 @@
+"""List files of blocks, as published: one `image<TAB>label` a line, relative, with `/`.
+
+A list is input from elsewhere: a path in it never leaves the folder it belongs to, neither by its
+text nor by a link.
+"""
+
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass
+from pathlib import Path, PurePosixPath
+
+from dnas_cli.errors import DataError
+
+SPLITS = ("train", "val", "test")
+
+_LARGEST_LIST = 256 << 20  # bytes; a published list of 18,900 lines has 2 MB
+
+
+@dataclass(frozen=True)
+class TileRef:
+    """One block of a tile set.
+
+    Attributes:
+        image: Path of the image, relative to the folder of blocks, with `/`.
+        label: Path of the label, likewise.
+        scene: Name of the scene the block was cut from.
+    """
+
+    image: str
+    label: str
+    scene: str
+
+
+def read_list(path: Path) -> tuple[TileRef, ...]:
+    """Read a list file.
+
+    Raises:
+        DataError: The file cannot be read, or a line is not a pair of relative paths.
+    """
+    try:
+        if path.stat().st_size > _LARGEST_LIST:
+            raise DataError(f"{path}: is too large to be a list of blocks.")
+        text = path.read_text(encoding="utf-8-sig")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such list file.") from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{path}: cannot be read as a list ({error}).") from error
+    # Not splitlines(): it would also cut at characters that may be part of a name.
+    lines = enumerate(text.split("\n"), start=1)
+    return tuple(_entry(path, number, line.rstrip("\r")) for number, line in lines if line.strip())
+
+
+def list_text(tiles: Iterable[TileRef]) -> str:
+    """Return the content of a list file."""
+    return "".join(f"{tile.image}\t{tile.label}\n" for tile in tiles)
+
+
+def scene_of(image: str) -> str:
+    """Tell the scene of a block by its path.
+
+    It is the folder of `image/<scene>/<block>`, else the block's name without row and column.
+    """
+    path = PurePosixPath(image)
+    if len(path.parts) >= 3:
+        return path.parts[-2]
+    return re.sub(r"(_\d+_\d+)?(_img)?$", "", path.stem) or path.stem
+
+
+def path_inside(folder: Path, relative: str) -> Path:
+    """Return the path of a list entry, certain to be below `folder`.
+
+    Raises:
+        DataError: The entry leaves the folder by a link.
+    """
+    path = folder / relative
+    if not path.resolve().is_relative_to(folder.resolve()):
+        raise DataError(
+            f"{path}: is a link that leads out of {folder}.",
+            "Put the file itself there; a tile set reads nothing outside its folder.",
+        )
+    return path
+
+
+def _entry(path: Path, number: int, line: str) -> TileRef:
+    fields = line.split("\t") if "\t" in line else line.split(" ")
+    if len(fields) != 2:
+        raise DataError(f"{path}: line {number} is not `image<TAB>label`: {line[:80]!r}.")
+    for field in fields:
+        if not _is_relative(field):
+            raise DataError(
+                f"{path}: line {number} holds {field[:80]!r}, which is not a path below the "
+                "folder of blocks.",
+                "Paths are relative, with `/`, and never go up.",
+            )
+    return TileRef(fields[0], fields[1], scene_of(fields[0]))
+
+
+def _is_relative(text: str) -> bool:
+    folders = text.split("/")
+    return (
+        bool(text)
+        and not text.startswith("/")
+        and ".." not in folders
+        and "\\" not in text
+        and not re.match(r"[A-Za-z]:|\w+://", text)
+        and text.isprintable()
+    )

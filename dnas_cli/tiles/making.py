@@ -1,0 +1,279 @@
+"""Making a tile set from scenes and labels: find, look at, cut and measure, split, write."""
+
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli.console import logger, progress
+from dnas_cli.errors import Interrupted, RunStateError
+from dnas_cli.scenes.labels import tile_encoding
+from dnas_cli.tiles.cutting import CuttingTask, block_refs, cut_image
+from dnas_cli.tiles.discovery import Pair, Problem, find_pairs
+from dnas_cli.tiles.inspection import (
+    ImageFacts,
+    Inspection,
+    agreeing,
+    common_nodata,
+    inspect,
+)
+from dnas_cli.tiles.lists import SPLITS, TileRef
+from dnas_cli.tiles.manifest import TileSetContent, write_tile_set
+from dnas_cli.tiles.measuring import BlockFormat, MeasuringTask, measure_blocks
+from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
+from dnas_cli.tiles.outcome import (
+    Effort,
+    Outcome,
+    class_sums,
+    nothing_useful,
+    refuse_other_settings,
+    source_facts,
+    tell_problems,
+    tell_unknown,
+)
+from dnas_cli.tiles.reports import Report, load_report
+from dnas_cli.tiles.settings import TilingSettings
+from dnas_cli.tiles.statistics import BandStatistics
+from dnas_cli.tiles.tile_set import open_tile_set
+from dnas_cli.tiles.workers import run_tasks
+from dnas_cli.tiles.workplace import Workplace
+
+_MEASURED_AT_ONCE = 64  # blocks per task
+
+
+def make_tile_set(source: Path, out: Path, settings: TilingSettings, effort: Effort) -> Outcome:
+    """Cut scenes with labels into a tile set, or go on doing so.
+
+    Args:
+        source: The folder of the dataset.
+        out: The folder of the tile set.
+        settings: How to cut and divide.
+        effort: How to go about it.
+
+    Raises:
+        DataError: No image can be used.
+        RunStateError: What is in `out` is in the way.
+        UsageError: A scene was named that does not exist.
+        Interrupted: The user stopped it.
+    """
+    workplace = Workplace(out)
+    workplace.refuse_foreign()
+    pairs, problems = find_pairs(source, settings.description, out)
+    if workplace.is_finished and not effort.overwrite:
+        files = {name: source / name for pair in pairs for name in (pair.image, pair.label)}
+        refuse_other_settings(workplace, settings.to_json(), files)
+        return Outcome(open_tile_set(out), (), made=False)
+    images, unfit = _inspected(source, pairs, settings, effort.workers)
+    problems += unfit
+    check_named_scenes(settings, {pair.scene for pair in pairs})
+    tell_problems(problems, effort.strict)
+    if not images:
+        raise nothing_useful(source, len(problems))
+    _tell_small_images(images, settings.size)
+    with workplace.lock():
+        workplace.begin({"source": str(source.resolve()), **settings.to_json()}, effort.overwrite)
+        tasks = [_cutting_task(source, workplace, facts, settings) for facts in images]
+        damaged = _cut_all(tasks, effort.workers)
+        tell_problems(damaged, effort.strict)
+        problems += damaged
+        bad = {problem.name for problem in damaged}
+        done = [task for task in tasks if task.facts.pair.image not in bad]
+        if not done:
+            workplace.abandon()
+            raise nothing_useful(source, len(problems))
+        _finish(workplace, done, settings, problems, effort.workers)
+        workplace.end()
+    return Outcome(open_tile_set(out), tuple(problems), made=True)
+
+
+def _inspected(
+    source: Path, pairs: Sequence[Pair], settings: TilingSettings, workers: int
+) -> tuple[list[ImageFacts], list[Problem]]:
+    tasks = [Inspection(source, pair, settings.description) for pair in pairs]
+    # Opening a file takes a millisecond; processes pay only for very many.
+    workers = workers if len(tasks) > 1000 else 1
+    found = list(_with_progress("looking at images", run_tasks(inspect, tasks, workers), tasks))
+    images = [item for item in found if isinstance(item, ImageFacts)]
+    images, disagreeing = agreeing(sorted(images, key=lambda facts: facts.pair.key))
+    unfit = [item for item in found if isinstance(item, Problem)] + disagreeing
+    return images, sorted(unfit, key=lambda problem: problem.name)
+
+
+def _with_progress(
+    what: str, results: Iterable[ImageFacts | Problem], tasks: Sequence[Inspection]
+) -> Iterable[ImageFacts | Problem]:
+    with progress(what, len(tasks), "image") as advance:
+        for result in results:
+            advance(1)
+            yield result
+
+
+def _cutting_task(
+    source: Path, workplace: Workplace, facts: ImageFacts, settings: TilingSettings
+) -> CuttingTask:
+    return CuttingTask(
+        source=source,
+        out=workplace.root,
+        report=workplace.report(facts.pair.key),
+        facts=facts,
+        size=settings.size,
+        encoding=settings.description.encoding,
+        nodata=settings.description.nodata,
+        max_unknown=settings.max_unknown,
+    )
+
+
+def _cut_all(tasks: Sequence[CuttingTask], workers: int) -> list[Problem]:
+    """Cut what is not cut yet; return the images that turned out to be unusable."""
+    left = [task for task in tasks if not _is_done(task)]
+    if len(left) < len(tasks):
+        logger.info("going on: %d of %d images are cut already", len(tasks) - len(left), len(tasks))
+    # The largest first, so that no worker is left alone with one of them at the end.
+    left.sort(key=lambda task: -task.facts.height * task.facts.width)
+    problems, finished = [], 0
+    with progress("cutting", len(left), "image") as advance:
+        try:
+            for problem in run_tasks(cut_image, left, workers):
+                advance(1)
+                finished += 1
+                if problem is not None:
+                    problems.append(problem)
+        except KeyboardInterrupt as error:
+            raise Interrupted(
+                f"interrupted after {len(tasks) - len(left) + finished} of {len(tasks)} images.",
+                "Run the same command again; it goes on from there.",
+            ) from error
+    return sorted(problems, key=lambda problem: problem.name)
+
+
+def _is_done(task: CuttingTask) -> bool:
+    """Whether an image was cut before, and neither it nor its blocks have changed since."""
+    report = load_report(task.report)
+    if report is None:
+        return False
+    refs = block_refs(task.facts, task.size)
+    if report.class_pixels.shape != (len(refs), len(task.encoding.classes) + 1):
+        return False
+    written = task.report.stat().st_mtime_ns
+    for kind in ("image", "label"):
+        file = (task.source / report.facts[kind]["path"]).stat()
+        if file.st_size != report.facts[kind]["bytes"] or file.st_mtime_ns > written:
+            return False
+    blocks = [task.out / path for ref in refs for path in (ref.image, ref.label)]
+    # After a power cut, a file that was never flushed is there but empty.
+    return all(path.is_file() and path.stat().st_size > 0 for path in blocks)
+
+
+def _finish(
+    workplace: Workplace,
+    done: Sequence[CuttingTask],
+    settings: TilingSettings,
+    problems: Sequence[Problem],
+    workers: int,
+) -> None:
+    """Split what is cut, measure the training split, and write the tile set's description."""
+    counts: dict[str, npt.NDArray[np.int64]] = {}
+    tiles_of: dict[str, list[TileRef]] = defaultdict(list)
+    scene_of_unit: dict[str, str] = {}
+    sources = []
+    for task in done:
+        report = _report(task)
+        sources.append(source_facts(task.facts, report))
+        for ref, pixels in zip(block_refs(task.facts, task.size), report.class_pixels, strict=True):
+            unit = ref.scene if settings.split_by == "scene" else ref.image
+            scene_of_unit[unit] = ref.scene
+            tiles_of[unit].append(ref)
+            counts[unit] = counts.get(unit, 0) + pixels
+    tell_unknown(sources)
+    split = split_with_names(counts, scene_of_unit, settings)
+    tiles = {
+        name: [ref for unit in sorted(split) if split[unit] == name for ref in tiles_of[unit]]
+        for name in SPLITS
+    }
+    statistics = _training_statistics(workplace, done, split, tiles["train"], settings, workers)
+    first = done[0].facts
+    content = TileSetContent(
+        description=settings.description,
+        settings=settings.to_json(),
+        blocks=".",
+        bands=first.bands,
+        band_numbers=tuple(range(1, len(first.bands) + 1)),
+        dtype=first.dtype,
+        tile_size=settings.size,
+        nodata=common_nodata([task.facts for task in done]),
+        encoding=tile_encoding(settings.description.classes),
+        tiles=tiles,
+        class_pixels=class_sums(counts, split, len(settings.description.classes)),
+        statistics=statistics,
+        sources=sources,
+        skipped=problems,
+    )
+    write_tile_set(workplace.root, content)
+
+
+def _training_statistics(
+    workplace: Workplace,
+    done: Sequence[CuttingTask],
+    split: Mapping[str, str],
+    train: Sequence[TileRef],
+    settings: TilingSettings,
+    workers: int,
+) -> BandStatistics:
+    facts = done[0].facts
+    total = BandStatistics.empty(len(facts.bands), facts.dtype)
+    if settings.split_by == "scene":
+        for image in done:
+            if split.get(image.facts.pair.scene) == "train":
+                total.merge(_report(image).statistics)
+        return total
+    # Reports know images only; a split by block needs its blocks measured by themselves.
+    count = len(facts.bands)
+    form = BlockFormat(
+        settings.size,
+        count,
+        tuple(range(1, count + 1)),
+        facts.dtype,
+        None,
+        tile_encoding(settings.description.classes),
+    )
+    tasks = [
+        MeasuringTask(
+            "train",
+            workplace.root,
+            tuple(train[start : start + _MEASURED_AT_ONCE]),
+            form,
+            workplace.report(f"train-{start}"),
+        )
+        for start in range(0, len(train), _MEASURED_AT_ONCE)
+    ]
+    with progress("measuring the training split", len(train), "block") as advance:
+        for count in run_tasks(measure_blocks, tasks, workers):
+            advance(count)
+    for task in tasks:
+        total.merge(task.load().statistics)
+    return total
+
+
+def _report(task: CuttingTask) -> Report:
+    report = load_report(task.report)
+    if report is None:
+        raise RunStateError(
+            f"{task.report}: is gone, though its image was cut.",
+            "Run the same command again; nothing else may work in that folder.",
+        )
+    return report
+
+
+def _tell_small_images(images: Sequence[ImageFacts], size: int) -> None:
+    small = [facts for facts in images if min(facts.height, facts.width) < size]
+    if small:
+        names = ", ".join(
+            f"{facts.pair.image} ({facts.width} x {facts.height})" for facts in small[:3]
+        )
+        logger.warning(
+            "%d of %d images are smaller than %d px and are filled up; what is filled up is never "
+            "counted: %s%s",
+            len(small), len(images), size, names, ", ..." if len(small) > 3 else "",
+        )  # fmt: skip

@@ -1,0 +1,120 @@
+"""The settings of one tile set, checked where they are made, and their comparison."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+from dnas_cli.errors import UsageError
+from dnas_cli.tiles.description import DatasetDescription
+from dnas_cli.tiles.lists import SPLITS
+from dnas_cli.tiles.patterns import safe_name
+
+_LARGEST_TILE = 16384
+
+
+@dataclass(frozen=True)
+class TilingSettings:
+    """How scenes are cut and divided.
+
+    Attributes:
+        description: The dataset.
+        size: Height and width of a block, in pixels.
+        split_by: What is never divided among splits: a scene, or only a block.
+        ratio: Parts of train, val and test.
+        seed: Another one gives another split.
+        scenes: Scenes that are named for a split, per split; a split without an entry shares what
+            is left.
+        max_unknown: The largest share of label pixels of no known colour that an image may have.
+
+    Raises:
+        UsageError: Values that cannot work.
+    """
+
+    description: DatasetDescription
+    size: int = 512
+    split_by: Literal["scene", "block"] = "scene"
+    ratio: tuple[int, int, int] = (6, 2, 2)
+    seed: int = 0
+    scenes: tuple[tuple[str, tuple[str, ...]], ...] = ()
+    max_unknown: float = 0.05
+
+    def __post_init__(self) -> None:
+        if not 16 <= self.size <= _LARGEST_TILE:
+            raise UsageError(f"--size {self.size}: must be from 16 to {_LARGEST_TILE} pixels.")
+        if not 0 <= self.max_unknown <= 1:
+            raise UsageError(f"--max-unknown {self.max_unknown}: must be from 0 to 1.")
+        if min(self.ratio) < 0 or self.ratio[0] <= 0 or max(self.ratio) > 10_000:
+            raise UsageError(
+                f"--split {':'.join(map(str, self.ratio))}: needs parts for train, val and test, "
+                "and some for train."
+            )
+        named: dict[str, str] = {}
+        for split, scenes in self.scenes:
+            for scene in scenes:
+                if named.setdefault(safe_name(scene), split) != split:
+                    raise UsageError(f"scene {scene!r} is named for two splits.")
+
+    @property
+    def named_scenes(self) -> dict[str, tuple[str, ...]]:
+        """The scenes named for each split that has any named."""
+        return dict(self.scenes)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the settings as plain data, for comparing with those of an existing tile set."""
+        return {
+            "dataset": self.description.to_json(),
+            "size": self.size,
+            "split_by": self.split_by,
+            "split": list(self.ratio),
+            "seed": self.seed,
+            "scenes": {split: sorted(scenes) for split, scenes in self.scenes},
+            "max_unknown": self.max_unknown,
+        }
+
+
+def parse_ratio(text: str) -> tuple[int, int, int]:
+    """Read a ratio such as `6:2:2`.
+
+    Raises:
+        UsageError: It is not three whole numbers.
+    """
+    parts = text.split(":")
+    if len(parts) != len(SPLITS) or not all(part.isascii() and part.isdecimal() for part in parts):
+        raise UsageError(f"--split {text}: must be three whole numbers, such as 6:2:2.")
+    train, val, test = (int(part[:9]) for part in parts)
+    return train, val, test
+
+
+def parse_scenes(text: str | None, option: str) -> tuple[str, ...] | None:
+    """Read scene names given as `A,B`, or as `@FILE` with one name a line.
+
+    Raises:
+        UsageError: The file cannot be read.
+    """
+    if text is None:
+        return None
+    if text.startswith("@"):
+        try:
+            names = Path(text[1:]).read_text(encoding="utf-8").split("\n")
+        except (OSError, UnicodeDecodeError, ValueError) as error:
+            raise UsageError(f"{option} {text}: cannot be read ({error}).") from error
+    else:
+        names = text.split(",")
+    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
+
+
+def differences(old: Any, new: Any, where: str = "") -> list[str]:
+    """List what differs between two settings, a line each: `size: 512, now 256`."""
+    if isinstance(old, dict) and isinstance(new, dict):
+        keys = list(dict.fromkeys([*old, *new]))
+        found = []
+        for key in keys:
+            inner = f"{where}.{key}" if where else str(key)
+            found += differences(old.get(key), new.get(key), inner)
+        return found
+    return [] if old == new else [f"{where}: {_shown(old)}, now {_shown(new)}"]
+
+
+def _shown(value: Any) -> str:
+    text = str(value)
+    return text if len(text) <= 80 else text[:77] + "..."

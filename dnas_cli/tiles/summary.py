@@ -1,0 +1,90 @@
+"""What a tile set holds, as a table a person reads and as plain data."""
+
+from typing import Any
+
+from dnas_cli.tiles.lists import SPLITS
+from dnas_cli.tiles.outcome import Outcome
+from dnas_cli.tiles.tile_set import TileSet
+
+
+def summary_json(outcome: Outcome) -> dict[str, Any]:
+    """Return the facts on a tile set as plain data."""
+    tiles = outcome.tiles
+    return {
+        "tile_set": str(tiles.root),
+        "made": outcome.made,
+        "dataset": tiles.name,
+        "bands": list(tiles.bands),
+        "dtype": tiles.dtype,
+        "tile_size": tiles.tile_size,
+        "fingerprint": tiles.fingerprint,
+        "splits": {
+            split: {
+                "scenes": list(tiles.scenes(split)),
+                "tiles": tiles.count(split),
+                "class_pixels": tiles.class_pixels(split),
+                "unlabelled_pixels": tiles.unlabelled_pixels(split),
+            }
+            for split in SPLITS
+        },
+        "skipped": [{"name": item.name, "reason": item.reason} for item in outcome.skipped],
+    }
+
+
+def summary_text(outcome: Outcome) -> str:
+    """Return the facts on a tile set with a table of class shares per split.
+
+    Shares of classes are of the labelled pixels; the last column is the share of all pixels that
+    has no label.
+    """
+    tiles = outcome.tiles
+    names = [land_class.name for land_class in tiles.classes]
+    rows = [["split", "scenes", "tiles", *names, "unlabelled"]]
+    rows += [_row(tiles, split) for split in SPLITS]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    table = "\n".join(
+        "  ".join(
+            cell.ljust(width) if column == 0 else cell.rjust(width)
+            for column, (cell, width) in enumerate(zip(row, widths, strict=True))
+        )
+        for row in rows
+    )
+    lines = [
+        f"{tiles.root}: {tiles.name}, {tiles.tile_size} px, {tiles.dtype}, "
+        f"bands {' '.join(tiles.bands)}",
+        table,
+        *(f"note: {line}" for line in _missing_classes(tiles)),
+    ]
+    if outcome.skipped:
+        lines.append(f"skipped: {len(outcome.skipped)} (named in dataset.json)")
+    return "\n".join(lines)
+
+
+def _row(tiles: TileSet, split: str) -> list[str]:
+    pixels = tiles.class_pixels(split)
+    labelled = sum(pixels.values())
+    unlabelled = tiles.unlabelled_pixels(split)
+    return [
+        split,
+        str(len(tiles.scenes(split))),
+        str(tiles.count(split)),
+        *(_share(count, labelled) for count in pixels.values()),
+        _share(unlabelled, labelled + unlabelled),
+    ]
+
+
+def _share(part: int, whole: int) -> str:
+    if not part or not whole:
+        return "-"
+    return f"{part / whole:.1%}" if part / whole >= 0.0005 else "<0.1%"
+
+
+def _missing_classes(tiles: TileSet) -> list[str]:
+    """List classes that some split lacks though the data have them."""
+    lines = []
+    splits = [split for split in SPLITS if tiles.count(split)]
+    for land_class in tiles.classes:
+        lacking = [split for split in splits if not tiles.class_pixels(split)[land_class.name]]
+        if lacking:
+            lines.append(f"{land_class.name} is not in {' and '.join(lacking)}")
+    return lines

@@ -1,0 +1,113 @@
+"""Work on many tasks at once by processes, stoppable between two steps of a task."""
+
+import multiprocessing
+import os
+import signal
+import threading
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from multiprocessing import connection
+from multiprocessing.synchronize import Event
+from types import FrameType
+from typing import TypeVar
+
+from dnas_cli.errors import DnasError, Interrupted
+
+Task = TypeVar("Task")
+Result = TypeVar("Result")
+
+_stop: Event | None = None  # set in worker processes only
+
+
+def default_workers() -> int:
+    """Return how many processors this process may use."""
+    if hasattr(os, "sched_getaffinity"):
+        return len(os.sched_getaffinity(0))
+    return os.cpu_count() or 1
+
+
+def check_stop() -> None:
+    """Stop the task that calls this if the user interrupted the work.
+
+    Raises:
+        Interrupted: The user did.
+    """
+    if _stop is not None and _stop.is_set():
+        raise Interrupted("stopped.")
+
+
+def run_tasks(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
+) -> Iterator[Result]:
+    """Call a function on every task and yield the results as they come, in no order.
+
+    Args:
+        function: A function of a module; runs in another process when `workers` allows.
+        tasks: Values that can be pickled.
+        workers: Processes at most; with one, everything runs in this process.
+
+    Raises:
+        DnasError: A worker process died.
+    """
+    with _terminated_as_interrupted():
+        if workers <= 1 or len(tasks) <= 1:
+            for task in tasks:
+                yield function(task)
+        else:
+            yield from _in_processes(function, tasks, min(workers, len(tasks)))
+
+
+def _in_processes(
+    function: Callable[[Task], Result], tasks: Sequence[Task], workers: int
+) -> Iterator[Result]:
+    # A fresh interpreter per worker: forking a process with GDAL's or torch's threads is unsafe.
+    context = multiprocessing.get_context("spawn")
+    stop = context.Event()
+    pool = ProcessPoolExecutor(workers, context, _start_worker, (stop,))
+    try:
+        futures = [pool.submit(function, task) for task in tasks]
+        for future in as_completed(futures):
+            yield future.result()
+    except BrokenProcessPool as error:
+        raise DnasError(
+            "a worker process died; perhaps the memory is not enough for all of them.",
+            "Run the same command again, with fewer --workers; it goes on where it stopped.",
+        ) from error
+    finally:
+        # On success there is nothing to stop; on an error or Ctrl-C, tasks end at their next step.
+        stop.set()
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _start_worker(stop: Event) -> None:
+    global _stop
+    _stop = stop
+    # Ctrl-C reaches every process of a terminal; the parent alone decides.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        connection.wait([parent.sentinel])
+        os._exit(1)
+
+
+@contextmanager
+def _terminated_as_interrupted() -> Iterator[None]:
+    """Let SIGTERM end the work as Ctrl-C does."""
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+
+    def interrupt(number: int, frame: FrameType | None) -> None:
+        raise KeyboardInterrupt
+
+    before = signal.signal(signal.SIGTERM, interrupt)
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGTERM, before)
