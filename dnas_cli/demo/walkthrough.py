@@ -1,0 +1,244 @@
+"""The whole pipeline on made scenes, by the command lines a user would type."""
+
+import logging
+import shlex
+import shutil
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from functools import partial
+from pathlib import Path
+
+from dnas_cli import console
+from dnas_cli.console import logger
+from dnas_cli.demo.layout import GID5
+from dnas_cli.demo.scenes import scene_paths, write_scenes
+from dnas_cli.errors import DnasError, Interrupted, RunStateError
+from dnas_cli.files import read_json, write_json
+from dnas_cli.report.side_by_side import write_side_by_side
+from dnas_cli.run.directory import CODINGS, is_run, open_run
+from dnas_cli.scenes.labels import LabelEncoding, open_label, tile_encoding
+from dnas_cli.scenes.raster import Window, open_scene
+
+_HELD_OUT = 900  # number of the scene that is in no split
+_MADE = ("gid5", "held-out", "tiles", "run")
+_MADE_FILES = ("map.tif", "map.tif.aux.xml", "map.png", "map.pgw", "map.prj", "map.png.aux.xml")
+_PICTURE = "scene-truth-map.png"
+_RECORD = "demo.json"
+
+
+@dataclass(frozen=True)
+class DemoSize:
+    """How large the demonstration is; small enough for two processor cores and six minutes.
+
+    Attributes:
+        scenes: Scenes with labels, which are split 6:2:2.
+        size: Height and width of a scene in pixels.
+        tile_size: Height and width of a tile.
+    """
+
+    scenes: int = 12
+    size: int = 512
+    tile_size: int = 128
+
+
+@dataclass(frozen=True)
+class Step:
+    """One command line.
+
+    Attributes:
+        arguments: What follows `dnas`.
+        is_done: Whether its results are there already.
+    """
+
+    arguments: tuple[str, ...]
+    is_done: Callable[[], bool]
+
+    @property
+    def line(self) -> str:
+        """The command as a user types it."""
+        return shlex.join(("dnas", *self.arguments))
+
+
+def run_demo(folder: Path, seed: int, overwrite: bool, size: DemoSize | None = None) -> None:
+    """Make scenes, run every stage on them, and show a map beside the truth.
+
+    Steps that are finished are not done again, so that an interrupted demonstration goes on.
+
+    Args:
+        folder: Where everything goes.
+        seed: Of the scenes, the split and the training.
+        overwrite: Throw away an earlier demonstration in `folder`.
+        size: How large it is.
+
+    Raises:
+        RunStateError: There is something else in `folder`, or a demonstration of another seed.
+        Interrupted: The user stopped it.
+        DnasError: A step failed; it has said why.
+    """
+    began = time.monotonic()
+    size = size or DemoSize()
+    _claim(folder, seed, size, overwrite)
+    with console.progress("making scenes", size.scenes + 1, "scene") as advance:
+        write_scenes(folder / "gid5", seed, range(size.scenes), size.size, advance)
+        write_scenes(folder / "held-out", seed, range(_HELD_OUT, _HELD_OUT + 1), size.size, advance)
+    for step in steps(folder, seed, size):
+        if step.is_done():
+            print(f"$ {step.line}  # done before", flush=True)
+        else:
+            print(f"$ {step.line}", flush=True)
+            _execute(step, folder)
+    _draw(folder)
+    print(_summary(folder, size, time.monotonic() - began))
+
+
+def steps(folder: Path, seed: int, size: DemoSize) -> list[Step]:
+    """Return the command lines of the whole pipeline, in order."""
+    tiles, run = folder / "tiles", folder / "run"
+    scene, _ = scene_paths(folder / "held-out", _HELD_OUT)
+    quick = ("--preset", "quick", "--seed", str(seed))
+
+    def has(path: Path) -> Callable[[], bool]:
+        return path.is_file
+
+    result = [
+        _step(
+            has(tiles / "dataset.json"),
+            "tile", folder / "gid5", "--out", tiles,
+            "--size", size.tile_size, "--seed", seed,
+        )
+    ]  # fmt: skip
+    for stage in CODINGS:
+        data = ("--data", tiles) if stage == 1 else ()
+        result += [
+            _step(
+                partial(_is_finished, run, f"stage{stage}"),
+                "search", run, "--stage", stage, *data, *quick,
+            ),
+            _step(
+                has(run / "coding" / f"{CODINGS[stage]}.json"),
+                "decode", run, "--stage", stage,
+            ),
+        ]  # fmt: skip
+    model = run / "model.pt"
+    return [
+        *result,
+        _step(lambda: model.is_file() and _is_finished(run, "retrain"), "retrain", run, *quick),
+        _step(has(run / "eval" / "test.json"), "eval", run, "--references", "--cost"),
+        _step(
+            lambda: (folder / "map.tif").is_file() and (folder / "map.png").is_file(),
+            "predict", model, scene, "--out", folder / "map.tif", "--out", folder / "map.png",
+        ),
+    ]  # fmt: skip
+
+
+def _step(is_done: Callable[[], bool], *arguments: object) -> Step:
+    return Step(tuple(str(argument) for argument in arguments), is_done)
+
+
+def _is_finished(run: Path, stage: str) -> bool:
+    record = open_run(run).record(stage) if is_run(run) else None
+    return record is not None and record.finished
+
+
+def _claim(folder: Path, seed: int, size: DemoSize, overwrite: bool) -> None:
+    """Make the folder ours, or see that it is the same demonstration already.
+
+    Raises:
+        RunStateError: It is not.
+    """
+    record = folder / _RECORD
+    wanted = {"seed": seed, **asdict(size)}
+    if record.is_file():
+        if read_json(record) == wanted and not overwrite:
+            return
+        if not overwrite:
+            raise RunStateError(
+                f"{folder}: holds a demonstration with another seed or size.",
+                "Name another folder, or give --overwrite to start it over.",
+            )
+        _remove(folder)
+    elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
+        raise RunStateError(
+            f"{folder}: exists and is no demonstration.", "Name a folder that does not exist."
+        )
+    write_json(record, wanted)
+
+
+def _remove(folder: Path) -> None:
+    """Remove what a demonstration makes, and nothing else."""
+    for name in _MADE:
+        if (folder / name).is_dir():
+            shutil.rmtree(folder / name)
+    for name in (*_MADE_FILES, _PICTURE):
+        (folder / name).unlink(missing_ok=True)
+
+
+def _execute(step: Step, folder: Path) -> None:
+    command = [sys.executable, "-m", "dnas_cli", *step.arguments, *_verbosity()]
+    process = subprocess.Popen(command)
+    code = _wait(process)
+    if code in (130, -2):
+        raise Interrupted("The demonstration was interrupted.", f"To go on: dnas demo {folder}")
+    if code != 0:
+        raise DnasError(
+            f"`{step.line}` stopped with exit code {code}; its message is above.",
+            f"When the cause is removed, go on with: dnas demo {folder}",
+        )
+
+
+def _verbosity() -> list[str]:
+    if logger.isEnabledFor(logging.DEBUG):
+        return ["--verbose"]
+    return [] if logger.isEnabledFor(logging.INFO) else ["--quiet"]
+
+
+def _wait(process: "subprocess.Popen[bytes]") -> int:
+    """Wait for a step to end; Ctrl-C reaches it as well, and it is given time to save."""
+    while True:
+        try:
+            return process.wait()
+        except KeyboardInterrupt:
+            logger.debug("waiting for the step to save its state")
+
+
+def _draw(folder: Path) -> None:
+    image_path, label_path = scene_paths(folder / "held-out", _HELD_OUT)
+    with open_scene(image_path, bands=("red", "green", "blue")) as scene:
+        whole = Window(0, 0, scene.height, scene.width)
+        image = scene.read(whole)
+    with open_label(label_path, LabelEncoding("colour", GID5)) as label:
+        truth, _ = label.read(whole)
+    with open_label(folder / "map.png", tile_encoding(GID5)) as mapped:
+        prediction, _ = mapped.read(whole)
+    write_side_by_side(
+        folder / _PICTURE, image, [("truth", truth), ("map", prediction)], GID5, image_path.stem
+    )
+
+
+def _summary(folder: Path, size: DemoSize, seconds: float) -> str:
+    run = folder / "run"
+    metrics = read_json(run / "eval" / "test.json")["metrics"]
+    lines = [
+        (folder / "gid5", f"{size.scenes} scenes with labels, in GID-5's layout"),
+        (folder / "held-out", "a scene that is in no split"),
+        (folder / "tiles", f"the tile set, {size.tile_size} pixels, train, val and test"),
+        (run / "coding" / "architecture.json", "the architecture that was found"),
+        (run / "model.pt", "the trained model: all that `dnas predict` needs"),
+        (run / "eval" / "test.json", f"figures on the test split: mIoU {metrics['mean_iou']:.3f}"),
+        (run / "eval" / "confusion.png", "who is taken for whom"),
+        (folder / "map.tif", "the map of the held-out scene, with CRS"),
+        (folder / "map.png", "the same as a palette image"),
+        (folder / _PICTURE, "scene, truth and map side by side"),
+    ]
+    width = max(len(str(path)) for path, _ in lines)
+    minutes, rest = divmod(round(seconds), 60)
+    return "\n".join(
+        [
+            "",
+            f"Done in {minutes} min {rest:02d} s. Made:",
+            *(f"  {path!s:{width}}  {what}" for path, what in lines),
+        ]
+    )
