@@ -10,6 +10,8 @@ from dnas_cli.space.spaces import connection_space, core_edges
 
 ConnectionRule = Literal["positive", "probability"]
 
+_TIE = 1e-12  # scores closer than this differ by rounding only
+
 
 def decode_path(graph: Graph, logits: Mapping[Edge, float]) -> tuple[int, ...]:
     """Return the most probable path through the path-level space, by Viterbi (section 2).
@@ -33,9 +35,10 @@ def decode_path(graph: Graph, logits: Mapping[Edge, float]) -> tuple[int, ...]:
         shares = log_softmax([logits[item] for item in incoming])
         for item, share in zip(incoming, shares, strict=True):
             score = best[item.source][0] + share + bias
-            if node not in best or score > best[node][0]:
+            if node not in best or score > best[node][0] + _TIE:
                 best[node] = (score, item.source)
-    end: Node | None = max(graph.outputs, key=lambda node: (best[node][0], -node.scale))
+    highest = max(best[node][0] for node in graph.outputs)
+    end: Node | None = next(node for node in graph.outputs if best[node][0] >= highest - _TIE)
     scales: list[int] = []
     while end is not None:
         scales.append(end.scale)

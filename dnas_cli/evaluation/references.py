@@ -1,0 +1,129 @@
+"""Plain references that a network has to beat: the majority class, and single pixels' values.
+
+Both know the training split and nothing of texture, shape or neighbourhood.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli.errors import DataError
+from dnas_cli.evaluation.tiles import read_ahead
+from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.scenes.palette import IGNORE
+from dnas_cli.tiles.tile_set import TileSet
+
+Values = npt.NDArray[np.float32]  # (pixels, bands)
+Indices = npt.NDArray[np.uint8]  # (pixels,)
+
+_SAMPLE_PIXELS = 100_000
+_SAMPLE_TILES = 400
+
+
+@dataclass(frozen=True)
+class Reference:
+    """How a reference does on a split.
+
+    Attributes:
+        name: What it is: `majority class` or `per pixel`.
+        detail: Which class, or which classifier.
+        matrix: Its confusion matrix on the split.
+        selection_iou: Its mIoU on a sample of the validation split, by which the best per-pixel
+            classifier was chosen; None where there was nothing to choose.
+    """
+
+    name: str
+    detail: str
+    matrix: ConfusionMatrix
+    selection_iou: float | None = None
+
+
+def evaluate_references(
+    tiles: TileSet, split: str, seed: int = 0, advance: Callable[[int], None] = lambda count: None
+) -> tuple[Reference, ...]:
+    """Score the majority class of the training split and the best per-pixel classifier.
+
+    The classifiers (Gaussian naive Bayes, gradient-boosted trees) learn from a sample of labelled
+    training pixels; the one of higher mIoU on a sample of the validation split is scored on every
+    pixel of the asked split.
+
+    Args:
+        tiles: The tile set.
+        split: "train", "val" or "test".
+        seed: Chooses the sample.
+        advance: Called with 1 after each scored tile.
+
+    Raises:
+        DataError: A split is empty or has no labelled pixel.
+    """
+    values, labels = sample_pixels(tiles, "train", seed)
+    if len(labels) == 0:
+        raise DataError(f"{tiles.root}: the training split has no labelled pixel to learn from.")
+    counts = tiles.class_pixels("train")
+    majority = max(range(len(tiles.classes)), key=lambda index: counts[tiles.classes[index].name])
+    name, classifier, selection_iou = _best_classifier(tiles, values, labels, seed)
+
+    always = ConfusionMatrix(len(tiles.classes))
+    by_pixel = ConfusionMatrix(len(tiles.classes))
+    for image, _, truth in read_ahead(tiles, tiles.split(split)):
+        scored = truth != IGNORE
+        if scored.any():
+            always.add(truth, np.full_like(truth, majority))
+            by_pixel.add(truth[scored], classifier.predict(_values(image, scored)))
+        advance(1)
+    return (
+        Reference("majority class", tiles.classes[majority].name, always),
+        Reference("per pixel", name, by_pixel, selection_iou),
+    )
+
+
+def sample_pixels(tiles: TileSet, split: str, seed: int) -> tuple[Values, Indices]:
+    """Draw labelled pixels of a split: all tiles, or 400 of them, share about 100,000 pixels."""
+    generator = np.random.default_rng(seed)
+    refs = tiles.split(split)
+    chosen = generator.permutation(len(refs))[:_SAMPLE_TILES]
+    per_tile = -(-_SAMPLE_PIXELS // len(chosen))
+    values, labels = [], []
+    for image, _, truth in read_ahead(tiles, [refs[index] for index in sorted(chosen)]):
+        positions = np.flatnonzero(truth != IGNORE)
+        drawn = generator.permutation(positions)[:per_tile]
+        picked = np.zeros(truth.shape, np.bool_)
+        picked.ravel()[drawn] = True
+        values.append(_values(image, picked))
+        labels.append(truth[picked])
+    return np.concatenate(values), np.concatenate(labels)
+
+
+def _values(image: npt.NDArray[Any], where: npt.NDArray[np.bool_]) -> Values:
+    """Return the band values of some pixels of a (B, H, W) image as (pixels, B)."""
+    return image[:, where].T.astype(np.float32)
+
+
+def _best_classifier(
+    tiles: TileSet, values: Values, labels: Indices, seed: int
+) -> tuple[str, Any, float | None]:
+    """Fit the classifiers and return the best one with its name and mIoU on the sample."""
+    from sklearn.ensemble import HistGradientBoostingClassifier
+    from sklearn.naive_bayes import GaussianNB
+
+    bayes = GaussianNB().fit(values, labels)
+    if len(np.unique(labels)) == 1:
+        return "Gaussian naive Bayes", bayes, None  # trees cannot learn a single class
+    trees = HistGradientBoostingClassifier(max_iter=50, early_stopping=False, random_state=seed)
+    candidates = {
+        "Gaussian naive Bayes": bayes,
+        "gradient-boosted trees": trees.fit(values, labels),
+    }
+    held_out, truth = sample_pixels(tiles, "val", seed)
+    if len(truth) == 0:
+        return "gradient-boosted trees", trees, None
+    scores: dict[str, float] = {}
+    for name, classifier in candidates.items():
+        matrix = ConfusionMatrix(len(tiles.classes))
+        matrix.add(truth, classifier.predict(held_out))
+        scores[name] = matrix.metrics().mean_iou
+    best = max(scores, key=lambda name: scores[name])
+    return best, candidates[best], scores[best]

@@ -1,0 +1,162 @@
+"""From what a user asks for to figures: which model, which data, where the figures go."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from dnas_cli.errors import DataError, UsageError
+from dnas_cli.evaluation.evaluate import (
+    Evaluation,
+    Subject,
+    cost_of,
+    evaluate_on_tiles,
+    file_hash,
+)
+from dnas_cli.evaluation.folder import evaluate_folder, open_folder
+from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
+from dnas_cli.files import refuse_existing
+from dnas_cli.mapping.scene_map import Mapper, MapSettings
+from dnas_cli.model.model_file import Model, load_model
+from dnas_cli.nets.device import resolve_device
+from dnas_cli.run.directory import Run, open_run
+from dnas_cli.tiles.tile_set import open_tile_set
+
+
+@dataclass(frozen=True)
+class Request:
+    """What to evaluate.
+
+    Attributes:
+        target: A run directory or a model file.
+        data: A tile set or a plain folder; the run's tile set when missing.
+        split: Split of a tile set.
+        references: Score plain references, too.
+        cost: Measure the cost, too.
+        dataset: What a plain folder holds.
+        out: Where the figures go; for a run on its own tile set its `eval` folder when missing.
+        batch: Tiles or windows per forward pass.
+        device: As `resolve_device` takes it.
+        overwrite: Replace figures that are there.
+    """
+
+    target: Path
+    data: Path | None = None
+    split: str = "test"
+    references: bool = False
+    cost: bool = False
+    dataset: str | None = None
+    out: Path | None = None
+    batch: int = 4
+    device: str = "auto"
+    overwrite: bool = False
+
+
+def perform(request: Request) -> tuple[Evaluation, Path | None]:
+    """Evaluate a model.
+
+    Returns:
+        The figures, and the folder they are to be written to; none for printing only.
+
+    Raises:
+        UsageError: The request cannot work.
+        DataError: Model or data are missing, damaged, or do not fit together.
+        RunStateError: There are other figures where these would go.
+    """
+    device = resolve_device(request.device)
+    run = open_run(request.target) if request.target.is_dir() else None
+    model_path, data = _model_path(request, run), _data(request, run)
+    model = load_model(model_path, device)
+    folder = request.out
+    if run is not None and request.data is None and folder is None:
+        folder = run.evaluation_folder
+    if _is_tile_set(data):
+        return _on_tiles(request, run, model, model_path, data, folder, device), folder
+    return _on_folder(request, model, model_path, data, folder, device), folder
+
+
+def _model_path(request: Request, run: Run | None) -> Path:
+    if run is None:
+        return request.target
+    if not run.model_path.is_file():
+        raise DataError(
+            f"{run.model_path}: the run has no model yet.", f"Run: {run.next_command()}"
+        )
+    return run.model_path
+
+
+def _data(request: Request, run: Run | None) -> Path:
+    if request.data is not None:
+        return request.data
+    if run is None:
+        raise UsageError(
+            f"{request.target}: a model file alone does not say what to evaluate it on.",
+            "Name a tile set, or a folder of images and labels, after it.",
+        )
+    return run.tile_set_path
+
+
+def _is_tile_set(data: Path) -> bool:
+    return (data / "dataset.json").exists() or (data / ".progress").exists()
+
+
+def _on_tiles(
+    request: Request,
+    run: Run | None,
+    model: Model,
+    model_path: Path,
+    data: Path,
+    folder: Path | None,
+    device: torch.device,
+) -> Evaluation:
+    if request.dataset is not None:
+        raise UsageError(
+            "--dataset says what a plain folder holds; a tile set knows that itself.",
+            "Leave it out.",
+        )
+    tiles = open_tile_set(data)
+    if run is not None and request.data is None:
+        expected = run.manifest.tile_set.fingerprint
+        if tiles.fingerprint != expected:
+            raise DataError(
+                f"{data}: is not the tile set that {run.root} was trained on; it was changed.",
+                f"To evaluate on it all the same: dnas eval {run.root} {data}",
+            )
+    subject = Subject(
+        model=str(model_path),
+        model_hash=file_hash(model_path),
+        data=str(data),
+        fingerprint=tiles.fingerprint,
+        split=request.split,
+        items=len(tiles.split(request.split)),
+    )
+    stored = stored_evaluation(folder, subject, request.overwrite) if folder else None
+    return evaluate_on_tiles(
+        model, subject, tiles, device, request.batch, stored, request.references, request.cost
+    )
+
+
+def _on_folder(
+    request: Request,
+    model: Model,
+    model_path: Path,
+    data: Path,
+    folder: Path | None,
+    device: torch.device,
+) -> Evaluation:
+    if request.references:
+        raise UsageError(
+            "--references learn from a training split, which a plain folder does not have.",
+            "Cut the folder with `dnas tile`, and evaluate on the tile set.",
+        )
+    labelled = open_folder(data, request.dataset, model.facts, str(model_path))
+    model_hash = file_hash(model_path)
+    if folder is not None:
+        # A plain folder has no fingerprint: figures that are there may be of other images.
+        for path in evaluation_files(folder, ""):
+            refuse_existing(path, request.overwrite)
+    mapper = Mapper(model, model_hash, device, MapSettings(batch=request.batch))
+    matrix, scored = evaluate_folder(mapper, labelled)
+    subject = Subject(str(model_path), model_hash, str(data), "", "", scored)
+    cost = cost_of(model, device) if request.cost else None
+    return Evaluation(subject, model.facts.classes, matrix, cost=cost)

@@ -1,0 +1,87 @@
+"""Scoring a network on a split of a tile set: every pixel once."""
+
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+from torch import Tensor
+
+from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.scenes.normalisation import Normalisation
+from dnas_cli.scenes.raster import without_georeference
+from dnas_cli.tiles.tile_set import TileRef, TileSet
+
+Tile = tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.uint8]]
+
+_READERS = 4  # threads; rasters are decoded outside the interpreter's lock
+
+
+def evaluate_tiles(
+    network: Callable[[Tensor], Tensor],
+    normalisation: Normalisation,
+    tiles: TileSet,
+    split: str,
+    device: torch.device,
+    bands: tuple[int, ...],
+    batch: int = 4,
+    advance: Callable[[int], None] = lambda count: None,
+) -> ConfusionMatrix:
+    """Predict all tiles of a split whole and compare them with their labels.
+
+    Args:
+        network: Maps (N, B, H, W) normalised images to (N, classes, H, W) logits; in eval mode.
+        normalisation: What the network was trained with.
+        tiles: The tile set.
+        split: "train", "val" or "test".
+        device: Where the network is.
+        bands: Positions of the network's bands among the tile set's.
+        batch: Most tiles per forward pass; tiles of another size start a new one.
+        advance: Called with the number of tiles after each forward pass.
+
+    Raises:
+        DataError: The split is empty, or a tile cannot be read.
+    """
+    matrix = ConfusionMatrix(len(tiles.classes))
+    for group in _batches(read_ahead(tiles, tiles.split(split)), batch):
+        images = np.stack(
+            [normalisation.apply(image[list(bands)], valid) for image, valid, _ in group]
+        )
+        with torch.inference_mode():
+            logits = network(torch.from_numpy(images).to(device))  # (N, classes, H, W)
+            predictions = logits.argmax(1).to(torch.uint8).cpu().numpy()  # (N, H, W)
+        matrix.add(np.stack([label for _, _, label in group]), predictions)
+        advance(len(group))
+    return matrix
+
+
+def read_ahead(tiles: TileSet, refs: Sequence[TileRef]) -> Iterator[Tile]:
+    """Yield image, valid pixels and label of each tile in order, reading some ahead."""
+    waiting: deque[Future[Tile]] = deque()
+    # Warning filters belong to the process: what a reader sets, another undoes too early.
+    with without_georeference(), ThreadPoolExecutor(_READERS) as readers:
+        try:
+            for ref in refs:
+                waiting.append(readers.submit(tiles.read, ref))
+                if len(waiting) > 2 * _READERS:
+                    yield waiting.popleft().result()
+            while waiting:
+                yield waiting.popleft().result()
+        finally:
+            for future in waiting:
+                future.cancel()
+
+
+def _batches(tiles: Iterator[Tile], size: int) -> Iterator[list[Tile]]:
+    """Group successive tiles of equal size, `size` at most."""
+    group: list[Tile] = []
+    for tile in tiles:
+        if group and (len(group) == size or tile[0].shape != group[0][0].shape):
+            yield group
+            group = []
+        group.append(tile)
+    if group:
+        yield group

@@ -1,0 +1,153 @@
+"""The model file: all that evaluation and mapping need, loadable without trusting it.
+
+It is a dictionary of tensors and plain data, read with `torch.load(weights_only=True)`, so that a
+model from anywhere cannot run code.
+"""
+
+import pickle
+import zipfile
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dnas_cli.errors import DataError
+from dnas_cli.files import atomic_path
+from dnas_cli.nets.network import Network, NetworkShape, build_derived
+from dnas_cli.scenes.normalisation import Normalisation
+from dnas_cli.scenes.palette import LandClass
+from dnas_cli.space.coding import ArchitectureCoding
+
+SCHEMA = "dnas/model"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class ModelFacts:
+    """What a model was trained on, as far as using it needs to know.
+
+    Attributes:
+        classes: Names and colours; position is the index in maps.
+        bands: Band names in the order of the network's input.
+        dtype: Data type of the training tiles, e.g. `uint8`.
+        nodata: Value that marked missing data in the training tiles, if any.
+        normalisation: The step from band values to network input.
+        statistics: Per-band statistics of the training split, in raw units.
+        tile_size: Size of the training tiles in pixels.
+        width: Channels of the finest scale.
+        provenance: Where the weights come from: run, epoch, metrics, versions.
+    """
+
+    classes: tuple[LandClass, ...]
+    bands: tuple[str, ...]
+    dtype: str
+    nodata: float | None
+    normalisation: Normalisation
+    statistics: dict[str, Any]
+    tile_size: int
+    width: int
+    provenance: dict[str, Any] = field(default_factory=dict)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as plain data."""
+        return {
+            "classes": [land_class.to_json() for land_class in self.classes],
+            "bands": list(self.bands),
+            "dtype": self.dtype,
+            "nodata": self.nodata,
+            "normalisation": self.normalisation.to_json(),
+            "statistics": self.statistics,
+            "tile_size": self.tile_size,
+            "width": self.width,
+            "provenance": self.provenance,
+        }
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "ModelFacts":
+        """Build the facts from plain data."""
+        nodata = value["nodata"]
+        return ModelFacts(
+            classes=tuple(LandClass.from_json(item) for item in value["classes"]),
+            bands=tuple(str(band) for band in value["bands"]),
+            dtype=str(value["dtype"]),
+            nodata=None if nodata is None else float(nodata),
+            normalisation=Normalisation.from_json(value["normalisation"]),
+            statistics=dict(value["statistics"]),
+            tile_size=int(value["tile_size"]),
+            width=int(value["width"]),
+            provenance=dict(value["provenance"]),
+        )
+
+    @property
+    def shape(self) -> NetworkShape:
+        """The shape of the network."""
+        return NetworkShape(self.width, len(self.bands), len(self.classes))
+
+
+@dataclass(frozen=True)
+class Model:
+    """A trained network with what is needed to use it."""
+
+    network: Network
+    architecture: ArchitectureCoding
+    facts: ModelFacts
+
+
+def save_model(path: Path, model: Model) -> None:
+    """Write a model file, atomically."""
+    content = {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "architecture": model.architecture.document(),
+        "facts": model.facts.to_json(),
+        "state": {key: tensor.cpu() for key, tensor in model.network.state_dict().items()},
+    }
+    with atomic_path(path) as temporary:
+        torch.save(content, temporary)
+
+
+def load_model(path: Path, device: torch.device) -> Model:
+    """Read a model file and return the model in evaluation mode on a device.
+
+    Raises:
+        DataError: The file is missing, damaged, or not a model file.
+    """
+    content = load_plain(path)
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise DataError(f"{path}: is not a dnas model.", "Models are written by `dnas retrain`.")
+    if content.get("version") != VERSION:
+        raise DataError(
+            f"{path}: model version {content.get('version')!r} is not version {VERSION}.",
+            "It was written by another version of dnas; use that one.",
+        )
+    try:
+        architecture = ArchitectureCoding.from_document(content["architecture"], str(path))
+        facts = ModelFacts.from_json(content["facts"])
+        network = build_derived(architecture, facts.shape)
+        network.load_state_dict(content["state"])
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise DataError(f"{path}: is not a valid model ({error}).") from error
+    return Model(network.to(device).eval(), architecture, facts)
+
+
+def load_plain(path: Path) -> Any:
+    """Read a file of tensors and plain data written by torch, running no code of it.
+
+    Raises:
+        DataError: The file is missing, damaged, or wants to run code.
+    """
+    try:
+        return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file.") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: is a folder, not a file.") from error
+    except pickle.UnpicklingError as error:
+        raise DataError(
+            f"{path}: is not a file of tensors and plain data, or asks to run code; refused."
+        ) from error
+    except (OSError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
+        raise DataError(
+            f"{path}: is damaged or not a checkpoint ({type(error).__name__})."
+        ) from error

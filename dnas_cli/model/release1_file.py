@@ -1,0 +1,141 @@
+"""Checkpoints of the first release (`.pth.tar`), read without running anything in them.
+
+Such a file is a pickled dictionary `{epoch, state_dict, optimizer, best_pred}` (method, section 8).
+It is read with `weights_only=True`. The one thing needed beyond tensors and plain data is a NumPy
+number for `best_pred`; the names by which a pickle asks for it are answered by the two small
+stand-ins below, so that no NumPy code meets data from the file.
+"""
+
+import pickle
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dnas_cli.errors import DataError
+
+_NUMBER = re.compile(r"[?bfiu]\d{0,2}")
+_WANTED = re.compile(r"GLOBAL ([\w.]+) (?:was not an allowed global|whose module)")
+
+
+@dataclass(frozen=True)
+class Release1Checkpoint:
+    """The content of a checkpoint, as far as it means anything here.
+
+    Attributes:
+        state: Tensors by the first release's keys, in the order of the file.
+        epoch: Epochs done; 0 when the file does not say.
+        best: Best mean IoU on the validation split; None when the file does not say.
+    """
+
+    state: dict[str, Tensor]
+    epoch: int
+    best: float | None
+
+
+def load_release1(path: Path) -> Release1Checkpoint:
+    """Read a checkpoint of the first release.
+
+    Raises:
+        DataError: The file is missing, damaged, of another kind, or wants to run code; the message
+            then names what it wants.
+    """
+    content = _load(path)
+    state = content.get("state_dict", content) if isinstance(content, Mapping) else None
+    if not isinstance(state, Mapping) or not state:
+        raise DataError(f"{path}: is not a checkpoint of the first release (no `state_dict`).")
+    other = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
+    if other:
+        raise DataError(
+            f"{path}: is not a checkpoint of the first release; its state holds other things than "
+            f"tensors ({', '.join(other[:5])})."
+        )
+    tensors = {str(key): value.detach() for key, value in state.items()}
+    for name in ("betas", "alphas"):  # beside the state dict in some files
+        if isinstance(logits := content.get(name), Tensor):
+            tensors.setdefault(name, logits.detach())
+    return Release1Checkpoint(
+        _without_wrapper(tensors), _epoch(content.get("epoch")), _best(content.get("best_pred"))
+    )
+
+
+def _load(path: Path) -> Any:
+    allowed: list[Any] = [(_NumberType, "numpy.dtype")]
+    for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1, NumPy 2
+        allowed.append((_number, f"{module}.scalar"))
+    try:
+        with torch.serialization.safe_globals(allowed):
+            return torch.load(path, map_location="cpu", weights_only=True)
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file.") from error
+    except IsADirectoryError as error:
+        raise DataError(f"{path}: is a folder, not a file.") from error
+    except (pickle.UnpicklingError, ModuleNotFoundError) as error:
+        wanted = _wanted(path, allowed, str(error))
+        if not wanted:
+            raise DataError(f"{path}: is damaged or not a checkpoint.") from error
+        raise DataError(
+            f"{path}: asks to run code: {', '.join(wanted)}; refused, nothing of it was run.",
+            "A checkpoint needs tensors, numbers and text only. Save it again as such where it "
+            "comes from, if you trust it.",
+        ) from error
+    except Exception as error:  # a damaged pickle can fail in any way at all
+        raise DataError(
+            f"{path}: is damaged or not a checkpoint ({type(error).__name__})."
+        ) from error
+
+
+def _wanted(path: Path, allowed: list[Any], message: str) -> list[str]:
+    """Return the names of what a file wants beyond tensors and plain data."""
+    found = set(_WANTED.findall(message))
+    try:
+        with torch.serialization.safe_globals(allowed):
+            found.update(torch.serialization.get_unsafe_globals_in_checkpoint(path))
+    except Exception:  # files older than PyTorch 1.6 cannot be listed; the message names the first
+        return sorted(found)
+    return sorted(found)
+
+
+def _without_wrapper(state: dict[str, Tensor]) -> dict[str, Tensor]:
+    """Drop the `module.` that training on several GPUs puts before every key."""
+    if all(key.startswith("module.") for key in state):
+        return {key.removeprefix("module."): value for key, value in state.items()}
+    return state
+
+
+def _epoch(value: Any) -> int:
+    return value if isinstance(value, int) and value > 0 else 0
+
+
+def _best(value: Any) -> float | None:
+    if isinstance(value, Tensor) and value.numel() == 1:
+        return float(value)
+    return float(value) if isinstance(value, int | float | np.number) else None
+
+
+class _NumberType:
+    """Stands in for `numpy.dtype`: remembers what kind of number is meant."""
+
+    def __init__(self, text: Any, *_: Any) -> None:
+        if not isinstance(text, str) or not _NUMBER.fullmatch(text):
+            raise pickle.UnpicklingError(f"numpy.dtype({text!r}) is not a number")
+        self.kind = np.dtype(text)
+
+    def __setstate__(self, state: Any) -> None:
+        if isinstance(state, tuple) and len(state) > 1 and state[1] == ">":
+            self.kind = self.kind.newbyteorder(">")
+
+
+def _number(kind: Any, content: Any) -> float:
+    """Stands in for `numpy.core.multiarray.scalar`: one number from its bytes."""
+    if not isinstance(kind, _NumberType) or not isinstance(content, bytes):
+        raise pickle.UnpicklingError("a NumPy scalar that is not a number")
+    numbers = np.frombuffer(content, kind.kind)
+    if numbers.size != 1:
+        raise pickle.UnpicklingError("a NumPy scalar that is not one number")
+    return float(numbers[0])

@@ -1,0 +1,244 @@
+"""The run directory: where everything is, and how codings chain (see docs/architecture.md)."""
+
+import os
+from datetime import UTC, datetime
+from pathlib import Path
+
+from dnas_cli import __version__
+from dnas_cli.errors import DataError, RunStateError, UsageError
+from dnas_cli.files import read_json, write_json
+from dnas_cli.run.manifest import Lineage, Manifest, StageRecord, TileSetLink
+from dnas_cli.space.coding import (
+    ArchitectureCoding,
+    Coding,
+    ConnectionCoding,
+    PathCoding,
+    SearchSpace,
+)
+
+CODINGS = {1: "path", 2: "connections", 3: "architecture"}
+"""The coding that each stage is decoded to."""
+
+_KINDS: dict[int, type[Coding]] = {1: PathCoding, 2: ConnectionCoding, 3: ArchitectureCoding}
+
+
+class Run:
+    """A run directory that exists."""
+
+    def __init__(self, root: Path, manifest: Manifest) -> None:
+        self.root = root
+        self.manifest = manifest
+
+    @property
+    def model_path(self) -> Path:
+        """The retrained model."""
+        return self.root / "model.pt"
+
+    @property
+    def evaluation_folder(self) -> Path:
+        """Metrics and confusion matrices."""
+        return self.root / "eval"
+
+    @property
+    def log_path(self) -> Path:
+        """The log."""
+        return self.root / "dnas.log"
+
+    def stage_folder(self, stage: str) -> Path:
+        """Return the folder of checkpoints and history of `stage1` .. `stage3` or `retrain`."""
+        return self.root / stage if stage == "retrain" else self.root / "search" / stage
+
+    def coding_path(self, name: str) -> Path:
+        """Return the file of a coding or space: `stage1`, `path`, `connections`, ..."""
+        return self.root / "coding" / f"{name}.json"
+
+    @property
+    def tile_set_path(self) -> Path:
+        """The tile set's folder; relative paths count from the run directory."""
+        return (self.root / self.manifest.tile_set.path).resolve()
+
+    def record(self, stage: str) -> StageRecord | None:
+        """Return what the manifest knows of a stage."""
+        return self.manifest.stages.get(stage)
+
+    def set_record(self, stage: str, record: StageRecord) -> None:
+        """Replace a stage's record, in memory and on disk."""
+        self._reload()
+        self.manifest = self.manifest.with_stage(stage, record)
+        self._write()
+
+    def set_network(self, layers: int, width: int) -> None:
+        """Change layers and width, as encoding stage 1 anew does."""
+        self._reload()
+        manifest = self.manifest
+        self.manifest = Manifest(
+            manifest.dnas,
+            manifest.created,
+            manifest.tile_set,
+            layers,
+            width,
+            manifest.lineage,
+            manifest.stages,
+        )
+        self._write()
+
+    def space(self, stage: int) -> SearchSpace:
+        """Return a stage's search space, checked to descend from the run's own codings.
+
+        Raises:
+            DataError: It is missing, damaged, or belongs to another coding.
+        """
+        path = self.coding_path(f"stage{stage}")
+        if not path.is_file():
+            raise DataError(
+                f"{path}: stage {stage} is not encoded yet.",
+                f"Run: dnas encode {self.root} --stage {stage}",
+            )
+        space = SearchSpace.read(path)
+        if space.stage != stage:
+            raise DataError(f"{path}: holds the space of stage {space.stage}.")
+        parent = None if stage == 1 else self.coding(stage - 1).hash
+        if space.derived_from != parent:
+            raise DataError(
+                f"{path}: does not descend from {self._coding_name(stage - 1)} of this run.",
+                f"Run: dnas encode {self.root} --stage {stage} --overwrite, or branch.",
+            )
+        return space
+
+    def coding(self, stage: int) -> Coding:
+        """Return the coding decoded from a stage, checked to descend from its space."""
+        path = self.coding_path(CODINGS[stage])
+        if not path.is_file():
+            raise DataError(
+                f"{path}: stage {stage} is not decoded yet.",
+                f"Run: {self.next_command()}",
+            )
+        coding = _KINDS[stage].read(path)
+        space_path = self.coding_path(f"stage{stage}")
+        if space_path.is_file() and coding.derived_from != SearchSpace.read(space_path).hash:
+            raise DataError(
+                f"{path}: does not descend from {space_path.name} of this run.",
+                f"Run: dnas decode {self.root} --stage {stage} --overwrite, or branch.",
+            )
+        return coding
+
+    def path(self) -> PathCoding:
+        """Return the result of stage 1."""
+        coding = self.coding(1)
+        assert isinstance(coding, PathCoding)
+        return coding
+
+    def connections(self) -> ConnectionCoding:
+        """Return the result of stage 2."""
+        coding = self.coding(2)
+        assert isinstance(coding, ConnectionCoding)
+        return coding
+
+    def architecture(self) -> ArchitectureCoding:
+        """Return the result of stage 3."""
+        coding = self.coding(3)
+        assert isinstance(coding, ArchitectureCoding)
+        return coding
+
+    def next_command(self) -> str:
+        """Return the command that takes the run one step further."""
+        run = self.root
+        done = [stage for stage in CODINGS if self.coding_path(CODINGS[stage]).is_file()]
+        for stage in range(1 + max(done, default=0), 4):  # a coding may come from outside
+            record = self.record(f"stage{stage}")
+            if record is None or not record.finished:
+                return f"dnas search {run} --stage {stage}"
+            return f"dnas decode {run} --stage {stage}"
+        record = self.record("retrain")
+        if record is None or not record.finished:
+            return f"dnas retrain {run}"
+        if not (self.evaluation_folder / "test.json").is_file():
+            return f"dnas eval {run}"
+        return f"dnas predict {self.model_path} SCENE --out mask.png"
+
+    def has_after(self, stage: int) -> bool:
+        """Return whether a later stage was begun on the coding of this one."""
+        later = [f"stage{k}" for k in (1, 2, 3) if k > stage]
+        return any(self.coding_path(name).is_file() or self.record(name) for name in later) or bool(
+            self.record("retrain")
+        )
+
+    def _coding_name(self, stage: int) -> str:
+        return f"{CODINGS[stage]}.json" if stage else "nothing"
+
+    def _reload(self) -> None:
+        self.manifest = _read_manifest(self.root)
+
+    def _write(self) -> None:
+        write_json(self.root / "run.json", self.manifest.to_json())
+
+
+def create_run(
+    root: Path,
+    tile_set: Path,
+    fingerprint: str,
+    layers: int,
+    width: int,
+    lineage: Lineage | None = None,
+) -> Run:
+    """Create a run directory.
+
+    Raises:
+        RunStateError: There is something at `root` already.
+    """
+    if root.exists() and (not root.is_dir() or any(root.iterdir())):
+        raise RunStateError(f"{root}: exists already.", "Name another run directory.")
+    root.mkdir(parents=True, exist_ok=True)
+    manifest = Manifest(
+        __version__,
+        now(),
+        TileSetLink(link_path(root, tile_set), fingerprint),
+        layers,
+        width,
+        lineage,
+    )
+    write_json(root / "run.json", manifest.to_json())
+    return Run(root, manifest)
+
+
+def open_run(root: Path) -> Run:
+    """Open a run directory.
+
+    Raises:
+        DataError: There is none at `root`, or it cannot be read.
+    """
+    return Run(root, _read_manifest(root))
+
+
+def is_run(path: Path) -> bool:
+    """Return whether a path is a run directory."""
+    return (path / "run.json").is_file()
+
+
+def link_path(root: Path, target: Path) -> str:
+    """Return how a run names a folder: relative to itself, so that both can move together."""
+    return Path(os.path.relpath(target.resolve(), root.resolve())).as_posix()
+
+
+def now() -> str:
+    """Return the time in UTC, to the second, as ISO 8601."""
+    return datetime.now(UTC).replace(microsecond=0).isoformat()
+
+
+def check_stage(stage: int) -> None:
+    """Refuse stages that do not exist.
+
+    Raises:
+        UsageError: The stage is not 1, 2 or 3.
+    """
+    if stage not in CODINGS:
+        raise UsageError(f"--stage {stage}: there are stages 1, 2 and 3.")
+
+
+def _read_manifest(root: Path) -> Manifest:
+    path = root / "run.json"
+    if not root.exists():
+        raise DataError(f"{root}: no such run directory.", "A run begins with `dnas encode`.")
+    if not path.is_file():
+        raise DataError(f"{root}: is not a run directory (it holds no run.json).")
+    return Manifest.from_json(read_json(path), str(path))

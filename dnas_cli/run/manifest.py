@@ -1,0 +1,132 @@
+"""The manifest of a run: `run.json`, as typed values."""
+
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal
+
+from dnas_cli.errors import DataError
+
+SCHEMA = "dnas/run"
+VERSION = 1
+
+Phase = Literal["encoded", "started", "finished", "decoded"]
+PHASES: tuple[Phase, ...] = ("encoded", "started", "finished", "decoded")
+STAGES = ("stage1", "stage2", "stage3", "retrain")
+
+
+@dataclass(frozen=True)
+class StageRecord:
+    """What the manifest knows of a stage.
+
+    Attributes:
+        phase: `encoded` (space written), `started`, `finished` (trained), `decoded`.
+        settings: The settings it was started with; empty before.
+        epochs_done: Epochs completed.
+        decoded: How the coding was read off: epoch and rule; empty before.
+    """
+
+    phase: Phase
+    settings: dict[str, Any] = field(default_factory=dict)
+    epochs_done: int = 0
+    decoded: dict[str, Any] = field(default_factory=dict)
+
+    @property
+    def finished(self) -> bool:
+        """Whether training is complete."""
+        return self.phase in ("finished", "decoded")
+
+
+@dataclass(frozen=True)
+class TileSetLink:
+    """The tile set of a run: where it is, and what it must be.
+
+    Attributes:
+        path: Relative to the run directory when both lie under one folder, else absolute.
+        fingerprint: Hash of the tile set's content.
+    """
+
+    path: str
+    fingerprint: str
+
+
+@dataclass(frozen=True)
+class Lineage:
+    """The run that a branch came from, and the last stage it took over."""
+
+    parent: str
+    taken_over: str
+    created: str
+
+
+@dataclass(frozen=True)
+class Manifest:
+    """The content of `run.json`.
+
+    Attributes:
+        dnas: Version that created the run.
+        created: UTC time, ISO 8601.
+        tile_set: The data.
+        layers: Layers of the lattice.
+        width: Channels of the finest scale.
+        lineage: The parent of a branch.
+        stages: Records by stage name.
+    """
+
+    dnas: str
+    created: str
+    tile_set: TileSetLink
+    layers: int
+    width: int
+    lineage: Lineage | None = None
+    stages: dict[str, StageRecord] = field(default_factory=dict)
+
+    def with_stage(self, name: str, record: StageRecord) -> "Manifest":
+        """Return the manifest with one stage's record replaced."""
+        return replace(self, stages={**self.stages, name: record})
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the manifest as plain data."""
+        return {
+            "schema": SCHEMA,
+            "version": VERSION,
+            "dnas": self.dnas,
+            "created": self.created,
+            "tile_set": vars(self.tile_set),
+            "network": {"layers": self.layers, "width": self.width},
+            "lineage": vars(self.lineage) if self.lineage else None,
+            "stages": {name: vars(record) for name, record in self.stages.items()},
+        }
+
+    @staticmethod
+    def from_json(value: Any, name: str) -> "Manifest":
+        """Build the manifest from plain data.
+
+        Raises:
+            DataError: It is not a manifest, or one of another version.
+        """
+        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+            raise DataError(f"{name}: is not the manifest of a run.")
+        if value.get("version") != VERSION:
+            raise DataError(
+                f"{name}: run version {value.get('version')!r} is not version {VERSION}.",
+                "The run was written by another version of dnas; use that one.",
+            )
+        try:
+            lineage = value["lineage"]
+            return Manifest(
+                dnas=str(value["dnas"]),
+                created=str(value["created"]),
+                tile_set=TileSetLink(**value["tile_set"]),
+                layers=int(value["network"]["layers"]),
+                width=int(value["network"]["width"]),
+                lineage=Lineage(**lineage) if lineage else None,
+                stages={key: _record(item) for key, item in value["stages"].items()},
+            )
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise DataError(f"{name}: is not a valid manifest ({error!r}).") from error
+
+
+def _record(value: dict[str, Any]) -> StageRecord:
+    record = StageRecord(**value)
+    if record.phase not in PHASES:
+        raise ValueError(f"phase {record.phase!r}")
+    return record

@@ -1,0 +1,104 @@
+"""Decoding: the coding that a stage's trained logits say."""
+
+from pathlib import Path
+from typing import Any
+
+from dnas_cli.console import logger
+from dnas_cli.errors import DataError, RunStateError, UsageError
+from dnas_cli.run.branch import branch
+from dnas_cli.run.directory import CODINGS, Run, check_stage, open_run
+from dnas_cli.run.lock import stage_lock
+from dnas_cli.run.manifest import StageRecord
+from dnas_cli.run.rows import read_rows
+from dnas_cli.space.coding import Coding
+from dnas_cli.space.decoding import ConnectionRule
+from dnas_cli.space.logits import decode as decode_logits
+
+
+def decode(
+    root: Path,
+    stage: int,
+    epoch: str = "last",
+    rule: ConnectionRule = "positive",
+    overwrite: bool = False,
+    branch_to: Path | None = None,
+) -> tuple[Run, Coding]:
+    """Decode a stage's logits and write the coding.
+
+    Args:
+        root: The run directory.
+        stage: 1, 2 or 3.
+        epoch: `last`, `best` (by mean IoU on the validation split) or a number from 1.
+        rule: Which connections stage 2 keeps.
+        overwrite: Replace a coding that exists.
+        branch_to: Take over the finished stages into this new run and decode there.
+
+    Raises:
+        RunStateError: The stage is not searched to its end, another coding exists, or later stages
+            were built on it.
+        UsageError: There is no such epoch.
+    """
+    check_stage(stage)
+    if branch_to is not None:
+        return decode(branch(open_run(root), branch_to, stage, stage - 1).root, stage, epoch, rule)
+    run, name = open_run(root), f"stage{stage}"
+    record = run.record(name)
+    if record is None or not record.finished:
+        raise RunStateError(
+            f"{root}: the search of stage {stage} is not finished.",
+            f"Run: dnas search {root} --stage {stage}",
+        )
+    space = run.space(stage)
+    chosen, logits = _logits(run, name, epoch)
+    try:
+        coding = decode_logits(space, logits, rule)
+    except KeyError as error:
+        raise DataError(
+            f"{run.stage_folder(name) / 'logits.jsonl'}: has no logit {error} of the space."
+        ) from error
+    path = run.coding_path(CODINGS[stage])
+    if path.is_file() and type(coding).read(path) != coding:
+        _refuse_other(run, stage, path, overwrite)
+    with stage_lock(run, name):
+        coding.write(path)
+        decoded: dict[str, Any] = {"epoch": chosen + 1}
+        if stage == 2:
+            decoded["rule"] = rule
+        run.set_record(name, StageRecord("decoded", record.settings, record.epochs_done, decoded))
+    logger.info("%s: decoded from the logits of epoch %d.", path, chosen + 1)
+    return run, coding
+
+
+def _refuse_other(run: Run, stage: int, path: Path, overwrite: bool) -> None:
+    if run.has_after(stage):
+        raise RunStateError(
+            f"{path}: exists with other content, and later stages were built on it.",
+            f"Branch: dnas decode {run.root} --stage {stage} --branch NEW_RUN",
+        )
+    if not overwrite:
+        raise RunStateError(
+            f"{path}: exists with other content.",
+            "Give --overwrite to replace it, or --branch NEW_RUN to keep both.",
+        )
+
+
+def _logits(run: Run, name: str, epoch: str) -> tuple[int, dict[str, float]]:
+    """Return an epoch (from 0) and its logits."""
+    folder = run.stage_folder(name)
+    rows = {row["epoch"]: row["logits"] for row in read_rows(folder / "logits.jsonl")}
+    if not rows:
+        raise DataError(f"{folder / 'logits.jsonl'}: is missing or empty.")
+    if epoch == "last":
+        chosen = max(rows)
+    elif epoch == "best":
+        scored = [row for row in read_rows(folder / "history.jsonl") if "val" in row]
+        if not scored:
+            raise UsageError("--epoch best: no epoch of this stage was validated.")
+        chosen = max(scored, key=lambda row: (row["val"]["mean_iou"], -row["epoch"]))["epoch"]
+    elif epoch.isdigit():
+        chosen = int(epoch) - 1
+    else:
+        raise UsageError(f"--epoch {epoch}: give last, best or a number.")
+    if chosen not in rows:
+        raise UsageError(f"--epoch {epoch}: this stage has logits of epochs 1 to {max(rows) + 1}.")
+    return chosen, rows[chosen]

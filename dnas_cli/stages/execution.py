@@ -1,0 +1,104 @@
+"""What a search and a retraining have in common: where to compute, how to validate and log."""
+
+import logging
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from dnas_cli.console import logger, progress
+from dnas_cli.errors import UsageError
+from dnas_cli.evaluation.tiles import evaluate_tiles
+from dnas_cli.metrics import Metrics
+from dnas_cli.nets.device import resolve_device
+from dnas_cli.nets.network import Network, NetworkShape
+from dnas_cli.run.directory import Run
+from dnas_cli.tiles.tile_set import TileSet
+from dnas_cli.training.settings import TrainingSettings
+
+
+@dataclass(frozen=True)
+class Execution:
+    """How to compute; none of it changes what is computed.
+
+    Attributes:
+        device: Name of the device.
+        workers: Processes that load tiles; -1 chooses by the device.
+    """
+
+    device: str = "auto"
+    workers: int = -1
+
+    def resolve(self) -> tuple[torch.device, int]:
+        """Return the device and the number of workers."""
+        device = resolve_device(self.device)
+        if self.workers < -1:
+            raise UsageError(f"--workers {self.workers}: must be 0 or more.")
+        # On a CPU the network itself keeps every core busy; a GPU wants its tiles brought to it.
+        chosen = (4 if device.type == "cuda" else 0) if self.workers == -1 else self.workers
+        return device, chosen
+
+
+def network_shape(tiles: TileSet, width: int) -> NetworkShape:
+    """Return the shape of a network for a tile set."""
+    return NetworkShape(width, len(tiles.bands), len(tiles.classes))
+
+
+def check_training(tiles: TileSet, settings: TrainingSettings, global_pool: bool) -> None:
+    """Say before starting what cannot work.
+
+    Raises:
+        UsageError: A batch of one tile cannot train global average pooling, or the crop is larger
+            than the tiles.
+    """
+    if global_pool and settings.batch < 2:
+        raise UsageError(
+            "--batch 1: global_average_pool normalises over the batch, which must hold two tiles.",
+            "Give --batch 2 or more.",
+        )
+    if settings.crop > tiles.tile_size:
+        raise UsageError(
+            f"--crop {settings.crop}: is larger than the tiles ({tiles.tile_size} px).",
+            "Give a smaller --crop, or cut larger tiles.",
+        )
+
+
+def seed_everything(seed: int, stream: int) -> None:
+    """Seed what is random outside the sampler: first weights, first logits, dropout."""
+    state = np.random.SeedSequence([seed, stream]).generate_state(1)[0]
+    torch.manual_seed(int(state))
+    random.seed(int(state))
+
+
+def validator(
+    network: Network, tiles: TileSet, device: torch.device, batch: int
+) -> Callable[[], Metrics | None]:
+    """Return the function that scores a network on the validation split."""
+
+    def validate() -> Metrics | None:
+        network.eval()
+        total, bands = len(tiles.split("val")), tuple(range(len(tiles.bands)))
+        with progress("validation", total, "tile") as advance:
+            matrix = evaluate_tiles(
+                network, tiles.normalisation, tiles, "val", device, bands, batch, advance
+            )
+        network.train()
+        return matrix.metrics() if matrix.pixels else None
+
+    return validate
+
+
+@contextmanager
+def logged(run: Run) -> Iterator[None]:
+    """Write the log into the run as well while the block lasts."""
+    handler = logging.FileHandler(run.log_path, encoding="utf-8")
+    handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
+    logger.addHandler(handler)
+    try:
+        yield
+    finally:
+        logger.removeHandler(handler)
+        handler.close()

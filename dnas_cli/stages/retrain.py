@@ -1,0 +1,191 @@
+"""Retraining: the derived network from scratch, and the model file it ends in."""
+
+import platform
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from dnas_cli import __version__
+from dnas_cli.console import logger
+from dnas_cli.errors import RunStateError, UsageError
+from dnas_cli.model.model_file import Model, ModelFacts, save_model
+from dnas_cli.nets.network import build_derived
+from dnas_cli.run.branch import branch
+from dnas_cli.run.directory import CODINGS, Run, now, open_run
+from dnas_cli.run.lock import stage_lock
+from dnas_cli.run.manifest import StageRecord
+from dnas_cli.space.coding import ArchitectureCoding
+from dnas_cli.stages.adopting import adopt_architecture
+from dnas_cli.stages.encode import linked_tile_set
+from dnas_cli.stages.execution import (
+    Execution,
+    check_training,
+    logged,
+    network_shape,
+    seed_everything,
+    validator,
+)
+from dnas_cli.stages.restart import clear_retraining
+from dnas_cli.tiles.tile_set import TileSet
+from dnas_cli.training.batches import BatchStream
+from dnas_cli.training.loop import Job, Position, train
+from dnas_cli.training.settings import (
+    PAPER_NETWORK,
+    QUICK_NETWORK,
+    Preset,
+    RetrainSettings,
+    resolve,
+    settings_to_json,
+)
+from dnas_cli.training.stage_files import StageFiles
+from dnas_cli.training.steps import WeightSteps
+
+STREAM = 3  # sets the retraining's randomness apart from the searches'
+
+
+def retrain(
+    root: Path,
+    preset: Preset = "paper",
+    settings_file: Path | None = None,
+    flags: Mapping[str, Any] | None = None,
+    execution: Execution | None = None,
+    overwrite: bool = False,
+    branch_to: Path | None = None,
+    architecture: Path | None = None,
+    tile_set: Path | None = None,
+) -> Run:
+    """Train the network that a run was decoded to, and write `model.pt`.
+
+    The model holds the weights of the epoch that was best on the validation split.
+
+    Args:
+        root: The run directory.
+        preset: Base of the settings.
+        settings_file: YAML file of settings.
+        flags: Settings given on the command line; None values were not given.
+        execution: Device and workers.
+        overwrite: Start over.
+        branch_to: Take over the architecture into this new run and retrain there.
+        architecture: Coding to retrain in a run without searches; begins the run if need be.
+        tile_set: The tile set of a run that is begun by this.
+
+    Raises:
+        RunStateError: There is no architecture yet, or the run is in the way.
+    """
+    execution = execution or Execution()
+    device, workers = execution.resolve()
+    if architecture is not None:
+        _adopt(root, architecture, tile_set, preset, flags or {}, overwrite, branch_to)
+    elif tile_set is not None:
+        raise UsageError("--data begins a new run, which needs --architecture, too.")
+    run = open_run(root)
+    if not run.coding_path(CODINGS[3]).is_file():
+        raise RunStateError(
+            f"{root}: has no architecture yet (coding/architecture.json).",
+            f"Run: {run.next_command()}",
+        )
+    if branch_to is not None:
+        run = branch(run, branch_to, 3, 3)
+    with stage_lock(run, "retrain"), logged(run):
+        run = open_run(run.root)
+        if overwrite:
+            clear_retraining(run)
+        record = run.record("retrain")
+        stored = record.settings if record else {}
+        settings = resolve(RetrainSettings, preset, settings_file, flags or {}, stored)
+        if record is not None and record.finished and run.model_path.is_file():
+            logger.info("%s: is retrained already: %s", run.root, run.model_path)
+            return run
+        coding, tiles = run.architecture(), linked_tile_set(run)
+        pooled = any("global_average_pool" in names for names in coding.operators)
+        check_training(tiles, settings, pooled)
+        seed_everything(settings.seed, STREAM)
+        width = settings.width or run.manifest.width
+        network = build_derived(coding, network_shape(tiles, width)).to(device)
+        stream = BatchStream(tiles, tiles.split("train"), settings, STREAM, workers)
+        files = StageFiles(run.stage_folder("retrain"))
+        logger.info(
+            "%s: retraining %.2f M weights on %d tiles, %d epochs of batch %d",
+            run.root,
+            sum(parameter.numel() for parameter in network.parameters()) / 1e6,
+            len(tiles.split("train")),
+            settings.epochs,
+            settings.batch,
+        )
+        plain = settings_to_json(settings)
+        done = record.epochs_done if record else 0
+        run.set_record("retrain", StageRecord("started", plain, done))
+        position = train(
+            Job(
+                title="retraining",
+                steps=WeightSteps(network, stream, settings, device),
+                settings=settings,
+                files=files,
+                identity=coding.hash,
+                validate=validator(network, tiles, device, settings.batch),
+                describe=lambda: ({}, None),
+                resume_command=f"dnas retrain {run.root}",
+                on_epoch=lambda epoch: run.set_record(
+                    "retrain", StageRecord("started", plain, epoch)
+                ),
+            )
+        )
+        _write_model(run, coding, tiles, width, files, position)
+        run.set_record("retrain", StageRecord("finished", plain, position.epoch))
+        logger.info("Next: dnas eval %s", run.root)
+    return run
+
+
+def _adopt(
+    root: Path,
+    architecture: Path,
+    tile_set: Path | None,
+    preset: Preset,
+    flags: Mapping[str, Any],
+    overwrite: bool,
+    branch_to: Path | None,
+) -> None:
+    if branch_to is not None:
+        raise UsageError("--architecture begins a run of its own; leave --branch out.")
+    network = QUICK_NETWORK if preset == "quick" else PAPER_NETWORK
+    width = flags.get("width") or network["width"]
+    adopt_architecture(root, architecture, tile_set, width, overwrite)
+
+
+def _write_model(
+    run: Run,
+    architecture: ArchitectureCoding,
+    tiles: TileSet,
+    width: int,
+    files: StageFiles,
+    position: Position,
+) -> None:
+    chosen = files.best if position.best_epoch >= 0 else files.last
+    content = files.load(chosen)
+    epoch = int(content["epoch"]) + 1 if chosen == files.best else position.epoch
+    facts = ModelFacts(
+        classes=tiles.classes,
+        bands=tiles.bands,
+        dtype=tiles.dtype,
+        nodata=tiles.nodata,
+        normalisation=tiles.normalisation,
+        statistics=dict(tiles.statistics),
+        tile_size=tiles.tile_size,
+        width=width,
+        provenance={
+            "dnas": __version__,
+            "torch": str(torch.__version__),  # a class of its own, which the file may not hold
+            "python": platform.python_version(),
+            "created": now(),
+            "run": run.root.resolve().name,
+            "epoch": epoch,
+            "val_mean_iou": content.get("mean_iou"),
+            "tile_set": tiles.fingerprint,
+        },
+    )
+    network = build_derived(architecture, facts.shape)
+    network.load_state_dict(content["network"])
+    save_model(run.model_path, Model(network, architecture, facts))
+    logger.info("%s: written, weights of epoch %d.", run.model_path, epoch)

@@ -1,0 +1,61 @@
+"""Random crops and mirrors, as functions of (seed, epoch, tile) only.
+
+They do not depend on workers, batches or on what was drawn before, so that interrupted training
+continues with the very same samples.
+"""
+
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli.training.settings import Augmentation
+
+Image = npt.NDArray[Any]
+Mask = npt.NDArray[np.bool_]
+Label = npt.NDArray[np.uint8]
+
+
+def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
+    """Return the source of randomness of one tile in one epoch."""
+    return np.random.default_rng([seed, epoch, index])
+
+
+def random_crop(
+    image: Image, valid: Mask, label: Label, size: int, rng: np.random.Generator
+) -> tuple[Image, Mask, Label]:
+    """Cut a random square out of a tile; a tile that is not larger stays whole.
+
+    Args:
+        image: (B, H, W).
+        valid: (H, W).
+        label: (H, W).
+        size: Side of the square in pixels; 0 keeps the tile.
+        rng: Source of randomness.
+    """
+    height, width = label.shape
+    if size == 0 or (height <= size and width <= size):
+        return image, valid, label
+    row = int(rng.integers(max(height - size, 0) + 1))
+    column = int(rng.integers(max(width - size, 0) + 1))
+    rows, columns = slice(row, row + size), slice(column, column + size)
+    return image[:, rows, columns], valid[rows, columns], label[rows, columns]
+
+
+def random_symmetry(
+    image: Image, valid: Mask, label: Label, kind: Augmentation, rng: np.random.Generator
+) -> tuple[Image, Mask, Label]:
+    """Mirror a tile at random, or apply one of the eight symmetries of the square."""
+    turns = int(rng.integers(4)) if kind == "dihedral" and _is_square(label) else 0
+    mirror = bool(rng.integers(2))
+    if turns:
+        image = np.rot90(image, turns, (1, 2))
+        valid, label = np.rot90(valid, turns), np.rot90(label, turns)
+    if mirror:
+        image, valid, label = image[..., ::-1], valid[:, ::-1], label[:, ::-1]
+    return image, valid, label
+
+
+def _is_square(label: Label) -> bool:
+    height, width = label.shape
+    return bool(height == width)

@@ -1,0 +1,130 @@
+"""Training batches in an order that is a function of (seed, epoch), startable at any step."""
+
+import signal
+from collections.abc import Iterator, Sequence
+
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, Dataset, Sampler
+
+from dnas_cli.errors import UsageError
+from dnas_cli.tiles.tile_set import TileRef, TileSet
+from dnas_cli.training.augmentation import random_crop, random_symmetry, sample_generator
+from dnas_cli.training.settings import TrainingSettings
+
+Batch = tuple[Tensor, Tensor]
+Index = tuple[int, int]  # epoch, position among the tiles
+
+
+class TrainingTiles(Dataset[Batch]):
+    """Augmented, normalised tiles; an item is asked for by (epoch, position)."""
+
+    def __init__(
+        self, tiles: TileSet, refs: Sequence[TileRef], settings: TrainingSettings, stream: int
+    ) -> None:
+        self._tiles = tiles
+        self._refs = refs
+        self._settings = settings
+        self._stream = stream
+
+    def __len__(self) -> int:
+        return len(self._refs)
+
+    def __getitem__(self, item: Index) -> Batch:
+        """Return the image (B, H, W) float32 and the label (H, W) int64 of one tile."""
+        epoch, index = item
+        settings = self._settings
+        image, valid, label = self._tiles.read(self._refs[index])
+        rng = sample_generator(settings.seed * 4 + self._stream, epoch, index)
+        image, valid, label = random_crop(image, valid, label, settings.crop, rng)
+        image, valid, label = random_symmetry(image, valid, label, settings.augment, rng)
+        normalised = self._tiles.normalisation.apply(np.ascontiguousarray(image), valid)
+        return torch.from_numpy(normalised), torch.from_numpy(label.astype(np.int64))
+
+
+class EpochSampler(Sampler[list[Index]]):
+    """Shuffled batches of one epoch after another; incomplete batches are left out.
+
+    The shuffle differs between epochs, so that over time every tile is seen.
+    """
+
+    def __init__(self, tiles: int, batch: int, seed: int) -> None:
+        self._tiles = tiles
+        self._batch = batch
+        self._seed = seed
+        self.epoch = 0
+        self.start = 0  # first step to give out
+
+    def __len__(self) -> int:
+        return self._tiles // self._batch
+
+    def __iter__(self) -> Iterator[list[Index]]:
+        order = np.random.default_rng([self._seed, self.epoch]).permutation(self._tiles)
+        for step in range(self.start, len(self)):
+            chosen = order[step * self._batch : (step + 1) * self._batch]
+            yield [(self.epoch, int(index)) for index in chosen]
+
+
+class BatchStream:
+    """The batches of a set of tiles, epoch after epoch.
+
+    Args:
+        tiles: The tile set.
+        refs: The tiles to draw from.
+        settings: Batch size, crop, augmentation, seed.
+        stream: Number that sets this stream's randomness apart from others of the same run.
+        workers: Processes that load tiles; 0 loads in this one.
+
+    Raises:
+        UsageError: There are fewer tiles than a batch holds.
+    """
+
+    def __init__(
+        self,
+        tiles: TileSet,
+        refs: Sequence[TileRef],
+        settings: TrainingSettings,
+        stream: int,
+        workers: int,
+    ) -> None:
+        if len(refs) < settings.batch:
+            raise UsageError(
+                f"{tiles.root}: {len(refs)} tiles to draw from are less than a batch of "
+                f"{settings.batch}.",
+                "Give a smaller --batch, or cut more tiles.",
+            )
+        self._sampler = EpochSampler(len(refs), settings.batch, settings.seed * 4 + stream)
+        self._loader = DataLoader(
+            TrainingTiles(tiles, refs, settings, stream),
+            batch_sampler=self._sampler,
+            num_workers=workers,
+            persistent_workers=workers > 0,
+            worker_init_fn=_leave_interrupts_to_the_parent,
+            # Its own generator: a loader draws a number whenever it starts an epoch, and must not
+            # take it from the stream that dropout draws from.
+            generator=torch.Generator(),
+            pin_memory=torch.cuda.is_available(),
+        )
+
+    @property
+    def steps(self) -> int:
+        """Batches per epoch."""
+        return len(self._sampler)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
+        """Return the batches of an epoch from a step on."""
+        self._sampler.epoch, self._sampler.start = epoch, start
+        return iter(self._loader)
+
+
+def _leave_interrupts_to_the_parent(worker: int) -> None:
+    # Ctrl-C reaches the whole process group; the training process finishes its step and saves.
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+
+
+def halves(refs: Sequence[TileRef], seed: int) -> tuple[list[TileRef], list[TileRef]]:
+    """Cut the training tiles in two halves by the seed: weights learn on A, logits on B."""
+    order = np.random.default_rng([seed, 2]).permutation(len(refs))
+    middle = (len(refs) + 1) // 2
+    return [refs[k] for k in order[:middle]], [refs[k] for k in order[middle:]]

@@ -1,0 +1,232 @@
+"""The settings of a search or a retraining: typed, validated where they are made, stored in runs.
+
+Presets, YAML files, flags and the record of an existing run all go through `resolve`.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any, Literal, TypeVar, get_args
+
+import yaml
+
+from dnas_cli.errors import DataError, RunStateError, UsageError
+
+Loss = Literal["cross-entropy", "focal"]
+Augmentation = Literal["mirror", "dihedral"]
+Preset = Literal["paper", "quick"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class TrainingSettings:
+    """What searching and retraining share (method, section 6).
+
+    Attributes:
+        epochs: Passes over the training data.
+        batch: Tiles per step.
+        crop: Size of the random crop in pixels; 0 takes whole tiles.
+        learning_rate: Of the weights, at the start.
+        final_learning_rate: At the end of the cosine.
+        momentum: Of SGD.
+        weight_decay: Of the weights.
+        loss: `cross-entropy`, or `focal` (gamma 2, alpha 0.5).
+        augment: `mirror` (horizontal, as in the paper) or `dihedral` (mirrors and quarter turns).
+        validate_every: Epochs between validations; the last epoch is always validated.
+        seed: Of everything random.
+    """
+
+    epochs: int
+    batch: int = 2
+    crop: int = 0
+    learning_rate: float = 0.025
+    final_learning_rate: float = 0.001
+    momentum: float = 0.9
+    weight_decay: float = 3e-4
+    loss: Loss = "cross-entropy"
+    augment: Augmentation = "mirror"
+    validate_every: int = 1
+    seed: int = 0
+
+    def __post_init__(self) -> None:
+        for field in fields(self):
+            _check_type(field.name, getattr(self, field.name), field.type)
+        _require(self.epochs >= 1, "epochs must be at least 1")
+        _require(self.batch >= 1, "batch must be at least 1")
+        _require(self.crop >= 0, "crop must be 0 (whole tiles) or a size in pixels")
+        _require(self.validate_every >= 1, "validate-every must be at least 1")
+        _require(self.seed >= 0, "seed must be 0 or more")
+        _require(
+            0 < self.final_learning_rate <= self.learning_rate,
+            "learning rates must be above 0, and the final one not above the first",
+        )
+        _require(0 <= self.momentum < 1, "momentum must be from 0 to below 1")
+        _require(self.weight_decay >= 0, "weight-decay must be 0 or more")
+        _require(self.loss in get_args(Loss), f"loss must be one of {get_args(Loss)}")
+        _require(
+            self.augment in get_args(Augmentation),
+            f"augment must be one of {get_args(Augmentation)}",
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class SearchSettings(TrainingSettings):
+    """The settings of a search stage.
+
+    Attributes:
+        logits_from: First epoch (counted from 0) in which architecture logits learn.
+        logit_learning_rate: Of Adam.
+        logit_weight_decay: Of Adam.
+    """
+
+    epochs: int = 60
+    logits_from: int = 20
+    logit_learning_rate: float = 3e-3
+    logit_weight_decay: float = 1e-3
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(
+            0 <= self.logits_from < self.epochs,
+            f"logits-from ({self.logits_from}) must be below epochs ({self.epochs}), "
+            "else the logits never learn",
+        )
+        _require(self.logit_learning_rate > 0, "logit-learning-rate must be above 0")
+        _require(self.logit_weight_decay >= 0, "logit-weight-decay must be 0 or more")
+
+
+@dataclass(frozen=True, kw_only=True)
+class RetrainSettings(TrainingSettings):
+    """The settings of retraining.
+
+    Attributes:
+        width: Channels of the finest scale; 0 takes the run's.
+    """
+
+    epochs: int = 200
+    width: int = 0
+
+
+QUICK_NETWORK = {"layers": 5, "width": 8}
+"""What the quick preset makes of a network's size."""
+
+PAPER_NETWORK = {"layers": 12, "width": 40}
+
+_QUICK_TRAINING = {"batch": 8, "learning_rate": 0.05, "augment": "dihedral"}
+_PRESETS: dict[tuple[str, type[TrainingSettings]], dict[str, Any]] = {
+    ("paper", SearchSettings): {},
+    ("paper", RetrainSettings): {},
+    ("quick", SearchSettings): {
+        **_QUICK_TRAINING,
+        "epochs": 12,
+        "logits_from": 4,
+        "logit_learning_rate": 0.03,
+    },
+    ("quick", RetrainSettings): {**_QUICK_TRAINING, "epochs": 40, "validate_every": 5},
+}
+
+
+Settings = TypeVar("Settings", bound=TrainingSettings)
+
+
+def resolve(
+    kind: type[Settings],
+    preset: Preset,
+    file: Path | None,
+    flags: Mapping[str, Any],
+    stored: Mapping[str, Any] | None,
+) -> Settings:
+    """Combine preset, file and flags, or check them against what a stage was started with.
+
+    Args:
+        kind: `SearchSettings` or `RetrainSettings`.
+        preset: The base.
+        file: A YAML file of settings; goes over the preset.
+        flags: What was given on the command line; goes over the file. None means not given.
+        stored: The settings of an existing stage. They stand; what is given must agree.
+
+    Raises:
+        UsageError: A value cannot work.
+        DataError: The file cannot be read or holds unknown keys.
+        RunStateError: Something given differs from the stored settings.
+    """
+    given = {key: value for key, value in flags.items() if value is not None}
+    if file is not None:
+        given = {**_read_yaml(file, kind), **given}
+    if stored:
+        different = {
+            key: (stored.get(key), value)
+            for key, value in given.items()
+            if stored.get(key) != value
+        }
+        if different:
+            listing = ", ".join(
+                f"{name(key)} {old} (now {new})" for key, (old, new) in different.items()
+            )
+            raise RunStateError(
+                f"this stage was started with other settings: {listing}.",
+                "Leave them out to go on as before, start over with --overwrite, or keep both "
+                "with --branch NEW_RUN.",
+            )
+        return _build(kind, stored)
+    return _build(kind, {**_PRESETS[preset, kind], **given})
+
+
+def name(key: str) -> str:
+    """Return a setting's name as it is written on the command line."""
+    return key.replace("_", "-")
+
+
+def settings_to_json(settings: TrainingSettings) -> dict[str, Any]:
+    """Return settings as plain data."""
+    return asdict(settings)
+
+
+def _build(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
+    known = [field.name for field in fields(kind)]
+    for key in values:
+        if key not in known:
+            raise UsageError(f"unknown setting {name(key)!r}.", _nearest(key, known))
+    return kind(**values)
+
+
+def _read_yaml(file: Path, kind: type[TrainingSettings]) -> dict[str, Any]:
+    try:
+        content = yaml.safe_load(file.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError) as error:
+        raise DataError(f"{file}: cannot be read ({error}).") from error
+    except (yaml.YAMLError, RecursionError, ValueError) as error:
+        raise DataError(f"{file}: is not valid YAML ({error}).") from error
+    if content is None:
+        return {}
+    if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
+        raise DataError(f"{file}: must hold `setting: value` lines.")
+    known = [field.name for field in fields(kind)]
+    values = {key.replace("-", "_"): value for key, value in content.items()}
+    for key in values:
+        if key not in known:
+            raise DataError(f"{file}: unknown setting {name(key)!r}.", _nearest(key, known))
+    return values
+
+
+def _nearest(key: str, known: list[str]) -> str:
+    close = difflib.get_close_matches(key, known, n=1, cutoff=0.4)
+    if close:
+        return f"Did you mean {name(close[0])!r}?"
+    return f"Known are: {', '.join(name(item) for item in known)}."
+
+
+def _check_type(key: str, value: Any, annotation: Any) -> None:
+    if annotation is float:
+        right = isinstance(value, int | float) and not isinstance(value, bool)
+    elif annotation is int:
+        right = isinstance(value, int) and not isinstance(value, bool)
+    else:
+        right = isinstance(value, str)
+    if not right:
+        raise UsageError(f"setting {name(key)}: {value!r} is not of the right type.")
+
+
+def _require(condition: bool, what: str) -> None:
+    if not condition:
+        raise UsageError(f"settings: {what}.")

@@ -1,0 +1,185 @@
+"""The parts of training: losses, samples, schedule, search steps."""
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+
+from dnas_cli.nets.network import Network, NetworkShape, build_supernet
+from dnas_cli.space.coding import ConnectionCoding, first_space, third_space
+from dnas_cli.space.lattice import edge, make_graph
+from dnas_cli.training.augmentation import random_crop, random_symmetry, sample_generator
+from dnas_cli.training.batches import EpochSampler, halves
+from dnas_cli.training.loop import cosine
+from dnas_cli.training.losses import cross_entropy, focal
+from dnas_cli.training.settings import SearchSettings
+from dnas_cli.training.steps import SearchSteps
+
+
+def test_cross_entropy_is_the_mean_over_labelled_pixels() -> None:
+    logits = torch.randn(2, 3, 4, 4)
+    target = torch.randint(0, 3, (2, 4, 4))
+    target[0, :2] = 255
+    expected = F.cross_entropy(logits, target, ignore_index=255)
+    torch.testing.assert_close(cross_entropy(logits, target), expected)
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, focal])
+def test_a_batch_without_labels_contributes_nothing(loss: Any) -> None:
+    logits = torch.randn(1, 3, 4, 4, requires_grad=True)
+    value = loss(logits, torch.full((1, 4, 4), 255))
+    value.backward()
+    assert value.item() == 0.0
+    assert logits.grad is not None
+    assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+def test_focal_loss_weighs_by_the_distance_from_certainty() -> None:
+    logits = torch.tensor([[[[0.0]], [[0.0]]]])  # both classes at one half
+    expected = 0.5 * 0.5**2 * np.log(2)
+    assert focal(logits, torch.tensor([[[0]]])).item() == pytest.approx(expected)
+
+
+def test_the_learning_rate_goes_from_first_to_final_along_a_cosine() -> None:
+    assert cosine(0.025, 0.001, 0, 100) == pytest.approx(0.025)
+    assert cosine(0.025, 0.001, 50, 100) == pytest.approx(0.013)
+    assert cosine(0.025, 0.001, 100, 100) == pytest.approx(0.001)
+
+
+def test_an_epoch_can_start_at_any_step_with_the_same_batches() -> None:
+    sampler = EpochSampler(23, 4, seed=1)
+    sampler.epoch = 3
+    whole = list(sampler)
+    sampler.start = 2
+    assert list(sampler) == whole[2:]
+    assert len(whole) == 5
+    assert len({index for batch in whole for _, index in batch}) == 20
+
+
+def test_epochs_are_shuffled_differently_and_by_the_seed() -> None:
+    def order(seed: int, epoch: int) -> list[Any]:
+        sampler = EpochSampler(20, 2, seed)
+        sampler.epoch = epoch
+        return [index for batch in sampler for _, index in batch]
+
+    assert order(0, 0) != order(0, 1)
+    assert order(0, 0) != order(1, 0)
+    assert order(5, 2) == order(5, 2)
+
+
+def test_the_halves_are_disjoint_and_hold_everything() -> None:
+    refs: list[Any] = list(range(11))
+    a, b = halves(refs, 4)
+    assert sorted(a + b) == refs
+    assert len(a) - len(b) == 1
+    assert halves(refs, 4) == (a, b)
+    assert halves(refs, 5) != (a, b)
+
+
+def test_image_and_label_move_together() -> None:
+    label = np.arange(36, dtype=np.uint8).reshape(6, 6)
+    image, valid = label[None].astype(np.float32), label % 5 > 0
+    seen = set()
+    for index in range(64):
+        rng = sample_generator(0, 0, index)
+        cut = random_crop(image, valid, label, 4, rng)
+        new_image, new_valid, new_label = random_symmetry(*cut, "dihedral", rng)
+        assert np.array_equal(new_image[0], new_label)
+        assert np.array_equal(new_valid, new_label % 5 > 0)
+        assert new_label.shape == (4, 4)
+        seen.add(new_label.tobytes())
+    assert len(seen) > 30
+
+
+def test_mirroring_is_left_to_right_only() -> None:
+    label = np.arange(4, dtype=np.uint8).reshape(2, 2)
+    results = {
+        random_symmetry(label[None], label > 9, label, "mirror", sample_generator(0, 0, index))[
+            2
+        ].tobytes()
+        for index in range(20)
+    }
+    assert results == {label.tobytes(), label[:, ::-1].tobytes()}
+
+
+class _Stream:
+    """Stands for a batch stream of given batches."""
+
+    def __init__(self, batches: list[Any]) -> None:
+        self.batches = batches
+        self.steps = len(batches)
+
+    def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
+        return iter(self.batches[start:])
+
+
+def _search(network: Network, batches: list[Any], **settings: Any) -> SearchSteps:
+    streams: Any = (_Stream(batches), _Stream(batches))
+    return SearchSteps(network, streams, SearchSettings(**settings), torch.device("cpu"))
+
+
+def _batch(classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
+    return torch.randn(2, 4, 32, 32), torch.randint(0, classes, (2, 32, 32))
+
+
+def test_logits_rest_before_their_first_epoch_and_learn_after() -> None:
+    torch.manual_seed(0)
+    network = build_supernet(first_space(3), NetworkShape(4, 4, 3))
+    steps = _search(network, [_batch()], epochs=2, logits_from=1)
+    logits = network.architecture_logits()
+    assert logits is not None
+    start = logits.detach().clone()
+    for batches in steps.batches(0, 0):
+        assert set(steps.step(batches, 0.01)) == {"loss"}
+    assert torch.equal(logits, start)
+    for batches in steps.batches(1, 0):
+        assert set(steps.step(batches, 0.01)) == {"loss", "logit_loss"}
+    assert not torch.equal(logits, start)
+
+
+def test_a_logit_step_leaves_the_weights_alone_and_computes_no_gradient_of_them() -> None:
+    torch.manual_seed(0)
+    network = build_supernet(first_space(3), NetworkShape(4, 4, 3))
+    steps = _search(network, [_batch()], epochs=2, logits_from=0)
+    for weight in network.weights():
+        weight.grad = None
+    before = [weight.detach().clone() for weight in network.weights()]
+    steps._step_logits(_batch())
+    assert all(weight.grad is None for weight in network.weights())
+    assert all(torch.equal(old, new) for old, new in zip(before, network.weights(), strict=True))
+    assert all(weight.requires_grad for weight in network.weights())
+
+
+def test_a_search_finds_the_one_operator_that_can_solve_the_task() -> None:
+    # Every pixel's class is that of the whole image, which is told by its mean alone: noise hides
+    # it from any local operator, and only global pooling sees all of the map.
+    torch.manual_seed(0)
+    graph = make_graph(1, [edge((-1, 0), (0, 0))])
+    space = third_space(ConnectionCoding(graph))
+    network = build_supernet(space, NetworkShape(8, 1, 2))
+    generator = torch.Generator().manual_seed(1)
+
+    def batch() -> tuple[torch.Tensor, torch.Tensor]:
+        truth = torch.randint(0, 2, (8,), generator=generator)
+        noise = 3.0 * torch.randn(8, 1, 32, 32, generator=generator)
+        image = noise + (truth.float() - 0.5)[:, None, None, None]
+        return image, truth[:, None, None].expand(-1, 32, 32).contiguous()
+
+    steps = _search(
+        network,
+        [batch() for _ in range(20)],
+        epochs=4,
+        logits_from=1,
+        logit_learning_rate=0.1,
+    )
+    network.train()
+    for epoch in range(4):
+        for batches in steps.batches(epoch, 0):
+            steps.step(batches, 0.05)
+    logits = network.architecture_logits()
+    assert logits is not None
+    assert int(logits[0].argmax()) == 9  # global_average_pool
+    assert float(torch.softmax(logits[0], 0)[9]) > 0.2  # twice an equal share
