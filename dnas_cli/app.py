@@ -8,6 +8,18 @@ import typer
 from typer.core import TyperGroup
 
 from dnas_cli import __version__, console
+from dnas_cli.commands.decode import decode
+from dnas_cli.commands.demo import demo
+from dnas_cli.commands.encode import encode
+from dnas_cli.commands.eval import evaluate
+from dnas_cli.commands.export_coding import export_coding
+from dnas_cli.commands.import_checkpoint import import_checkpoint
+from dnas_cli.commands.info import info
+from dnas_cli.commands.predict import predict
+from dnas_cli.commands.retrain import retrain
+from dnas_cli.commands.search import search
+from dnas_cli.commands.status import status
+from dnas_cli.commands.tile import tile
 from dnas_cli.errors import DnasError
 
 
@@ -17,14 +29,21 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         try:
             return super().invoke(ctx)
+        except (typer.Exit, typer.Abort):  # are RuntimeErrors, too
+            raise
         except DnasError as error:
             _report(str(error))
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             _report("interrupted.")
             raise typer.Exit(130) from error
-        except (OSError, MemoryError, RuntimeError, ValueError, TypeError, LookupError) as error:
-            _report(f"{type(error).__name__}: {error}\nSet DNAS_DEBUG=1 for the traceback.")
+        except Exception as error:
+            if hasattr(error, "show"):  # the command line's own errors print themselves
+                raise
+            _report(
+                f"{type(error).__name__}: {error}\n"
+                "This should not happen; set DNAS_DEBUG=1 for the traceback."
+            )
             raise typer.Exit(1) from error
 
 
@@ -65,3 +84,20 @@ def main(
     predict
     """
     console.configure()
+
+
+for name, command in {
+    "tile": tile,
+    "encode": encode,
+    "search": search,
+    "decode": decode,
+    "retrain": retrain,
+    "eval": evaluate,
+    "predict": predict,
+    "status": status,
+    "info": info,
+    "import": import_checkpoint,
+    "export-coding": export_coding,
+    "demo": demo,
+}.items():
+    app.command(name)(command)

@@ -1,8 +1,13 @@
 """Fixtures every test can use."""
 
+import os
 from pathlib import Path
 
+# Tests run two at a time: a thread each, in this process and in those that tests start.
+os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+
 import pytest
+from command_line import dnas
 from typer.testing import CliRunner
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
@@ -30,3 +35,22 @@ def golden() -> Path:
 def runner() -> CliRunner:
     """Runs the command line in this process."""
     return CliRunner()
+
+
+@pytest.fixture(scope="session")
+def tiny_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Six made scenes of 96 x 96 pixels in GID-5's layout."""
+    from dnas_cli.demo.scenes import write_scenes
+
+    folder = tmp_path_factory.mktemp("scenes") / "gid5"
+    write_scenes(folder, 0, range(6), 96)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def tiny_tiles(tiny_scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tile set of 32-pixel blocks: 4 scenes to train on, 1 to validate, 1 to test."""
+    folder = tmp_path_factory.mktemp("tiles") / "tiles"
+    result = dnas("tile", tiny_scenes, "--out", folder, "--size", 32)
+    assert result.exit_code == 0, result.output
+    return folder

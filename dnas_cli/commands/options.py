@@ -1,6 +1,7 @@
 """Options that several commands share, so that they look and behave the same everywhere."""
 
 import logging
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
@@ -31,3 +32,51 @@ AsJson = Annotated[bool, typer.Option("--json", help="Print the result as JSON."
 Overwrite = Annotated[bool, typer.Option("--overwrite", help="Replace what exists.")]
 Device = Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", show_default=True)]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
+Stage = Annotated[int, typer.Option(help="1 path, 2 connections, 3 operators.")]
+Branch = Annotated[
+    Path | None,
+    typer.Option(
+        metavar="NEW_RUN", help="Take over the finished stages into a new run and go on there."
+    ),
+]
+
+
+class PresetName(StrEnum):
+    """Where settings start from."""
+
+    paper = "paper"
+    quick = "quick"
+
+
+class LossName(StrEnum):
+    """Losses."""
+
+    cross_entropy = "cross-entropy"
+    focal = "focal"
+
+
+class AugmentName(StrEnum):
+    """Augmentations."""
+
+    mirror = "mirror"
+    dihedral = "dihedral"
+
+
+PresetOption = Annotated[
+    PresetName, typer.Option(help="The paper's settings, or quick ones for a laptop.")
+]
+SettingsFile = Annotated[
+    Path | None, typer.Option(metavar="YAML", help="File of settings; flags go over it.")
+]
+Epochs = Annotated[int | None, typer.Option(help="Passes over the training tiles.")]
+Batch = Annotated[int | None, typer.Option(help="Tiles per step.")]
+Crop = Annotated[int | None, typer.Option(help="Random crop in pixels; 0 for whole tiles.")]
+LearningRate = Annotated[float | None, typer.Option(help="Learning rate of the weights.")]
+LossOption = Annotated[LossName | None, typer.Option(help="Loss over labelled pixels.")]
+AugmentOption = Annotated[
+    AugmentName | None,
+    typer.Option(help="mirror: left-right; dihedral: all mirrors and quarter turns."),
+]
+ValidateEvery = Annotated[int | None, typer.Option(help="Epochs between validations.")]
+Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
+Workers = Annotated[int, typer.Option(help="Processes that load tiles; -1 chooses by the device.")]

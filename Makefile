@@ -1,0 +1,39 @@
+# Needs Python 3.11 or later, make and the package registry; everything else goes into .venv.
+PYTHON ?= python3
+BIN := .venv/bin
+READY := .venv/.installed
+
+.PHONY: help install demo test check format completions clean
+
+help:  ## list what can be made
+	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
+
+install: $(READY)  ## create .venv and install dnas with its development tools
+
+$(READY): pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("dnas needs Python 3.11 or later, not " + sys.version.split()[0] + "; name another with PYTHON=...") if sys.version_info < (3, 11) else None'
+	test -x $(BIN)/python || $(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gis,dev]'
+	touch $(READY)
+
+demo: $(READY)  ## make scenes, search, retrain, evaluate and map them: dnas-demo/
+	$(BIN)/dnas demo dnas-demo
+
+test: $(READY)  ## run the test suite
+	$(BIN)/python -m pytest
+
+check: $(READY)  ## lint, format check, types, tests
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest
+
+format: $(READY)  ## format the code
+	$(BIN)/ruff format .
+	$(BIN)/ruff check --fix .
+
+completions: $(READY)  ## write completions/ anew from the command line
+	$(BIN)/python completions/generate.py
+
+clean:  ## remove .venv and caches
+	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build ./*.egg-info

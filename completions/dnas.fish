@@ -1,0 +1,1 @@
+complete --command dnas --no-files --arguments "(env _DNAS_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=get-args _TYPER_COMPLETE_ARGS=(commandline -cp) dnas)" --condition "env _DNAS_COMPLETE=complete_fish _TYPER_COMPLETE_FISH_ACTION=is-args _TYPER_COMPLETE_ARGS=(commandline -cp) dnas"

@@ -1,0 +1,41 @@
+"""`dnas decode`: read a stage's coding off its trained logits."""
+
+import json
+from enum import StrEnum
+from typing import Annotated
+
+import typer
+
+from dnas_cli.commands.options import AsJson, Branch, Overwrite, Quiet, RunArgument, Stage, Verbose
+
+
+class Rule(StrEnum):
+    """Which connections stage 2 keeps."""
+
+    positive = "positive"
+    probability = "probability"
+
+
+def decode(
+    run: RunArgument,
+    stage: Stage,
+    epoch: Annotated[str, typer.Option(help="last, best (val mIoU) or a number from 1.")] = "last",
+    rule: Annotated[
+        Rule,
+        typer.Option(help="Stage 2 keeps edges of logit above 0, or of more than an equal share."),
+    ] = Rule.positive,
+    branch: Branch = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Decode a searched stage: the path, the connections, or the architecture."""
+    from dnas_cli.run.directory import CODINGS
+    from dnas_cli.stages.decode import decode as decode_stage
+
+    result, coding = decode_stage(run, stage, epoch, rule.value, overwrite, branch)
+    if as_json:
+        typer.echo(json.dumps(coding.document()))
+    else:
+        typer.echo(result.coding_path(CODINGS[stage]))

@@ -1,0 +1,87 @@
+"""`dnas eval`: how good a model is, and what it costs."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnas_cli.commands.options import AsJson, Device, Overwrite, Quiet, Verbose
+
+
+def evaluate(
+    target: Annotated[Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run, or a model file.")],
+    data: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="DATA",
+            help="A tile set, or a folder of images and labels. [default: the run's]",
+        ),
+    ] = None,
+    split: Annotated[str, typer.Option(help="Split of the tile set: train, val or test.")] = "test",
+    references: Annotated[
+        bool,
+        typer.Option(
+            "--references",
+            help="Score plain references too: the majority class, the best per-pixel classifier.",
+        ),
+    ] = False,
+    cost: Annotated[
+        bool,
+        typer.Option("--cost", help="Measure multiply-accumulates, parameters, memory and time."),
+    ] = False,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|YAML", help="What a plain folder holds: gid5, gid15, fbp or a YAML file."
+        ),
+    ] = None,
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="DIR", help="Where to write the figures. [default: RUN/eval]"),
+    ] = None,
+    batch: Annotated[int, typer.Option(min=1, help="Tiles or windows per forward pass.")] = 4,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Score a model on labelled data: IoU, accuracy, F1, kappa, confusion matrix.
+
+    For a run the figures go to RUN/eval: SPLIT.json, confusion.csv, confusion.png. Figures of the
+    same model and data that are there already stand; --references and --cost add to them. For a
+    model file they are printed, and written with --out. A model file alone takes --cost, which
+    needs no data then.
+    """
+    import json
+
+    if cost and not (data or references or dataset or out) and not target.is_dir():
+        _print_cost(target, as_json)
+        return
+
+    from dnas_cli.evaluation.request import Request, perform
+    from dnas_cli.report.evaluation_files import write_evaluation
+    from dnas_cli.report.evaluation_table import print_evaluation
+
+    request = Request(target, data, split, references, cost, dataset, out, batch, device, overwrite)
+    evaluation, folder = perform(request)
+    files = write_evaluation(folder, evaluation) if folder else ()
+    if as_json:
+        print(json.dumps(evaluation.to_json() | {"files": [str(path) for path in files]}, indent=2))
+    else:
+        print_evaluation(evaluation)
+        for path in files:
+            print(path)
+
+
+def _print_cost(model: Path, as_json: bool) -> None:
+    import json
+
+    from dnas_cli.evaluation.model_cost import model_cost
+    from dnas_cli.report.cost_table import print_model_cost
+
+    cost = model_cost(model)
+    if as_json:
+        print(json.dumps(cost.to_json(), indent=2))
+    else:
+        print_model_cost(cost)

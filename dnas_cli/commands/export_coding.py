@@ -1,0 +1,47 @@
+"""`dnas export-coding`: write a run's architecture for other programs."""
+
+from enum import StrEnum
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnas_cli.commands.options import AsJson, Overwrite, Quiet, Verbose
+
+
+class CodingFormat(StrEnum):
+    """Formats an architecture can be written in."""
+
+    release1 = "release1"
+
+
+def export_coding(
+    source: Annotated[
+        Path, typer.Argument(metavar="RUN", help="A run, or an architecture coding (JSON).")
+    ],
+    out: Annotated[
+        Path, typer.Option(metavar="DIR", help="Folder for the files; made if need be.")
+    ],
+    format: Annotated[
+        CodingFormat,
+        typer.Option(help="release1: third_connect.npy and cell_operations.npy."),
+    ] = CodingFormat.release1,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Write an architecture as the first release's files, for those who have it.
+
+    `dnas import` reads them back to the same coding.
+    """
+    import json
+
+    from dnas_cli.stages.exporting import export_release1
+
+    paths = export_release1(source, out, overwrite)
+    if as_json:
+        typer.echo(json.dumps({"files": [str(path) for path in paths]}))
+    else:
+        for path in paths:
+            typer.echo(path)

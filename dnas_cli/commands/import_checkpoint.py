@@ -1,0 +1,138 @@
+"""`dnas import`: take over codings, models and searches of the first release."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnas_cli.commands.options import AsJson, Overwrite, Quiet, Verbose
+
+
+def import_checkpoint(
+    files: Annotated[
+        list[Path],
+        typer.Argument(
+            metavar="FILE...",
+            help="third_connect.npy cell_operations.npy [CHECKPOINT]; or the CHECKPOINT of a "
+            "search, with --run.",
+        ),
+    ],
+    out: Annotated[
+        Path | None,
+        typer.Option(metavar="PATH", help="model.pt, or architecture.json without a checkpoint."),
+    ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|YAML|TILES",
+            help="What the model was trained on: gid5, gid15, fbp, a YAML file or a tile set.",
+        ),
+    ] = None,
+    dtype: Annotated[
+        str, typer.Option(help="Data type of the bands, where --dataset is no tile set.")
+    ] = "uint8",
+    tile_size: Annotated[
+        int, typer.Option(min=1, help="Training tiles in pixels, where --dataset is no tile set.")
+    ] = 512,
+    run: Annotated[
+        Path | None, typer.Option(metavar="RUN", help="Import a search into this run.")
+    ] = None,
+    stage: Annotated[
+        int | None, typer.Option(help="The stage of the search. [default: as the file says]")
+    ] = None,
+    data: Annotated[
+        Path | None, typer.Option(metavar="TILES", help="Tile set of a run that is begun by this.")
+    ] = None,
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Import a published model, coding or search of the first release.
+
+    Three files make a model, two an architecture for `dnas retrain RUN --architecture`; a search
+    goes into a run, to be decoded there. Nothing in a checkpoint is ever run.
+    """
+    from dnas_cli.errors import UsageError
+
+    if run is not None:
+        if len(files) != 1 or out is not None or dataset is not None:
+            raise UsageError(
+                "--run takes the one checkpoint of a search, and no --out or --dataset.",
+                "dnas import CHECKPOINT --run RUN [--data TILES]",
+            )
+        _import_search(files[0], run, stage, data, overwrite, as_json)
+        return
+    if stage is not None or data is not None:
+        raise UsageError("--stage and --data belong to a search, which needs --run.")
+    if len(files) not in (2, 3) or out is None:
+        raise UsageError(
+            "An import takes the two .npy files of a coding, a checkpoint for a model, and --out.",
+            "dnas import third_connect.npy cell_operations.npy [CHECKPOINT] --out PATH",
+        )
+    if len(files) == 2:
+        _import_architecture(files[0], files[1], out, overwrite, as_json)
+    elif dataset is None:
+        raise UsageError(
+            "A model needs --dataset: a checkpoint does not say its classes, bands and "
+            "normalisation.",
+            "Give gid5, gid15, fbp, a YAML file or a tile set.",
+        )
+    else:
+        _import_model(files, (dataset, dtype, tile_size), out, overwrite, as_json)
+
+
+def _import_search(
+    checkpoint: Path,
+    run: Path,
+    stage: int | None,
+    data: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    from dnas_cli.stages.importing_search import import_search
+
+    result, found = import_search(checkpoint, run, stage, data, overwrite)
+    _print(
+        {"run": str(result.root), "stage": found, "next": result.next_command()},
+        result.root,
+        as_json,
+    )
+
+
+def _import_architecture(
+    connections: Path, operations: Path, out: Path, overwrite: bool, as_json: bool
+) -> None:
+    from dnas_cli.stages.importing import import_architecture
+
+    coding = import_architecture(connections, operations, out, overwrite)
+    facts = {"architecture": str(out), "layers": coding.graph.layers}
+    dropped = {"dropped": [item.key for item in coding.dropped]}
+    _print(facts | dropped, out, as_json)
+
+
+def _import_model(
+    files: list[Path], imagery: tuple[str, str, int], out: Path, overwrite: bool, as_json: bool
+) -> None:
+    from dnas_cli.stages.importing import Imagery, import_model
+
+    model = import_model(files[0], files[1], files[2], Imagery(*imagery), out, overwrite)
+    facts = model.facts
+    _print(
+        {
+            "model": str(out),
+            "layers": model.architecture.graph.layers,
+            "width": facts.width,
+            "bands": list(facts.bands),
+            "classes": [item.name for item in facts.classes],
+            "provenance": facts.provenance,
+        },
+        out,
+        as_json,
+    )
+
+
+def _print(facts: dict[str, object], path: Path, as_json: bool) -> None:
+    import json
+
+    typer.echo(json.dumps(facts, indent=2) if as_json else path)

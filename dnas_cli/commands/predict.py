@@ -1,0 +1,153 @@
+"""`dnas predict`: scenes to maps."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dnas_cli.commands.options import AsJson, Device, Overwrite, Quiet, Verbose
+from dnas_cli.errors import DnasError, UsageError
+
+
+def predict(
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The model file (model.pt).")],
+    scenes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCENE...",
+            help="Rasters, folders, patterns, lists (.txt); /vsi... and s3:// names as well.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        list[str],
+        typer.Option(
+            "--out",
+            "-o",
+            metavar="PATH",
+            help="Map: .tif, .png, .gpkg or .geojson; a folder; or 'maps/{name}.png'. Repeatable.",
+            show_default=False,
+        ),
+    ],
+    bands: Annotated[
+        str | None,
+        typer.Option(metavar="LIST", help="Bands in the model's order: nir,red,green or 4,3,2."),
+    ] = None,
+    nodata: Annotated[
+        str | None,
+        typer.Option(metavar="VALUE", help="Value without data, or none.  [default: the file's]"),
+    ] = None,
+    scaled: Annotated[
+        bool, typer.Option("--scaled", help="Apply the file's scale and offset.")
+    ] = False,
+    window: Annotated[
+        int | None,
+        typer.Option(metavar="PX", min=1, help="Window size.  [default: the model's tile size]"),
+    ] = None,
+    overlap: Annotated[
+        int | None,
+        typer.Option(metavar="PX", min=0, help="Window overlap.  [default: a quarter window]"),
+    ] = None,
+    batch: Annotated[
+        int | None,
+        typer.Option(metavar="N", min=1, help="Windows at a time.  [default: 1, on a GPU 8]"),
+    ] = None,
+    tta: Annotated[
+        str | None, typer.Option(metavar="flips", help="Average over four mirrored views.")
+    ] = None,
+    probabilities: Annotated[
+        str | None, typer.Option(metavar="TIF", help="Write all class probabilities as well.")
+    ] = None,
+    confidence: Annotated[
+        str | None, typer.Option(metavar="TIF", help="Write the chosen class's probability.")
+    ] = None,
+    overlay: Annotated[
+        str | None, typer.Option(metavar="PNG", help="Write a preview over the scene.")
+    ] = None,
+    min_area: Annotated[
+        float, typer.Option(metavar="M2", min=0, help="Leave out smaller polygons.")
+    ] = 0.0,
+    simplify: Annotated[
+        float, typer.Option(metavar="DIST", min=0, help="Simplify polygons, in CRS units.")
+    ] = 0.0,
+    device: Device = "auto",
+    overwrite: Overwrite = False,
+    as_json: AsJson = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Map scenes of any size with a trained model.
+
+    The map has the scene's size, CRS and transform; pixels without data are 255. Interrupted, the
+    same command goes on. Of many scenes, finished ones are skipped.
+
+    Example: dnas predict run/model.pt scene.tif --out map.tif --out map.gpkg
+    """
+    from dnas_cli.mapping.outputs import OutputPatterns, plan_outputs
+    from dnas_cli.mapping.scene_map import MapSettings, SceneReading, load_mapper, map_scene
+    from dnas_cli.mapping.scene_maps import map_scenes
+    from dnas_cli.mapping.sources import find_scenes, stands_for_many
+    from dnas_cli.scenes.polygons import PolygonOptions
+
+    if tta not in (None, "flips"):
+        raise UsageError(f"--tta {tta}: unknown.", "Give --tta flips, or nothing.")
+    patterns = OutputPatterns(
+        tuple(out), probabilities, confidence, overlay, PolygonOptions(min_area, simplify)
+    )
+    settings = MapSettings(window, overlap, batch, flips=tta == "flips")
+    reading = SceneReading(_split(bands), _nodata(nodata), scaled)
+    found = find_scenes(scenes)
+    planned = plan_outputs(found, patterns)
+    mapper = load_mapper(model, device, settings)
+    if len(found) == 1 and not (patterns.many and stands_for_many(scenes[0])):
+        results = [map_scene(mapper, found[0], reading, planned[0], overwrite)]
+    else:
+        results = map_scenes(mapper, found, reading, planned, overwrite)
+    print(json.dumps(results, indent=2) if as_json else _as_text(results))
+    failed = [result for result in results if result["status"] == "failed"]
+    if failed:
+        names = "\n".join(f"  {result['error']}" for result in failed)
+        raise DnasError(
+            f"{len(failed)} of {len(results)} scenes failed:\n{names}",
+            "Mend or leave out these; run the same command again for the rest.",
+        )
+
+
+def _split(bands: str | None) -> tuple[str, ...]:
+    if bands is None:
+        return ()
+    names = tuple(name.strip() for name in bands.split(","))
+    if not all(names):
+        raise UsageError(f"--bands {bands}: a name is empty.", "Write --bands 4,3,2 for example.")
+    return names
+
+
+def _nodata(text: str | None) -> float | None:
+    if text is None:
+        return None
+    if text.lower() == "none":
+        return float("nan")  # no value means "no data"
+    try:
+        return float(text)
+    except ValueError as error:
+        raise UsageError(f"--nodata {text}: is neither a number nor none.") from error
+
+
+def _as_text(results: list[dict[str, Any]]) -> str:
+    if len(results) > 1:
+        width = max(len(result["scene"]) for result in results)
+        return "\n".join(
+            f"{result['status']:8}{result['scene']:{width}}  {' '.join(result['outputs'])}".rstrip()
+            for result in results
+        )
+    result = results[0]
+    lines = [f"{result['scene']} -> {', '.join(result['outputs'])}"]
+    if result["status"] != "done":
+        return "\n".join([f"{result['status']}: {lines[0]}"])
+    width = max(len("no data"), *(len(item["name"]) for item in result["classes"]))
+    for item in result["classes"]:
+        area = "" if item["area_km2"] is None else f"{item['area_km2']:12.3f} km2"
+        lines.append(f"  {item['name']:{width}} {100 * item['share']:6.2f} %{area}")
+    lines.append(f"  {'no data':{width}} {result['pixels_without_data']:>8} px")
+    return "\n".join(lines)

@@ -1,0 +1,70 @@
+"""`dnas retrain`: train the derived network from scratch."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnas_cli.commands import options
+from dnas_cli.commands.options import Branch, Device, Overwrite, Quiet, RunArgument, Verbose
+
+
+def retrain(
+    run: RunArgument,
+    preset: options.PresetOption = options.PresetName.paper,
+    settings: options.SettingsFile = None,
+    epochs: options.Epochs = None,
+    width: Annotated[
+        int | None, typer.Option(help="Channels of the finest scale. [default: the run's]")
+    ] = None,
+    batch: options.Batch = None,
+    crop: options.Crop = None,
+    learning_rate: options.LearningRate = None,
+    loss: options.LossOption = None,
+    augment: options.AugmentOption = None,
+    validate_every: options.ValidateEvery = None,
+    seed: options.Seed = None,
+    device: Device = "auto",
+    workers: options.Workers = -1,
+    architecture: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Retrain this coding, in a run without searches."),
+    ] = None,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="TILES", help="Tile set of the run that --architecture begins."),
+    ] = None,
+    branch: Branch = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Train the network that was found, from scratch, and write RUN/model.pt.
+
+    Ctrl-C saves and stops; the same command goes on.
+    """
+    from dnas_cli.stages.execution import Execution
+    from dnas_cli.stages.retrain import retrain as retrain_run
+
+    result = retrain_run(
+        run,
+        preset.value,
+        settings,
+        {
+            "epochs": epochs,
+            "width": width,
+            "batch": batch,
+            "crop": crop,
+            "learning_rate": learning_rate,
+            "loss": loss,
+            "augment": augment,
+            "validate_every": validate_every,
+            "seed": seed,
+        },
+        Execution(device, workers),
+        overwrite,
+        branch,
+        architecture,
+        data,
+    )
+    typer.echo(result.model_path)

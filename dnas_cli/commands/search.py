@@ -1,0 +1,78 @@
+"""`dnas search`: train a stage's supernet."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnas_cli.commands import options
+from dnas_cli.commands.options import Branch, Device, Overwrite, Quiet, RunArgument, Stage, Verbose
+
+
+def search(
+    run: RunArgument,
+    stage: Stage,
+    data: Annotated[
+        Path | None, typer.Option(metavar="TILES", help="Tile set; begins a new run (stage 1).")
+    ] = None,
+    layers: Annotated[
+        int | None, typer.Option(help="Layers of a new run. [default: 12; quick: 5]")
+    ] = None,
+    width: Annotated[
+        int | None, typer.Option(help="Width of a new run. [default: 40; quick: 8]")
+    ] = None,
+    preset: options.PresetOption = options.PresetName.paper,
+    settings: options.SettingsFile = None,
+    epochs: options.Epochs = None,
+    logits_from: Annotated[
+        int | None, typer.Option(help="First epoch, from 0, in which logits learn.")
+    ] = None,
+    batch: options.Batch = None,
+    crop: options.Crop = None,
+    learning_rate: options.LearningRate = None,
+    logit_learning_rate: Annotated[
+        float | None, typer.Option(help="Learning rate of the architecture logits.")
+    ] = None,
+    loss: options.LossOption = None,
+    augment: options.AugmentOption = None,
+    validate_every: options.ValidateEvery = None,
+    seed: options.Seed = None,
+    device: Device = "auto",
+    workers: options.Workers = -1,
+    branch: Branch = None,
+    overwrite: Overwrite = False,
+    quiet: Quiet = False,
+    verbose: Verbose = False,
+) -> None:
+    """Search a stage: 1 the path, 2 the connections, 3 the operators.
+
+    Ctrl-C saves and stops; the same command goes on. A stage keeps the settings that it was
+    started with.
+    """
+    from dnas_cli.stages.execution import Execution
+    from dnas_cli.stages.search import NewRun
+    from dnas_cli.stages.search import search as search_stage
+
+    result = search_stage(
+        run,
+        stage,
+        preset.value,
+        settings,
+        {
+            "epochs": epochs,
+            "logits_from": logits_from,
+            "batch": batch,
+            "crop": crop,
+            "learning_rate": learning_rate,
+            "logit_learning_rate": logit_learning_rate,
+            "loss": loss,
+            "augment": augment,
+            "validate_every": validate_every,
+            "seed": seed,
+        },
+        NewRun(data, layers, width),
+        Execution(device, workers),
+        overwrite,
+        branch,
+    )
+    typer.echo(result.stage_folder(f"stage{stage}"))

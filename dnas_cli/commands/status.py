@@ -1,0 +1,18 @@
+"""`dnas status`: what a run holds and what comes next."""
+
+import json
+
+import typer
+
+from dnas_cli.commands.options import AsJson, Quiet, RunArgument, Verbose
+
+
+def status(
+    run: RunArgument, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
+) -> None:
+    """Show what is done in a run, its best figures and the next command."""
+    from dnas_cli.report.run_status import run_summary, status_text
+    from dnas_cli.run.directory import open_run
+
+    summary = run_summary(open_run(run))
+    typer.echo(json.dumps(summary) if as_json else status_text(summary))

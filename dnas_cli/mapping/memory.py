@@ -1,0 +1,80 @@
+"""How much memory a map will take, said before it is begun."""
+
+import sys
+from dataclasses import dataclass
+
+import numpy as np
+
+from dnas_cli.mapping.stream import Reader, probabilities
+from dnas_cli.mapping.windows import WindowGrid
+
+GDAL_CACHE = 256 * 2**20  # bytes of decoded blocks that GDAL keeps, whatever the machine has
+
+
+@dataclass(frozen=True)
+class MemoryEstimate:
+    """Bytes of main memory at the peak.
+
+    Attributes:
+        process: The program with the network, after one forward pass (measured).
+        rows: The rows of the scene and the map that are held at a time (counted).
+        windows: The windows on their way through the network (counted).
+    """
+
+    process: int
+    rows: int
+    windows: int
+
+    @property
+    def total(self) -> int:
+        """All of it, with GDAL's cache."""
+        return self.process + self.rows + self.windows + GDAL_CACHE
+
+
+def estimate_memory(
+    width: int, bands: int, dtype: str, reader: Reader, grid: WindowGrid, with_shares: bool
+) -> MemoryEstimate:
+    """Estimate the peak for a scene of `width` pixels, of any height."""
+    # Let the network claim the memory it needs, so that it can be measured.
+    probabilities(reader, np.zeros((reader.batch, bands, grid.window, grid.window), np.float32))
+    return MemoryEstimate(
+        process=_peak_so_far(),
+        rows=row_bytes(width, bands, dtype, reader.classes, grid, with_shares),
+        windows=window_bytes(bands, reader, grid),
+    )
+
+
+def row_bytes(
+    width: int, bands: int, dtype: str, classes: int, grid: WindowGrid, with_shares: bool
+) -> int:
+    """Return the bytes of all buffers that are as wide as the scene.
+
+    One row of windows of the scene with two masks, the probabilities of the rows that it shares
+    with the next (float32), and its finished rows. For example 30,000 pixels of 4 bands in 8 bits,
+    5 classes, windows of 512, overlap 128: 92 + 77 + 23 MB.
+    """
+    scene = grid.window * width * (bands * np.dtype(dtype).itemsize + 2)
+    shared = classes * grid.overlap * width * 4
+    finished = grid.stride * width * (2 + (classes if with_shares else 0))
+    return scene + shared + finished
+
+
+def window_bytes(bands: int, reader: Reader, grid: WindowGrid) -> int:
+    """Return the bytes of the windows that are prepared, in work and being blended."""
+    pixels = grid.window**2 * 4
+    prepared = 2 * reader.batch * bands * pixels * 2  # and a copy while they are made
+    return prepared + (reader.batch + 3) * reader.classes * pixels
+
+
+def _peak_so_far() -> int:
+    try:
+        import resource
+    except ImportError:  # not on Windows
+        return 0
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def as_text(size: float) -> str:
+    """Write bytes as a person reads them: 612 MB, 1.4 GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

@@ -1,0 +1,157 @@
+"""Which files a scene's map becomes, from what the user wrote after --out."""
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from dnas_cli.errors import UsageError
+from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
+from dnas_cli.scenes.polygons import PolygonOptions
+
+TIFF_SUFFIXES = (".tif", ".tiff")
+MAP_SUFFIXES = (".png", *TIFF_SUFFIXES, *POLYGON_SUFFIXES)
+_NAME = "{name}"
+
+
+@dataclass(frozen=True)
+class Outputs:
+    """The files of one scene.
+
+    Attributes:
+        maps: Maps; the form follows from the suffix.
+        probabilities: GeoTIFF of all class probabilities.
+        confidence: GeoTIFF of the probability of the chosen class.
+        overlay: PNG of the map over the scene.
+        polygons: What is left out of polygons or simplified.
+    """
+
+    maps: tuple[Path, ...]
+    probabilities: Path | None = None
+    confidence: Path | None = None
+    overlay: Path | None = None
+    polygons: PolygonOptions = field(default_factory=PolygonOptions)
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """All of them but sidecars."""
+        more = (self.probabilities, self.confidence, self.overlay)
+        return (*self.maps, *(path for path in more if path is not None))
+
+
+@dataclass(frozen=True)
+class OutputPatterns:
+    """What the user wrote: files, folders, or patterns with `{name}` for the scene's name.
+
+    A folder (it exists, ends with `/`, or has no suffix) gets one GeoTIFF per scene.
+    """
+
+    maps: tuple[str, ...]
+    probabilities: str | None = None
+    confidence: str | None = None
+    overlay: str | None = None
+    polygons: PolygonOptions = field(default_factory=PolygonOptions)
+
+    def __post_init__(self) -> None:
+        if not self.maps:
+            raise UsageError(
+                "No output was named.", "Give --out, for example --out map.tif or --out maps/."
+            )
+        for out in self.maps:
+            _check_suffix(out, MAP_SUFFIXES, "--out")
+        for text, suffixes, option in (
+            (self.probabilities, TIFF_SUFFIXES, "--probabilities"),
+            (self.confidence, TIFF_SUFFIXES, "--confidence"),
+            (self.overlay, (".png",), "--overlay"),
+        ):
+            if text is not None:
+                _check_suffix(text, suffixes, option)
+
+    @property
+    def many(self) -> bool:
+        """Whether every output has a place for any number of scenes."""
+        more = (self.probabilities, self.confidence, self.overlay)
+        texts = (*self.maps, *(text for text in more if text is not None))
+        return all(_NAME in text or _is_folder(text) for text in texts)
+
+    @property
+    def wants_polygons(self) -> bool:
+        """Whether any output is made of polygons."""
+        return any(Path(text).suffix.lower() in POLYGON_SUFFIXES for text in self.maps)
+
+    def for_scene(self, scene: str) -> Outputs:
+        """Return the files of one scene."""
+        name = scene_name(scene)
+
+        def path(text: str | None, ending: str) -> Path | None:
+            if text is None:
+                return None
+            if _is_folder(text):
+                return Path(text) / f"{name}{ending}"
+            return Path(text.replace(_NAME, name))
+
+        maps = tuple(path(text, ".tif") for text in self.maps)
+        return Outputs(
+            maps=tuple(item for item in maps if item is not None),
+            probabilities=path(self.probabilities, "_probabilities.tif"),
+            confidence=path(self.confidence, "_confidence.tif"),
+            overlay=path(self.overlay, "_overlay.png"),
+            polygons=self.polygons,
+        )
+
+
+def plan_outputs(scenes: Sequence[str], patterns: OutputPatterns) -> list[Outputs]:
+    """Return the files of every scene.
+
+    Raises:
+        UsageError: Two outputs would be one file, or an output is one of the scenes.
+    """
+    if len(scenes) > 1 and not patterns.many:
+        raise UsageError(
+            f"{len(scenes)} scenes cannot share one output file.",
+            "Give a folder (--out maps/) or a pattern (--out 'maps/{name}.png') for each output.",
+        )
+    planned = [patterns.for_scene(scene) for scene in scenes]
+    inputs = {_place(scene): scene for scene in scenes}
+    taken: dict[Path, str] = {}
+    for scene, outputs in zip(scenes, planned, strict=True):
+        for path in outputs.files:
+            place = path.resolve()
+            if place in inputs:
+                raise UsageError(
+                    f"{path}: is a scene that is read; it would be replaced by its map.",
+                    "Name another folder or file for --out.",
+                )
+            if place in taken:
+                raise UsageError(
+                    f"{path}: would be written twice, for {taken[place]} and {scene}.",
+                    "Map scenes of the same name into different folders.",
+                )
+            taken[place] = scene
+    return planned
+
+
+def scene_name(scene: str) -> str:
+    """Return the name of a scene without folders, suffix and what no file name may hold."""
+    if re.match(r'^[A-Za-z]\w+:"', scene):  # a part of a file: NETCDF:"folder/a.nc":red
+        stem = re.sub(r'"[^"]*/', "", scene).replace('"', "")
+    else:
+        last = re.split(r"[/\\]", scene.rstrip("/\\"))[-1]
+        stem = last.rsplit(".", 1)[0] if "." in last.strip(".") else last
+    return re.sub(r'[:*?"<>|]+', "_", stem) or "scene"
+
+
+def _place(scene: str) -> Path:
+    return Path(scene) if "://" in scene or scene.startswith("/vsi") else Path(scene).resolve()
+
+
+def _is_folder(text: str) -> bool:
+    return text.endswith("/") or Path(text).is_dir() or not Path(text).suffix
+
+
+def _check_suffix(text: str, suffixes: Sequence[str], option: str) -> None:
+    suffix = Path(text).suffix.lower()
+    if not _is_folder(text) and suffix not in suffixes:
+        raise UsageError(
+            f"{option} {text}: {suffix} is not written.", f"Give one of {', '.join(suffixes)}."
+        )

@@ -1,0 +1,361 @@
+"""One scene to its map: choose bands, stream it through the network, write what was asked for."""
+
+import hashlib
+import math
+import time
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dnas_cli import __version__
+from dnas_cli.console import logger, progress
+from dnas_cli.errors import DataError, Interrupted, RunStateError, UsageError
+from dnas_cli.files import refuse_existing
+from dnas_cli.mapping.bands import choose_bands
+from dnas_cli.mapping.memory import GDAL_CACHE, as_text, estimate_memory
+from dnas_cli.mapping.outputs import Outputs
+from dnas_cli.mapping.part_file import PartFile, open_part
+from dnas_cli.mapping.product import alpha_holds_data, doubts_about, zero_share
+from dnas_cli.mapping.stream import Reader, stream_map
+from dnas_cli.mapping.windows import WindowGrid
+from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
+from dnas_cli.model.model_file import Model, load_model
+from dnas_cli.nets.device import resolve_device
+from dnas_cli.scenes.georeference import pixel_area
+from dnas_cli.scenes.palette import IGNORE, LandClass
+from dnas_cli.scenes.raster import Scene, block_cache, open_scene
+
+_COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likely
+
+
+@dataclass(frozen=True)
+class SceneReading:
+    """How a scene is read.
+
+    Attributes:
+        bands: Names or 1-based numbers; by the model's names, or all, when empty.
+        nodata: Value that means "no data"; the file's own when missing. NaN: no value does.
+        scaled: Apply the scale and offset that the file declares.
+    """
+
+    bands: tuple[str, ...] = ()
+    nodata: float | None = None
+    scaled: bool = False
+
+
+@dataclass(frozen=True)
+class MapSettings:
+    """How a scene goes through the network; what is missing is chosen from model and device.
+
+    Attributes:
+        window: Pixels along a side of a window; the model's tile size when missing.
+        overlap: Pixels shared by neighbours; a quarter of a window when missing.
+        batch: Windows per forward pass; 8 on a GPU, 1 elsewhere when missing.
+        flips: Average over mirrored views.
+        shift: Pixels the grid of windows is moved; only of use to measure seams.
+    """
+
+    window: int | None = None
+    overlap: int | None = None
+    batch: int | None = None
+    flips: bool = False
+    shift: int = 0
+
+    def __post_init__(self) -> None:
+        if self.batch is not None and self.batch < 1:
+            raise UsageError(f"--batch {self.batch}: must be at least 1.")
+
+    def grid(self, tile_size: int) -> WindowGrid:
+        """Return the windows for a model trained on tiles of `tile_size` pixels."""
+        window = tile_size if self.window is None else self.window
+        overlap = window // 4 if self.overlap is None else self.overlap
+        return WindowGrid(window, overlap, self.shift)
+
+
+@dataclass(frozen=True)
+class Mapper:
+    """A model with all it takes to map scenes.
+
+    Attributes:
+        model: On its device.
+        model_id: Changes when the weights do; work that was begun with another is not continued.
+        device: Where the network is.
+        settings: Of the windows.
+    """
+
+    model: Model
+    model_id: str
+    device: torch.device
+    settings: MapSettings = field(default_factory=MapSettings)
+
+    @property
+    def grid(self) -> WindowGrid:
+        """The windows."""
+        return self.settings.grid(self.model.facts.tile_size)
+
+    @property
+    def reader(self) -> Reader:
+        """The network as the stream sees it."""
+        facts = self.model.facts
+        batch = self.settings.batch or (8 if self.device.type == "cuda" else 1)
+        return Reader(
+            self.model.network,
+            len(facts.classes),
+            facts.normalisation,
+            self.device,
+            batch,
+            self.settings.flips,
+        )
+
+
+def load_mapper(path: Path, device: str, settings: MapSettings) -> Mapper:
+    """Load a model for mapping.
+
+    Args:
+        path: The model file.
+        device: As `resolve_device` takes it.
+        settings: Of the windows; checked against the model's tile size.
+
+    Raises:
+        DataError: It is not a model file.
+        UsageError: The device does not exist, or the windows make no sense.
+    """
+    where = resolve_device(device)
+    model = load_model(path, where)
+    mapper = Mapper(model, _file_hash(path), where, settings)
+    settings.grid(model.facts.tile_size)
+    return mapper
+
+
+def _file_hash(path: Path) -> str:
+    with path.open("rb") as file:
+        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def map_scene(
+    mapper: Mapper, path: str, reading: SceneReading, outputs: Outputs, overwrite: bool = False
+) -> dict[str, Any]:
+    """Map one scene and write its outputs.
+
+    Interrupted, it goes on from the last finished rows when it is called again.
+
+    Args:
+        mapper: The model.
+        path: The scene.
+        reading: How it is read.
+        outputs: What is written.
+        overwrite: Replace outputs that exist.
+
+    Returns:
+        Plain data: outputs, size, pixels per class, warnings, seconds.
+
+    Raises:
+        DataError: The scene is damaged or does not fit the model.
+        RunStateError: An output exists, or another process writes it.
+        Interrupted: The user stopped it; the state is saved.
+    """
+    began = time.monotonic()
+    warnings: list[str] = []
+    check_outputs(outputs)
+    with block_cache(GDAL_CACHE), _open(mapper, path, reading, warnings) as scene:
+        check_outputs(outputs, path, scene.georeference)
+        key = _key(mapper, scene, reading)
+        classes = len(mapper.model.facts.classes) if outputs.probabilities else 0
+        target = outputs.files[0]
+        with open_part(
+            target, key, scene.height, scene.width, classes, outputs.confidence is not None
+        ) as part:
+            _refuse(outputs, overwrite, part)
+            resumed = part.rows
+            _predict(mapper, scene, part, bool(classes))
+            polygons = write_outputs(
+                part, outputs, mapper.model.facts.classes, scene, _tags(mapper)
+            )
+            counts = _count(part.classes())
+            part.discard()
+        return _report(mapper, scene, outputs, counts) | {
+            "polygons": polygons,
+            "resumed_from_row": resumed,
+            "warnings": warnings,
+            "seconds": round(time.monotonic() - began, 3),
+        }
+
+
+def _refuse(outputs: Outputs, overwrite: bool, part: PartFile) -> None:
+    """Refuse to replace outputs, except those that this very work began to write before."""
+    try:
+        for path in outputs.files:
+            refuse_existing(path, overwrite or path.name in part.outputs)
+    except RunStateError:
+        if part.rows == 0:
+            part.discard()
+        raise
+
+
+def _open(mapper: Mapper, path: str, reading: SceneReading, warnings: list[str]) -> Scene:
+    """Open a scene with the bands in the model's order, and tell what is odd about it."""
+    facts = mapper.model.facts
+
+    def warn(text: str) -> None:
+        warnings.append(text)
+        logger.warning("%s: %s", path, text)
+
+    with open_scene(path) as whole:
+        file_bands = whole.file_bands
+        if len(file_bands) < len(facts.bands) and alpha_holds_data(whole):
+            file_bands = (*file_bands, str(whole.alpha_band))
+            logger.info(
+                "%s: its band %d is called alpha but holds other data; it is read as a band",
+                path,
+                whole.alpha_band,
+            )
+        choice = choose_bands(path, file_bands, facts.bands, reading.bands)
+        silent = not whole.has_validity
+    nodata = reading.nodata
+    if nodata is None and silent and facts.nodata is not None:
+        nodata = facts.nodata
+        logger.info("%s: declares no nodata; %g counts as such, as in training", path, nodata)
+    if choice.note:
+        logger.info("%s: %s", path, choice.note)
+    if choice.doubt:
+        warn(f"{choice.doubt}; if that is wrong, choose with --bands")
+    scene = open_scene(path, choice.bands, nodata, reading.scaled)
+    try:
+        if scene.declares_scale and not reading.scaled:
+            logger.info(
+                "%s: declares scale and offset; values are read as stored, as in training "
+                "(--scaled applies them)",
+                path,
+            )
+        doubts = doubts_about(
+            scene, facts.dtype, facts.bands, facts.normalisation, facts.statistics
+        )
+        zeros = 0.0 if reading.nodata is not None else zero_share(scene)
+        if zeros > _COLLAR:
+            warn(
+                f"{100 * zeros:.0f} % of its pixels are 0 in all bands; "
+                "if they hold no data, give --nodata 0"
+            )
+        if doubts:
+            warn("looks like another product than the model was trained on: " + "; ".join(doubts))
+    except BaseException:
+        scene.close()
+        raise
+    return scene
+
+
+def _key(mapper: Mapper, scene: Scene, reading: SceneReading) -> dict[str, Any]:
+    """Return what must be the same for unfinished work to be continued, as plain data."""
+    local = Path(scene.path)
+    stat = local.stat() if local.exists() else None
+    grid = mapper.grid
+    return {
+        "dnas": __version__,
+        "model": mapper.model_id,
+        "scene": str(local.resolve()) if stat else scene.path,
+        "scene_state": [stat.st_size, stat.st_mtime_ns] if stat else None,
+        "size": [scene.height, scene.width],
+        "bands": list(scene.bands),
+        # As text: NaN equals nothing, not even itself.
+        "nodata": str(scene.nodata),
+        "scaled": reading.scaled,
+        "windows": [grid.window, grid.overlap, grid.shift],
+        "flips": mapper.settings.flips,
+        "device": mapper.device.type,
+    }
+
+
+def _predict(mapper: Mapper, scene: Scene, part: PartFile, with_probabilities: bool) -> None:
+    """Bring the part file to the last row of the scene."""
+    if part.rows == scene.height:
+        logger.info("%s: all rows are finished; writing the outputs", scene.path)
+        return
+    reader, grid = mapper.reader, mapper.grid
+    estimate = estimate_memory(
+        scene.width, len(scene.bands), scene.stored_dtype, reader, grid, with_probabilities
+    )
+    logger.info(
+        "%s: %d x %d pixels, windows of %d, overlap %d, on %s; about %s of memory",
+        scene.path,
+        scene.width,
+        scene.height,
+        grid.window,
+        grid.overlap,
+        mapper.device,
+        as_text(estimate.total),
+    )
+    logger.debug(
+        "memory: process %s, rows %s, windows %s",
+        as_text(estimate.process),
+        as_text(estimate.rows),
+        as_text(estimate.windows),
+    )
+    if part.rows:
+        logger.info("%s: going on from row %d of %d", scene.path, part.rows, scene.height)
+    rows, columns = grid.spans(scene.height), grid.spans(scene.width)
+    left = sum(1 for span in rows if span.start + grid.window > part.rows) * len(columns)
+    try:
+        with progress(f"map {Path(scene.path).name}", left, "window") as advance:
+            finished = stream_map(
+                scene, reader, grid, part.rows, with_probabilities, window_done=advance
+            )
+            for map_rows in finished:
+                part.append(map_rows)
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            f"{scene.path}: interrupted; {part.rows} of {scene.height} rows are finished.",
+            "Run the same command again to go on from there.",
+        ) from error
+    except DataError:
+        # A damaged file stays damaged; a remote one may be there again.
+        if part.rows == 0 or Path(scene.path).exists():
+            part.discard()
+        raise
+
+
+def _tags(mapper: Mapper) -> dict[str, str]:
+    return {"DNAS_VERSION": __version__, "DNAS_MODEL": mapper.model_id}
+
+
+def _count(indices: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+    counts = np.zeros(256, np.int64)
+    for row in range(0, indices.shape[0], 512):
+        counts += np.bincount(indices[row : row + 512].ravel(), minlength=256)
+    return counts
+
+
+def _report(
+    mapper: Mapper, scene: Scene, outputs: Outputs, counts: npt.NDArray[np.int64]
+) -> dict[str, Any]:
+    valid = int(counts[:IGNORE].sum())
+    area = pixel_area(scene.georeference)
+
+    def share(index: int, item: LandClass) -> dict[str, Any]:
+        pixels = int(counts[index])
+        return {
+            "index": index,
+            "name": item.name,
+            "pixels": pixels,
+            "share": pixels / valid if valid else 0.0,
+            "area_km2": None if area is None else pixels * area / 1e6,
+        }
+
+    grid = mapper.grid
+    nodata = scene.nodata
+    return {
+        "scene": scene.path,
+        "status": "done",
+        "outputs": [str(path) for path in outputs.files],
+        "width": scene.width,
+        "height": scene.height,
+        "bands": list(scene.bands),
+        "nodata": None if nodata is None or math.isnan(nodata) else nodata,
+        "pixels_without_data": int(counts[IGNORE]),
+        "classes": [share(*item) for item in enumerate(mapper.model.facts.classes)],
+        "window": grid.window,
+        "overlap": grid.overlap,
+    }

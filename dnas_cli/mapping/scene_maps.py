@@ -1,0 +1,60 @@
+"""Many scenes to their maps: finished ones are skipped, a bad one does not stop the others."""
+
+from collections.abc import Sequence
+from typing import Any
+
+from dnas_cli.console import logger
+from dnas_cli.errors import DnasError, Interrupted
+from dnas_cli.mapping.outputs import Outputs
+from dnas_cli.mapping.part_file import part_folder
+from dnas_cli.mapping.scene_map import Mapper, SceneReading, map_scene
+
+
+def map_scenes(
+    mapper: Mapper,
+    scenes: Sequence[str],
+    reading: SceneReading,
+    planned: Sequence[Outputs],
+    overwrite: bool = False,
+) -> list[dict[str, Any]]:
+    """Map scenes one after the other and return what became of each, as plain data.
+
+    A scene is finished when all its outputs exist and none of its work is left over; it is skipped
+    then. An error is reported, kept under `error` with the status `failed`, and the next scene
+    begun.
+
+    Raises:
+        Interrupted: The user stopped it; the next call goes on.
+    """
+    results = []
+    for number, (scene, outputs) in enumerate(zip(scenes, planned, strict=True), 1):
+        logger.info("scene %d of %d: %s", number, len(scenes), scene)
+        if not overwrite and _finished(outputs):
+            logger.info("%s: skipped, its outputs exist (--overwrite maps it again)", scene)
+            results.append(_result(scene, outputs, "skipped"))
+            continue
+        try:
+            results.append(map_scene(mapper, scene, reading, outputs, overwrite))
+        except Interrupted:
+            raise
+        except DnasError as error:
+            logger.error("%s", error)
+            results.append(_result(scene, outputs, "failed") | {"error": error.what})
+        except (OSError, MemoryError, RuntimeError, ValueError) as error:
+            message = f"{scene}: {type(error).__name__}: {error}"
+            logger.error("%s", message)
+            results.append(_result(scene, outputs, "failed") | {"error": message})
+    return results
+
+
+def _finished(outputs: Outputs) -> bool:
+    begun = part_folder(outputs.files[0]).exists()
+    return not begun and all(path.exists() for path in outputs.files)
+
+
+def _result(scene: str, outputs: Outputs, status: str) -> dict[str, Any]:
+    return {
+        "scene": scene,
+        "status": status,
+        "outputs": [str(path) for path in outputs.files] if status != "failed" else [],
+    }

@@ -1,0 +1,96 @@
+"""From the finished rows of a map to every file that was asked for."""
+
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli.console import logger
+from dnas_cli.mapping.outputs import TIFF_SUFFIXES, Outputs
+from dnas_cli.mapping.part_file import PartFile
+from dnas_cli.scenes.overlay import write_overlay
+from dnas_cli.scenes.palette import LandClass
+from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
+from dnas_cli.scenes.polygons import check_place, require_libraries, write_polygons
+from dnas_cli.scenes.raster import Georeference, Scene
+from dnas_cli.scenes.writers import (
+    write_class_names,
+    write_cog,
+    write_draft,
+    write_png,
+    write_shares_draft,
+    write_world_file,
+)
+
+
+def check_outputs(
+    outputs: Outputs, scene: str = "", georeference: Georeference | None = None
+) -> None:
+    """Find out before the work what could not be written after it.
+
+    Raises:
+        DnasError: A library is missing.
+        DataError: Polygons of this scene could not be placed.
+    """
+    polygons = [path for path in outputs.maps if path.suffix.lower() in POLYGON_SUFFIXES]
+    if polygons:
+        require_libraries()
+    if georeference is not None:
+        for path in polygons:
+            check_place(scene, path, georeference)
+
+
+def write_outputs(
+    part: PartFile,
+    outputs: Outputs,
+    classes: tuple[LandClass, ...],
+    scene: Scene,
+    tags: dict[str, str],
+) -> dict[str, int]:
+    """Write every output; each appears whole or not at all.
+
+    Returns:
+        The number of polygons per polygon file.
+    """
+    draft = part.folder / "map.tif"
+    write_draft(draft, part.classes(), classes, scene.georeference, tags)
+    polygons = {}
+    for path in outputs.maps:
+        logger.debug("writing %s", path)
+        part.begin_output(path)
+        suffix = path.suffix.lower()
+        if suffix in TIFF_SUFFIXES:
+            write_class_names(path, classes)
+            write_cog(draft, path, "MODE")
+        elif suffix in POLYGON_SUFFIXES:
+            count = write_polygons(draft, path, classes, scene.georeference, outputs.polygons)
+            polygons[str(path)] = count
+            if suffix == ".geojson":
+                logger.info("%s: coordinates are in WGS84, as GeoJSON has it", path)
+        else:
+            write_world_file(path, scene.georeference)
+            write_png(draft, path)
+    if outputs.overlay is not None:
+        part.begin_output(outputs.overlay)
+        write_overlay(outputs.overlay, scene, draft, classes)
+    names = [item.name for item in classes]
+    _write_shares(outputs.probabilities, part, part.probabilities, names, scene, tags)
+    _write_shares(outputs.confidence, part, part.confidence, ["confidence"], scene, tags)
+    return polygons
+
+
+def _write_shares(
+    target: Path | None,
+    part: PartFile,
+    shares: Callable[[], npt.NDArray[np.uint8]],
+    names: list[str],
+    scene: Scene,
+    tags: dict[str, str],
+) -> None:
+    if target is None:
+        return
+    part.begin_output(target)
+    draft = part.folder / "shares.tif"
+    write_shares_draft(draft, shares(), names, scene.georeference, tags)
+    write_cog(draft, target, "AVERAGE")

@@ -1,0 +1,101 @@
+"""The command line as a whole: what it loads, how it completes, how it fails."""
+
+import importlib.util
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from command_line import refused
+from typer.testing import CliRunner
+
+from dnas_cli import __version__
+from dnas_cli.app import app
+
+ROOT = Path(__file__).resolve().parents[1]
+HEAVY = ("torch", "rasterio", "cv2", "sklearn", "matplotlib", "PIL", "scipy", "numpy")
+
+
+def _process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [sys.executable, "-m", "dnas_cli", *arguments],
+        env={**os.environ, **environment},
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+
+
+def _loaded_by(*arguments: str) -> set[str]:
+    """Return which heavy packages a command imports."""
+    code = (
+        "import sys, runpy\n"
+        f"sys.argv = ['dnas', *{list(arguments)!r}]\n"
+        "try:\n    runpy.run_module('dnas_cli', run_name='__main__')\n"
+        "except SystemExit:\n    pass\n"
+        f"print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])\n"
+    )
+    result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    return set(result.stdout.rpartition("loaded:")[2].split())
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("search", "--help"), ("predict", "--help")])
+def test_help_loads_nothing_heavy(arguments: tuple[str, ...]) -> None:
+    assert _loaded_by(*arguments) == set()
+
+
+def test_status_does_not_load_torch(tiny_tiles: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert "torch" not in _loaded_by("encode", str(run), "--stage", "1", "--data", str(tiny_tiles))
+    assert (run / "run.json").is_file()
+    assert "torch" not in _loaded_by("status", str(run))
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completions_are_up_to_date(shell: str) -> None:
+    spec = importlib.util.spec_from_file_location("generate", ROOT / "completions/generate.py")
+    assert spec is not None
+    assert spec.loader is not None
+    generate = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(generate)
+    committed = (ROOT / "completions" / generate.FILES[shell]).read_text()
+    assert committed == generate.script(shell), "run `make completions`"
+
+
+def test_completion_offers_commands_and_options() -> None:
+    offered = _process(_DNAS_COMPLETE="complete_bash", COMP_WORDS="dnas se", COMP_CWORD="1")
+    assert offered.stdout.split() == ["search"]
+    offered = _process(
+        _DNAS_COMPLETE="complete_bash", COMP_WORDS="dnas search --bra", COMP_CWORD="2"
+    )
+    assert offered.stdout.split() == ["--branch"]
+
+
+def test_version_is_printed() -> None:
+    assert CliRunner().invoke(app, ["--version"]).stdout.strip() == f"dnas {__version__}"
+
+
+def test_unknown_options_and_missing_arguments_are_wrong_usage(tmp_path: Path) -> None:
+    assert CliRunner().invoke(app, ["search", str(tmp_path), "--stge", "1"]).exit_code == 2
+    assert CliRunner().invoke(app, ["search"]).exit_code == 2
+    assert CliRunner().invoke(app, ["fly"]).exit_code == 2
+
+
+def test_an_error_is_one_message_and_a_traceback_only_on_request(tmp_path: Path) -> None:
+    plain = _process("status", str(tmp_path))
+    assert plain.returncode == 4
+    assert plain.stderr.splitlines()[0].startswith("dnas: ")
+    assert "Traceback" not in plain.stderr
+    debug = _process("status", str(tmp_path), DNAS_DEBUG="1")
+    assert "Traceback" in debug.stderr
+    assert debug.returncode == 4
+
+
+def test_quiet_prints_errors_only(tiny_tiles: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    result = CliRunner().invoke(
+        app, ["encode", str(run), "--stage", "1", "--data", str(tiny_tiles), "-q"]
+    )
+    assert result.stderr == ""
+    assert "--stage" in refused(2, "search", run, "--stage", "9", "-q")

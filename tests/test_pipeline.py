@@ -1,0 +1,248 @@
+"""From tiles to a model by the command line, and what is refused on the way."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+import torch
+from command_line import dnas, done, refused, rows
+
+from dnas_cli.model.model_file import load_model
+from dnas_cli.run.directory import open_run
+
+QUICK = ("--epochs", 2, "--logits-from", 1, "--batch", 4, "--device", "cpu")
+RETRAIN = ("--epochs", 2, "--batch", 4, "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def searched(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is decoded to its end."""
+    run = tmp_path_factory.mktemp("runs") / "run"
+    size = ("--data", tiny_tiles, "--layers", 3, "--width", 4)
+    done("search", run, "--stage", 1, *size, *QUICK)
+    done("decode", run, "--stage", 1)
+    for stage in (2, 3):
+        done("search", "--stage", stage, run, *QUICK)  # options may come first
+        done("decode", "--stage", stage, run)
+    return run
+
+
+@pytest.fixture(scope="module")
+def trained(searched: Path) -> Path:
+    """A run that is retrained."""
+    done("retrain", searched, *RETRAIN)
+    return searched
+
+
+def test_every_stage_leaves_history_logits_and_a_coding(searched: Path) -> None:
+    for stage, coding in ((1, "path"), (2, "connections"), (3, "architecture")):
+        folder = searched / "search" / f"stage{stage}"
+        history = rows(folder / "history.jsonl")
+        assert [row["epoch"] for row in history] == [0, 1]
+        assert {"loss", "val", "learning_rate", "entropy", "decoded", "seconds"} <= set(history[0])
+        assert "logit_loss" not in history[0]
+        assert "logit_loss" in history[1]
+        logits = rows(folder / "logits.jsonl")
+        assert logits[0]["logits"].keys() == logits[1]["logits"].keys()
+        assert logits[0]["logits"] != logits[1]["logits"]
+        document = json.loads((searched / "coding" / f"{coding}.json").read_text())
+        space = json.loads((searched / "coding" / f"stage{stage}.json").read_text())
+        assert document["derived_from"] == space["hash"]
+
+
+def test_what_would_be_decoded_in_the_last_epoch_is_what_is_decoded(searched: Path) -> None:
+    last = rows(searched / "search/stage1/history.jsonl")[-1]
+    assert (
+        json.loads((searched / "coding/path.json").read_text())["path"] == (last["decoded"]["path"])
+    )
+
+
+def test_the_model_file_holds_all_that_using_it_needs(trained: Path, tiny_tiles: Path) -> None:
+    model = load_model(trained / "model.pt", torch.device("cpu"))
+    assert model.facts.bands == ("red", "green", "blue", "nir")
+    assert [item.name for item in model.facts.classes] == [
+        "built-up",
+        "farmland",
+        "forest",
+        "meadow",
+        "water",
+    ]
+    assert model.architecture == open_run(trained).architecture()
+    content = torch.load(trained / "model.pt", weights_only=True)
+    assert content["facts"]["provenance"]["epoch"] in (1, 2)
+    with torch.no_grad():
+        assert model.network(torch.zeros(1, 4, 40, 33)).shape == (1, 5, 40, 33)
+
+
+def test_status_names_the_next_command_at_every_step(searched: Path, tmp_path: Path) -> None:
+    summary = json.loads(done("status", searched, "--json").stdout)
+    assert summary["stages"]["stage2"]["state"] == "decoded"
+    assert summary["stages"]["stage2"]["epochs"] == 2
+    assert "best" in summary["stages"]["stage1"]
+    text = done("status", searched).stdout
+    assert "stage 3, operators" in text
+    assert summary["next"] in text
+    branch = tmp_path / "branch"
+    done("encode", searched, "--stage", 2, "--branch", branch)
+    assert json.loads(done("status", branch, "--json").stdout)["next"] == (
+        f"dnas search {branch} --stage 2"
+    )
+
+
+def test_finished_stages_are_left_alone(searched: Path) -> None:
+    before = (searched / "search/stage1/last.pt").read_bytes()
+    result = done("search", searched, "--stage", 1)
+    assert "searched already" in result.stderr
+    assert (searched / "search/stage1/last.pt").read_bytes() == before
+
+
+def test_decoding_again_gives_the_same_and_another_epoch_is_refused(searched: Path) -> None:
+    done("decode", searched, "--stage", 1)
+    document = json.loads(done("decode", searched, "--stage", 1, "--json").stdout)
+    assert document["schema"] == "dnas/path-coding"
+    message = refused(2, "decode", searched, "--stage", 1, "--epoch", 9)
+    assert "epochs 1 to 2" in message
+    assert "last, best" in refused(2, "decode", searched, "--stage", 1, "--epoch", "first")
+
+
+def test_a_branch_takes_over_finished_stages_and_leaves_its_parent_alone(
+    searched: Path, tmp_path: Path
+) -> None:
+    before = {path: path.read_bytes() for path in sorted(searched.rglob("*")) if path.is_file()}
+    child = tmp_path / "child"
+    done("search", searched, "--stage", 2, "--branch", child, *QUICK, "--seed", 7)
+    assert open_run(child).manifest.lineage is not None
+    assert open_run(child).manifest.stages["stage2"].settings["seed"] == 7
+    assert (child / "coding/path.json").read_bytes() == (searched / "coding/path.json").read_bytes()
+    assert not (child / "coding/connections.json").exists()
+    after = {path: path.read_bytes() for path in sorted(searched.rglob("*")) if path.is_file()}
+    assert before == after
+    assert "branch of" in done("status", child).stdout
+
+
+def test_a_branch_is_never_made_over_something(searched: Path, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("mine")
+    message = refused(3, "encode", searched, "--stage", 2, "--branch", tmp_path)
+    assert "exists already" in message
+    assert (tmp_path / "file").read_text() == "mine"
+
+
+def test_another_setting_for_a_searched_stage_is_refused(searched: Path) -> None:
+    message = refused(3, "search", searched, "--stage", 1, "--epochs", 5)
+    assert "epochs 2 (now 5)" in message
+
+
+def test_starting_over_is_refused_when_later_stages_were_built_on_it(searched: Path) -> None:
+    message = refused(3, "search", searched, "--stage", 1, "--overwrite", *QUICK)
+    assert "--branch" in message
+
+
+def test_stages_out_of_order_are_refused_with_the_next_command(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    assert "no such run" in refused(4, "search", run, "--stage", 2)
+    done("encode", run, "--stage", 1, "--data", tiny_tiles, "--layers", 3, "--width", 4)
+    assert f"dnas search {run} --stage 1" in refused(3, "search", run, "--stage", 2)
+    assert f"dnas search {run} --stage 1" in refused(3, "decode", run, "--stage", 1)
+    assert f"dnas search {run} --stage 1" in refused(3, "retrain", run)
+    assert f"dnas search {run} --stage 1" in refused(4, "encode", run, "--stage", 2)
+    assert not (run / "retrain").exists()
+
+
+def test_a_new_run_needs_its_tile_set(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    assert "--data TILES" in refused(2, "search", run, "--stage", 1)
+    assert "no such folder" in refused(4, "search", run, "--stage", 1, "--data", tmp_path / "none")
+    assert "no tile set" in refused(4, "encode", run, "--stage", 1, "--data", tmp_path)
+    assert not run.exists()
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ("--layers", 1),
+        ("--layers", 1000),
+        ("--width", 7),
+        ("--width", 0),
+    ],
+)
+def test_impossible_sizes_are_refused(
+    tiny_tiles: Path, tmp_path: Path, arguments: tuple[object, ...]
+) -> None:
+    run = tmp_path / "run"
+    refused(2, "encode", run, "--stage", 1, "--data", tiny_tiles, *arguments)
+    assert not run.exists()
+
+
+def test_a_fourth_stage_does_not_exist(tiny_tiles: Path, tmp_path: Path) -> None:
+    refused(2, "search", tmp_path / "run", "--stage", 4, "--data", tiny_tiles)
+
+
+def test_stage_three_needs_two_tiles_per_batch(searched: Path, tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    message = refused(2, "search", searched, "--stage", 3, "--branch", child, "--batch", 1)
+    assert "global_average_pool" in message
+
+
+def test_a_crop_larger_than_the_tiles_is_refused(searched: Path, tmp_path: Path) -> None:
+    message = refused(
+        2, "search", searched, "--stage", 2, "--branch", tmp_path / "c", "--crop", 64, *QUICK
+    )
+    assert "--crop 64" in message
+
+
+def test_an_unknown_device_is_refused(searched: Path) -> None:
+    assert "--device tpu" in refused(2, "search", searched, "--stage", 1, "--device", "tpu")
+    if not torch.cuda.is_available():
+        refused(2, "retrain", searched, "--device", "cuda")
+
+
+def test_a_changed_tile_set_is_noticed(tiny_tiles: Path, tmp_path: Path) -> None:
+    tiles, run = tmp_path / "tiles", tmp_path / "run"
+    shutil.copytree(tiny_tiles, tiles)
+    done("encode", run, "--stage", 1, "--data", tiles, "--layers", 3, "--width", 4)
+    lines = (tiles / "train.lst").read_text().splitlines(keepends=True)
+    (tiles / "train.lst").write_text("".join(lines[:-1]))
+    message = refused(4, "search", run, "--stage", 1, *QUICK)
+    assert "content has changed" in message
+    shutil.rmtree(tiles)
+    assert str(tiles) in refused(4, "search", run, "--stage", 1, *QUICK)
+
+
+def test_run_and_tile_set_can_move_together(tiny_tiles: Path, tmp_path: Path) -> None:
+    here = tmp_path / "here"
+    here.mkdir()
+    shutil.copytree(tiny_tiles, here / "tiles")
+    done(
+        "encode", here / "run", "--stage", 1, "--data", here / "tiles", "--layers", 3, "--width", 4
+    )
+    here.rename(tmp_path / "there")
+    done("search", tmp_path / "there/run", "--stage", 1, *QUICK)
+
+
+def test_an_edited_coding_is_refused(searched: Path, tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    done("encode", searched, "--stage", 2, "--branch", child)
+    path = child / "coding/path.json"
+    document = json.loads(path.read_text())
+    document["path"] = [0, 0, 0] if document["path"] != [0, 0, 0] else [0, 1, 1]
+    path.write_text(json.dumps(document))
+    assert "edited or damaged" in refused(4, "search", child, "--stage", 2, *QUICK)
+
+
+def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
+    assert "not a run directory" in refused(4, "status", tmp_path)
+    (tmp_path / "run.json").write_text("{}")
+    assert "not the manifest" in refused(4, "status", tmp_path)
+    (tmp_path / "run.json").write_text('{"schema": "dnas/run", "version": 99}')
+    assert "another version" in refused(4, "status", tmp_path)
+
+
+def test_help_fits_a_screen_and_names_every_command() -> None:
+    result = done("--help")
+    for command in ("tile", "encode", "search", "decode", "retrain", "eval", "predict", "status"):
+        assert f"  {command} " in result.output
+    assert len(result.output.splitlines()) < 40
+    assert dnas("search", "--help").exit_code == 0
