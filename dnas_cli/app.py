@@ -2,6 +2,7 @@
 
 import os
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
@@ -86,7 +87,7 @@ def main(
     console.configure()
 
 
-for name, command in {
+_COMMANDS: dict[str, Callable[..., None]] = {
     "tile": tile,
     "encode": encode,
     "search": search,
@@ -99,5 +100,6 @@ for name, command in {
     "import": import_checkpoint,
     "export-coding": export_coding,
     "demo": demo,
-}.items():
+}
+for name, command in _COMMANDS.items():
     app.command(name)(command)

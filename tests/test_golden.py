@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
+from release1_files import golden_arrays, golden_state
 
 from dnas_cli.nets.network import Network, NetworkShape, build_derived, build_supernet
 from dnas_cli.nets.release1 import place
@@ -75,7 +76,7 @@ def test_operators_decode_to_the_same_three_per_node(golden: Path) -> None:
 
 def load_golden(golden: Path, name: str) -> tuple[Network, Any]:
     """Build the network of a golden file and place its weights, by the loader of `import`."""
-    data = np.load(golden / f"{name}.npz")
+    data = golden_arrays(golden, name)
     meta = json.loads(str(data["meta"]))
     graph = make_graph(meta["layers"], [edge(tuple(a), tuple(b)) for a, b in data["connections"]])
     shape = NetworkShape(meta["width"], meta["bands"], meta["classes"], dropout=(0.0, 0.0))
@@ -89,12 +90,7 @@ def load_golden(golden: Path, name: str) -> tuple[Network, Any]:
     else:
         path = tuple(int(scale) for scale in data["path"]) if meta["stage"] == 2 else ()
         network = build_supernet(SearchSpace(meta["stage"], graph, path), shape)
-    state = {
-        key.removeprefix("state/"): torch.from_numpy(data[key])
-        for key in data.files
-        if key.startswith("state/")
-    }
-    assert place(network, state, name) == []
+    assert place(network, golden_state(golden, name), name) == []
     return network, data
 
 

@@ -134,7 +134,7 @@ def test_another_setting_for_a_searched_stage_is_refused(searched: Path) -> None
 
 
 def test_starting_over_is_refused_when_later_stages_were_built_on_it(searched: Path) -> None:
-    message = refused(3, "search", searched, "--stage", 1, "--overwrite", *QUICK)
+    message = refused(3, "search", searched, "--stage", 1, "--restart", "--overwrite", *QUICK)
     assert "--branch" in message
 
 

@@ -54,7 +54,7 @@ def test_bands_are_named_by_description_then_colour_then_number(write_raster: Wr
     values = np.zeros((4, 2, 2), np.uint8)
     path = write_raster(
         values,
-        descriptions=("Blue", None, None, None),
+        descriptions=("Blue", None, None, "Band_4"),
         colours=("undefined", "green", "red", "undefined"),
     )
     with open_scene(path) as scene:

@@ -9,24 +9,24 @@ from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.training.settings import (
     RetrainSettings,
     SearchSettings,
-    resolve,
+    SettingsChoice,
     settings_to_json,
 )
 
 
 def test_the_defaults_are_the_paper_s() -> None:
-    search = resolve(SearchSettings, "paper", None, {}, None)
+    search = SettingsChoice("paper", None, {}).resolve(SearchSettings, {})
     assert (search.epochs, search.logits_from, search.batch) == (60, 20, 2)
     assert (search.learning_rate, search.final_learning_rate) == (0.025, 0.001)
     assert (search.momentum, search.weight_decay) == (0.9, 3e-4)
     assert (search.logit_learning_rate, search.logit_weight_decay) == (3e-3, 1e-3)
-    assert resolve(RetrainSettings, "paper", None, {}, None).epochs == 200
+    assert SettingsChoice("paper", None, {}).resolve(RetrainSettings, {}).epochs == 200
 
 
 def test_flags_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("epochs: 7\nlogits-from: 2\nbatch: 3\n")
-    settings = resolve(SearchSettings, "quick", file, {"batch": 5, "seed": None}, None)
+    settings = SettingsChoice("quick", file, {"batch": 5, "seed": None}).resolve(SearchSettings, {})
     assert (settings.epochs, settings.logits_from, settings.batch) == (7, 2, 5)
     assert settings.augment == "dihedral"  # of the preset
 
@@ -35,7 +35,7 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("epoch: 7\n")
     with pytest.raises(DataError, match=r"settings\.yaml: unknown setting 'epoch'") as caught:
-        resolve(SearchSettings, "paper", file, {}, None)
+        SettingsChoice("paper", file, {}).resolve(SearchSettings, {})
     assert "Did you mean 'epochs'?" in str(caught.value)
 
 
@@ -44,7 +44,7 @@ def test_files_that_are_no_settings_are_refused(tmp_path: Path, text: str) -> No
     file = tmp_path / "settings.yaml"
     file.write_text(text)
     with pytest.raises(DataError, match=r"settings\.yaml"):
-        resolve(SearchSettings, "paper", file, {}, None)
+        SettingsChoice("paper", file, {}).resolve(SearchSettings, {})
 
 
 @pytest.mark.parametrize(
@@ -69,17 +69,19 @@ def test_files_that_are_no_settings_are_refused(tmp_path: Path, text: str) -> No
 )
 def test_values_that_cannot_work_are_refused(flags: dict[str, Any]) -> None:
     with pytest.raises(UsageError):
-        resolve(SearchSettings, "paper", None, flags, None)
+        SettingsChoice("paper", None, flags).resolve(SearchSettings, {})
 
 
 def test_a_stage_keeps_the_settings_it_was_started_with() -> None:
-    stored = settings_to_json(resolve(SearchSettings, "quick", None, {"seed": 3}, None))
-    settings = resolve(SearchSettings, "paper", None, {"seed": 3}, stored)
-    assert settings == resolve(SearchSettings, "quick", None, {"seed": 3}, None)
+    stored = settings_to_json(
+        SettingsChoice("quick", None, {"seed": 3}).resolve(SearchSettings, {})
+    )
+    settings = SettingsChoice("paper", None, {"seed": 3}).resolve(SearchSettings, stored)
+    assert settings == SettingsChoice("quick", None, {"seed": 3}).resolve(SearchSettings, {})
 
 
 def test_other_settings_for_a_started_stage_are_refused_with_the_difference() -> None:
-    stored = settings_to_json(resolve(SearchSettings, "paper", None, {}, None))
+    stored = settings_to_json(SettingsChoice("paper", None, {}).resolve(SearchSettings, {}))
     with pytest.raises(RunStateError, match=r"batch 2 \(now 4\)") as caught:
-        resolve(SearchSettings, "paper", None, {"batch": 4, "epochs": 60}, stored)
+        SettingsChoice("paper", None, {"batch": 4, "epochs": 60}).resolve(SearchSettings, stored)
     assert "--branch" in str(caught.value)

@@ -13,8 +13,8 @@ from dnas_cli.space.coding import ConnectionCoding, first_space, third_space
 from dnas_cli.space.lattice import edge, make_graph
 from dnas_cli.training.augmentation import random_crop, random_symmetry, sample_generator
 from dnas_cli.training.batches import EpochSampler, halves
-from dnas_cli.training.loop import cosine
 from dnas_cli.training.losses import cross_entropy, focal
+from dnas_cli.training.schedule import Extension, Schedule
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.steps import SearchSteps
 
@@ -44,9 +44,21 @@ def test_focal_loss_weighs_by_the_distance_from_certainty() -> None:
 
 
 def test_the_learning_rate_goes_from_first_to_final_along_a_cosine() -> None:
-    assert cosine(0.025, 0.001, 0, 100) == pytest.approx(0.025)
-    assert cosine(0.025, 0.001, 50, 100) == pytest.approx(0.013)
-    assert cosine(0.025, 0.001, 100, 100) == pytest.approx(0.001)
+    schedule = Schedule(SearchSettings(epochs=100))
+    assert schedule.rate(0) == pytest.approx(0.025)
+    assert schedule.rate(50) == pytest.approx(0.013)
+    assert schedule.rate(100) == pytest.approx(0.001)
+
+
+def test_added_epochs_keep_the_final_rate_or_go_down_again() -> None:
+    schedule = Schedule(
+        SearchSettings(epochs=100), (Extension(10, "final"), Extension(20, "cosine"))
+    )
+    assert schedule.epochs == 130
+    assert schedule.rate(105.5) == pytest.approx(0.001)
+    assert schedule.rate(110) == pytest.approx(0.025)
+    assert schedule.rate(120) == pytest.approx(0.013)
+    assert schedule.rate(130) == pytest.approx(0.001)
 
 
 def test_an_epoch_can_start_at_any_step_with_the_same_batches() -> None:

@@ -12,7 +12,7 @@ def import_checkpoint(
     files: Annotated[
         list[Path],
         typer.Argument(
-            metavar="FILE...",
+            metavar="FILE",
             help="third_connect.npy cell_operations.npy [CHECKPOINT]; or the CHECKPOINT of a "
             "search, with --run.",
         ),

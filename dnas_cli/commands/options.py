@@ -41,6 +41,50 @@ Branch = Annotated[
 ]
 
 
+AtEpoch = Annotated[
+    int | None,
+    typer.Option(
+        "--at-epoch", help="With --branch: decode the stage before from this epoch of its search."
+    ),
+]
+Extend = Annotated[int | None, typer.Option(help="Add epochs to a finished stage.")]
+Restart = Annotated[
+    bool, typer.Option("--restart", help="Start the stage over; needs --overwrite, too.")
+]
+CheckpointEvery = Annotated[
+    float, typer.Option(metavar="MINUTES", help="Between checkpoints inside an epoch.")
+]
+Deterministic = Annotated[
+    bool, typer.Option("--deterministic", help="The same bits every time on a GPU, too.")
+]
+
+
+class ExtendRule(StrEnum):
+    """The learning rate of added epochs."""
+
+    final = "final"
+    cosine = "cosine"
+
+
+ExtendRate = Annotated[
+    ExtendRule,
+    typer.Option(help="Of added epochs: the final rate, or down from the first one again."),
+]
+
+
+class OnDivergenceName(StrEnum):
+    """What to do when a loss is not finite."""
+
+    stop = "stop"
+    backoff = "backoff"
+
+
+OnDivergence = Annotated[
+    OnDivergenceName,
+    typer.Option(help="backoff: go back to the last checkpoint once, with a lower rate."),
+]
+
+
 class PresetName(StrEnum):
     """Where settings start from."""
 

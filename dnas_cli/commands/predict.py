@@ -84,8 +84,9 @@ def predict(
 
     Example: dnas predict run/model.pt scene.tif --out map.tif --out map.gpkg
     """
+    from dnas_cli.mapping.mapper import MapSettings, SceneReading, load_mapper
     from dnas_cli.mapping.outputs import OutputPatterns, plan_outputs
-    from dnas_cli.mapping.scene_map import MapSettings, SceneReading, load_mapper, map_scene
+    from dnas_cli.mapping.scene_map import map_scene
     from dnas_cli.mapping.scene_maps import map_scenes
     from dnas_cli.mapping.sources import find_scenes, stands_for_many
     from dnas_cli.scenes.polygons import PolygonOptions

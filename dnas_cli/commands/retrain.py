@@ -34,7 +34,14 @@ def retrain(
         Path | None,
         typer.Option(metavar="TILES", help="Tile set of the run that --architecture begins."),
     ] = None,
+    checkpoint_every: options.CheckpointEvery = 10.0,
+    on_divergence: options.OnDivergence = options.OnDivergenceName.stop,
+    deterministic: options.Deterministic = False,
     branch: Branch = None,
+    at_epoch: options.AtEpoch = None,
+    extend: options.Extend = None,
+    extend_rate: options.ExtendRate = options.ExtendRule.final,
+    restart: options.Restart = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -44,26 +51,26 @@ def retrain(
     Ctrl-C saves and stops; the same command goes on.
     """
     from dnas_cli.stages.execution import Execution
+    from dnas_cli.stages.intent import Intent
     from dnas_cli.stages.retrain import retrain as retrain_run
+    from dnas_cli.training.settings import SettingsChoice
 
+    flags = {
+        "epochs": epochs,
+        "width": width,
+        "batch": batch,
+        "crop": crop,
+        "learning_rate": learning_rate,
+        "loss": loss and loss.value,
+        "augment": augment and augment.value,
+        "validate_every": validate_every,
+        "seed": seed,
+    }
     result = retrain_run(
         run,
-        preset.value,
-        settings,
-        {
-            "epochs": epochs,
-            "width": width,
-            "batch": batch,
-            "crop": crop,
-            "learning_rate": learning_rate,
-            "loss": loss,
-            "augment": augment,
-            "validate_every": validate_every,
-            "seed": seed,
-        },
-        Execution(device, workers),
-        overwrite,
-        branch,
+        SettingsChoice(preset.value, settings, flags),
+        Execution(device, workers, checkpoint_every, on_divergence.value, deterministic),
+        Intent(branch, at_epoch, extend, extend_rate.value, restart, overwrite),
         architecture,
         data,
     )

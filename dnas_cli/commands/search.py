@@ -39,7 +39,14 @@ def search(
     seed: options.Seed = None,
     device: Device = "auto",
     workers: options.Workers = -1,
+    checkpoint_every: options.CheckpointEvery = 10.0,
+    on_divergence: options.OnDivergence = options.OnDivergenceName.stop,
+    deterministic: options.Deterministic = False,
     branch: Branch = None,
+    at_epoch: options.AtEpoch = None,
+    extend: options.Extend = None,
+    extend_rate: options.ExtendRate = options.ExtendRule.final,
+    restart: options.Restart = False,
     overwrite: Overwrite = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -50,29 +57,29 @@ def search(
     started with.
     """
     from dnas_cli.stages.execution import Execution
+    from dnas_cli.stages.intent import Intent
     from dnas_cli.stages.search import NewRun
     from dnas_cli.stages.search import search as search_stage
+    from dnas_cli.training.settings import SettingsChoice
 
+    flags = {
+        "epochs": epochs,
+        "logits_from": logits_from,
+        "batch": batch,
+        "crop": crop,
+        "learning_rate": learning_rate,
+        "logit_learning_rate": logit_learning_rate,
+        "loss": loss and loss.value,
+        "augment": augment and augment.value,
+        "validate_every": validate_every,
+        "seed": seed,
+    }
     result = search_stage(
         run,
         stage,
-        preset.value,
-        settings,
-        {
-            "epochs": epochs,
-            "logits_from": logits_from,
-            "batch": batch,
-            "crop": crop,
-            "learning_rate": learning_rate,
-            "logit_learning_rate": logit_learning_rate,
-            "loss": loss,
-            "augment": augment,
-            "validate_every": validate_every,
-            "seed": seed,
-        },
+        SettingsChoice(preset.value, settings, flags),
         NewRun(data, layers, width),
-        Execution(device, workers),
-        overwrite,
-        branch,
+        Execution(device, workers, checkpoint_every, on_divergence.value, deterministic),
+        Intent(branch, at_epoch, extend, extend_rate.value, restart, overwrite),
     )
     typer.echo(result.stage_folder(f"stage{stage}"))

@@ -12,7 +12,7 @@ from dnas_cli import console
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError
 from dnas_cli.evaluation.evaluate import check_classes
-from dnas_cli.mapping.scene_map import Mapper
+from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.stream import rows_of_windows, stream_map
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.model_file import ModelFacts

@@ -16,7 +16,7 @@ from dnas_cli.evaluation.evaluate import (
 from dnas_cli.evaluation.folder import evaluate_folder, open_folder
 from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
 from dnas_cli.files import refuse_existing
-from dnas_cli.mapping.scene_map import Mapper, MapSettings
+from dnas_cli.mapping.mapper import Mapper, MapSettings
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.run.directory import Run, open_run

@@ -20,6 +20,7 @@ import numpy.typing as npt
 from dnas_cli.errors import DataError, DnasError, RunStateError
 from dnas_cli.files import read_json, write_json
 from dnas_cli.mapping.stream import MapRows
+from dnas_cli.scenes.writers import Rows
 
 
 def part_folder(target: Path) -> Path:
@@ -132,18 +133,17 @@ class PartFile:
             self.outputs.append(target.name)
             self._save()
 
-    def classes(self) -> npt.NDArray[np.uint8]:
-        """Return the finished map (H, W), on disk."""
-        return self._mapped("classes", (self._height, self._width))
+    def classes(self) -> Rows:
+        """Return the finished map: one band."""
+        return self._rows("classes", 1)
 
-    def confidence(self) -> npt.NDArray[np.uint8]:
-        """Return the finished confidence (1, H, W), on disk."""
-        return self._mapped("confidence", (self._height, self._width))[None]
+    def confidence(self) -> Rows:
+        """Return the finished confidence: one band."""
+        return self._rows("confidence", 1)
 
-    def probabilities(self) -> npt.NDArray[np.uint8]:
-        """Return the finished probabilities (C, H, W), on disk."""
-        rows = self._mapped("probabilities", (self._height, self._classes, self._width))
-        return np.moveaxis(rows, 1, 0)
+    def probabilities(self) -> Rows:
+        """Return the finished probabilities: a band per class."""
+        return self._rows("probabilities", self._classes)
 
     def close(self) -> None:
         """Close the files; what is finished stays."""
@@ -155,8 +155,16 @@ class PartFile:
         self.close()
         shutil.rmtree(self.folder, ignore_errors=True)
 
-    def _mapped(self, name: str, shape: tuple[int, ...]) -> npt.NDArray[np.uint8]:
-        return np.memmap(self._path(name), np.uint8, mode="r", shape=shape)
+    def _rows(self, name: str, count: int) -> Rows:
+        def read(start: int, stop: int) -> npt.NDArray[np.uint8]:
+            # Not a memory map: its pages would count as memory of this process.
+            with self._path(name).open("rb") as file:
+                file.seek(start * count * self._width)
+                content = file.read((stop - start) * count * self._width)
+            rows = np.frombuffer(content, np.uint8).reshape(stop - start, count, self._width)
+            return np.ascontiguousarray(np.moveaxis(rows, 1, 0))
+
+        return Rows(count, self._height, self._width, read)
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.raw"

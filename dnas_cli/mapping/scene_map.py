@@ -1,139 +1,31 @@
 """One scene to its map: choose bands, stream it through the network, write what was asked for."""
 
-import hashlib
 import math
 import time
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import torch
 
 from dnas_cli import __version__
 from dnas_cli.console import logger, progress
-from dnas_cli.errors import DataError, Interrupted, RunStateError, UsageError
+from dnas_cli.errors import DataError, Interrupted, RunStateError
 from dnas_cli.files import refuse_existing
 from dnas_cli.mapping.bands import choose_bands
+from dnas_cli.mapping.mapper import Mapper, SceneReading
 from dnas_cli.mapping.memory import GDAL_CACHE, as_text, estimate_memory
 from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.part_file import PartFile, open_part
 from dnas_cli.mapping.product import alpha_holds_data, doubts_about, zero_share
-from dnas_cli.mapping.stream import Reader, stream_map
-from dnas_cli.mapping.windows import WindowGrid
+from dnas_cli.mapping.stream import stream_map
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
-from dnas_cli.model.model_file import Model, load_model
-from dnas_cli.nets.device import resolve_device
 from dnas_cli.scenes.georeference import pixel_area
 from dnas_cli.scenes.palette import IGNORE, LandClass
 from dnas_cli.scenes.raster import Scene, block_cache, open_scene
+from dnas_cli.scenes.writers import Rows
 
 _COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likely
-
-
-@dataclass(frozen=True)
-class SceneReading:
-    """How a scene is read.
-
-    Attributes:
-        bands: Names or 1-based numbers; by the model's names, or all, when empty.
-        nodata: Value that means "no data"; the file's own when missing. NaN: no value does.
-        scaled: Apply the scale and offset that the file declares.
-    """
-
-    bands: tuple[str, ...] = ()
-    nodata: float | None = None
-    scaled: bool = False
-
-
-@dataclass(frozen=True)
-class MapSettings:
-    """How a scene goes through the network; what is missing is chosen from model and device.
-
-    Attributes:
-        window: Pixels along a side of a window; the model's tile size when missing.
-        overlap: Pixels shared by neighbours; a quarter of a window when missing.
-        batch: Windows per forward pass; 8 on a GPU, 1 elsewhere when missing.
-        flips: Average over mirrored views.
-        shift: Pixels the grid of windows is moved; only of use to measure seams.
-    """
-
-    window: int | None = None
-    overlap: int | None = None
-    batch: int | None = None
-    flips: bool = False
-    shift: int = 0
-
-    def __post_init__(self) -> None:
-        if self.batch is not None and self.batch < 1:
-            raise UsageError(f"--batch {self.batch}: must be at least 1.")
-
-    def grid(self, tile_size: int) -> WindowGrid:
-        """Return the windows for a model trained on tiles of `tile_size` pixels."""
-        window = tile_size if self.window is None else self.window
-        overlap = window // 4 if self.overlap is None else self.overlap
-        return WindowGrid(window, overlap, self.shift)
-
-
-@dataclass(frozen=True)
-class Mapper:
-    """A model with all it takes to map scenes.
-
-    Attributes:
-        model: On its device.
-        model_id: Changes when the weights do; work that was begun with another is not continued.
-        device: Where the network is.
-        settings: Of the windows.
-    """
-
-    model: Model
-    model_id: str
-    device: torch.device
-    settings: MapSettings = field(default_factory=MapSettings)
-
-    @property
-    def grid(self) -> WindowGrid:
-        """The windows."""
-        return self.settings.grid(self.model.facts.tile_size)
-
-    @property
-    def reader(self) -> Reader:
-        """The network as the stream sees it."""
-        facts = self.model.facts
-        batch = self.settings.batch or (8 if self.device.type == "cuda" else 1)
-        return Reader(
-            self.model.network,
-            len(facts.classes),
-            facts.normalisation,
-            self.device,
-            batch,
-            self.settings.flips,
-        )
-
-
-def load_mapper(path: Path, device: str, settings: MapSettings) -> Mapper:
-    """Load a model for mapping.
-
-    Args:
-        path: The model file.
-        device: As `resolve_device` takes it.
-        settings: Of the windows; checked against the model's tile size.
-
-    Raises:
-        DataError: It is not a model file.
-        UsageError: The device does not exist, or the windows make no sense.
-    """
-    where = resolve_device(device)
-    model = load_model(path, where)
-    mapper = Mapper(model, _file_hash(path), where, settings)
-    settings.grid(model.facts.tile_size)
-    return mapper
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
 
 
 def map_scene(
@@ -321,10 +213,11 @@ def _tags(mapper: Mapper) -> dict[str, str]:
     return {"DNAS_VERSION": __version__, "DNAS_MODEL": mapper.model_id}
 
 
-def _count(indices: npt.NDArray[np.uint8]) -> npt.NDArray[np.int64]:
+def _count(indices: Rows) -> npt.NDArray[np.int64]:
     counts = np.zeros(256, np.int64)
-    for row in range(0, indices.shape[0], 512):
-        counts += np.bincount(indices[row : row + 512].ravel(), minlength=256)
+    for row in range(0, indices.height, 512):
+        rows = indices.read(row, min(row + 512, indices.height))
+        counts += np.bincount(rows.ravel(), minlength=256)
     return counts
 
 

@@ -3,9 +3,6 @@
 from collections.abc import Callable
 from pathlib import Path
 
-import numpy as np
-import numpy.typing as npt
-
 from dnas_cli.console import logger
 from dnas_cli.mapping.outputs import TIFF_SUFFIXES, Outputs
 from dnas_cli.mapping.part_file import PartFile
@@ -15,6 +12,7 @@ from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.polygons import check_place, require_libraries, write_polygons
 from dnas_cli.scenes.raster import Georeference, Scene
 from dnas_cli.scenes.writers import (
+    Rows,
     write_class_names,
     write_cog,
     write_draft,
@@ -83,7 +81,7 @@ def write_outputs(
 def _write_shares(
     target: Path | None,
     part: PartFile,
-    shares: Callable[[], npt.NDArray[np.uint8]],
+    shares: Callable[[], Rows],
     names: list[str],
     scene: Scene,
     tags: dict[str, str],

@@ -76,7 +76,7 @@ class Network(nn.Module):
         super().__init__()
         self.graph = graph
         self.shape = shape
-        self.stem = _stem(shape)
+        self.stem = build_stem(shape)
         self.cells = nn.ModuleDict(
             {
                 cell_key(item): make_cell(
@@ -181,7 +181,8 @@ def cell_key(item: Edge) -> str:
     return f"{source}_to_{item.target.layer}_{item.target.scale}"
 
 
-def _stem(shape: NetworkShape) -> nn.Sequential:
+def build_stem(shape: NetworkShape) -> nn.Sequential:
+    """Build the stem, which brings an image to a quarter of its size."""
     half = shape.width // 2
     steps = [(shape.bands, half, 2), (half, half, 1), (half, shape.width, 2)]
     return nn.Sequential(

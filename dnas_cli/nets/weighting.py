@@ -4,8 +4,6 @@ Logits are held per edge or per node and operator, in the order of the graph; th
 slot that could be trained and never read.
 """
 
-from collections.abc import Mapping
-
 import torch
 from torch import Tensor, nn
 
@@ -27,14 +25,6 @@ class Weighting(nn.Module):
         """Return the weights by key."""
         raise NotImplementedError
 
-    def groups(self) -> list[list[float]]:
-        """Return the logits that compete with each other, one list per node."""
-        raise NotImplementedError
-
-    def by_key(self) -> dict[str, float]:
-        """Return every logit by its key, as stored in `logits.jsonl`."""
-        raise NotImplementedError
-
 
 class _EdgeWeighting(Weighting):
     def __init__(self, graph: Graph) -> None:
@@ -47,18 +37,6 @@ class _EdgeWeighting(Weighting):
             stop = start + len(graph.incoming(node))
             self.slices[node] = slice(start, stop)
             start = stop
-
-    def groups(self) -> list[list[float]]:
-        values = self.logits.detach().tolist()
-        return [values[part] for part in self.slices.values()]
-
-    def by_key(self) -> dict[str, float]:
-        values = self.logits.detach().tolist()
-        return {item.key: value for item, value in zip(self.graph.edges, values, strict=True)}
-
-    def by_edge(self) -> dict[Edge, float]:
-        """Return every logit by its edge, as the decoders take them."""
-        return dict(zip(self.graph.edges, self.logits.detach().tolist(), strict=True))
 
 
 class PathWeighting(_EdgeWeighting):
@@ -107,18 +85,3 @@ class OperatorWeighting(Weighting):
     def forward(self) -> dict[str, Tensor]:
         shares = torch.softmax(self.logits, 1)  # (nodes, operators)
         return {node.key: shares[k] for k, node in enumerate(self.graph.nodes)}
-
-    def groups(self) -> list[list[float]]:
-        groups: list[list[float]] = self.logits.detach().tolist()
-        return groups
-
-    def by_key(self) -> dict[str, float]:
-        return {
-            f"{node.key}/{name}": value
-            for node, values in zip(self.graph.nodes, self.groups(), strict=True)
-            for name, value in zip(OPERATORS, values, strict=True)
-        }
-
-    def by_node(self) -> Mapping[Node, list[float]]:
-        """Return a node's logits in index order, as the decoder takes them."""
-        return dict(zip(self.graph.nodes, self.groups(), strict=True))

@@ -2,6 +2,7 @@
 
 import os
 import shutil
+from dataclasses import replace
 from pathlib import Path
 
 from dnas_cli.errors import RunStateError
@@ -51,7 +52,7 @@ def branch(parent: Run, target: Path, searched: int, decoded: int) -> Run:
             _copy(parent, child, parent.coding_path(CODINGS[stage]))
         if record := parent.record(f"stage{stage}"):
             if stage > decoded and record.phase == "decoded":
-                record = type(record)("finished", record.settings, record.epochs_done)
+                record = replace(record, phase="finished", decoded={})
             child.set_record(f"stage{stage}", record)
     return child
 

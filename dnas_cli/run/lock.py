@@ -11,7 +11,7 @@ import socket
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from dnas_cli.errors import RunStateError
+from dnas_cli.errors import DnasError, RunStateError
 from dnas_cli.run.directory import Run, now
 
 
@@ -23,7 +23,13 @@ def stage_lock(run: Run, stage: str) -> Iterator[None]:
         RunStateError: Another process holds it; the message says which.
     """
     path = run.root / f".{stage}.lock"
-    handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    try:
+        handle = os.open(path, os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise DnasError(
+            f"{run.root}: cannot be written to ({error.strerror}).",
+            "Make the folder writable, or branch into another one with --branch NEW_RUN.",
+        ) from error
     try:
         try:
             fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -22,12 +22,19 @@ class StageRecord:
         settings: The settings it was started with; empty before.
         epochs_done: Epochs completed.
         decoded: How the coding was read off: epoch and rule; empty before.
+        extensions: Epochs added after the stage was finished, with the rule of their learning rate.
     """
 
     phase: Phase
     settings: dict[str, Any] = field(default_factory=dict)
     epochs_done: int = 0
     decoded: dict[str, Any] = field(default_factory=dict)
+    extensions: list[dict[str, Any]] = field(default_factory=list)
+
+    def at(self, phase: Phase, epochs_done: int | None = None) -> "StageRecord":
+        """Return the record in another phase."""
+        done = self.epochs_done if epochs_done is None else epochs_done
+        return replace(self, phase=phase, epochs_done=done)
 
     @property
     def finished(self) -> bool:

@@ -236,5 +236,11 @@ def _write(
                     layer=target.stem,
                     layer_options=layer,
                 )
+            written = pyogrio.read_info(temporary, force_feature_count=True)["features"]
+            if written != len(geometries):
+                raise DnasError(
+                    f"{target}: was not written whole; the disk is full or failing.",
+                    "Free the space or choose another place, and run the same command again.",
+                )
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
             raise DnasError(f"{target}: cannot be written ({error}).") from error

@@ -4,7 +4,6 @@ Values are read as stored. A scale and offset that the file declares are applied
 for, because tiles keep stored values too and a network knows no others.
 """
 
-import math
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -16,12 +15,12 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
-from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
-from dnas_cli.errors import DataError, UsageError
-
-_UNNAMED = {ColorInterp.undefined, ColorInterp.gray, ColorInterp.grey, ColorInterp.palette}
+from dnas_cli.errors import DataError
+from dnas_cli.scenes.band_names import alpha_band, band_names, select_bands
+from dnas_cli.scenes.validity import holds_nodata
 
 
 @dataclass(frozen=True)
@@ -155,11 +154,11 @@ class Scene:
         self.height: int = dataset.height
         if not dataset.indexes:
             raise _no_bands(path, dataset)
-        alpha = _alpha_band(dataset)
+        alpha = alpha_band(dataset)
         numbers = [index for index in dataset.indexes if index != alpha] or [1]
-        names = _band_names(dataset, numbers)
+        names = band_names(dataset, numbers)
         self.file_bands = tuple(names)
-        self._numbers = _select(path, numbers, names, alpha, bands)
+        self._numbers = select_bands(path, numbers, names, alpha, bands)
         self.bands = tuple(
             names[numbers.index(number)] if number in numbers else str(number)
             for number in self._numbers
@@ -223,7 +222,7 @@ class Scene:
         """Tell which pixels hold data: (h, w).
 
         A pixel holds none where the mask or alpha says so, where any band is not a finite number,
-        or where bands hold the nodata value (see `_holds_nodata`).
+        or where bands hold the nodata value (see `holds_nodata`).
         """
         return self.read_with_validity(window)[1]
 
@@ -249,7 +248,7 @@ class Scene:
         self, window: Window, shape: tuple[int, int] | None
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
         values = self._read(self._numbers, window, shape)
-        valid = ~_holds_nodata(values, self._nodata)
+        valid = ~holds_nodata(values, self._nodata)
         if values.dtype.kind == "f":
             for band in values:
                 valid &= np.isfinite(band)
@@ -325,81 +324,6 @@ def _no_bands(path: str, dataset: Any) -> DataError:
             f"Name one of them, for example {parts[0]}",
         )
     return DataError(f"{path}: holds no bands.")
-
-
-def _band_names(dataset: Any, numbers: Sequence[int]) -> list[str]:
-    """Name bands by description, else by colour, else by number; by number if names repeat."""
-    names = []
-    for number in numbers:
-        description = (dataset.descriptions[number - 1] or "").strip()
-        meaning = dataset.colorinterp[number - 1]
-        colour = "" if meaning in _UNNAMED else meaning.name.lower()
-        names.append(description or colour or str(number))
-    if len({name.lower() for name in names}) < len(names):
-        return [str(number) for number in numbers]
-    return names
-
-
-def _alpha_band(dataset: Any) -> int | None:
-    for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True):
-        if meaning == ColorInterp.alpha and dataset.count > 1:
-            return int(index)
-    return None
-
-
-def _select(
-    path: str,
-    numbers: list[int],
-    names: list[str],
-    alpha: int | None,
-    wanted: Sequence[str | int] | None,
-) -> list[int]:
-    if wanted is None:
-        return numbers
-    lowered = [name.lower() for name in names]
-    chosen = []
-    for band in wanted:
-        text = str(band).strip().lower()
-        if isinstance(band, str) and text in lowered:
-            chosen.append(numbers[lowered.index(text)])
-        elif text.isdecimal() and int(text) in (*numbers, alpha):
-            chosen.append(int(text))
-        else:
-            raise UsageError(
-                f"{path}: has no band {str(band)!r}.",
-                f"It has {len(names)}: {', '.join(names)}; "
-                f"numbers 1 to {max(*numbers, alpha or 0)} work as well.",
-            )
-    if not chosen:
-        raise UsageError(f"{path}: no band was asked for.", "Name at least one band.")
-    return chosen
-
-
-def _holds_nodata(
-    values: npt.NDArray[Any], nodata: Sequence[float | None]
-) -> npt.NDArray[np.bool_]:
-    """Tell where bands (B, h, w) hold their nodata value: (h, w).
-
-    Zero and the largest value of a type are also what a dark or a saturated pixel measures, so all
-    bands must hold them (as GDAL's dataset mask has it). Any other value, such as -9999, can only
-    mean "no data": one band is enough.
-    """
-    holds_any = np.zeros(values.shape[1:], np.bool_)
-    holds_all: npt.NDArray[np.bool_] | None = None
-    largest = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else None
-    for band, value in zip(values, nodata, strict=True):
-        if value is None or math.isnan(value):
-            if holds_all is not None or value is None:
-                holds_all = np.zeros_like(holds_any)
-            continue
-        # A nodata such as -3.4028226550889045e+38 equals the stored float32 only as a float32.
-        with np.errstate(over="ignore"):
-            same = band == (np.array(value, values.dtype) if values.dtype.kind == "f" else value)
-        if value in (0, largest):
-            holds_all = same if holds_all is None else holds_all & same
-        else:
-            holds_any |= same
-    return holds_any if holds_all is None else holds_any | holds_all
 
 
 def _georeference(dataset: Any) -> Georeference:

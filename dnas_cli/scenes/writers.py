@@ -4,8 +4,9 @@ A map is first written to one plain tiled GeoTIFF, the *draft*; the other forms 
 GDAL block by block, so that no whole map is ever held in memory.
 """
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -14,6 +15,7 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 import rasterio.shutil
+from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
@@ -28,47 +30,62 @@ _BLOCK = 512
 _TIFF_OPTIONS = {"compress": "DEFLATE", "bigtiff": "IF_SAFER"}
 
 
+@dataclass(frozen=True)
+class Rows:
+    """A raster of 8 bits that is read a few rows at a time, wherever it is.
+
+    Attributes:
+        count: Bands.
+        height: Rows.
+        width: Pixels per row.
+        read: Returns rows `start` to `stop`: (count, stop - start, width).
+    """
+
+    count: int
+    height: int
+    width: int
+    read: Callable[[int, int], npt.NDArray[np.uint8]]
+
+
 def write_draft(
     target: Path,
-    indices: npt.NDArray[np.uint8],
+    indices: Rows,
     classes: Sequence[LandClass],
     georeference: Georeference,
     tags: dict[str, str],
 ) -> None:
-    """Write class indices (H, W) as a tiled GeoTIFF with colour table, class names and nodata.
+    """Write class indices as a tiled GeoTIFF with colour table, class names and nodata.
 
     Args:
         target: The file.
-        indices: Class per pixel, `IGNORE` where there is none; may be a memory map.
+        indices: Class per pixel, `IGNORE` where there is none; one band.
         classes: The classes; position is the index.
         georeference: Where the map lies.
         tags: Metadata of the file.
     """
-    height, width = indices.shape
-    with _writing(target), _created(target, _profile(height, width, 1)) as draft:
+    with _writing(target), _created(target, _profile(indices)) as draft:
         _place(draft, georeference)
         draft.write_colormap(1, _colour_table(classes))
         draft.update_tags(CLASS_NAMES=",".join(item.name for item in classes), **tags)
         draft.update_tags(1, **{f"CLASS_{i}": item.name for i, item in enumerate(classes)})
         draft.set_band_description(1, "class")
-        for row in range(0, indices.shape[0], _BLOCK):
-            rows = np.ascontiguousarray(indices[row : row + _BLOCK])
-            draft.write(rows, 1, window=((row, row + len(rows)), (0, rows.shape[1])))
+        _fill(draft, indices)
+    _check(target, indices)
 
 
 def write_shares_draft(
     target: Path,
-    shares: npt.NDArray[np.uint8],
+    shares: Rows,
     names: Sequence[str],
     georeference: Georeference,
     tags: dict[str, str],
 ) -> None:
-    """Write probabilities (C, H, W), 0..254 for 0..1 and 255 for no data, as a tiled GeoTIFF.
+    """Write probabilities, 0..254 for 0..1 and 255 for no data, as a tiled GeoTIFF.
 
     The scale of 1/254 is declared in the file, so that tools that honour it show 0..1.
     """
-    count, height, width = shares.shape
-    profile = _profile(height, width, count) | {"interleave": "band"}
+    count = shares.count
+    profile = _profile(shares) | {"interleave": "band"}
     with _writing(target), _created(target, profile) as draft:
         _place(draft, georeference)
         draft.update_tags(**tags)
@@ -76,9 +93,8 @@ def write_shares_draft(
         draft.colorinterp = (ColorInterp.gray,) + (ColorInterp.undefined,) * (count - 1)
         for band, name in enumerate(names, 1):
             draft.set_band_description(band, name)
-        for row in range(0, height, _BLOCK):
-            rows = np.ascontiguousarray(shares[:, row : row + _BLOCK])
-            draft.write(rows, window=((row, row + rows.shape[1]), (0, width)))
+        _fill(draft, shares)
+    _check(target, shares)
 
 
 def write_cog(draft: Path, target: Path, overviews: str) -> None:
@@ -99,6 +115,7 @@ def write_cog(draft: Path, target: Path, overviews: str) -> None:
             overview_resampling=overviews,
             bigtiff="IF_SAFER",
         )
+        _check_copy(target, temporary, draft)
 
 
 def write_class_names(tiff: Path, classes: Sequence[LandClass]) -> None:
@@ -120,6 +137,7 @@ def write_png(draft: Path, target: Path) -> None:
     without_sidecar = rasterio.Env(GDAL_PAM_ENABLED="NO")
     with atomic_path(target) as temporary, _writing(target), without_sidecar:
         _copy(draft, temporary, driver="PNG", zlevel=6)
+        _check_copy(target, temporary, draft)
 
 
 def write_palette_png(
@@ -167,12 +185,12 @@ def _esri_wkt(wkt: str) -> str:
         return wkt
 
 
-def _profile(height: int, width: int, count: int) -> dict[str, Any]:
+def _profile(rows: Rows) -> dict[str, Any]:
     return {
         "driver": "GTiff",
-        "height": height,
-        "width": width,
-        "count": count,
+        "height": rows.height,
+        "width": rows.width,
+        "count": rows.count,
         "dtype": "uint8",
         "nodata": IGNORE,
         "tiled": True,
@@ -225,6 +243,47 @@ def _attribute_table(classes: Sequence[LandClass]) -> ElementTree.Element:
     return table
 
 
+def _fill(raster: Any, rows: Rows) -> None:
+    for start in range(0, rows.height, _BLOCK):
+        stop = min(start + _BLOCK, rows.height)
+        raster.write(rows.read(start, stop), window=((start, stop), (0, rows.width)))
+
+
+def _check_copy(target: Path, written: Path, draft: Path) -> None:
+    with without_georeference(), rasterio.open(draft) as source:
+        height, width = source.shape
+
+        def read(start: int, stop: int) -> npt.NDArray[np.uint8]:
+            values: npt.NDArray[np.uint8] = source.read(window=((start, stop), (0, width)))
+            return values
+
+        _check(written, Rows(source.count, height, width, read), target)
+
+
+def _check(written: Path, expected: Rows, target: Path | None = None) -> None:
+    """Read a raster back: on a full disk GDAL may close a file that is cut short without a word.
+
+    Args:
+        written: The raster.
+        expected: What it should hold.
+        target: What it is called in messages.
+    """
+    whole = True
+    try:
+        with without_georeference(), rasterio.open(written) as raster:
+            for start in range(0, expected.height, _BLOCK):
+                stop = min(start + _BLOCK, expected.height)
+                values = raster.read(window=((start, stop), (0, expected.width)))
+                whole = whole and np.array_equal(values, expected.read(start, stop))
+    except (RasterioError, CPLE_BaseError):
+        whole = False
+    if not whole:
+        raise DnasError(
+            f"{target or written}: was not written whole; the disk is full or failing.",
+            "Free the space or choose another place, and run the same command again.",
+        )
+
+
 def _copy(source: Path, target: Path, **options: Any) -> None:
     with without_georeference():
         rasterio.shutil.copy(str(source), str(target), **options)
@@ -234,7 +293,7 @@ def _copy(source: Path, target: Path, **options: Any) -> None:
 def _writing(target: Path) -> Iterator[None]:
     try:
         yield
-    except RasterioError as error:
+    except (RasterioError, CPLE_BaseError) as error:  # copying raises GDAL's errors as they are
         reason = str(error.__cause__ or error).rstrip(".")
         raise DnasError(
             f"{target}: cannot be written ({reason}).", "Free the space or choose another place."

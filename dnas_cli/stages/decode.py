@@ -1,5 +1,6 @@
 """Decoding: the coding that a stage's trained logits say."""
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +9,6 @@ from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import CODINGS, Run, check_stage, open_run
 from dnas_cli.run.lock import stage_lock
-from dnas_cli.run.manifest import StageRecord
 from dnas_cli.run.rows import read_rows
 from dnas_cli.space.coding import Coding
 from dnas_cli.space.decoding import ConnectionRule
@@ -64,7 +64,7 @@ def decode(
         decoded: dict[str, Any] = {"epoch": chosen + 1}
         if stage == 2:
             decoded["rule"] = rule
-        run.set_record(name, StageRecord("decoded", record.settings, record.epochs_done, decoded))
+        run.set_record(name, replace(record, phase="decoded", decoded=decoded))
     logger.info("%s: decoded from the logits of epoch %d.", path, chosen + 1)
     return run, coding
 

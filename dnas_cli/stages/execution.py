@@ -1,10 +1,12 @@
 """What a search and a retraining have in common: where to compute, how to validate and log."""
 
 import logging
+import os
 import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Literal
 
 import numpy as np
 import torch
@@ -22,21 +24,32 @@ from dnas_cli.training.settings import TrainingSettings
 
 @dataclass(frozen=True)
 class Execution:
-    """How to compute; none of it changes what is computed.
+    """How to compute, apart from what is computed.
 
     Attributes:
         device: Name of the device.
         workers: Processes that load tiles; -1 chooses by the device.
+        checkpoint_every: Minutes between checkpoints inside an epoch.
+        on_divergence: `stop`, or `backoff` to go back once and on with a lower learning rate.
+        deterministic: Use only operations that give the same bits every time (on a GPU).
     """
 
     device: str = "auto"
     workers: int = -1
+    checkpoint_every: float = 10.0
+    on_divergence: Literal["stop", "backoff"] = "stop"
+    deterministic: bool = False
 
     def resolve(self) -> tuple[torch.device, int]:
         """Return the device and the number of workers."""
-        device = resolve_device(self.device)
         if self.workers < -1:
             raise UsageError(f"--workers {self.workers}: must be 0 or more.")
+        if self.checkpoint_every < 0:
+            raise UsageError(f"--checkpoint-every {self.checkpoint_every}: must be 0 or more.")
+        if self.deterministic:
+            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+            torch.use_deterministic_algorithms(True)
+        device = resolve_device(self.device)
         # On a CPU the network itself keeps every core busy; a GPU wants its tiles brought to it.
         chosen = (4 if device.type == "cuda" else 0) if self.workers == -1 else self.workers
         return device, chosen
@@ -75,17 +88,27 @@ def seed_everything(seed: int, stream: int) -> None:
 
 def validator(
     network: Network, tiles: TileSet, device: torch.device, batch: int
-) -> Callable[[], Metrics | None]:
-    """Return the function that scores a network on the validation split."""
+) -> Callable[[Callable[[], None]], Metrics | None]:
+    """Return the function that scores a network on the validation split.
 
-    def validate() -> Metrics | None:
-        network.eval()
+    It calls its argument after each batch; what that raises ends the validation.
+    """
+
+    def validate(look_up: Callable[[], None]) -> Metrics | None:
         total, bands = len(tiles.split("val")), tuple(range(len(tiles.bands)))
-        with progress("validation", total, "tile") as advance:
-            matrix = evaluate_tiles(
-                network, tiles.normalisation, tiles, "val", device, bands, batch, advance
-            )
-        network.train()
+        network.eval()
+        try:
+            with progress("validation", total, "tile") as advance:
+
+                def advanced(count: int) -> None:
+                    advance(count)
+                    look_up()
+
+                matrix = evaluate_tiles(
+                    network, tiles.normalisation, tiles, "val", device, bands, batch, advanced
+                )
+        finally:
+            network.train()
         return matrix.metrics() if matrix.pixels else None
 
     return validate
@@ -94,7 +117,7 @@ def validator(
 @contextmanager
 def logged(run: Run) -> Iterator[None]:
     """Write the log into the run as well while the block lasts."""
-    handler = logging.FileHandler(run.log_path, encoding="utf-8")
+    handler = _RunLog(run.log_path, encoding="utf-8", delay=True)
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     try:
@@ -102,3 +125,10 @@ def logged(run: Run) -> Iterator[None]:
     finally:
         logger.removeHandler(handler)
         handler.close()
+
+
+class _RunLog(logging.FileHandler):
+    """A log that a full disk does not stop: its lines are on standard error as well."""
+
+    def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
+        return

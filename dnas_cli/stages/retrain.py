@@ -1,9 +1,7 @@
 """Retraining: the derived network from scratch, and the model file it ends in."""
 
 import platform
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -12,12 +10,12 @@ from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError, UsageError
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.nets.network import build_derived
-from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import CODINGS, Run, now, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.adopting import adopt_architecture
+from dnas_cli.stages.branching import branch_before
 from dnas_cli.stages.encode import linked_tile_set
 from dnas_cli.stages.execution import (
     Execution,
@@ -27,19 +25,22 @@ from dnas_cli.stages.execution import (
     seed_everything,
     validator,
 )
+from dnas_cli.stages.intent import Intent, extensions
 from dnas_cli.stages.restart import clear_retraining
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream
-from dnas_cli.training.loop import Job, Position, train
+from dnas_cli.training.job import Description, Job
+from dnas_cli.training.loop import train
+from dnas_cli.training.position import Position
+from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import (
     PAPER_NETWORK,
     QUICK_NETWORK,
-    Preset,
     RetrainSettings,
-    resolve,
+    SettingsChoice,
     settings_to_json,
 )
-from dnas_cli.training.stage_files import StageFiles
+from dnas_cli.training.stage_files import StageFiles, load_checkpoint
 from dnas_cli.training.steps import WeightSteps
 
 STREAM = 3  # sets the retraining's randomness apart from the searches'
@@ -47,12 +48,9 @@ STREAM = 3  # sets the retraining's randomness apart from the searches'
 
 def retrain(
     root: Path,
-    preset: Preset = "paper",
-    settings_file: Path | None = None,
-    flags: Mapping[str, Any] | None = None,
+    choice: SettingsChoice | None = None,
     execution: Execution | None = None,
-    overwrite: bool = False,
-    branch_to: Path | None = None,
+    intent: Intent | None = None,
     architecture: Path | None = None,
     tile_set: Path | None = None,
 ) -> Run:
@@ -62,39 +60,36 @@ def retrain(
 
     Args:
         root: The run directory.
-        preset: Base of the settings.
-        settings_file: YAML file of settings.
-        flags: Settings given on the command line; None values were not given.
-        execution: Device and workers.
-        overwrite: Start over.
-        branch_to: Take over the architecture into this new run and retrain there.
+        choice: Preset, file and flags that settings come from.
+        execution: Device, workers and the like.
+        intent: Whether to branch, extend or restart.
         architecture: Coding to retrain in a run without searches; begins the run if need be.
         tile_set: The tile set of a run that is begun by this.
 
     Raises:
         RunStateError: There is no architecture yet, or the run is in the way.
     """
-    execution = execution or Execution()
+    choice, execution = choice or SettingsChoice(), execution or Execution()
+    intent = intent or Intent()
     device, workers = execution.resolve()
     if architecture is not None:
-        _adopt(root, architecture, tile_set, preset, flags or {}, overwrite, branch_to)
+        _adopt(root, architecture, tile_set, choice, intent)
     elif tile_set is not None:
         raise UsageError("--data begins a new run, which needs --architecture, too.")
     run = open_run(root)
+    if intent.branch is not None and (intent.at_epoch or run.coding_path(CODINGS[3]).is_file()):
+        run = branch_before(run, intent, 4)
     if not run.coding_path(CODINGS[3]).is_file():
         raise RunStateError(
             f"{root}: has no architecture yet (coding/architecture.json).",
             f"Run: {run.next_command()}",
         )
-    if branch_to is not None:
-        run = branch(run, branch_to, 3, 3)
     with stage_lock(run, "retrain"), logged(run):
         run = open_run(run.root)
-        if overwrite:
+        if intent.restart:
             clear_retraining(run)
-        record = run.record("retrain")
-        stored = record.settings if record else {}
-        settings = resolve(RetrainSettings, preset, settings_file, flags or {}, stored)
+        record = intent.extended(run, "retrain", run.record("retrain"))
+        settings = choice.resolve(RetrainSettings, record.settings if record else {})
         if record is not None and record.finished and run.model_path.is_file():
             logger.info("%s: is retrained already: %s", run.root, run.model_path)
             return run
@@ -106,34 +101,39 @@ def retrain(
         network = build_derived(coding, network_shape(tiles, width)).to(device)
         stream = BatchStream(tiles, tiles.split("train"), settings, STREAM, workers)
         files = StageFiles(run.stage_folder("retrain"))
+        schedule = Schedule(settings, extensions(run, record))
         logger.info(
             "%s: retraining %.2f M weights on %d tiles, %d epochs of batch %d",
             run.root,
             sum(parameter.numel() for parameter in network.parameters()) / 1e6,
             len(tiles.split("train")),
-            settings.epochs,
+            schedule.epochs,
             settings.batch,
         )
-        plain = settings_to_json(settings)
-        done = record.epochs_done if record else 0
-        run.set_record("retrain", StageRecord("started", plain, done))
+        record = StageRecord(
+            "started",
+            settings_to_json(settings),
+            record.epochs_done if record else 0,
+            extensions=record.extensions if record else [],
+        )
+        run.set_record("retrain", record)
         position = train(
             Job(
                 title="retraining",
                 steps=WeightSteps(network, stream, settings, device),
-                settings=settings,
+                schedule=schedule,
                 files=files,
                 identity=coding.hash,
                 validate=validator(network, tiles, device, settings.batch),
-                describe=lambda: ({}, None),
+                describe=lambda: Description({}),
                 resume_command=f"dnas retrain {run.root}",
-                on_epoch=lambda epoch: run.set_record(
-                    "retrain", StageRecord("started", plain, epoch)
-                ),
+                on_epoch=lambda done: run.set_record("retrain", record.at("started", done)),
+                checkpoint_every=60 * execution.checkpoint_every,
+                may_back_off=execution.on_divergence == "backoff",
             )
         )
         _write_model(run, coding, tiles, width, files, position)
-        run.set_record("retrain", StageRecord("finished", plain, position.epoch))
+        run.set_record("retrain", record.at("finished", position.epoch))
         logger.info("Next: dnas eval %s", run.root)
     return run
 
@@ -142,16 +142,14 @@ def _adopt(
     root: Path,
     architecture: Path,
     tile_set: Path | None,
-    preset: Preset,
-    flags: Mapping[str, Any],
-    overwrite: bool,
-    branch_to: Path | None,
+    choice: SettingsChoice,
+    intent: Intent,
 ) -> None:
-    if branch_to is not None:
+    if intent.branch is not None:
         raise UsageError("--architecture begins a run of its own; leave --branch out.")
-    network = QUICK_NETWORK if preset == "quick" else PAPER_NETWORK
-    width = flags.get("width") or network["width"]
-    adopt_architecture(root, architecture, tile_set, width, overwrite)
+    network = QUICK_NETWORK if choice.preset == "quick" else PAPER_NETWORK
+    width = choice.flags.get("width") or network["width"]
+    adopt_architecture(root, architecture, tile_set, width, intent.overwrite)
 
 
 def _write_model(
@@ -163,7 +161,7 @@ def _write_model(
     position: Position,
 ) -> None:
     chosen = files.best if position.best_epoch >= 0 else files.last
-    content = files.load(chosen)
+    content = load_checkpoint(chosen)
     epoch = int(content["epoch"]) + 1 if chosen == files.best else position.epoch
     facts = ModelFacts(
         classes=tiles.classes,

@@ -1,20 +1,16 @@
 """Searching: train a stage's supernet, weights and logits in turn."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError
 from dnas_cli.nets.network import Network, build_supernet
-from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import CODINGS, Run, check_stage, is_run, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import StageRecord
-from dnas_cli.space.coding import Coding, SearchSpace
-from dnas_cli.space.decoding import normalised_entropy
-from dnas_cli.space.logits import decode, logit_groups, logit_keys
+from dnas_cli.stages.branching import branch_before
+from dnas_cli.stages.describing import describe
 from dnas_cli.stages.encode import encode, linked_tile_set
 from dnas_cli.stages.execution import (
     Execution,
@@ -24,15 +20,19 @@ from dnas_cli.stages.execution import (
     seed_everything,
     validator,
 )
+from dnas_cli.stages.intent import Intent, extensions
 from dnas_cli.stages.restart import clear_stage
 from dnas_cli.training.batches import BatchStream, halves
-from dnas_cli.training.loop import Job, Position, train
+from dnas_cli.training.job import Job
+from dnas_cli.training.loop import train
+from dnas_cli.training.position import Position
+from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import (
     PAPER_NETWORK,
     QUICK_NETWORK,
     Preset,
     SearchSettings,
-    resolve,
+    SettingsChoice,
     settings_to_json,
 )
 from dnas_cli.training.stage_files import StageFiles
@@ -57,13 +57,10 @@ class NewRun:
 def search(
     root: Path,
     stage: int,
-    preset: Preset = "paper",
-    settings_file: Path | None = None,
-    flags: Mapping[str, Any] | None = None,
+    choice: SettingsChoice | None = None,
     new_run: NewRun | None = None,
     execution: Execution | None = None,
-    overwrite: bool = False,
-    branch_to: Path | None = None,
+    intent: Intent | None = None,
 ) -> Run:
     """Search a stage of a run to its end, going on where it was interrupted.
 
@@ -72,31 +69,28 @@ def search(
     Args:
         root: The run directory.
         stage: 1, 2 or 3.
-        preset: Base of the settings.
-        settings_file: YAML file of settings.
-        flags: Settings given on the command line; None values were not given.
+        choice: Preset, file and flags that settings come from.
         new_run: Tile set and network size, for stage 1 of a new run.
-        execution: Device and workers.
-        overwrite: Start the stage over.
-        branch_to: Take over the finished stages into this new run and search there.
+        execution: Device, workers and the like.
+        intent: Whether to branch, extend or restart.
 
     Raises:
         DnasError: See the kinds that encoding, settings and training raise.
     """
     check_stage(stage)
-    new_run, execution = new_run or NewRun(), execution or Execution()
+    choice, new_run = choice or SettingsChoice(), new_run or NewRun()
+    execution, intent = execution or Execution(), intent or Intent()
     device, workers = execution.resolve()
-    if branch_to is not None:
-        root = branch(open_run(root), branch_to, stage - 1, stage - 1).root
-    run = _encoded(root, stage, preset, new_run)
+    if intent.branch is not None:
+        root = branch_before(open_run(root), intent, stage).root
+    run = _encoded(root, stage, choice.preset, new_run)
     name = f"stage{stage}"
     with stage_lock(run, name), logged(run):
         run = open_run(run.root)
-        if overwrite:
+        if intent.restart:
             clear_stage(run, stage)
-        record = run.record(name)
-        stored = record.settings if record else {}
-        settings = resolve(SearchSettings, preset, settings_file, flags or {}, stored)
+        record = intent.extended(run, name, run.record(name))
+        settings = choice.resolve(SearchSettings, record.settings if record else {})
         if record is not None and record.finished:
             logger.info("%s: stage %d is searched already.", run.root, stage)
             return run
@@ -105,34 +99,35 @@ def search(
         seed_everything(settings.seed, stage)
         network = build_supernet(space, network_shape(tiles, run.manifest.width)).to(device)
         a, b = halves(tiles.split("train"), settings.seed)
-        steps = SearchSteps(
-            network,
-            (
-                BatchStream(tiles, a, settings, 0, workers),
-                BatchStream(tiles, b, settings, 1, workers),
-            ),
-            settings,
-            device,
+        streams = (
+            BatchStream(tiles, a, settings, 0, workers),
+            BatchStream(tiles, b, settings, 1, workers),
         )
-        files = StageFiles(run.stage_folder(name))
-        _announce(run, stage, network, len(a), len(b), settings)
-        run.set_record(name, StageRecord("started", settings_to_json(settings), _done(record)))
+        schedule = Schedule(settings, extensions(run, record))
+        _announce(run, stage, network, len(a), len(b), schedule)
+        record = StageRecord(
+            "started",
+            settings_to_json(settings),
+            record.epochs_done if record else 0,
+            extensions=record.extensions if record else [],
+        )
+        run.set_record(name, record)
         position = train(
             Job(
                 title=f"stage {stage}",
-                steps=steps,
-                settings=settings,
-                files=files,
+                steps=SearchSteps(network, streams, settings, device),
+                schedule=schedule,
+                files=StageFiles(run.stage_folder(name)),
                 identity=space.hash,
                 validate=validator(network, tiles, device, settings.batch),
-                describe=lambda: _describe(space, network),
+                describe=lambda: describe(space, network),
                 resume_command=f"dnas search {run.root} --stage {stage}",
-                on_epoch=lambda done: run.set_record(
-                    name, StageRecord("started", settings_to_json(settings), done)
-                ),
+                on_epoch=lambda done: run.set_record(name, record.at("started", done)),
+                checkpoint_every=60 * execution.checkpoint_every,
+                may_back_off=execution.on_divergence == "backoff",
             )
         )
-        run.set_record(name, StageRecord("finished", settings_to_json(settings), position.epoch))
+        run.set_record(name, record.at("finished", position.epoch))
         _conclude(run, stage, position)
     return run
 
@@ -157,26 +152,7 @@ def _encoded(root: Path, stage: int, preset: Preset, new_run: NewRun) -> Run:
     return encode(root, stage, new_run.tiles, layers, width)
 
 
-def _describe(space: SearchSpace, network: Network) -> tuple[dict[str, Any], dict[str, float]]:
-    """Return the facts of an epoch for the history, and the logits by key."""
-    values = network.architecture_logits()
-    assert values is not None
-    flat = values.detach().flatten().tolist()
-    logits = dict(zip(logit_keys(space), flat, strict=True))
-    facts = {
-        "entropy": normalised_entropy(logit_groups(space, logits)),
-        "decoded": _body(decode(space, logits)),
-    }
-    return facts, logits
-
-
-def _body(coding: Coding) -> dict[str, Any]:
-    return {key: value for key, value in coding.body().items() if key != "layers"}
-
-
-def _announce(
-    run: Run, stage: int, network: Network, a: int, b: int, settings: SearchSettings
-) -> None:
+def _announce(run: Run, stage: int, network: Network, a: int, b: int, schedule: Schedule) -> None:
     parameters = sum(parameter.numel() for parameter in network.weights())
     logits = network.architecture_logits()
     logger.info(
@@ -190,8 +166,8 @@ def _announce(
         0 if logits is None else logits.numel(),
         a,
         b,
-        settings.epochs,
-        settings.batch,
+        schedule.epochs,
+        schedule.settings.batch,
     )
 
 
@@ -201,7 +177,3 @@ def _conclude(run: Run, stage: int, position: Position) -> None:
         best = f" (best val mIoU {position.best_metric:.4f} in epoch {position.best_epoch + 1})"
     logger.info("%s: stage %d is searched%s.", run.root, stage, best)
     logger.info("Next: dnas decode %s --stage %d", run.root, stage)
-
-
-def _done(record: StageRecord | None) -> int:
-    return record.epochs_done if record else 0

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from dnas_cli.errors import DataError
-from dnas_cli.scenes.labels import LabelEncoding, open_label
+from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.raster import Scene, open_scene
 from dnas_cli.tiles.description import DatasetDescription
 from dnas_cli.tiles.discovery import Pair, Problem
@@ -161,15 +161,6 @@ def common_nodata(images: Sequence[ImageFacts]) -> float | None:
     """Return the nodata value that all images share, if they do; blocks keep their own anyway."""
     values = {None if facts.nodata is None else str(facts.nodata) for facts in images}
     return images[0].nodata if len(values) == 1 else None
-
-
-def label_encoding_of(path: Path, encoding: LabelEncoding) -> LabelEncoding | None:
-    """Return the encoding if a label file fits it."""
-    try:
-        with open_label(path, encoding):
-            return encoding
-    except DataError:
-        return None
 
 
 def _most_common(values: Sequence[str]) -> str:

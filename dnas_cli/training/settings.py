@@ -1,11 +1,11 @@
 """The settings of a search or a retraining: typed, validated where they are made, stored in runs.
 
-Presets, YAML files, flags and the record of an existing run all go through `resolve`.
+Presets, YAML files, flags and the record of an existing run all go through `SettingsChoice`.
 """
 
 import difflib
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
@@ -49,8 +49,8 @@ class TrainingSettings:
     seed: int = 0
 
     def __post_init__(self) -> None:
-        for field in fields(self):
-            _check_type(field.name, getattr(self, field.name), field.type)
+        for item in fields(self):
+            _check_type(item.name, getattr(self, item.name), item.type)
         _require(self.epochs >= 1, "epochs must be at least 1")
         _require(self.batch >= 1, "batch must be at least 1")
         _require(self.crop >= 0, "crop must be 0 (whole tiles) or a size in pixels")
@@ -129,47 +129,54 @@ _PRESETS: dict[tuple[str, type[TrainingSettings]], dict[str, Any]] = {
 Settings = TypeVar("Settings", bound=TrainingSettings)
 
 
-def resolve(
-    kind: type[Settings],
-    preset: Preset,
-    file: Path | None,
-    flags: Mapping[str, Any],
-    stored: Mapping[str, Any] | None,
-) -> Settings:
-    """Combine preset, file and flags, or check them against what a stage was started with.
+@dataclass(frozen=True)
+class SettingsChoice:
+    """Where the settings of a stage come from.
 
-    Args:
-        kind: `SearchSettings` or `RetrainSettings`.
+    Attributes:
         preset: The base.
         file: A YAML file of settings; goes over the preset.
         flags: What was given on the command line; goes over the file. None means not given.
-        stored: The settings of an existing stage. They stand; what is given must agree.
-
-    Raises:
-        UsageError: A value cannot work.
-        DataError: The file cannot be read or holds unknown keys.
-        RunStateError: Something given differs from the stored settings.
     """
-    given = {key: value for key, value in flags.items() if value is not None}
-    if file is not None:
-        given = {**_read_yaml(file, kind), **given}
-    if stored:
-        different = {
-            key: (stored.get(key), value)
-            for key, value in given.items()
-            if stored.get(key) != value
-        }
-        if different:
-            listing = ", ".join(
-                f"{name(key)} {old} (now {new})" for key, (old, new) in different.items()
-            )
-            raise RunStateError(
-                f"this stage was started with other settings: {listing}.",
-                "Leave them out to go on as before, start over with --overwrite, or keep both "
-                "with --branch NEW_RUN.",
-            )
+
+    preset: Preset = "paper"
+    file: Path | None = None
+    flags: Mapping[str, Any] = field(default_factory=dict)
+
+    def resolve(self, kind: type[Settings], stored: Mapping[str, Any]) -> Settings:
+        """Return the settings, or those of an existing stage if what is given agrees with them.
+
+        Args:
+            kind: `SearchSettings` or `RetrainSettings`.
+            stored: What an existing stage was started with; empty for a new one.
+
+        Raises:
+            UsageError: A value cannot work.
+            DataError: The file cannot be read or holds unknown keys.
+            RunStateError: Something given differs from the stored settings.
+        """
+        given = {key: value for key, value in self.flags.items() if value is not None}
+        if self.file is not None:
+            given = {**_read_yaml(self.file, kind), **given}
+        if not stored:
+            return _build(kind, {**_PRESETS[self.preset, kind], **given})
+        _refuse_differences(given, stored)
         return _build(kind, stored)
-    return _build(kind, {**_PRESETS[preset, kind], **given})
+
+
+def _refuse_differences(given: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
+    different = [
+        f"{name(key)} {stored.get(key)} (now {value})"
+        for key, value in given.items()
+        if stored.get(key) != value
+    ]
+    if different:
+        raise RunStateError(
+            f"this stage was started with other settings: {', '.join(different)}.",
+            "Leave them out to go on as before. For others: keep both with --branch NEW_RUN, add "
+            "epochs to a finished stage with --extend N, or start it over with --restart "
+            "--overwrite.",
+        )
 
 
 def name(key: str) -> str:
@@ -183,7 +190,7 @@ def settings_to_json(settings: TrainingSettings) -> dict[str, Any]:
 
 
 def _build(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
-    known = [field.name for field in fields(kind)]
+    known = [item.name for item in fields(kind)]
     for key in values:
         if key not in known:
             raise UsageError(f"unknown setting {name(key)!r}.", _nearest(key, known))
@@ -201,7 +208,7 @@ def _read_yaml(file: Path, kind: type[TrainingSettings]) -> dict[str, Any]:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
         raise DataError(f"{file}: must hold `setting: value` lines.")
-    known = [field.name for field in fields(kind)]
+    known = [item.name for item in fields(kind)]
     values = {key.replace("-", "_"): value for key, value in content.items()}
     for key in values:
         if key not in known:

@@ -8,12 +8,11 @@ from collections.abc import Iterator
 from typing import Any, Protocol
 
 import torch
-from torch import Tensor
 from torch.optim import SGD, Adam, Optimizer
 
-from dnas_cli.errors import DnasError
 from dnas_cli.nets.network import Network
 from dnas_cli.training.batches import Batch, BatchStream
+from dnas_cli.training.finite import check_loss
 from dnas_cli.training.losses import LOSSES
 from dnas_cli.training.precision import Precision
 from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
@@ -61,7 +60,7 @@ class _NetworkSteps:
         with self.precision.autocast():
             logits = self.network(image)
         loss = self._loss(logits.float(), target)
-        value = _finite(loss)
+        value = check_loss(loss.item())
         self.precision.update(loss, optimizer)
         return value
 
@@ -154,13 +153,3 @@ class SearchSteps(_NetworkSteps):
             self._logits.requires_grad_(False)
             for parameter in weights:
                 parameter.requires_grad_(True)
-
-
-def _finite(loss: Tensor) -> float:
-    value = loss.item()
-    if value != value or value in (float("inf"), float("-inf")):
-        raise DnasError(
-            f"the loss became {value}: training diverged; the last checkpoint is intact.",
-            "Begin again with a lower --learning-rate (--overwrite, or --branch NEW_RUN).",
-        )
-    return value

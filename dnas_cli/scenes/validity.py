@@ -1,0 +1,33 @@
+"""Which values of a raster mean "no data"."""
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+
+def holds_nodata(values: npt.NDArray[Any], nodata: Sequence[float | None]) -> npt.NDArray[np.bool_]:
+    """Tell where bands (B, h, w) hold their nodata value: (h, w).
+
+    Zero and the largest value of a type are also what a dark or a saturated pixel measures, so all
+    bands must hold them (as GDAL's dataset mask has it). Any other value, such as -9999, can only
+    mean "no data": one band is enough.
+    """
+    holds_any = np.zeros(values.shape[1:], np.bool_)
+    holds_all: npt.NDArray[np.bool_] | None = None
+    largest = np.iinfo(values.dtype).max if values.dtype.kind in "iu" else None
+    for band, value in zip(values, nodata, strict=True):
+        if value is None or math.isnan(value):
+            if holds_all is not None or value is None:
+                holds_all = np.zeros_like(holds_any)
+            continue
+        # A nodata such as -3.4028226550889045e+38 equals the stored float32 only as a float32.
+        with np.errstate(over="ignore"):
+            same = band == (np.array(value, values.dtype) if values.dtype.kind == "f" else value)
+        if value in (0, largest):
+            holds_all = same if holds_all is None else holds_all & same
+        else:
+            holds_any |= same
+    return holds_any if holds_all is None else holds_any | holds_all

@@ -1,0 +1,27 @@
+"""Branching ahead of a stage, as encode, search and retrain do."""
+
+from dnas_cli.errors import UsageError
+from dnas_cli.run.branch import branch
+from dnas_cli.run.directory import Run
+from dnas_cli.stages.decode import decode
+from dnas_cli.stages.intent import Intent
+
+
+def branch_before(parent: Run, intent: Intent, stage: int) -> Run:
+    """Take over everything before a stage into a new run; retraining counts as stage 4.
+
+    With `at_epoch`, the coding just before is decoded from that epoch of its search, and may so
+    differ from the parent's.
+
+    Raises:
+        UsageError: There is no stage before to decode, or no such epoch.
+        RunStateError: What is to be taken over is not finished, or the target exists.
+    """
+    assert intent.branch is not None
+    if intent.at_epoch is None:
+        return branch(parent, intent.branch, stage - 1, stage - 1)
+    if stage == 1:
+        raise UsageError("--at-epoch: there is no search before stage 1.")
+    child = branch(parent, intent.branch, stage - 1, stage - 2)
+    run, _ = decode(child.root, stage - 1, str(intent.at_epoch))
+    return run

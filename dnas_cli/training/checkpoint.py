@@ -1,0 +1,73 @@
+"""What a checkpoint holds, taken from training and put back into it."""
+
+from dataclasses import asdict
+from typing import Any
+
+import torch
+
+from dnas_cli.errors import DataError, RunStateError
+from dnas_cli.training.position import Position
+from dnas_cli.training.steps import Steps
+
+
+def snapshot(steps: Steps, identity: str, position: Position) -> dict[str, Any]:
+    """Return all that continuing needs.
+
+    Args:
+        steps: Network, optimizers, scaler.
+        identity: Hash of the space or architecture.
+        position: How far training is.
+    """
+    return {
+        "identity": identity,
+        "position": asdict(position),
+        "network": steps.network.state_dict(),
+        "optimizers": {name: item.state_dict() for name, item in steps.optimizers.items()},
+        "scaler": steps.precision.state(),
+        "random": _random_state(),
+    }
+
+
+def restore(
+    content: dict[str, Any] | None, steps: Steps, identity: str, name: str
+) -> Position | None:
+    """Put a checkpoint back and return its position; None when there is none.
+
+    Raises:
+        RunStateError: It belongs to another space or architecture.
+        DataError: It does not hold what it should.
+    """
+    if content is None:
+        return None
+    if content.get("identity") != identity:
+        raise RunStateError(
+            f"{name}: belongs to another space or architecture.",
+            "Start the stage over with --restart --overwrite, or branch with --branch NEW_RUN.",
+        )
+    try:
+        steps.network.load_state_dict(content["network"])
+        for key, optimizer in steps.optimizers.items():
+            optimizer.load_state_dict(content["optimizers"][key])
+        steps.precision.load(content["scaler"])
+        _set_random_state(content["random"])
+        return Position(**content["position"])
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        raise DataError(f"{name}: is not a valid checkpoint ({error}).") from error
+
+
+def _random_state() -> dict[str, Any]:
+    """Return torch's random states; sampling and augmentation are functions of (seed, epoch)."""
+    state: dict[str, Any] = {"cpu": torch.get_rng_state()}
+    if torch.cuda.is_available():
+        state["cuda"] = torch.cuda.get_rng_state_all()
+    if torch.backends.mps.is_available():
+        state["mps"] = torch.mps.get_rng_state()
+    return state
+
+
+def _set_random_state(state: dict[str, Any]) -> None:
+    torch.set_rng_state(state["cpu"])
+    if "cuda" in state and torch.cuda.is_available():
+        torch.cuda.set_rng_state_all(state["cuda"])
+    if "mps" in state and torch.backends.mps.is_available():
+        torch.mps.set_rng_state(state["mps"])

@@ -1,0 +1,31 @@
+"""Going back once when training diverges."""
+
+from dnas_cli.console import logger
+from dnas_cli.training.checkpoint import restore
+from dnas_cli.training.finite import DivergedError
+from dnas_cli.training.job import Job
+from dnas_cli.training.position import Position
+
+BACK_OFF_FACTOR = 0.1
+
+
+def back_off(error: DivergedError, job: Job, position: Position) -> Position:
+    """Go back to the last good checkpoint, once, with a lower learning rate.
+
+    Raises:
+        DivergedError: It may not, or did so already.
+    """
+    if not job.may_back_off or position.rate_factor < 1.0:
+        raise error
+    back = restore(job.files.load_last(), job.steps, job.identity, str(job.files.last))
+    assert back is not None
+    back.rate_factor = BACK_OFF_FACTOR
+    logger.warning(
+        "%s: %s Goes back to epoch %d, step %d, and on with %g of the learning rate.",
+        job.title,
+        error.what,
+        back.epoch + 1,
+        back.step,
+        BACK_OFF_FACTOR,
+    )
+    return back

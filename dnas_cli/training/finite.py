@@ -1,0 +1,39 @@
+"""Numbers that are not finite: noticed at once, never saved."""
+
+import torch
+from torch import nn
+
+from dnas_cli.errors import DnasError
+
+
+class DivergedError(DnasError):
+    """A loss or a weight is not finite."""
+
+    def __init__(self, what: str) -> None:
+        super().__init__(
+            f"training diverged: {what}; the last good checkpoint is intact.",
+            "Go on with --on-divergence backoff, or begin anew with a lower --learning-rate "
+            "(--branch NEW_RUN, or --restart --overwrite).",
+        )
+
+
+def check_loss(value: float) -> float:
+    """Return a loss that is finite.
+
+    Raises:
+        DivergedError: It is not.
+    """
+    if value != value or value in (float("inf"), float("-inf")):
+        raise DivergedError(f"the loss became {value}")
+    return value
+
+
+def check_weights(network: nn.Module) -> None:
+    """Check that every weight and running statistic is finite.
+
+    Raises:
+        DivergedError: One is not.
+    """
+    for name, tensor in network.state_dict().items():
+        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+            raise DivergedError(f"{name} is not finite")

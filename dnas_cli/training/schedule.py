@@ -1,0 +1,72 @@
+"""The learning rate of every step, as a function of the step alone."""
+
+import math
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from dnas_cli.training.settings import TrainingSettings
+
+Rule = Literal["final", "cosine"]
+
+
+@dataclass(frozen=True)
+class Extension:
+    """Epochs added to a finished stage.
+
+    Attributes:
+        epochs: How many.
+        rule: `final` keeps the final learning rate, `cosine` goes down from the first one again.
+    """
+
+    epochs: int
+    rule: Rule
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the extension as plain data."""
+        return {"epochs": self.epochs, "rule": self.rule}
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "Extension":
+        """Build an extension from plain data; ValueError or KeyError if it is none."""
+        if value["rule"] not in ("final", "cosine") or int(value["epochs"]) < 1:
+            raise ValueError(f"{value} is no extension")
+        return Extension(int(value["epochs"]), value["rule"])
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """A cosine from the first learning rate to the final one, then any extensions.
+
+    Attributes:
+        settings: Epochs and learning rates.
+        extensions: In the order in which they were asked for.
+    """
+
+    settings: TrainingSettings
+    extensions: tuple[Extension, ...] = ()
+
+    @property
+    def epochs(self) -> int:
+        """All epochs, extensions among them."""
+        return self.settings.epochs + sum(item.epochs for item in self.extensions)
+
+    def rate(self, epoch: float) -> float:
+        """Return the learning rate at a point of training.
+
+        Args:
+            epoch: Epochs done, with their fraction: 2.5 is the middle of the third.
+        """
+        start, end = self.settings.learning_rate, self.settings.final_learning_rate
+        if epoch < self.settings.epochs:
+            return cosine(start, end, epoch / self.settings.epochs)
+        epoch -= self.settings.epochs
+        for item in self.extensions:
+            if epoch < item.epochs:
+                return end if item.rule == "final" else cosine(start, end, epoch / item.epochs)
+            epoch -= item.epochs
+        return end
+
+
+def cosine(start: float, end: float, share: float) -> float:
+    """Return the value at a share (0 to 1) of the way from `start` to `end` along a cosine."""
+    return end + (start - end) * 0.5 * (1 + math.cos(math.pi * share))

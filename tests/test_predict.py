@@ -1,0 +1,512 @@
+"""`dnas predict` as a user meets it: scenes in, maps out, and what it says when it cannot."""
+
+import json
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import numpy as np
+import numpy.typing as npt
+import pytest
+import rasterio
+import rasterio.shutil
+from PIL import Image
+from rasterio.enums import ColorInterp
+from rasterio.features import rasterize
+from rasterio.rpc import RPC
+from rasterio.transform import Affine
+from small_models import CLASSES, light_head, write_model
+from typer.testing import CliRunner
+
+from dnas_cli.app import app
+from dnas_cli.mapping.part_file import PartFile, part_folder
+from dnas_cli.mapping.stream import MapRows
+from dnas_cli.scenes.raster import without_georeference
+
+Predict = Callable[..., Any]
+
+NAIP = "naip_nd/m_4709963_se_14_1_20100629.tif"
+LANDSAT = "landsat8_scene/LC08_L1TP_224078_20200518_20200518_01_RT.TIF"
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _light_networks() -> Iterator[None]:
+    with light_head():
+        yield
+
+
+@pytest.fixture(scope="module")
+def models(tmp_path_factory: pytest.TempPathFactory, _light_networks: None) -> dict[str, Path]:
+    """Models for three bands, four bands and Landsat's 16 bits."""
+    folder = tmp_path_factory.mktemp("models")
+    return {
+        "rgb": write_model(folder / "rgb.pt"),
+        "rgbn": write_model(folder / "rgbn.pt", ("red", "green", "blue", "nir")),
+        "landsat": write_model(
+            folder / "landsat.pt", ("blue", "green", "red"), "uint16", largest=16_000
+        ),
+    }
+
+
+@pytest.fixture
+def predict(runner: CliRunner) -> Predict:
+    """Run `dnas predict` and return its result."""
+
+    def run(*arguments: str | Path, code: int = 0) -> Any:
+        result = runner.invoke(app, ["predict", *map(str, arguments)])
+        assert result.exit_code == code, result.output
+        assert "Traceback" not in result.output
+        return result
+
+    return run
+
+
+@pytest.fixture
+def scene(tmp_path: Path) -> Path:
+    """A placed scene of red, green and blue with some structure, 150 x 130 pixels."""
+    return write_scene(tmp_path / "scene.tif", crs="EPSG:32631")
+
+
+def write_scene(path: Path, count: int = 3, seed: int = 0, **profile: Any) -> Path:
+    random = np.random.default_rng(seed)
+    coarse = random.integers(0, 256, (count, 10, 9)).astype(np.uint8)
+    values = np.repeat(np.repeat(coarse, 15, axis=1), 15, axis=2)[:, :150, :130]
+    if profile.get("crs") and "transform" not in profile:
+        profile["transform"] = Affine(10, 0, 500_000, 0, -10, 4_000_000)
+    with (
+        without_georeference(),
+        rasterio.open(
+            path, "w", driver="GTiff", count=count, height=150, width=130, dtype="uint8",
+            **profile,
+        ) as raster,
+    ):  # fmt: skip
+        raster.write(values)
+    return path
+
+
+def read(path: Path) -> npt.NDArray[Any]:
+    with without_georeference(), rasterio.open(path) as raster:
+        values: npt.NDArray[Any] = raster.read(1)
+    return values
+
+
+def test_one_pass_writes_every_form_of_the_same_map(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    outputs = [tmp_path / f"out/map{suffix}" for suffix in (".tif", ".png", ".gpkg", ".geojson")]
+    out = [argument for path in outputs for argument in ("--out", path)]
+    more = {name: tmp_path / f"out/{name}" for name in ("probabilities", "confidence")}
+    predict(
+        models["rgb"], scene, *out,
+        "--probabilities", more["probabilities"].with_suffix(".tif"),
+        "--confidence", more["confidence"].with_suffix(".tif"),
+        "--overlay", tmp_path / "out/overlay.png",
+    )  # fmt: skip
+    indices = read(outputs[0])
+    assert indices.shape == (150, 130)
+    assert set(np.unique(indices)) <= {0, 1, 2}
+    assert len(np.unique(indices)) > 1  # else nothing below means much
+
+    with Image.open(outputs[1]) as picture:
+        assert picture.mode == "P"
+        assert np.array_equal(np.asarray(picture), indices)
+        assert picture.getpalette()[:9] == [255, 0, 0, 0, 255, 0, 0, 0, 255]
+
+    with rasterio.open(more["probabilities"].with_suffix(".tif")) as raster:
+        shares = raster.read()
+        assert raster.descriptions == ("built-up", "farmland", "water")
+        assert raster.scales == pytest.approx((1 / 254,) * 3)
+    assert np.array_equal(shares.argmax(axis=0)[shares.max(0) > 130], indices[shares.max(0) > 130])
+    assert np.abs(shares.astype(int).sum(axis=0) - 254).max() <= 2
+    assert np.array_equal(read(more["confidence"].with_suffix(".tif")), shares.max(axis=0))
+
+    with Image.open(tmp_path / "out/overlay.png") as overlay:
+        assert overlay.width >= 130
+        assert overlay.height > 150  # the legend is below
+
+    left_over = {path.name for path in (tmp_path / "out").iterdir()}
+    assert left_over == {
+        "map.tif", "map.tif.aux.xml", "map.png", "map.pgw", "map.prj", "map.gpkg", "map.geojson",
+        "probabilities.tif", "confidence.tif", "overlay.png",
+    }  # fmt: skip
+
+
+def test_polygons_rasterise_back_to_the_map(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    pyogrio = pytest.importorskip("pyogrio.raw")
+    shapely = pytest.importorskip("shapely")
+    package, json_file, tiff = (tmp_path / f"map{end}" for end in (".gpkg", ".geojson", ".tif"))
+    predict(models["rgb"], scene, "-o", package, "-o", json_file, "-o", tiff)
+    meta, _, geometries, columns = pyogrio.read(package)
+    assert meta["crs"] == "EPSG:32631"
+    assert list(meta["fields"]) == ["class", "index", "area_m2"]
+    polygons = shapely.from_wkb(geometries)
+    with rasterio.open(tiff) as raster:
+        back = rasterize(
+            list(zip(polygons, columns[1], strict=True)),
+            out_shape=raster.shape, transform=raster.transform, fill=255, dtype="uint8",
+        )  # fmt: skip
+        assert np.array_equal(back, raster.read(1))
+    assert [CLASSES[index].name for index in columns[1]] == list(columns[0])
+    assert columns[2].sum() == pytest.approx(150 * 130 * 100)
+    meta, _, geometries, _ = pyogrio.read(json_file)
+    west, south, east, north = shapely.total_bounds(shapely.from_wkb(geometries))
+    assert meta["crs"] == "EPSG:4326"
+    assert 2.9 < west < east < 3.1
+    assert 36 < south < north < 36.2
+
+
+def test_small_polygons_are_left_out_and_borders_stay_shared_when_simplified(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    pyogrio = pytest.importorskip("pyogrio.raw")
+    shapely = pytest.importorskip("shapely")
+    out = tmp_path / "map.gpkg"
+    predict(models["rgb"], scene, "-o", out, "--simplify", 25)
+    geometries = shapely.from_wkb(pyogrio.read(out)[2])
+    assert shapely.coverage_is_valid(geometries)
+    predict(models["rgb"], scene, "-o", out, "--min-area", 5000, "--overwrite")
+    areas = pyogrio.read(out)[3][2]
+    assert 0 < len(areas) < len(geometries)
+    assert areas.min() >= 5000
+
+
+def test_a_map_is_a_valid_cloud_optimized_geotiff_with_colours_names_and_nodata(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "map.tif"
+    predict(models["rgb"], scene, "-o", out)
+    with rasterio.open(out) as raster:
+        assert raster.nodata == 255
+        assert raster.colorinterp == (ColorInterp.palette,)
+        assert raster.colormap(1)[2] == (0, 0, 255, 255)
+        assert raster.tags()["CLASS_NAMES"] == "built-up,farmland,water"
+        assert raster.tags(1)["CLASS_1"] == "farmland"
+        assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
+    categories = ElementTree.parse(tmp_path / "map.tif.aux.xml").iter("Category")
+    assert [item.text for item in categories] == ["built-up", "farmland", "water"]
+    cogeo = pytest.importorskip("rio_cogeo.cogeo")
+    assert cogeo.cog_validate(out, quiet=True) == (True, [], [])
+
+
+PLACES = {
+    "north up": {"crs": "EPSG:32631", "transform": Affine(10, 0, 5e5, 0, -10, 4e6)},
+    "south up": {"crs": "EPSG:4326", "transform": Affine(0.5, 0, -180, 0, 0.5, -60)},
+    "rotated": {"crs": "EPSG:3857", "transform": Affine(3, 1, 7e5, 1, -3, 4e6)},
+    "no CRS": {"transform": Affine(2, 0, 100, 0, -2, 200)},
+    "nothing": {},
+}
+
+
+@pytest.mark.parametrize("place", PLACES)
+def test_the_georeference_of_the_scene_is_that_of_the_map(
+    place: str, predict: Predict, models: dict[str, Path], tmp_path: Path
+) -> None:
+    scene = write_scene(tmp_path / "scene.tif", **PLACES[place])
+    tiff, picture = tmp_path / "map.tif", tmp_path / "map.png"
+    predict(models["rgb"], scene, "-o", tiff, "-o", picture)
+    with without_georeference(), rasterio.open(scene) as old:
+        for path in (tiff, picture):
+            with rasterio.open(path) as new:
+                assert new.transform.almost_equals(old.transform, 1e-9)
+        with rasterio.open(tiff) as new:
+            assert new.crs == old.crs
+    assert picture.with_suffix(".prj").exists() == ("crs" in PLACES[place])
+
+
+def test_ground_control_points_and_rpcs_are_kept(
+    predict: Predict, models: dict[str, Path], real_data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "map.tif"
+    model = write_model(tmp_path / "one.pt", ("1",), "uint16", largest=700)
+    predict(model, real_data / "odd_geotiffs/cog_gcps.tif", "-o", out)
+    with (
+        without_georeference(),
+        rasterio.open(out) as new,
+        rasterio.open(real_data / "odd_geotiffs/cog_gcps.tif") as old,
+    ):
+        assert [point.asdict() | {"id": ""} for point in new.gcps[0]] == [
+            point.asdict() | {"id": ""} for point in old.gcps[0]
+        ]
+        assert new.gcps[1] == old.gcps[1]
+    coefficients = [1.0] + [0.0] * 19
+    scene = write_scene(tmp_path / "scene.tif")
+    with without_georeference(), rasterio.open(scene, "r+") as raster:
+        raster.rpcs = RPC(
+            height_off=100, height_scale=500, lat_off=45, lat_scale=1, line_den_coeff=coefficients,
+            line_num_coeff=coefficients, line_off=75, line_scale=75, long_off=9, long_scale=1,
+            samp_den_coeff=coefficients, samp_num_coeff=coefficients, samp_off=65, samp_scale=65,
+        )  # fmt: skip
+    predict(models["rgb"], scene, "-o", tmp_path / "rpc.tif")
+    with without_georeference(), rasterio.open(tmp_path / "rpc.tif") as new:
+        assert new.rpcs.lat_off == 45
+        assert new.rpcs.line_off == 75
+
+
+def test_real_landsat_with_an_undeclared_collar(
+    predict: Predict, models: dict[str, Path], real_data: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "map.png"
+    said = predict(models["landsat"], real_data / LANDSAT, "-o", out, "--window", 512)
+    assert "if they hold no data, give --nodata 0" in said.stderr
+    assert (read(out) != 255).all()
+    predict(
+        models["landsat"], real_data / LANDSAT, "-o", out, "--nodata", 0, "--window", 512,
+        "--overwrite",
+    )  # fmt: skip
+    with rasterio.open(real_data / LANDSAT) as raster:
+        collar = (raster.read() == 0).all(axis=0)
+    assert np.array_equal(read(out) == 255, collar)
+
+
+def test_real_naip_dates_with_four_bands_and_a_rerun_that_skips_them(
+    predict: Predict, models: dict[str, Path], real_data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "maps"
+    arguments = (models["rgbn"], real_data / "naip_nd", "--out", folder, "--window", 256, "--json")
+    first = json.loads(predict(*arguments).stdout)
+    assert [item["status"] for item in first] == ["done", "done"]
+    assert [item["height"] for item in first] == [723, 724]
+    assert sum(item["pixels"] for item in first[0]["classes"]) == 723 * 934
+    assert sum(item["area_km2"] for item in first[0]["classes"]) == pytest.approx(16.88205)
+    written = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
+    again = json.loads(predict(*arguments).stdout)
+    assert [item["status"] for item in again] == ["skipped", "skipped"]
+    assert {path: path.stat().st_mtime_ns for path in folder.iterdir()} == written
+
+
+def test_three_bands_for_a_model_of_four_is_bad_input(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    said = predict(models["rgbn"], scene, "-o", tmp_path / "map.tif", code=4)
+    assert "has 3 bands (red, green, blue); the model needs 4 bands" in said.stderr
+    assert not (tmp_path / "map.tif.part").exists()
+
+
+def test_named_bands_are_brought_into_the_models_order(
+    predict: Predict, models: dict[str, Path], tmp_path: Path
+) -> None:
+    straight = write_scene(tmp_path / "straight.tif", crs="EPSG:32631")
+    with rasterio.open(straight) as raster:
+        values, profile = raster.read(), raster.profile
+    profile |= {"photometric": "MINISBLACK"}
+    turned = tmp_path / "turned.tif"
+    with rasterio.open(turned, "w", **profile) as raster:
+        raster.write(values[::-1])
+        raster.descriptions = ("blue", "green", "red")
+    predict(models["rgb"], straight, "-o", tmp_path / "a.tif")
+    said = predict(models["rgb"], turned, "-o", tmp_path / "b.tif")
+    assert "bands taken as red, green, blue" in said.stderr
+    predict(models["rgb"], turned, "-o", tmp_path / "c.tif", "--bands", "3,2,1")
+    assert np.array_equal(read(tmp_path / "a.tif"), read(tmp_path / "b.tif"))
+    assert np.array_equal(read(tmp_path / "a.tif"), read(tmp_path / "c.tif"))
+
+
+def test_near_infrared_that_gdal_calls_alpha_is_a_band(
+    predict: Predict, models: dict[str, Path], tmp_path: Path
+) -> None:
+    scene = write_scene(tmp_path / "scene.tif", count=4)
+    with without_georeference(), rasterio.open(scene) as raster:
+        assert raster.colorinterp[3] == ColorInterp.alpha
+    said = predict(models["rgbn"], scene, "-o", tmp_path / "map.tif")
+    assert "is called alpha but holds other data" in said.stderr
+    assert (read(tmp_path / "map.tif") != 255).all()
+
+
+def test_a_scene_of_another_product_is_doubted(
+    predict: Predict, models: dict[str, Path], real_data: Path, tmp_path: Path
+) -> None:
+    mosaic = real_data / "odd_geotiffs/mosaic_cog3.tif"
+    said = predict(models["rgb"], mosaic, "-o", tmp_path / "map.tif", "--json")
+    assert "values are uint16, the model was trained on uint8" in said.stderr
+    assert "looks like another product" in json.loads(said.stdout)[0]["warnings"][0]
+    naip = predict(models["rgbn"], real_data / NAIP, "-o", tmp_path / "naip.tif")
+    assert "another product" not in naip.stderr
+
+
+def test_an_existing_map_is_refused_and_replaced_on_request(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "map.tif"
+    out.write_bytes(b"precious")
+    said = predict(models["rgb"], scene, "-o", out, code=3)
+    assert "exists already" in said.stderr
+    assert out.read_bytes() == b"precious"
+    assert not part_folder(out).exists()
+    predict(models["rgb"], scene, "-o", out, "--overwrite")
+    assert read(out).shape == (150, 130)
+
+
+def test_an_interrupted_map_goes_on_and_ends_the_same_to_the_bit(
+    predict: Predict,
+    models: dict[str, Path],
+    scene: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = (models["rgb"], scene, "--window", 32)
+    predict(*arguments, "-o", tmp_path / "whole.tif")
+    append = PartFile.append
+
+    def interrupted(part: PartFile, rows: MapRows) -> None:
+        if rows.row > 60:
+            raise KeyboardInterrupt
+        append(part, rows)
+
+    out = tmp_path / "map.tif"
+    monkeypatch.setattr(PartFile, "append", interrupted)
+    said = predict(*arguments, "-o", out, code=130)
+    assert "Run the same command again" in said.stderr
+    assert not out.exists()
+    monkeypatch.undo()
+    said = predict(*arguments, "-o", out, "--json")
+    assert "going on from row" in said.stderr
+    assert json.loads(said.stdout)[0]["resumed_from_row"] > 60
+    assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
+    assert not part_folder(out).exists()
+
+
+def test_a_crash_while_writing_outputs_leaves_none_that_looks_finished(
+    predict: Predict,
+    models: dict[str, Path],
+    scene: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, second = tmp_path / "map.png", tmp_path / "map.tif"
+
+    def fails(*arguments: Any, **more: Any) -> None:
+        raise OSError("the plug was pulled")
+
+    monkeypatch.setattr("dnas_cli.mapping.write_outputs.write_cog", fails)
+    predict(models["rgb"], scene, "-o", first, "-o", second, code=1)
+    assert first.exists()
+    assert not second.exists()
+    monkeypatch.undo()
+    said = predict(models["rgb"], scene, "-o", first, "-o", second)
+    assert "all rows are finished" in said.stderr
+    assert np.array_equal(read(first), read(second))
+
+
+def test_a_file_that_a_full_disk_cut_short_never_becomes_the_map(
+    predict: Predict,
+    models: dict[str, Path],
+    scene: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    copy = rasterio.shutil.copy
+
+    def cut_short(source: str, target: str, **options: Any) -> None:
+        copy(source, target, **options)
+        with Path(target).open("r+b") as file:  # as GDAL leaves it, without an error
+            file.truncate(Path(target).stat().st_size - 200)
+
+    monkeypatch.setattr("rasterio.shutil.copy", cut_short)
+    said = predict(models["rgb"], scene, "-o", tmp_path / "map.tif", code=1)
+    assert "map.tif: was not written whole" in said.stderr
+    assert not (tmp_path / "map.tif").exists()
+
+
+def test_one_bad_scene_does_not_stop_the_others(
+    predict: Predict, models: dict[str, Path], scene: Path, real_data: Path, tmp_path: Path
+) -> None:
+    folder = tmp_path / "scenes"
+    folder.mkdir()
+    shutil.copy(scene, folder / "good.tif")
+    shutil.copy(real_data / "odd_geotiffs/corrupt.tif", folder / "corrupt.tif")
+    (folder / "text.tif").write_text("not a raster")
+    maps = tmp_path / "maps"
+    said = predict(models["rgb"], folder, "-o", f"{maps}/{{name}}.png", code=1)
+    assert "2 of 3 scenes failed" in said.stderr
+    assert "corrupt.tif: cannot be read" in said.stderr
+    assert "text.tif: cannot be opened" in said.stderr
+    assert sorted(path.name for path in maps.iterdir()) == ["good.pgw", "good.png", "good.prj"]
+
+
+def test_a_photograph_without_georeference_gives_polygons_in_pixels_only(
+    predict: Predict, models: dict[str, Path], real_data: Path, tmp_path: Path
+) -> None:
+    pyogrio = pytest.importorskip("pyogrio.raw")
+    photograph = tmp_path / "photograph.jpg"
+    with Image.open(real_data / "dubai_mbrsc/Tile 1/images/image_part_001.jpg") as source:
+        source.crop((0, 0, 200, 150)).save(photograph)
+    predict(models["rgb"], photograph, "-o", tmp_path / "map.gpkg", "-o", tmp_path / "map.png")
+    meta, _, _, columns = pyogrio.read(tmp_path / "map.gpkg")
+    assert list(meta["fields"])[2] == "area_px"
+    assert columns[2].sum() == 200 * 150
+    assert not (tmp_path / "map.pgw").exists()
+    said = predict(models["rgb"], photograph, "-o", tmp_path / "map.geojson", code=4)
+    assert "GeoJSON is always in WGS84" in said.stderr
+
+
+def test_missing_libraries_are_named_before_the_work(
+    predict: Predict,
+    models: dict[str, Path],
+    scene: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, "pyogrio", None)
+    said = predict(models["rgb"], scene, "-o", tmp_path / "map.gpkg", code=1)
+    assert "pip install 'dnas[gis]'" in said.stderr
+    assert not part_folder(tmp_path / "map.gpkg").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--out", "map.jpg"], 2, "is not written"),
+        (["--out", "m.tif", "--tta", "turns"], 2, "--tta turns"),
+        (["--out", "m.tif", "--nodata", "zero"], 2, "--nodata zero"),
+        (["--out", "m.tif", "--bands", "1,,2"], 2, "a name is empty"),
+        (["--out", "m.tif", "--bands", "1,2,9"], 2, "no band '9'"),
+        (["--out", "m.tif", "--bands", "1,2"], 4, "--bands gives 2 bands"),
+        (["--out", "m.tif", "--window", "64", "--overlap", "40"], 2, "between 0 and 32"),
+        (["--out", "m.tif", "--device", "tpu"], 2, "--device tpu"),
+        (["--out", "m.tif", "--min-area", "nan"], 2, "--min-area"),
+        (["--out", "m.tif", "--out", "m.tif"], 2, "written twice"),
+        ([], 2, "--out"),
+    ],
+)
+def test_wrong_use_is_one_message_and_its_exit_code(
+    arguments: list[str],
+    code: int,
+    said: str,
+    predict: Predict,
+    models: dict[str, Path],
+    scene: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in predict(models["rgb"], scene, *arguments, code=code).stderr
+    assert not list(tmp_path.glob("m*"))
+
+
+def test_a_scene_that_is_no_scene_and_a_model_that_is_none(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    out = ("-o", tmp_path / "map.tif")
+    assert "no such file" in predict(models["rgb"], tmp_path / "no.tif", *out, code=4).stderr
+    assert "cannot be opened" in predict(models["rgb"], models["rgb"], *out, code=4).stderr
+    assert str(scene) in predict(scene, scene, *out, code=4).stderr
+
+
+def test_the_program_itself_keeps_results_and_messages_apart(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnas_cli.nets.network.HEAD_CHANNELS", 256)
+    model = write_model(tmp_path / "model.pt")
+    command = [sys.executable, "-m", "dnas_cli", "predict", model, scene]
+    done = subprocess.run(
+        [*map(str, command), "--out", tmp_path / "map.tif", "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)[0]["status"] == "done"
+    assert "of memory" in done.stderr
