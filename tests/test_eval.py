@@ -16,20 +16,17 @@ from typer.testing import CliRunner
 from dnas_cli.app import app
 from dnas_cli.demo.layout import GID5
 from dnas_cli.demo.scenes import write_scenes
-from dnas_cli.evaluation.cost import measure_cost
 from dnas_cli.evaluation.tiles import evaluate_tiles
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
-from dnas_cli.nets.network import Network, NetworkShape, build_derived
-from dnas_cli.nets.operators import OperatorCell
+from dnas_cli.nets.network import build_derived
 from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
 from dnas_cli.report.side_by_side import write_side_by_side
 from dnas_cli.run.directory import create_run
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import IGNORE, LandClass, palette_table
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.space.lattice import STEM, edge, make_graph, prune
-from dnas_cli.space.operators import OPERATORS
+from dnas_cli.space.lattice import edge, make_graph
 from dnas_cli.tiles.description import load_description
 from dnas_cli.tiles.making import Effort, make_tile_set
 from dnas_cli.tiles.settings import TilingSettings
@@ -122,72 +119,6 @@ def test_the_network_gets_normalised_bands_in_its_own_order(tiles: TileSet) -> N
     assert seen[0][0, 1].numpy() == pytest.approx((image[0] * 0.5 - 2) / 8)
 
 
-# -- cost -----------------------------------------------------------------------------------------
-
-
-def test_cost_of_one_layer_is_what_one_counts_by_hand() -> None:
-    network = torch.nn.Sequential(torch.nn.Conv2d(4, 8, 3, padding=1), torch.nn.ReLU())
-    cost = measure_cost(network, 4, 16, 16, CPU)
-
-    pixels = 16 * 16
-    assert cost.multiply_accumulates == pixels * 8 * (4 * 9 + 1) + pixels * 8
-    assert cost.parameters == 4 * 8 * 9 + 8
-    assert cost.activation_bytes == 2 * pixels * 8 * 4  # two layers of float32
-    assert cost.milliseconds > 0
-
-
-def test_measuring_cost_leaves_the_network_as_it_was() -> None:
-    network = torch.nn.Sequential(torch.nn.Conv2d(4, 8, 3, padding=1), torch.nn.ReLU())
-    before = set(vars(network)), set(vars(network[0]))
-    network.train()
-    measure_cost(network, 4, 16, 16, CPU)
-
-    assert (set(vars(network)), set(vars(network[0]))) == before
-    assert network.training
-
-
-@pytest.mark.slow
-@pytest.mark.parametrize(
-    ("name", "layers", "giga", "million", "mebibytes"),
-    [("L12", 12, 16.996, 6.157, 773.0), ("L14", 14, 54.058, 7.169, 1195.4)],
-)
-def test_cost_of_the_published_networks(
-    golden: Path,
-    monkeypatch: pytest.MonkeyPatch,
-    name: str,
-    layers: int,
-    giga: float,
-    million: float,
-    mebibytes: float,
-) -> None:
-    connections = np.load(golden / "published" / name / "third_connect.npy").tolist()
-    chosen = np.load(golden / "published" / name / "cell_operations.npy")
-    edges = [edge(tuple(source), tuple(target)) for source, target in connections]
-    # What the first release ran: cells with an input, also those that reach no output.
-    fed = {STEM}
-    for item in sorted(edges):
-        if item.source in fed:
-            fed.add(item.target)
-    graph = make_graph(layers, [item for item in edges if item.source in fed])
-    operators = {
-        node: tuple(OPERATORS[k] for k in np.flatnonzero(chosen[node.layer, node.scale]))
-        for node in graph.nodes
-    }
-    network = Network(
-        graph,
-        NetworkShape(width=40, bands=4, classes=5),
-        lambda item, c_in, c_out: OperatorCell(c_in, c_out, operators[item.target]),
-    )
-    monkeypatch.setattr("dnas_cli.evaluation.cost._WARM_UP", 0)
-    monkeypatch.setattr("dnas_cli.evaluation.cost._TIMED", 1)
-    cost = measure_cost(network, 4, 512, 512, CPU)
-
-    assert cost.multiply_accumulates / 1e9 == pytest.approx(giga, abs=0.0006)
-    assert cost.parameters / 1e6 == pytest.approx(million, abs=0.0006)
-    assert cost.activation_bytes / 2**20 == pytest.approx(mebibytes, abs=0.06)
-    assert prune(graph) != graph  # without dead cells it costs less
-
-
 # -- the command ----------------------------------------------------------------------------------
 
 
@@ -235,7 +166,8 @@ def test_references_and_cost_are_added_to_figures_that_are_there(
     after = json.loads((run / "eval" / "test.json").read_text())
     assert after["metrics"] == before["metrics"]
     assert [item["name"] for item in after["references"]] == ["majority class", "per pixel"]
-    assert after["cost"]["parameters"] > 0
+    assert after["cost"]["network"]["parameters"] > 0
+    assert after["cost"]["timing"]["milliseconds"] > 0
 
 
 def test_figures_of_another_model_are_replaced_only_on_request(

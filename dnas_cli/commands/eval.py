@@ -77,7 +77,7 @@ def evaluate(
 def _print_cost(model: Path, as_json: bool) -> None:
     import json
 
-    from dnas_cli.evaluation.model_cost import model_cost
+    from dnas_cli.evaluation.cost import model_cost
     from dnas_cli.report.cost_table import print_model_cost
 
     cost = model_cost(model)

@@ -1,121 +1,129 @@
-"""What a network costs: multiply-accumulates, parameters, activation memory, time (section 7)."""
+"""What a model costs on one of its tiles: counted without running it, and timed (section 7)."""
 
-import copy
 import statistics
 import time
-from dataclasses import asdict, dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
 
-from dnas_cli.errors import DnasError
+from dnas_cli.model.model_file import Model, load_model
+from dnas_cli.nets.cost import CostCount, count_cells, count_cost
+from dnas_cli.space.lattice import Edge, edge
+
+Cells = Mapping[Edge, tuple[str, ...]]
 
 _WARM_UP, _TIMED = 2, 7  # forward passes
-_BYTES = 4  # of a float32
 
 
 @dataclass(frozen=True)
-class Cost:
-    """The cost of one forward pass over one tile.
+class Timing:
+    """How long a forward pass over one tile takes.
+
+    Attributes:
+        milliseconds: Median of several, after a warm-up.
+        device: Where it was taken.
+    """
+
+    milliseconds: float
+    device: str
+
+
+@dataclass(frozen=True)
+class ModelCost:
+    """The cost of one forward pass over one tile, at batch 1.
 
     Attributes:
         bands: Bands of the tile.
         height: Rows of the tile.
         width: Columns of the tile.
-        multiply_accumulates: As ptflops counts over layers: convolutions with bias, 2 per element
-            of batch normalisation, 1 of ReLU and pooling; functional resizes not counted.
-        parameters: Number of weights.
-        activation_bytes: Summed size of all layers' float32 outputs.
-        milliseconds: Median time on `device`.
-        device: Where the time was taken.
+        network: The network as it is built here.
+        without_output: Cells of an imported model that get an input and lead to no output. The
+            first release runs them, and the published figures count them.
+        without_input: Cells of an imported model that get no input. The first release keeps their
+            weights and never runs them.
+        timing: None where it was not taken.
     """
 
     bands: int
     height: int
     width: int
-    multiply_accumulates: int
-    parameters: int
-    activation_bytes: int
-    milliseconds: float
-    device: str
+    network: CostCount
+    without_output: CostCount
+    without_input: CostCount
+    timing: Timing | None = None
+
+    @property
+    def published(self) -> CostCount:
+        """The cost that the published table states: of all cells that get an input."""
+        return self.network + self.without_output
 
     def to_json(self) -> dict[str, Any]:
         """Return the cost as plain data."""
-        return asdict(self)
+        return {
+            "tile": {"bands": self.bands, "height": self.height, "width": self.width},
+            "network": self.network.to_json(),
+            "published": self.published.to_json(),
+            "dead_cells": {
+                "without_output": self.without_output.to_json(),
+                "without_input": self.without_input.to_json(),
+            },
+            "timing": asdict(self.timing) if self.timing else None,
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "ModelCost":
+        """Build the cost from plain data; KeyError or TypeError if it is none."""
+        tile, dead, timing = value["tile"], value["dead_cells"], value["timing"]
+        return ModelCost(
+            int(tile["bands"]),
+            int(tile["height"]),
+            int(tile["width"]),
+            CostCount(**value["network"]),
+            CostCount(**dead["without_output"]),
+            CostCount(**dead["without_input"]),
+            Timing(**timing) if timing else None,
+        )
 
 
-def measure_cost(
-    network: nn.Module, bands: int, height: int, width: int, device: torch.device
-) -> Cost:
-    """Count and time one forward pass at batch 1.
-
-    The network is left as it is: counting works on a copy.
+def model_cost(path: Path) -> ModelCost:
+    """Count the cost of a model file.
 
     Raises:
-        DnasError: The network cannot be run on a tile of this size.
+        DataError: It is not a model file.
     """
-    counted = copy.deepcopy(network).eval()
-    tile = torch.zeros(1, bands, height, width, device=device)
-    return Cost(
-        bands=bands,
-        height=height,
-        width=width,
-        multiply_accumulates=_multiply_accumulates(counted, (bands, height, width)),
-        parameters=sum(parameter.numel() for parameter in counted.parameters()),
-        activation_bytes=_activation_bytes(counted, tile),
-        milliseconds=_milliseconds(counted, tile),
-        device=_device_name(device),
+    return cost_of_model(load_model(path, torch.device("cpu")))
+
+
+def cost_of_model(model: Model) -> ModelCost:
+    """Count the cost of a model on a tile of the size it was trained on."""
+    facts, size = model.facts, model.facts.tile_size
+    executed, never = _dropped_cells(facts.provenance)
+    return ModelCost(
+        len(facts.bands),
+        size,
+        size,
+        count_cost(model.network, size, size),
+        count_cells(executed, facts.shape, size, size),
+        count_cells(never, facts.shape, size, size),
     )
 
 
-def _multiply_accumulates(network: nn.Module, shape: tuple[int, int, int]) -> int:
-    from ptflops import get_model_complexity_info
-
-    with torch.inference_mode():
-        # Counting functional calls too would count every ReLU and pooling layer twice.
-        count, _ = get_model_complexity_info(
-            network,
-            shape,
-            as_strings=False,
-            print_per_layer_stat=False,
-            backend="pytorch",
-            backend_specific_config={"count_functional": False},
-        )
-    if count is None:
-        raise DnasError(f"The multiply-accumulates of a {shape} tile cannot be counted.")
-    return int(count)
-
-
-def _activation_bytes(network: nn.Module, tile: Tensor) -> int:
-    elements = 0
-
-    def count(module: nn.Module, inputs: Any, output: Any) -> None:
-        nonlocal elements
-        if isinstance(output, Tensor):
-            elements += output.numel()
-
-    layers = [module for module in network.modules() if not any(True for _ in module.children())]
-    hooks = [layer.register_forward_hook(count) for layer in layers]
-    try:
-        with torch.inference_mode():
-            network(tile)
-    finally:
-        for hook in hooks:
-            hook.remove()
-    return elements * _BYTES
-
-
-def _milliseconds(network: nn.Module, tile: Tensor) -> float:
+def timed_cost(model: Model, device: torch.device) -> ModelCost:
+    """Count the cost of a model, and time it on the device that it is on."""
+    cost = cost_of_model(model)
+    tile = torch.zeros(1, cost.bands, cost.height, cost.width, device=device)
     times = []
     with torch.inference_mode():
         for number in range(_WARM_UP + _TIMED):
             start = time.perf_counter()
-            network(tile)
-            _finish(tile.device)  # the call returns before an accelerator is done
+            model.network(tile)
+            _finish(device)  # the call returns before an accelerator is done
             if number >= _WARM_UP:
                 times.append(time.perf_counter() - start)
-    return 1000.0 * statistics.median(times)
+    return replace(cost, timing=Timing(1000.0 * statistics.median(times), _device_name(device)))
 
 
 def _finish(device: torch.device) -> None:
@@ -129,3 +137,13 @@ def _device_name(device: torch.device) -> str:
     if device.type == "cuda":
         return f"{device}: {torch.cuda.get_device_name(device)}"
     return f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
+
+
+def _dropped_cells(provenance: Mapping[str, Any]) -> tuple[Cells, Cells]:
+    """Return the cells that an import left out: those that get an input, and the others."""
+    executed: dict[Edge, tuple[str, ...]] = {}
+    never: dict[Edge, tuple[str, ...]] = {}
+    for cell in provenance.get("dropped_cells", ()):
+        item = edge(tuple(cell["source"]), tuple(cell["target"]))
+        (executed if cell["executed"] else never)[item] = tuple(cell["operators"])
+    return executed, never

@@ -10,7 +10,7 @@ import torch
 
 from dnas_cli import __version__, console
 from dnas_cli.errors import DataError
-from dnas_cli.evaluation.cost import Cost, measure_cost
+from dnas_cli.evaluation.cost import ModelCost, timed_cost
 from dnas_cli.evaluation.references import Reference, evaluate_references
 from dnas_cli.evaluation.tiles import evaluate_tiles
 from dnas_cli.metrics import ConfusionMatrix
@@ -70,7 +70,7 @@ class Evaluation:
     classes: tuple[LandClass, ...]
     matrix: ConfusionMatrix
     references: tuple[Reference, ...] = ()
-    cost: Cost | None = None
+    cost: ModelCost | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as plain data."""
@@ -124,7 +124,7 @@ class Evaluation:
                     )
                     for item in value["references"]
                 ),
-                cost=Cost(**value["cost"]) if value["cost"] else None,
+                cost=ModelCost.from_json(value["cost"]) if value["cost"] else None,
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{name}: is not a valid evaluation ({error!r}).", _REPLACE) from error
@@ -175,14 +175,8 @@ def evaluate_on_tiles(
             references = evaluate_references(tiles, split, advance=advance)
         stored = replace(stored, references=references)
     if with_cost and stored.cost is None:
-        stored = replace(stored, cost=cost_of(model, device))
+        stored = replace(stored, cost=timed_cost(model, device))
     return stored
-
-
-def cost_of(model: Model, device: torch.device) -> Cost:
-    """Measure a model on a tile of the size it was trained on."""
-    size = model.facts.tile_size
-    return measure_cost(model.network, len(model.facts.bands), size, size, device)
 
 
 def band_positions(facts: ModelFacts, tiles: TileSet, model: str) -> tuple[int, ...]:

@@ -6,10 +6,10 @@ from pathlib import Path
 import torch
 
 from dnas_cli.errors import DataError, UsageError
+from dnas_cli.evaluation.cost import timed_cost
 from dnas_cli.evaluation.evaluate import (
     Evaluation,
     Subject,
-    cost_of,
     evaluate_on_tiles,
     file_hash,
 )
@@ -158,5 +158,5 @@ def _on_folder(
     mapper = Mapper(model, model_hash, device, MapSettings(batch=request.batch))
     matrix, scored = evaluate_folder(mapper, labelled)
     subject = Subject(str(model_path), model_hash, str(data), "", "", scored)
-    cost = cost_of(model, device) if request.cost else None
+    cost = timed_cost(model, device) if request.cost else None
     return Evaluation(subject, model.facts.classes, matrix, cost=cost)

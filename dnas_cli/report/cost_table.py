@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from dnas_cli.evaluation.model_cost import ModelCost
+from dnas_cli.evaluation.cost import ModelCost
 from dnas_cli.nets.cost import CostCount
 
 _WIDTH = 110  # columns where there is no terminal to ask
@@ -14,6 +14,16 @@ _WIDTH = 110  # columns where there is no terminal to ask
 
 def print_model_cost(cost: ModelCost) -> None:
     """Print the cost to standard output; an imported model gets the published figures beside."""
+    console = Console(
+        file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _WIDTH
+    )
+    console.print(cost_table(cost))
+    if cost.published != cost.network or cost.without_input != CostCount():
+        console.print(_footnote(cost), soft_wrap=True)
+
+
+def cost_table(cost: ModelCost) -> Table:
+    """Return the cost as a table, each row named for what it counts."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column(f"one tile of {cost.bands} x {cost.height} x {cost.width}")
     columns = [("this network", cost.network)]
@@ -40,12 +50,10 @@ def print_model_cost(cost: ModelCost) -> None:
         ),
     ):
         table.add_row(title, *values)
-    console = Console(
-        file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _WIDTH
-    )
-    console.print(table)
-    if len(columns) > 1:
-        console.print(_footnote(cost), soft_wrap=True)
+    if cost.timing is not None:
+        blank = [""] * (len(columns) - 1)
+        table.add_row(f"time ({cost.timing.device})", f"{cost.timing.milliseconds:.1f} ms", *blank)
+    return table
 
 
 def _footnote(cost: ModelCost) -> str:

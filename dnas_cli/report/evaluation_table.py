@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dnas_cli.evaluation.cost import Cost
 from dnas_cli.evaluation.evaluate import Evaluation
 from dnas_cli.metrics import Metrics
+from dnas_cli.report.cost_table import cost_table
 
 _WIDTH = 110  # columns where there is no terminal to ask
 _SUMMARY = (
@@ -35,7 +35,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
     for table in (
         _summary(metrics, references),
         _classes(evaluation, metrics, references),
-        *([_cost(evaluation.cost)] if evaluation.cost else []),
+        *([cost_table(evaluation.cost)] if evaluation.cost else []),
     ):
         console.print()
         console.print(table)
@@ -86,16 +86,6 @@ def _classes(
             ),
             *(_number(reference.iou[index]) for _, reference in references),
         )
-    return table
-
-
-def _cost(cost: Cost) -> Table:
-    table = _table(f"one tile of {cost.bands} x {cost.height} x {cost.width}")
-    table.add_column("", justify="right")
-    table.add_row("multiply-accumulates", f"{cost.multiply_accumulates / 1e9:.3f} G")
-    table.add_row("parameters", f"{cost.parameters / 1e6:.3f} M")
-    table.add_row("activations", f"{cost.activation_bytes / 2**20:.1f} MiB")
-    table.add_row(f"time ({cost.device})", f"{cost.milliseconds:.1f} ms")
     return table
 
 

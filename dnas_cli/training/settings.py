@@ -112,19 +112,19 @@ QUICK_NETWORK = {"layers": 5, "width": 8}
 
 PAPER_NETWORK = {"layers": 12, "width": 40}
 
-_QUICK_TRAINING = {"batch": 8, "learning_rate": 0.05, "augment": "dihedral"}
+_QUICK = {"batch": 8, "learning_rate": 0.05, "augment": "dihedral"}
 _PRESETS: dict[tuple[str, type[TrainingSettings]], dict[str, Any]] = {
     ("paper", SearchSettings): {},
     ("paper", RetrainSettings): {},
     ("quick", SearchSettings): {
-        **_QUICK_TRAINING,
+        **_QUICK,
         "epochs": 12,
         "logits_from": 4,
         "logit_learning_rate": 0.03,
+        "validate_every": 3,
     },
-    ("quick", RetrainSettings): {**_QUICK_TRAINING, "epochs": 40, "validate_every": 5},
+    ("quick", RetrainSettings): {**_QUICK, "epochs": 30, "validate_every": 3},
 }
-
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
 
