@@ -5,6 +5,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
+from command_line import done, refused
+from small_models import write_model
 from typer.testing import CliRunner
 
 from dnas_cli.app import app
@@ -68,3 +71,53 @@ def test_what_cannot_be_read_is_bad_input(name: str, runner: CliRunner, real_dat
     assert result.exit_code == 4
     assert str(path) in result.stderr
     assert "Traceback" not in result.output
+
+
+@pytest.fixture(scope="module")
+def run(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose first stage is decoded."""
+    folder = tmp_path_factory.mktemp("info") / "run"
+    size = ("--data", tiny_tiles, "--layers", 3, "--width", 4)
+    done("search", folder, "--stage", 1, *size, "--epochs", 1, "--logits-from", 0)
+    done("decode", folder, "--stage", 1)
+    return folder
+
+
+def _told(path: Path) -> dict[str, Any]:
+    facts: dict[str, Any] = json.loads(done("info", path, "--json").stdout)
+    assert done("info", path).stdout.startswith(f"{path}: {facts['kind']}")
+    return facts
+
+
+def test_a_run_is_told_with_its_stages(run: Path) -> None:
+    facts = _told(run)
+    assert facts["kind"] == "run"
+    assert facts["stages"]["stage1"]["state"] == "decoded"
+
+
+def test_a_tile_set_is_told_with_the_share_of_each_class(tiny_tiles: Path) -> None:
+    facts = _told(tiny_tiles)
+    assert facts["kind"] == "tile set"
+    assert facts["splits"]["train"]["tiles"] == 36
+    assert "farmland" in done("info", tiny_tiles).stdout
+
+
+def test_codings_are_told_with_hash_and_lineage(run: Path) -> None:
+    path, space = _told(run / "coding/path.json"), _told(run / "coding/stage1.json")
+    assert path["kind"] == space["kind"] == "document"
+    assert path["derived_from"] == space["hash"]
+    assert len(path["path"]) == 3
+
+
+def test_models_and_checkpoints_are_told_apart(run: Path, tmp_path: Path) -> None:
+    checkpoint = _told(run / "search/stage1/last.pt")
+    assert checkpoint["schema"] == "dnas/checkpoint"
+    assert checkpoint["position"]["epoch"] == 1
+    model = _told(write_model(tmp_path / "model.pt"))
+    assert model["schema"] == "dnas/model"
+    assert model["cost"]["network"]["parameters"] > 0
+
+
+def test_a_torch_file_of_someone_else_is_refused_by_name(tmp_path: Path) -> None:
+    torch.save({"state_dict": {}}, tmp_path / "other.pt")
+    assert "neither a model nor a checkpoint" in refused(4, "info", tmp_path / "other.pt")

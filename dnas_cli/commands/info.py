@@ -8,6 +8,8 @@ from typing import Annotated, Any
 import typer
 
 from dnas_cli.commands.options import AsJson, Quiet, Verbose
+from dnas_cli.report import known_files
+from dnas_cli.report.raster_text import raster_text
 
 
 @dataclass(frozen=True)
@@ -29,15 +31,18 @@ class Kind:
 
 def info(
     path: Annotated[
-        str, typer.Argument(metavar="FILE", help="A raster; /vsi... and s3:// names as well.")
+        str, typer.Argument(metavar="FILE", help="A raster, tile set, run, coding or model file.")
     ],
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Tell what a file is: size, bands, values, georeference, storage."""
+    """Tell what a file or folder is: a raster, tile set, run, coding, model or checkpoint.
+
+    Of a raster: size, bands, values, georeference, storage; /vsi... and s3:// names work as well.
+    """
     kind = next(kind for kind in KINDS if kind.recognises(path))
-    facts = {"path": path, "kind": kind.name, **kind.facts(path)}
+    facts = {"file": path, "kind": kind.name, **kind.facts(path)}
     if as_json:
         print(json.dumps(facts, indent=2, allow_nan=False))
     else:
@@ -50,71 +55,20 @@ def _raster_facts(path: str) -> dict[str, Any]:
     return raster_facts(path)
 
 
-def _raster_text(facts: dict[str, Any]) -> list[str]:
-    storage = facts["storage"]
-    cog = ", cloud-optimized" if storage["cloud_optimized"] else ""
-    overviews = ", ".join(map(str, storage["overviews"])) or "none"
-    count, compression = len(facts["bands"]), storage["compression"]
-    compression = "not compressed" if compression == "none" else f"compressed by {compression}"
-    lines = [
-        f"size          {facts['width']} x {facts['height']} pixels, "
-        f"{count} {'band' if count == 1 else 'bands'}, {facts['dtype']}",
-        f"format        {facts['format']}, {compression}, blocks of "
-        f"{storage['block'][1]} x {storage['block'][0]}, overviews {overviews}{cog}",
-        *_place_text(facts["georeference"]),
-        f"no data       {_nodata_text(facts)}",
-    ]
-    if facts["palette"]:
-        lines.append("values        class indices with a palette")
-    if facts["classes"]:
-        lines.append(f"classes       {', '.join(facts['classes'])}")
-    origin = " (of a sample)" if facts["sampled"] else ""
-    width = max(len("band"), *(len(band["name"]) for band in facts["bands"]))
-    lines.append(f"{'band':{width}} {'min':>12} {'mean':>12} {'max':>12}{origin}")
-    for band in facts["bands"]:
-        numbers = (band["min"], band["mean"], band["max"])
-        cells = " ".join(f"{'-' if value is None else f'{value:.6g}':>12}" for value in numbers)
-        scaled = band["scale"] != 1 or band["offset"] != 0
-        suffix = f"  scale {band['scale']:g}, offset {band['offset']:g}" if scaled else ""
-        lines.append(f"{band['name']:{width}} {cells}{suffix}")
-    return lines
-
-
-def _place_text(place: dict[str, Any]) -> list[str]:
-    known = ("crs", "transform", "rpcs", "ground_control_points")
-    if not any(place[name] for name in known):
-        return ["georeference  none"]
-    code = f" (EPSG:{place['epsg']})" if place["epsg"] else ""
-    lines = [f"CRS           {place['crs'] or 'none'}{code}"]
-    if place["transform"] is not None:
-        across, down = place["pixel_size"]
-        turned = ", rotated" if place["rotated"] else ""
-        turned += ", south up" if place["south_up"] else ""
-        corner = f"{place['transform'][2]:.10g}, {place['transform'][5]:.10g}"
-        lines.append(f"pixel         {across:.6g} x {down:.6g}, from {corner}{turned}")
-    if place["ground_control_points"]:
-        lines.append(f"GCPs          {place['ground_control_points']} ground control points")
-    if place["rpcs"]:
-        lines.append("RPCs          yes")
-    return lines
-
-
-def _nodata_text(facts: dict[str, Any]) -> str:
-    ways = []
-    if facts["nodata_is_nan"]:
-        ways.append("NaN")
-    elif facts["nodata"] is not None:
-        ways.append(f"{facts['nodata']:g}")
-    if facts["alpha"]:
-        ways.append("alpha band")
-    elif facts["mask"]:
-        ways.append("mask")
-    text = ", ".join(ways) or "not declared"
-    text += f"; {100 * facts['valid_share']:.1f} % of the pixels hold data"
-    if facts["zero_share"]:
-        text += f", {100 * facts['zero_share']:.1f} % are 0 in all bands"
-    return text
-
-
 # Asked in this order; a raster is whatever nothing else is, so that its errors are about rasters.
-KINDS: tuple[Kind, ...] = (Kind("raster", lambda path: True, _raster_facts, _raster_text),)
+KINDS: tuple[Kind, ...] = (
+    Kind("run", known_files.is_run, known_files.run_facts, known_files.run_text),
+    Kind(
+        "tile set", known_files.is_tile_set, known_files.tile_set_facts, known_files.tile_set_text
+    ),
+    Kind(
+        "document", known_files.is_document, known_files.document_facts, known_files.document_text
+    ),
+    Kind(
+        "model or checkpoint",
+        known_files.is_torch_file,
+        known_files.torch_file_facts,
+        known_files.torch_file_text,
+    ),
+    Kind("raster", lambda path: True, _raster_facts, raster_text),
+)
