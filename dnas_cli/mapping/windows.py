@@ -12,6 +12,8 @@ import numpy.typing as npt
 
 from dnas_cli.errors import UsageError
 
+_LARGEST = 16384  # pixels; a network needs gigabytes for a window of this size
+
 
 @dataclass(frozen=True)
 class Span:
@@ -41,8 +43,11 @@ class WindowGrid:
     shift: int = 0
 
     def __post_init__(self) -> None:
-        if self.window < 1:
-            raise UsageError(f"A window of {self.window} pixels is too small.", "Give --window.")
+        if not 1 <= self.window <= _LARGEST:
+            raise UsageError(
+                f"A window of {self.window} pixels is not possible.",
+                f"Give --window between 1 and {_LARGEST}; the size of the training tiles is best.",
+            )
         if not 0 <= self.overlap <= self.window // 2:
             raise UsageError(
                 f"An overlap of {self.overlap} does not fit windows of {self.window} pixels.",

@@ -1,5 +1,6 @@
 """The step from band values to network input, the same in training and in mapping."""
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,6 +27,8 @@ class Normalisation:
             raise ValueError("normalisation needs as many means as standard deviations")
         if not all(value > 0 for value in self.std):
             raise ValueError("normalisation needs standard deviations above zero")
+        if not all(math.isfinite(value) for value in (self.scale, *self.mean, *self.std)):
+            raise ValueError("normalisation needs finite numbers")
 
     def apply(
         self, image: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None

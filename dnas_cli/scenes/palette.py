@@ -22,9 +22,11 @@ class LandClass:
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> "LandClass":
-        """Build a class from plain data."""
-        red, green, blue = (int(channel) for channel in value["colour"])
-        return LandClass(str(value["name"]), (red, green, blue))
+        """Build a class from plain data; ValueError, KeyError or TypeError if it is none."""
+        name, colour = str(value["name"]), tuple(int(channel) for channel in value["colour"])
+        if not name.isprintable() or len(colour) != 3 or not all(0 <= c <= 255 for c in colour):
+            raise ValueError(f"{name[:50]!r} is no class with a colour")
+        return LandClass(name, (colour[0], colour[1], colour[2]))
 
 
 def palette_table(classes: tuple[LandClass, ...]) -> npt.NDArray[np.uint8]:

@@ -107,13 +107,17 @@ def open_scene(
 
 
 def _cannot_open(path: str | Path, error: Exception) -> DataError:
-    local = Path(path)
-    if "://" not in str(path) and not str(path).startswith("/vsi"):
-        if not local.exists() and ":" not in str(path):
-            return DataError(f"{path}: no such file.")
-        if local.is_dir():
-            return DataError(f"{path}: is a folder, not a raster.")
     reason = str(error).removeprefix(f"'{path}' ").rstrip(".")
+    if "://" in str(path) or str(path).startswith("/vsi"):
+        return DataError(
+            f"{path}: cannot be opened as a raster ({reason}).",
+            "Check the address, the network and the credentials.",
+        )
+    local = Path(path)
+    if not local.exists() and ":" not in str(path):
+        return DataError(f"{path}: no such file.")
+    if local.is_dir():
+        return DataError(f"{path}: is a folder, not a raster.")
     return DataError(
         f"{path}: cannot be opened as a raster ({reason}).",
         "Check that the file is whole (`rio info FILE` or `gdalinfo FILE`).",
