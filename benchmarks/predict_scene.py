@@ -1,12 +1,15 @@
 """How fast and in how much memory scenes are mapped, and how much of a seam is left.
 
-    python benchmarks/predict_scene.py size --side 20000 --bands 4
+    python benchmarks/predict_scene.py size --side 20000
+    python benchmarks/predict_scene.py gid --network published
     python benchmarks/predict_scene.py seams MODEL SCENE
 
-`size` writes a synthetic scene, maps it with `dnas predict` in a process of its own (a random
-network of width 8, or --model), and prints pixels per second and the peak memory beside the
-estimate. `seams` maps a scene twice with every window setting, the grid of windows moved by half a
-step, and prints the share of pixels whose class differs: what the position of windows decides.
+`size` writes a synthetic scene, maps it with `dnas predict` in a process of its own, and prints
+megapixels per second and the peak memory beside the estimate; `gid` does so for a scene as GID has
+them, 6800 x 7200 pixels. Weights are random: of a `small` network of width 8, of a published one
+(`L12`, `L14`; `published` is L14), or of an architecture coding by its path. `seams` maps a scene
+twice with every window setting, the grid of windows moved by half a step, and prints the share of
+pixels whose class differs: what the position of windows decides.
 """
 
 import argparse
@@ -44,11 +47,15 @@ def main() -> None:
     size = commands.add_parser("size", help="time and peak memory of a synthetic scene")
     size.add_argument("--side", type=int, default=20_000, help="rows, and columns by default")
     size.add_argument("--width", type=int, help="columns, where they differ from rows")
-    size.add_argument("--bands", type=int, default=4)
-    size.add_argument("--model", type=Path, help="a model for as many bands")
-    size.add_argument("--folder", type=Path, help="where the scene and the map are written")
-    size.add_argument("options", nargs="*", help="after --: options for dnas predict")
-    size.set_defaults(run=measure_size)
+    gid = commands.add_parser("gid", help="the same for a scene of 6800 x 7200 pixels")
+    gid.set_defaults(side=6800, width=7200)
+    for command in (size, gid):
+        command.add_argument("--bands", type=int, default=4)
+        command.add_argument("--network", default="small", help="small, published, L12, L14, FILE")
+        command.add_argument("--model", type=Path, help="a model for as many bands instead")
+        command.add_argument("--folder", type=Path, help="where the scene and the map are written")
+        command.add_argument("options", nargs="*", help="after --: options for dnas predict")
+        command.set_defaults(run=measure_size)
     seams = commands.add_parser("seams", help="share of pixels that windows decide")
     seams.add_argument("model", type=Path)
     seams.add_argument("scene")
@@ -64,7 +71,9 @@ def measure_size(arguments: argparse.Namespace) -> None:
         folder = Path(name)
         scene = folder / "scene.tif"
         write_scene(scene, arguments.side, width, arguments.bands)
-        model = arguments.model or write_model(folder / "model.pt", arguments.bands)
+        model = arguments.model or write_model(
+            folder / "model.pt", arguments.network, arguments.bands
+        )
         command = [sys.executable, "-m", "dnas_cli", "predict", model, scene]
         command += ["--out", folder / "map.tif", "--json", *arguments.options]
         start = time.monotonic()
@@ -74,12 +83,15 @@ def measure_size(arguments: argparse.Namespace) -> None:
             sys.exit(done.stderr)
         peak = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * 1024
         estimate = re.search(r"about ([\d.]+ \w+) of memory", done.stderr)
+        said = json.loads(done.stdout)[0]
         result = {
+            "network": str(arguments.model or arguments.network),
             "rows": arguments.side,
             "columns": width,
             "bands": arguments.bands,
             "seconds": round(seconds, 1),
             "megapixels_per_second": round(arguments.side * width / 1e6 / seconds, 3),
+            "megapixels_per_second_without_start_and_outputs": said["megapixels_per_second"],
             "peak_memory_mb": round(peak / 1e6),
             "estimated_memory": estimate[1] if estimate else None,
         }
@@ -129,17 +141,11 @@ def write_scene(path: Path, height: int, width: int, bands: int) -> None:
             raster.write(rows, window=((row, row + rows.shape[1]), (0, width)))
 
 
-def write_model(path: Path, bands: int) -> Path:
-    """Write a random network of 6 layers and width 8 for 5 classes."""
-    scales = (0, 1, 1, 2, 1, 0)
-    nodes = list(enumerate(scales))
-    edges = [
-        edge((-1, 0), nodes[0]),
-        *(edge(*pair) for pair in itertools.pairwise(nodes)),
-    ]
-    graph = make_graph(len(scales), edges)
-    operators = tuple(("conv1x1", "conv3x3", "sep_conv_3x3") for _ in graph.nodes)
-    coding = ArchitectureCoding(graph, operators, derived_from=None)
+def write_model(path: Path, network: str, bands: int) -> Path:
+    """Write a network for 5 classes with random weights: width 40, or 8 if it is small."""
+    coding, width = (
+        (small(), 8) if network == "small" else (ArchitectureCoding.read(of(network)), 40)
+    )
     facts = ModelFacts(
         classes=tuple(LandClass(f"class {index}", (40 * index, 90, 200)) for index in range(5)),
         bands=tuple(str(number + 1) for number in range(bands)),
@@ -148,11 +154,31 @@ def write_model(path: Path, bands: int) -> Path:
         normalisation=Normalisation(1 / 255, (0.5,) * bands, (0.25,) * bands),
         statistics={},
         tile_size=512,
-        width=8,
+        width=width,
     )
     torch.manual_seed(0)
     save_model(path, Model(build_derived(coding, facts.shape).eval(), coding, facts))
     return path
+
+
+def of(network: str) -> Path:
+    """Return the file of a coding."""
+    name = "L14" if network == "published" else network
+    published = Path(__file__).parent / "codings" / f"{name}.json"
+    return published if published.is_file() else Path(network)
+
+
+def small() -> ArchitectureCoding:
+    """Return an architecture of 6 layers."""
+    scales = (0, 1, 1, 2, 1, 0)
+    nodes = list(enumerate(scales))
+    edges = [
+        edge((-1, 0), nodes[0]),
+        *(edge(*pair) for pair in itertools.pairwise(nodes)),
+    ]
+    graph = make_graph(len(scales), edges)
+    operators = tuple(("conv1x1", "conv3x3", "sep_conv_3x3") for _ in graph.nodes)
+    return ArchitectureCoding(graph, operators, derived_from=None)
 
 
 if __name__ == "__main__":

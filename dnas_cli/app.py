@@ -23,14 +23,20 @@ from dnas_cli.commands.status import status
 from dnas_cli.commands.tile import tile
 from dnas_cli.errors import DnasError
 
+_MOST_LINES = 40  # of an error message
+_LONGEST_LINE = 2000
+
 
 class _Group(TyperGroup):
     """Turns every error into one message and its documented exit code."""
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
-        except (typer.Exit, typer.Abort):  # are RuntimeErrors, too
+            result = super().invoke(ctx)
+            sys.stdout.flush()  # here, where it is handled: nobody may be reading any more
+            return result
+        # The first two are RuntimeErrors, too; at a closed pipe (`| head`) typer ends in silence.
+        except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except DnasError as error:
             _report(str(error))
@@ -54,7 +60,15 @@ def _report(message: str) -> None:
         import traceback
 
         traceback.print_exc()
-    print(f"dnas: {message}", file=sys.stderr)
+    lines = [_shown(line) for line in message.splitlines()[:_MOST_LINES]]
+    print("dnas: " + "\n".join(lines), file=sys.stderr)
+    sys.stdout.flush()
+
+
+def _shown(line: str) -> str:
+    """Return a line as a terminal can show it: files may have any names and say anything."""
+    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:_LONGEST_LINE])
+    return text if len(line) <= _LONGEST_LINE else text + "..."
 
 
 app = typer.Typer(

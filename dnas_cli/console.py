@@ -3,6 +3,7 @@
 Results go to standard output and are printed by the commands; nothing here writes there.
 """
 
+import codecs
 import logging
 import sys
 import time
@@ -28,6 +29,19 @@ def configure(level: int = logging.INFO) -> None:
         logger.addHandler(_StandardError())
     logger.propagate = False
     logger.setLevel(level)
+    if hasattr(sys.stdout, "reconfigure"):  # names of files need not be UTF-8
+        sys.stdout.reconfigure(errors="dnas-names")
+
+
+def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
+    """Write a file name that is no UTF-8 with the bytes that it has, anything else escaped."""
+    try:
+        return codecs.lookup_error("surrogateescape")(error)
+    except UnicodeError:
+        return codecs.lookup_error("backslashreplace")(error)
+
+
+codecs.register_error("dnas-names", _as_it_is)
 
 
 @contextmanager

@@ -46,3 +46,10 @@ class Interrupted(DnasError):
     """The user stopped the work; the state is saved."""
 
     exit_code = 130
+
+
+def brief(error: BaseException) -> str:
+    """Return what an exception says in one line that fits into a message."""
+    lines = str(error).split("\n", 1)
+    text = lines[0].strip().rstrip(".") or type(error).__name__
+    return text if len(text) <= 200 else text[:200] + "..."

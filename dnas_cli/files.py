@@ -1,18 +1,24 @@
-"""Atomic writes and plain-data JSON: a file is either the old one or the new one, whole.
+"""Atomic writes and bounded reads: a file is either the old one or the new one, whole.
 
 Every file that `dnas` leaves behind goes through `atomic_path` or one of the writers on top of it.
+What is read may come from anywhere, so reading is bounded in size and in depth.
 """
 
+import glob
 import hashlib
 import json
 import os
+import stat
 import tempfile
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from dnas_cli.errors import DataError, DnasError, RunStateError
+from dnas_cli.errors import DataError, DnasError, RunStateError, brief
+
+LARGEST_TEXT = 256 << 20  # bytes; the description of a million tiles has less
+_DEEPEST = 64  # levels of lists and objects; our own files have 8
 
 
 @contextmanager
@@ -25,10 +31,10 @@ def atomic_path(target: Path) -> Iterator[Path]:
     Raises:
         DnasError: The folder cannot be written, or the disk is full.
     """
+    make_folder(target.parent)
     try:
-        target.parent.mkdir(parents=True, exist_ok=True)
         handle, name = tempfile.mkstemp(
-            prefix=f".{target.stem[:100]}.", suffix=f".part{target.suffix}", dir=target.parent
+            prefix=f".{_short(target.stem)}.", suffix=f".part{target.suffix}", dir=target.parent
         )
         os.close(handle)
         # mkstemp makes files private; give the result the user's usual permissions.
@@ -46,7 +52,40 @@ def atomic_path(target: Path) -> Iterator[Path]:
     except OSError as error:
         raise _cannot_write(target, error) from error
     finally:
-        temporary.unlink(missing_ok=True)
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)
+
+
+def make_folder(path: Path) -> None:
+    """Make a folder, and those above it.
+
+    Raises:
+        DnasError: It cannot be made.
+    """
+    try:
+        path.mkdir(parents=True, exist_ok=True)
+    except OSError as error:
+        raise _cannot_write(path, error) from error
+
+
+def remove_leftovers(folder: Path, name: str = "*") -> None:
+    """Remove what writers that were killed left behind; nobody else may be writing there.
+
+    Args:
+        folder: Where to look.
+        name: The file that was being written; all of them when missing.
+    """
+    stem = "*" if name == "*" else glob.escape(_short(Path(name).stem))
+    for path in folder.glob(f".{stem}.*.part*"):
+        with suppress(OSError):
+            path.unlink(missing_ok=True)
+
+
+def _short(stem: str) -> str:
+    # A name has 255 bytes at most, and a temporary one needs some more than its target.
+    while len(os.fsencode(stem)) > 100:
+        stem = stem[:-1]
+    return stem
 
 
 def _cannot_write(target: Path, error: OSError) -> DnasError:
@@ -77,7 +116,39 @@ def write_text(target: Path, content: str) -> None:
 
 def write_json(target: Path, value: Any) -> None:
     """Write plain data as indented JSON, atomically."""
-    write_text(target, json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n")
+    text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+    if not is_text(text):  # file names need not be UTF-8
+        text = json.dumps(value, indent=2, allow_nan=False) + "\n"
+    write_text(target, text)
+
+
+def is_text(text: str) -> bool:
+    """Return whether a string can be written as UTF-8."""
+    try:
+        text.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
+def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
+    """Read a UTF-8 file of a size that can be.
+
+    Raises:
+        DataError: It is missing, no regular file, too large, or not UTF-8.
+    """
+    try:
+        facts = path.stat()
+        if not stat.S_ISREG(facts.st_mode):  # a pipe would be waited for, a device never ends
+            kind = "a folder, not a file" if stat.S_ISDIR(facts.st_mode) else "no regular file"
+            raise DataError(f"{path}: is {kind}.")
+        if facts.st_size > largest:
+            raise DataError(f"{path}: is too large ({facts.st_size:,} bytes).")
+        return path.read_text(encoding="utf-8")
+    except FileNotFoundError as error:
+        raise DataError(f"{path}: no such file.") from error
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({brief(error)}).") from error
 
 
 def read_json(path: Path) -> Any:
@@ -86,14 +157,42 @@ def read_json(path: Path) -> Any:
     Raises:
         DataError: The file is missing, unreadable or not JSON.
     """
+    return parse_json(read_text(path), str(path))
+
+
+def parse_json(text: str, name: str) -> Any:
+    """Parse JSON as plain data that can be walked and written again.
+
+    Args:
+        text: The JSON.
+        name: What errors call it.
+
+    Raises:
+        DataError: It is not JSON, or nested too deeply.
+    """
     try:
-        return json.loads(path.read_text(encoding="utf-8"))
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}).") from error
+        value = json.loads(text)
     except (ValueError, RecursionError) as error:
-        raise DataError(f"{path}: is not valid JSON ({error}).") from error
+        raise DataError(f"{name}: is not valid JSON ({brief(error)}).") from error
+    if _depth(value) > _DEEPEST:
+        raise DataError(f"{name}: is nested too deeply.")
+    return value
+
+
+def _depth(value: Any) -> int:
+    """Return how deeply plain data is nested, up to the limit, without recursion."""
+    depth, level = 0, [value]
+    while depth <= _DEEPEST:
+        level = [item for item in level if isinstance(item, dict | list)]
+        if not level:
+            break
+        depth += 1
+        level = [
+            item
+            for parent in level
+            for item in (parent.values() if isinstance(parent, dict) else parent)
+        ]
+    return depth
 
 
 def content_hash(value: Any) -> str:

@@ -118,6 +118,21 @@ class ConfusionMatrix:
         self.counts += other.counts
         self.unpredicted += other.unpredicted
 
+    def to_json(self) -> dict[str, Any]:
+        """Return the counts as plain data."""
+        return {"counts": self.counts.tolist(), "unpredicted": self.unpredicted.tolist()}
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "ConfusionMatrix":
+        """Build a matrix from plain data; ValueError, KeyError or TypeError if it is none."""
+        matrix = ConfusionMatrix(len(value["unpredicted"]))
+        counts = np.array(value["counts"], np.int64)
+        if counts.shape != matrix.counts.shape:
+            raise ValueError("the confusion matrix is not square")
+        matrix.counts += counts
+        matrix.unpredicted += np.array(value["unpredicted"], np.int64)
+        return matrix
+
     def metrics(self) -> Metrics:
         """Return all metrics of the counts so far.
 

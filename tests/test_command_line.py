@@ -7,7 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import refused
+from command_line import refused, start
 from typer.testing import CliRunner
 
 from dnas_cli import __version__
@@ -90,6 +90,20 @@ def test_an_error_is_one_message_and_a_traceback_only_on_request(tmp_path: Path)
     debug = _process("status", str(tmp_path), DNAS_DEBUG="1")
     assert "Traceback" in debug.stderr
     assert debug.returncode == 4
+
+
+@pytest.mark.parametrize("arguments", [("--help",), ("predict", "--help"), ("info", "{file}")])
+def test_a_reader_that_goes_away_is_no_error_worth_a_word(
+    arguments: tuple[str, ...], tiny_scenes: Path
+) -> None:
+    scene = next(tiny_scenes.rglob("*.tif"))
+    command = [argument.format(file=scene) for argument in arguments]
+    with start(*command) as process:
+        assert process.stdout is not None
+        process.stdout.close()  # as `| head -1` does, at the worst moment
+        assert process.stderr is not None
+        assert process.stderr.read() == ""
+    assert process.returncode == 1
 
 
 def test_quiet_prints_errors_only(tiny_tiles: Path, tmp_path: Path) -> None:

@@ -83,7 +83,7 @@ def test_an_edge_of_logit_zero_is_not_kept() -> None:
 
 def test_the_probability_rule_keeps_what_has_more_than_an_equal_share() -> None:
     path = (0, 0, 0)
-    logits = {item: -2.0 for item in connection_space(path).edges}
+    logits = dict.fromkeys(connection_space(path).edges, -2.0)
     logits[edge((-1, 0), (2, 0))] = -1.0
     kept = kept_edges(path, logits, "probability")
     assert edge((-1, 0), (2, 0)) in kept

@@ -1,7 +1,8 @@
 """Windows, blending, streaming, and what is decided before a scene is mapped."""
 
 import itertools
-from collections.abc import Iterator
+import threading
+from collections.abc import Generator, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -14,11 +15,13 @@ from hypothesis import strategies as st
 
 from dnas_cli.errors import DataError, DnasError, RunStateError, UsageError
 from dnas_cli.mapping.bands import choose_bands
+from dnas_cli.mapping.blending import FULL_SHARE, MapRows
 from dnas_cli.mapping.memory import row_bytes
 from dnas_cli.mapping.outputs import OutputPatterns, plan_outputs, scene_name
 from dnas_cli.mapping.part_file import open_part, part_folder
 from dnas_cli.mapping.sources import find_scenes
-from dnas_cli.mapping.stream import FULL_SHARE, MapRows, Reader, stream_map
+from dnas_cli.mapping.stream import Reader, stream_map
+from dnas_cli.mapping.threads import prefetched, written_behind
 from dnas_cli.mapping.windows import WindowGrid, reflected
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.raster import Window
@@ -247,10 +250,78 @@ def test_continuing_from_finished_rows_gives_the_same_map_to_the_bit() -> None:
 
 
 def test_memory_of_rows_follows_from_the_width_alone_and_stays_small() -> None:
-    # 30,000 pixels, 4 bands in 8 bits, 5 classes: 92 MB of scene, 77 of shared rows, 23 of map.
+    # 30,000 pixels, 4 bands in 8 bits, 5 classes: 184 MB of scene, 77 of shared rows, 46 of map.
     size = row_bytes(30_000, 4, "uint8", 5, WindowGrid(512, 128), with_shares=False)
-    assert size == 512 * 30_000 * 6 + 5 * 128 * 30_000 * 4 + 384 * 30_000 * 2
-    assert size < 200e6
+    assert size == 2 * 512 * 30_000 * 6 + 5 * 128 * 30_000 * 4 + 2 * 384 * 30_000 * 2
+    assert size < 310e6
+
+
+class TestThreads:
+    """Reading ahead of the network and writing behind it."""
+
+    def test_items_come_in_order_and_never_more_than_one_ahead(self) -> None:
+        made: list[int] = []
+
+        def items() -> Generator[int, None, None]:
+            for number in range(6):
+                made.append(number)
+                yield number
+
+        for number in prefetched(items()):
+            assert made[-1] <= number + 1
+        assert made == [0, 1, 2, 3, 4, 5]
+
+    def test_what_goes_wrong_ahead_is_raised_in_its_place(self) -> None:
+        def items() -> Generator[int, None, None]:
+            yield 1
+            raise DataError("damaged")
+
+        ahead = prefetched(items())
+        assert next(ahead) == 1
+        with pytest.raises(DataError, match="damaged"):
+            next(ahead)
+
+    def test_whoever_stops_early_leaves_no_thread_behind(self) -> None:
+        closed = []
+
+        def items() -> Generator[int, None, None]:
+            try:
+                yield from range(100)
+            finally:
+                closed.append(True)
+
+        before = threading.active_count()
+        ahead = prefetched(items())
+        next(ahead)
+        ahead.close()
+        assert closed
+        assert threading.active_count() == before
+
+    def test_all_is_written_whatever_ends_the_work(self) -> None:
+        written: list[int] = []
+
+        def interrupted() -> None:
+            with written_behind(written.append) as write:
+                write(1)
+                write(2)
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            interrupted()
+        assert written == [1, 2]
+
+    @pytest.mark.parametrize("items", [1, 3])
+    def test_a_full_disk_behind_is_raised_at_the_next_item_or_at_the_end(self, items: int) -> None:
+        def full(item: int) -> None:
+            raise DnasError("the disk is full")
+
+        def work() -> None:
+            with written_behind(full) as write:
+                for item in range(items):
+                    write(item)
+
+        with pytest.raises(DnasError, match="full"):
+            work()
 
 
 class TestBands:

@@ -186,13 +186,6 @@ def test_stage_three_needs_two_tiles_per_batch(searched: Path, tmp_path: Path) -
     assert "global_average_pool" in message
 
 
-def test_a_crop_larger_than_the_tiles_is_refused(searched: Path, tmp_path: Path) -> None:
-    message = refused(
-        2, "search", searched, "--stage", 2, "--branch", tmp_path / "c", "--crop", 64, *QUICK
-    )
-    assert "--crop 64" in message
-
-
 def test_an_unknown_device_is_refused(searched: Path) -> None:
     assert "--device tpu" in refused(2, "search", searched, "--stage", 1, "--device", "tpu")
     if not torch.cuda.is_available():

@@ -23,8 +23,8 @@ from small_models import CLASSES, light_head, write_model
 from typer.testing import CliRunner
 
 from dnas_cli.app import app
+from dnas_cli.mapping.blending import MapRows
 from dnas_cli.mapping.part_file import PartFile, part_folder
-from dnas_cli.mapping.stream import MapRows
 from dnas_cli.scenes.raster import without_georeference
 
 Predict = Callable[..., Any]
@@ -194,6 +194,121 @@ def test_a_map_is_a_valid_cloud_optimized_geotiff_with_colours_names_and_nodata(
     assert cogeo.cog_validate(out, quiet=True) == (True, [], [])
 
 
+@pytest.mark.parametrize("value", [3, 200])
+def test_pixels_without_data_get_the_value_that_was_asked_for_in_every_form(
+    value: int, predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    pyogrio = pytest.importorskip("pyogrio.raw")
+    with rasterio.open(scene, "r+") as raster:
+        raster.nodata = 0
+        values = raster.read()
+        values[:, 20:70, 30:90] = 0
+        raster.write(values)
+    usual, asked = tmp_path / "usual", tmp_path / "asked"
+    for folder, more in ((usual, ()), (asked, ("--map-nodata", value))):
+        outs = [item for end in ("tif", "png", "gpkg") for item in ("-o", folder / f"map.{end}")]
+        said = predict(
+            models["rgb"], scene, *outs, *more, "--overlay", folder / "view.png",
+            "--confidence", folder / "sure.tif", "--json",
+        )  # fmt: skip
+    assert json.loads(said.stdout)[0]["map_nodata"] == value
+    before = read(usual / "map.tif")
+    assert (before == 255).any()
+    for name in ("map.tif", "map.png"):
+        with rasterio.open(asked / name) as raster:
+            assert np.array_equal(raster.read(1), np.where(before == 255, value, before))
+            assert raster.nodata == value
+            assert raster.colormap(1)[value] == (0, 0, 0, 0)
+            assert raster.colormap(1)[2] == (0, 0, 255, 255)
+            assert np.array_equal(raster.read_masks(1) > 0, before != 255)
+    with Image.open(asked / "map.png") as picture:
+        clear = np.asarray(picture.convert("RGBA"))[..., 3] == 0
+    assert np.array_equal(clear, before == 255)
+    assert max(pyogrio.read(asked / "map.gpkg")[3][1]) <= 2
+    for name in ("map.gpkg", "view.png", "sure.tif"):
+        if name != "map.gpkg":  # which holds the time it was written
+            assert (asked / name).read_bytes() == (usual / name).read_bytes()
+    areas = [pyogrio.read(folder / "map.gpkg")[3][2].sum() for folder in (usual, asked)]
+    assert areas[0] == areas[1] == pytest.approx(100 * (before != 255).sum())
+
+
+def test_an_interrupted_map_can_go_on_with_another_value_for_no_data(
+    predict: Predict,
+    models: dict[str, Path],
+    scene: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    arguments = (models["rgb"], scene, "-o", tmp_path / "map.tif", "--nodata", 17)
+    monkeypatch.setattr("dnas_cli.mapping.write_outputs.write_cog", None)
+    predict(*arguments, code=1)
+    monkeypatch.undo()
+    said = predict(*arguments, "--map-nodata", 9)
+    assert "all rows are finished" in said.stderr
+    with rasterio.open(tmp_path / "map.tif") as raster:
+        assert raster.nodata == 9
+        assert 255 not in raster.read(1)
+
+
+@pytest.mark.parametrize("form", ["indices", "colours", "palette"])
+def test_a_map_is_compared_with_a_label_in_any_form(
+    form: str, predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    predict(models["rgb"], scene, "-o", tmp_path / "map.tif")
+    truth = read(tmp_path / "map.tif").copy()
+    truth[:15] = 255  # without label
+    truth[100:, :] = (truth[100:, :] + 1) % 3  # all wrong
+    label = tmp_path / "label.png"
+    colours = np.array([item.colour for item in CLASSES], np.uint8)
+    if form == "indices":
+        Image.fromarray(truth).save(label)
+    elif form == "colours":
+        Image.fromarray(np.where(truth[..., None] == 255, 9, colours[truth % 3])).save(label)
+    else:  # in an order of its own
+        picture = Image.fromarray(np.where(truth == 255, 0, 3 - truth))
+        picture.putpalette([7, 7, 7, *colours[::-1].ravel().tolist()])
+        picture.save(label)
+    said = predict(models["rgb"], scene, "-o", tmp_path / "map2.tif", "--truth", label, "--json")
+    result = json.loads(said.stdout)[0]["truth"]
+    assert result["metrics"]["pixels"] == 135 * 130
+    assert result["metrics"]["overall_accuracy"] == pytest.approx(85 / 135)
+    assert result["unknown_pixels"] == (0 if form == "indices" else 15 * 130)
+    if form == "colours":
+        assert "1,950 pixels have the colour of no class ((9, 9, 9): 1,950)" in said.stderr
+
+
+def test_a_label_that_cannot_be_compared_is_refused_before_the_work(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    def refusal(label: Path, code: int = 4) -> str:
+        out = tmp_path / "map.tif"
+        said = predict(models["rgb"], scene, "-o", out, "--truth", label, code=code)
+        assert not list(tmp_path.glob("map.tif*"))
+        return str(said.stderr)
+
+    label = tmp_path / "label.png"
+    assert "label.png: cannot be opened as a label" in refusal(label)
+    Image.new("L", (130, 149)).save(label)
+    assert "has 130 x 149 pixels, but the scene" in refusal(label)
+    Image.new("L", (130, 150), 255).save(label)
+    assert "no pixel has a class" in refusal(label)
+    Image.new("RGB", (130, 150), (1, 2, 3)).save(label)
+    message = refusal(label)
+    assert "the colour of no class ((1, 2, 3): 19,500)" in message
+    assert "built-up (255, 0, 0)" in message
+
+
+def test_one_label_is_not_for_many_scenes(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    shutil.copy(scene, tmp_path / "other.tif")
+    said = predict(
+        models["rgb"], scene, tmp_path / "other.tif", "-o", tmp_path / "maps", "--truth", scene,
+        code=2,
+    )  # fmt: skip
+    assert "dnas eval MODEL FOLDER" in said.stderr
+
+
 PLACES = {
     "north up": {"crs": "EPSG:32631", "transform": Affine(10, 0, 5e5, 0, -10, 4e6)},
     "south up": {"crs": "EPSG:4326", "transform": Affine(0.5, 0, -180, 0, 0.5, -60)},
@@ -243,9 +358,12 @@ def test_ground_control_points_and_rpcs_are_kept(
             samp_den_coeff=coefficients, samp_num_coeff=coefficients, samp_off=65, samp_scale=65,
         )  # fmt: skip
     predict(models["rgb"], scene, "-o", tmp_path / "rpc.tif")
-    with without_georeference(), rasterio.open(tmp_path / "rpc.tif") as new:
-        assert new.rpcs.lat_off == 45
-        assert new.rpcs.line_off == 75
+    with (
+        without_georeference(),
+        rasterio.open(tmp_path / "rpc.tif") as new,
+        rasterio.open(scene) as old,
+    ):
+        assert new.rpcs.to_gdal() == old.rpcs.to_gdal()
 
 
 def test_real_landsat_with_an_undeclared_collar(
@@ -470,6 +588,8 @@ def test_missing_libraries_are_named_before_the_work(
         (["--out", "m.tif", "--window", "64", "--overlap", "40"], 2, "between 0 and 32"),
         (["--out", "m.tif", "--device", "tpu"], 2, "--device tpu"),
         (["--out", "m.tif", "--min-area", "nan"], 2, "--min-area"),
+        (["--out", "m.tif", "--map-nodata", "2"], 2, "is the class 'water' in the map"),
+        (["--out", "m.tif", "--map-nodata", "256"], 2, "--map-nodata"),
         (["--out", "m.tif", "--out", "m.tif"], 2, "written twice"),
         ([], 2, "--out"),
     ],

@@ -3,11 +3,10 @@
 import signal
 import time
 from pathlib import Path
-from typing import Any
 
 import pytest
-import torch
-from command_line import done, refused, rows, start
+from command_line import done, refused, start
+from same_bits import assert_same_stage
 
 SIZE = ("--layers", 3, "--width", 4)
 SEARCH = ("--epochs", 4, "--logits-from", 2, "--batch", 2, "--device", "cpu")
@@ -15,51 +14,6 @@ SEARCH = ("--epochs", 4, "--logits-from", 2, "--batch", 2, "--device", "cpu")
 
 def _search(run: Path, tiles: Path) -> tuple[object, ...]:
     return ("search", run, "--stage", 1, "--data", tiles, *SIZE, *SEARCH)
-
-
-def _tensors(value: Any, where: str = "") -> dict[str, Any]:
-    """Flatten a checkpoint to its tensors and numbers, without times."""
-    if isinstance(value, dict):
-        found: dict[str, Any] = {}
-        for key, item in value.items():
-            if key != "seconds":
-                found.update(_tensors(item, f"{where}/{key}"))
-        return found
-    if isinstance(value, list | tuple):
-        return _tensors(dict(enumerate(value)), where)
-    return {where: value}
-
-
-def same_checkpoint(a: Path, b: Path) -> bool:
-    """Return whether two checkpoints hold the same bits."""
-    left = _tensors(torch.load(a, weights_only=True))
-    right = _tensors(torch.load(b, weights_only=True))
-    return left.keys() == right.keys() and all(
-        torch.equal(left[key], right[key])
-        if isinstance(left[key], torch.Tensor)
-        else left[key] == right[key]
-        for key in left
-    )
-
-
-def same_history(a: Path, b: Path) -> bool:
-    """Return whether two histories tell the same, times and memory left out."""
-
-    def told(path: Path) -> list[dict[str, Any]]:
-        return [
-            {key: value for key, value in row.items() if key not in ("seconds", "peak_memory_mb")}
-            for row in rows(path)
-        ]
-
-    return told(a) == told(b)
-
-
-def assert_same_stage(a: Path, b: Path) -> None:
-    """Check that two stage folders ended alike."""
-    assert same_history(a / "history.jsonl", b / "history.jsonl")
-    assert (a / "logits.jsonl").read_bytes() == (b / "logits.jsonl").read_bytes()
-    assert same_checkpoint(a / "last.pt", b / "last.pt")
-    assert same_checkpoint(a / "best.pt", b / "best.pt")
 
 
 @pytest.fixture(scope="module")

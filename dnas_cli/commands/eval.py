@@ -29,6 +29,16 @@ def evaluate(
         bool,
         typer.Option("--cost", help="Measure multiply-accumulates, parameters, memory and time."),
     ] = False,
+    scenes: Annotated[
+        bool,
+        typer.Option("--scenes", help="Score the whole scenes that the split was cut from."),
+    ] = False,
+    source: Annotated[
+        Path | None,
+        typer.Option(
+            metavar="DIR", help="With --scenes: where they are. [default: where they were cut]"
+        ),
+    ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(
@@ -52,10 +62,14 @@ def evaluate(
     same model and data that are there already stand; --references and --cost add to them. For a
     model file they are printed, and written with --out. A model file alone takes --cost, which
     needs no data then.
+
+    With --scenes, and for a folder, scenes are mapped whole as `dnas predict` does and every
+    labelled pixel counts once; a row per scene goes to scenes.csv.
     """
     import json
 
-    if cost and not (data or references or dataset or out) and not target.is_dir():
+    needs_data = data or references or scenes or source or dataset or out
+    if cost and not needs_data and not target.is_dir():
         _print_cost(target, as_json)
         return
 
@@ -63,7 +77,20 @@ def evaluate(
     from dnas_cli.report.evaluation_files import write_evaluation
     from dnas_cli.report.evaluation_table import print_evaluation
 
-    request = Request(target, data, split, references, cost, dataset, out, batch, device, overwrite)
+    request = Request(
+        target,
+        data,
+        split,
+        references,
+        cost,
+        scenes,
+        source,
+        dataset,
+        out,
+        batch,
+        device,
+        overwrite,
+    )
     evaluation, folder = perform(request)
     files = write_evaluation(folder, evaluation) if folder else ()
     if as_json:

@@ -1,13 +1,17 @@
 """`dnas predict`: scenes to maps."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 from dnas_cli.commands.options import AsJson, Device, Overwrite, Quiet, Verbose
 from dnas_cli.errors import DnasError, UsageError
+
+if TYPE_CHECKING:
+    from dnas_cli.scenes.palette import LandClass
 
 
 def predict(
@@ -65,6 +69,14 @@ def predict(
     overlay: Annotated[
         str | None, typer.Option(metavar="PNG", help="Write a preview over the scene.")
     ] = None,
+    truth: Annotated[
+        str | None,
+        typer.Option(metavar="LABEL", help="Compare the map with a label raster of the scene."),
+    ] = None,
+    map_nodata: Annotated[
+        int,
+        typer.Option(metavar="VALUE", min=0, max=255, help="Map value of pixels without data."),
+    ] = 255,
     min_area: Annotated[
         float, typer.Option(metavar="M2", min=0, help="Leave out smaller polygons.")
     ] = 0.0,
@@ -79,13 +91,14 @@ def predict(
 ) -> None:
     """Map scenes of any size with a trained model.
 
-    The map has the scene's size, CRS and transform; pixels without data are 255. Interrupted, the
-    same command goes on. Of many scenes, finished ones are skipped.
+    The map has the scene's size, CRS and transform; pixels without data are 255, or as
+    --map-nodata says. Interrupted, the same command goes on. Of many scenes, finished ones are
+    skipped.
 
     Example: dnas predict run/model.pt scene.tif --out map.tif --out map.gpkg
     """
     from dnas_cli.mapping.mapper import MapSettings, SceneReading, load_mapper
-    from dnas_cli.mapping.outputs import OutputPatterns, plan_outputs
+    from dnas_cli.mapping.outputs import OutputPatterns, check_map_nodata, plan_outputs
     from dnas_cli.mapping.scene_map import map_scene
     from dnas_cli.mapping.scene_maps import map_scenes
     from dnas_cli.mapping.sources import find_scenes, stands_for_many
@@ -93,19 +106,28 @@ def predict(
 
     if tta not in (None, "flips"):
         raise UsageError(f"--tta {tta}: unknown.", "Give --tta flips, or nothing.")
-    patterns = OutputPatterns(
-        tuple(out), probabilities, confidence, overlay, PolygonOptions(min_area, simplify)
-    )
+    polygons = PolygonOptions(min_area, simplify)
+    patterns = OutputPatterns(tuple(out), probabilities, confidence, overlay, polygons, map_nodata)
     settings = MapSettings(window, overlap, batch, flips=tta == "flips")
     reading = SceneReading(_split(bands), _nodata(nodata), scaled)
     found = find_scenes(scenes)
     planned = plan_outputs(found, patterns)
+    many = len(found) > 1 or (patterns.many and stands_for_many(scenes[0]))
+    if many and truth is not None:
+        raise UsageError(
+            "--truth is the label of one scene.",
+            "Map one scene, or score many: dnas eval MODEL FOLDER",
+        )
     mapper = load_mapper(model, device, settings)
-    if len(found) == 1 and not (patterns.many and stands_for_many(scenes[0])):
-        results = [map_scene(mapper, found[0], reading, planned[0], overwrite)]
-    else:
+    classes = mapper.model.facts.classes
+    check_map_nodata(map_nodata, classes)
+    if many:
         results = map_scenes(mapper, found, reading, planned, overwrite)
+    else:
+        results = [map_scene(mapper, found[0], reading, planned[0], overwrite, truth)]
     print(json.dumps(results, indent=2) if as_json else _as_text(results))
+    if truth is not None and not as_json:
+        _print_comparison(results[0]["truth"], classes)
     failed = [result for result in results if result["status"] == "failed"]
     if failed:
         names = "\n".join(f"  {result['error']}" for result in failed)
@@ -113,6 +135,15 @@ def predict(
             f"{len(failed)} of {len(results)} scenes failed:\n{names}",
             "Mend or leave out these; run the same command again for the rest.",
         )
+
+
+def _print_comparison(score: dict[str, Any], classes: Sequence["LandClass"]) -> None:
+    from dnas_cli.metrics import ConfusionMatrix
+    from dnas_cli.report.evaluation_table import print_comparison
+
+    if score["metrics"] is not None:
+        print()
+        print_comparison(score["label"], ConfusionMatrix.from_json(score["confusion"]), classes)
 
 
 def _split(bands: str | None) -> tuple[str, ...]:

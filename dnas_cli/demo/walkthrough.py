@@ -99,7 +99,6 @@ def steps(folder: Path, seed: int, size: DemoSize) -> list[Step]:
     tiles, run = folder / "tiles", folder / "run"
     scene, _ = scene_paths(folder / "held-out", _HELD_OUT)
     quick = ("--preset", "quick", "--seed", str(seed))
-    crop = ("--crop", size.tile_size // 2)  # a quarter of the work per step
 
     def has(path: Path) -> Callable[[], bool]:
         return path.is_file
@@ -116,7 +115,7 @@ def steps(folder: Path, seed: int, size: DemoSize) -> list[Step]:
         result += [
             _step(
                 partial(_is_finished, run, f"stage{stage}"),
-                "search", run, "--stage", stage, *data, *quick, *crop,
+                "search", run, "--stage", stage, *data, *quick,
             ),
             _step(
                 has(run / "coding" / f"{CODINGS[stage]}.json"),

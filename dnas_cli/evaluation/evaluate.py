@@ -5,13 +5,13 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import torch
 
 from dnas_cli import __version__, console
 from dnas_cli.errors import DataError
 from dnas_cli.evaluation.cost import ModelCost, timed_cost
 from dnas_cli.evaluation.references import Reference, evaluate_references
+from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.tiles import evaluate_tiles
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.model_file import Model, ModelFacts
@@ -35,6 +35,7 @@ class Subject:
         fingerprint: Of the tile set; empty for a plain folder.
         split: Split of the tile set; empty for a plain folder.
         items: Number of tiles or scenes.
+        unit: What they are, "tile" or "scene".
     """
 
     model: str
@@ -43,15 +44,21 @@ class Subject:
     fingerprint: str
     split: str
     items: int
+    unit: str = "tile"
 
     def is_same(self, other: "Subject") -> bool:
         """Tell whether another subject is the same, wherever its files are by now."""
-        return (self.model_hash, self.fingerprint, self.split, self.items) == (
-            other.model_hash,
-            other.fingerprint,
-            other.split,
-            other.items,
-        )
+
+        def known(subject: "Subject") -> tuple[object, ...]:
+            return (
+                subject.model_hash,
+                subject.fingerprint,
+                subject.split,
+                subject.items,
+                subject.unit,
+            )
+
+        return known(self) == known(other)
 
 
 @dataclass(frozen=True)
@@ -64,6 +71,7 @@ class Evaluation:
         matrix: The confusion matrix of the network.
         references: Plain references on the same pixels; empty where not asked for.
         cost: What the network costs; None where not asked for.
+        scenes: Per scene, where whole scenes were scored.
     """
 
     subject: Subject
@@ -71,6 +79,7 @@ class Evaluation:
     matrix: ConfusionMatrix
     references: tuple[Reference, ...] = ()
     cost: ModelCost | None = None
+    scenes: tuple[SceneScore, ...] = ()
 
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as plain data."""
@@ -82,18 +91,19 @@ class Evaluation:
             "subject": vars(self.subject),
             "classes": [land_class.to_json() for land_class in self.classes],
             "metrics": self.matrix.metrics().to_json(names),
-            "confusion": _matrix_to_json(self.matrix),
+            "confusion": self.matrix.to_json(),
             "references": [
                 {
                     "name": reference.name,
                     "detail": reference.detail,
                     "selection_iou": reference.selection_iou,
                     "metrics": reference.matrix.metrics().to_json(names),
-                    "confusion": _matrix_to_json(reference.matrix),
+                    "confusion": reference.matrix.to_json(),
                 }
                 for reference in self.references
             ],
             "cost": self.cost.to_json() if self.cost else None,
+            "scenes": [scene.to_json(names) for scene in self.scenes],
         }
 
     @staticmethod
@@ -114,17 +124,18 @@ class Evaluation:
             return Evaluation(
                 subject=Subject(**value["subject"]),
                 classes=tuple(LandClass.from_json(item) for item in value["classes"]),
-                matrix=_matrix_from_json(value["confusion"]),
+                matrix=ConfusionMatrix.from_json(value["confusion"]),
                 references=tuple(
                     Reference(
                         item["name"],
                         item["detail"],
-                        _matrix_from_json(item["confusion"]),
+                        ConfusionMatrix.from_json(item["confusion"]),
                         item["selection_iou"],
                     )
                     for item in value["references"]
                 ),
                 cost=ModelCost.from_json(value["cost"]) if value["cost"] else None,
+                scenes=tuple(SceneScore.from_json(item) for item in value.get("scenes", [])),
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise DataError(f"{name}: is not a valid evaluation ({error!r}).", _REPLACE) from error
@@ -227,17 +238,3 @@ def file_hash(path: Path) -> str:
             return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
     except OSError as error:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
-
-
-def _matrix_to_json(matrix: ConfusionMatrix) -> dict[str, Any]:
-    return {"counts": matrix.counts.tolist(), "unpredicted": matrix.unpredicted.tolist()}
-
-
-def _matrix_from_json(value: dict[str, Any]) -> ConfusionMatrix:
-    matrix = ConfusionMatrix(len(value["unpredicted"]))
-    counts = np.array(value["counts"], np.int64)
-    if counts.shape != matrix.counts.shape:
-        raise ValueError("the confusion matrix is not square")
-    matrix.counts += counts
-    matrix.unpredicted += np.array(value["unpredicted"], np.int64)
-    return matrix

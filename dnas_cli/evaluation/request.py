@@ -1,26 +1,29 @@
 """From what a user asks for to figures: which model, which data, where the figures go."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
 
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.evaluation.cost import timed_cost
+from dnas_cli.evaluation.cut_scenes import open_cut_scenes
 from dnas_cli.evaluation.evaluate import (
     Evaluation,
     Subject,
+    band_positions,
     evaluate_on_tiles,
     file_hash,
 )
-from dnas_cli.evaluation.folder import evaluate_folder, open_folder
+from dnas_cli.evaluation.folder import open_folder
+from dnas_cli.evaluation.scenes import evaluate_scenes
 from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
 from dnas_cli.files import refuse_existing
 from dnas_cli.mapping.mapper import Mapper, MapSettings
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.run.directory import Run, open_run
-from dnas_cli.tiles.tile_set import open_tile_set
+from dnas_cli.tiles.tile_set import TileSet, open_tile_set
 
 
 @dataclass(frozen=True)
@@ -33,6 +36,9 @@ class Request:
         split: Split of a tile set.
         references: Score plain references, too.
         cost: Measure the cost, too.
+        scenes: Map and score the whole scenes that the split was cut from, instead of its tiles;
+            a plain folder is scored so anyway.
+        source: Where these scenes are, if not where they were cut.
         dataset: What a plain folder holds.
         out: Where the figures go; for a run on its own tile set its `eval` folder when missing.
         batch: Tiles or windows per forward pass.
@@ -45,6 +51,8 @@ class Request:
     split: str = "test"
     references: bool = False
     cost: bool = False
+    scenes: bool = False
+    source: Path | None = None
     dataset: str | None = None
     out: Path | None = None
     batch: int = 4
@@ -109,19 +117,7 @@ def _on_tiles(
     folder: Path | None,
     device: torch.device,
 ) -> Evaluation:
-    if request.dataset is not None:
-        raise UsageError(
-            "--dataset says what a plain folder holds; a tile set knows that itself.",
-            "Leave it out.",
-        )
-    tiles = open_tile_set(data)
-    if run is not None and request.data is None:
-        expected = run.manifest.tile_set.fingerprint
-        if tiles.fingerprint != expected:
-            raise DataError(
-                f"{data}: is not the tile set that {run.root} was trained on; it was changed.",
-                f"To evaluate on it all the same: dnas eval {run.root} {data}",
-            )
+    tiles = _tile_set(request, run, data)
     subject = Subject(
         model=str(model_path),
         model_hash=file_hash(model_path),
@@ -130,10 +126,57 @@ def _on_tiles(
         split=request.split,
         items=len(tiles.split(request.split)),
     )
+    if request.scenes:
+        return _on_split_scenes(request, model, subject, tiles, folder, device)
     stored = stored_evaluation(folder, subject, request.overwrite) if folder else None
     return evaluate_on_tiles(
         model, subject, tiles, device, request.batch, stored, request.references, request.cost
     )
+
+
+def _tile_set(request: Request, run: Run | None, data: Path) -> TileSet:
+    if request.dataset is not None:
+        raise UsageError(
+            "--dataset says what a plain folder holds; a tile set knows that itself.",
+            "Leave it out.",
+        )
+    if request.source is not None and not request.scenes:
+        raise UsageError("--source says where whole scenes are.", "Give --scenes, too.")
+    tiles = open_tile_set(data)
+    if run is not None and request.data is None:
+        expected = run.manifest.tile_set.fingerprint
+        if tiles.fingerprint != expected:
+            raise DataError(
+                f"{data}: is not the tile set that {run.root} was trained on; it was changed.",
+                f"To evaluate on it all the same: dnas eval {run.root} {data}",
+            )
+    return tiles
+
+
+def _on_split_scenes(
+    request: Request,
+    model: Model,
+    of_tiles: Subject,
+    tiles: TileSet,
+    folder: Path | None,
+    device: torch.device,
+) -> Evaluation:
+    if request.references:
+        raise UsageError(
+            "--references are scored on tiles, which is other pixels than --scenes.",
+            "Leave one of them out.",
+        )
+    band_positions(model.facts, tiles, of_tiles.model)  # model and data fit together
+    scenes = open_cut_scenes(tiles, request.split, request.source)
+    subject = replace(of_tiles, items=len(scenes.pairs), unit="scene")
+    stored = stored_evaluation(folder, subject, request.overwrite) if folder else None
+    if stored is None:
+        mapper = _mapper(request, model, subject.model_hash, device)
+        matrix, scores = evaluate_scenes(mapper, scenes, strict=True)
+        stored = Evaluation(subject, tiles.classes, matrix, scenes=scores)
+    if request.cost and stored.cost is None:
+        stored = replace(stored, cost=timed_cost(model, device))
+    return stored
 
 
 def _on_folder(
@@ -149,14 +192,23 @@ def _on_folder(
             "--references learn from a training split, which a plain folder does not have.",
             "Cut the folder with `dnas tile`, and evaluate on the tile set.",
         )
-    labelled = open_folder(data, request.dataset, model.facts, str(model_path))
+    if request.source is not None:
+        raise UsageError(
+            "--source says where the scenes of a tile set are; a plain folder holds them itself.",
+            "Leave it out.",
+        )
+    scenes = open_folder(data, request.dataset, model.facts, str(model_path))
     model_hash = file_hash(model_path)
     if folder is not None:
         # A plain folder has no fingerprint: figures that are there may be of other images.
-        for path in evaluation_files(folder, ""):
+        for path in evaluation_files(folder, "", "scene").all:
             refuse_existing(path, request.overwrite)
-    mapper = Mapper(model, model_hash, device, MapSettings(batch=request.batch))
-    matrix, scored = evaluate_folder(mapper, labelled)
-    subject = Subject(str(model_path), model_hash, str(data), "", "", scored)
+    mapper = _mapper(request, model, model_hash, device)
+    matrix, scores = evaluate_scenes(mapper, scenes, strict=False)
+    subject = Subject(str(model_path), model_hash, str(data), "", "", len(scores), "scene")
     cost = timed_cost(model, device) if request.cost else None
-    return Evaluation(subject, model.facts.classes, matrix, cost=cost)
+    return Evaluation(subject, model.facts.classes, matrix, cost=cost, scenes=scores)
+
+
+def _mapper(request: Request, model: Model, model_hash: str, device: torch.device) -> Mapper:
+    return Mapper(model, model_hash, device, MapSettings(batch=request.batch))

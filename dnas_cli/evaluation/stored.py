@@ -1,5 +1,6 @@
 """The figures that an earlier evaluation left behind."""
 
+from dataclasses import dataclass
 from pathlib import Path
 
 from dnas_cli.errors import RunStateError
@@ -7,17 +8,43 @@ from dnas_cli.evaluation.evaluate import Evaluation, Subject
 from dnas_cli.files import read_json, refuse_existing
 
 
-def evaluation_files(folder: Path, split: str) -> tuple[Path, Path, Path]:
-    """Return the JSON, CSV and PNG of a split.
+@dataclass(frozen=True)
+class EvaluationFiles:
+    """The files of an evaluation.
 
-    The plain names `confusion.csv` and `confusion.png` are those of the test split, or of a plain
-    folder, which has no split; others are called `confusion-val.csv`.
+    Attributes:
+        figures: All of it as JSON; written first.
+        confusion: The confusion matrix as CSV.
+        picture: The confusion matrix as PNG.
+        scenes: A row per scene as CSV, where whole scenes were scored.
     """
-    suffix = "" if split in ("", "test") else f"-{split}"
-    return (
-        folder / f"{split or 'folder'}.json",
-        folder / f"confusion{suffix}.csv",
-        folder / f"confusion{suffix}.png",
+
+    figures: Path
+    confusion: Path
+    picture: Path
+    scenes: Path | None = None
+
+    @property
+    def all(self) -> tuple[Path, ...]:
+        """All of them, `figures` first."""
+        paths = (self.figures, self.confusion, self.picture, self.scenes)
+        return tuple(path for path in paths if path is not None)
+
+
+def evaluation_files(folder: Path, split: str, unit: str) -> EvaluationFiles:
+    """Return the files of a split, by tiles or by scenes, or of a plain folder, which has none.
+
+    `confusion.csv` and `scenes.csv` are those of the test split or of a folder; others are called
+    `confusion-val.csv`. Tiles and scenes of one split do not replace each other: those of scenes
+    are `test-scenes.json` and `confusion-scenes.csv`.
+    """
+    of_split = "" if split in ("", "test") else f"-{split}"
+    of_scenes = "-scenes" if split and unit == "scene" else ""
+    return EvaluationFiles(
+        folder / f"{split or 'folder'}{of_scenes}.json",
+        folder / f"confusion{of_split}{of_scenes}.csv",
+        folder / f"confusion{of_split}{of_scenes}.png",
+        folder / f"scenes{of_split}.csv" if unit == "scene" else None,
     )
 
 
@@ -28,12 +55,13 @@ def stored_evaluation(folder: Path, subject: Subject, overwrite: bool) -> Evalua
         RunStateError: There are figures of another model or other data.
         DataError: The file there is no evaluation.
     """
-    path, *pictures = evaluation_files(folder, subject.split)
+    files = evaluation_files(folder, subject.split, subject.unit)
+    path = files.figures
     if overwrite:
         return None
     if not path.exists():  # it is written first: the others would be someone else's
-        for picture in pictures:
-            refuse_existing(picture, overwrite)
+        for other in files.all:
+            refuse_existing(other, overwrite)
         return None
     stored = Evaluation.from_json(read_json(path), str(path))
     if not stored.subject.is_same(subject):

@@ -2,11 +2,13 @@
 
 import hashlib
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from dnas_cli.errors import UsageError
+from dnas_cli.mapping.memory import process_bytes
 from dnas_cli.mapping.stream import Reader
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.model.model_file import Model, load_model
@@ -91,6 +93,11 @@ class Mapper:
             batch,
             self.settings.flips,
         )
+
+    @cached_property
+    def process_bytes(self) -> int:
+        """The memory of the program with the network, after one forward pass."""
+        return process_bytes(self.reader, len(self.model.facts.bands), self.grid)
 
 
 def load_mapper(path: Path, device: str, settings: MapSettings) -> Mapper:

@@ -31,14 +31,24 @@ class MemoryEstimate:
         return self.process + self.rows + self.windows + GDAL_CACHE
 
 
+def process_bytes(reader: Reader, bands: int, grid: WindowGrid) -> int:
+    """Let a network claim the memory it needs by one forward pass, and return the peak."""
+    probabilities(reader, np.zeros((reader.batch, bands, grid.window, grid.window), np.float32))
+    return _peak_so_far()
+
+
 def estimate_memory(
-    width: int, bands: int, dtype: str, reader: Reader, grid: WindowGrid, with_shares: bool
+    process: int,
+    width: int,
+    bands: int,
+    dtype: str,
+    reader: Reader,
+    grid: WindowGrid,
+    with_shares: bool,
 ) -> MemoryEstimate:
     """Estimate the peak for a scene of `width` pixels, of any height."""
-    # Let the network claim the memory it needs, so that it can be measured.
-    probabilities(reader, np.zeros((reader.batch, bands, grid.window, grid.window), np.float32))
     return MemoryEstimate(
-        process=_peak_so_far(),
+        process=process,
         rows=row_bytes(width, bands, dtype, reader.classes, grid, with_shares),
         windows=window_bytes(bands, reader, grid),
     )
@@ -49,13 +59,14 @@ def row_bytes(
 ) -> int:
     """Return the bytes of all buffers that are as wide as the scene.
 
-    One row of windows of the scene with two masks, the probabilities of the rows that it shares
-    with the next (float32), and its finished rows. For example 30,000 pixels of 4 bands in 8 bits,
-    5 classes, windows of 512, overlap 128: 92 + 77 + 23 MB.
+    Two rows of windows of the scene with two masks each (one is read ahead), the probabilities of
+    the rows that two share (float32), and twice the finished rows (some are being written). For
+    example 30,000 pixels of 4 bands in 8 bits, 5 classes, windows of 512, overlap 128: 184 + 77 +
+    46 MB.
     """
-    scene = grid.window * width * (bands * np.dtype(dtype).itemsize + 2)
+    scene = 2 * grid.window * width * (bands * np.dtype(dtype).itemsize + 2)
     shared = classes * grid.overlap * width * 4
-    finished = grid.stride * width * (2 + (classes if with_shares else 0))
+    finished = 2 * grid.stride * width * (2 + (classes if with_shares else 0))
     return scene + shared + finished
 
 

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dnas_cli.errors import UsageError
+from dnas_cli.scenes.palette import IGNORE, LandClass
 from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.polygons import PolygonOptions
 
@@ -24,6 +25,7 @@ class Outputs:
         confidence: GeoTIFF of the probability of the chosen class.
         overlay: PNG of the map over the scene.
         polygons: What is left out of polygons or simplified.
+        nodata: The value of map pixels without data.
     """
 
     maps: tuple[Path, ...]
@@ -31,6 +33,7 @@ class Outputs:
     confidence: Path | None = None
     overlay: Path | None = None
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
+    nodata: int = IGNORE
 
     @property
     def files(self) -> tuple[Path, ...]:
@@ -43,7 +46,8 @@ class Outputs:
 class OutputPatterns:
     """What the user wrote: files, folders, or patterns with `{name}` for the scene's name.
 
-    A folder (it exists, ends with `/`, or has no suffix) gets one GeoTIFF per scene.
+    A folder (it exists, ends with `/`, or has no suffix) gets one GeoTIFF per scene. `nodata` is
+    the value of map pixels without data.
     """
 
     maps: tuple[str, ...]
@@ -51,6 +55,7 @@ class OutputPatterns:
     confidence: str | None = None
     overlay: str | None = None
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
+    nodata: int = IGNORE
 
     def __post_init__(self) -> None:
         if not self.maps:
@@ -97,6 +102,20 @@ class OutputPatterns:
             confidence=path(self.confidence, "_confidence.tif"),
             overlay=path(self.overlay, "_overlay.png"),
             polygons=self.polygons,
+            nodata=self.nodata,
+        )
+
+
+def check_map_nodata(nodata: int, classes: Sequence[LandClass]) -> None:
+    """Refuse a value for "no data" that is a class.
+
+    Raises:
+        UsageError: It is.
+    """
+    if nodata < len(classes):
+        raise UsageError(
+            f"--map-nodata {nodata}: is the class {classes[nodata].name!r} in the map.",
+            f"Give a value from {len(classes)} to {IGNORE}.",
         )
 
 

@@ -19,7 +19,7 @@ import numpy.typing as npt
 
 from dnas_cli.errors import DataError, DnasError, RunStateError
 from dnas_cli.files import read_json, write_json
-from dnas_cli.mapping.stream import MapRows
+from dnas_cli.mapping.blending import MapRows
 from dnas_cli.scenes.writers import Rows
 
 

@@ -19,6 +19,8 @@ from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.part_file import PartFile, open_part
 from dnas_cli.mapping.product import alpha_holds_data, doubts_about, zero_share
 from dnas_cli.mapping.stream import stream_map
+from dnas_cli.mapping.threads import written_behind
+from dnas_cli.mapping.truth import check_truth, compare
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
 from dnas_cli.scenes.georeference import pixel_area
 from dnas_cli.scenes.palette import IGNORE, LandClass
@@ -29,7 +31,12 @@ _COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likel
 
 
 def map_scene(
-    mapper: Mapper, path: str, reading: SceneReading, outputs: Outputs, overwrite: bool = False
+    mapper: Mapper,
+    path: str,
+    reading: SceneReading,
+    outputs: Outputs,
+    overwrite: bool = False,
+    truth: str | None = None,
 ) -> dict[str, Any]:
     """Map one scene and write its outputs.
 
@@ -41,9 +48,11 @@ def map_scene(
         reading: How it is read.
         outputs: What is written.
         overwrite: Replace outputs that exist.
+        truth: A label raster of the scene to compare the map with.
 
     Returns:
-        Plain data: outputs, size, pixels per class, warnings, seconds.
+        Plain data: outputs, size, pixels per class, warnings, seconds, and how the map compares
+        with the labels if there are any.
 
     Raises:
         DataError: The scene is damaged or does not fit the model.
@@ -55,6 +64,7 @@ def map_scene(
     check_outputs(outputs)
     with block_cache(GDAL_CACHE), _open(mapper, path, reading, warnings) as scene:
         check_outputs(outputs, path, scene.georeference)
+        labels = truth and check_truth(truth, scene, mapper.model.facts.classes)
         key = _key(mapper, scene, reading)
         classes = len(mapper.model.facts.classes) if outputs.probabilities else 0
         target = outputs.files[0]
@@ -63,16 +73,19 @@ def map_scene(
         ) as part:
             _refuse(outputs, overwrite, part)
             resumed = part.rows
-            _predict(mapper, scene, part, bool(classes))
+            speed = _predict(mapper, scene, part, bool(classes))
             polygons = write_outputs(
                 part, outputs, mapper.model.facts.classes, scene, _tags(mapper)
             )
             counts = _count(part.classes())
+            score = compare(labels, part.classes()) if labels else None
             part.discard()
         return _report(mapper, scene, outputs, counts) | {
             "polygons": polygons,
+            "truth": score,
             "resumed_from_row": resumed,
             "warnings": warnings,
+            "megapixels_per_second": speed,
             "seconds": round(time.monotonic() - began, 3),
         }
 
@@ -161,14 +174,26 @@ def _key(mapper: Mapper, scene: Scene, reading: SceneReading) -> dict[str, Any]:
     }
 
 
-def _predict(mapper: Mapper, scene: Scene, part: PartFile, with_probabilities: bool) -> None:
-    """Bring the part file to the last row of the scene."""
+def _predict(
+    mapper: Mapper, scene: Scene, part: PartFile, with_probabilities: bool
+) -> float | None:
+    """Bring the part file to the last row of the scene.
+
+    Returns:
+        Megapixels of the scene per second; nothing where all rows were finished before.
+    """
     if part.rows == scene.height:
         logger.info("%s: all rows are finished; writing the outputs", scene.path)
-        return
+        return None
     reader, grid = mapper.reader, mapper.grid
     estimate = estimate_memory(
-        scene.width, len(scene.bands), scene.stored_dtype, reader, grid, with_probabilities
+        mapper.process_bytes,
+        scene.width,
+        len(scene.bands),
+        scene.stored_dtype,
+        reader,
+        grid,
+        with_probabilities,
     )
     logger.info(
         "%s: %d x %d pixels, windows of %d, overlap %d, on %s; about %s of memory",
@@ -190,13 +215,17 @@ def _predict(mapper: Mapper, scene: Scene, part: PartFile, with_probabilities: b
         logger.info("%s: going on from row %d of %d", scene.path, part.rows, scene.height)
     rows, columns = grid.spans(scene.height), grid.spans(scene.width)
     left = sum(1 for span in rows if span.start + grid.window > part.rows) * len(columns)
+    began, known = time.monotonic(), part.rows
     try:
-        with progress(f"map {Path(scene.path).name}", left, "window") as advance:
+        with (
+            progress(f"map {Path(scene.path).name}", left, "window") as advance,
+            written_behind(part.append) as write,
+        ):
             finished = stream_map(
-                scene, reader, grid, part.rows, with_probabilities, window_done=advance
+                scene, reader, grid, known, with_probabilities, window_done=advance
             )
             for map_rows in finished:
-                part.append(map_rows)
+                write(map_rows)
     except KeyboardInterrupt as error:
         raise Interrupted(
             f"{scene.path}: interrupted; {part.rows} of {scene.height} rows are finished.",
@@ -207,6 +236,16 @@ def _predict(mapper: Mapper, scene: Scene, part: PartFile, with_probabilities: b
         if part.rows == 0 or Path(scene.path).exists():
             part.discard()
         raise
+    seconds = time.monotonic() - began
+    megapixels = (scene.height - known) * scene.width / 1e6
+    logger.info(
+        "%s: %.2f megapixels in %.1f s, %.2f megapixels/s",
+        scene.path,
+        megapixels,
+        seconds,
+        megapixels / seconds,
+    )
+    return round(megapixels / seconds, 4)
 
 
 def _tags(mapper: Mapper) -> dict[str, str]:
@@ -248,6 +287,7 @@ def _report(
         "bands": list(scene.bands),
         "nodata": None if nodata is None or math.isnan(nodata) else nodata,
         "pixels_without_data": int(counts[IGNORE]),
+        "map_nodata": outputs.nodata,
         "classes": [share(*item) for item in enumerate(mapper.model.facts.classes)],
         "window": grid.window,
         "overlap": grid.overlap,

@@ -96,6 +96,11 @@ class WindowGrid:
         return weights
 
 
+def finished_ends(spans: tuple[Span, ...], length: int) -> list[int]:
+    """Return up to which pixel a side of `length` pixels is finished after each of its windows."""
+    return [min(max(span.start, 0), length) for span in spans[1:]] + [length]
+
+
 def reflected(start: int, count: int, length: int) -> npt.NDArray[np.intp]:
     """Return the pixels of a scene that `count` positions from `start` on show.
 

@@ -52,7 +52,7 @@ def write_outputs(
         The number of polygons per polygon file.
     """
     draft = part.folder / "map.tif"
-    write_draft(draft, part.classes(), classes, scene.georeference, tags)
+    write_draft(draft, part.classes(), classes, scene.georeference, tags, outputs.nodata)
     polygons = {}
     for path in outputs.maps:
         logger.debug("writing %s", path)

@@ -4,16 +4,14 @@ It is a dictionary of tensors and plain data, read with `torch.load(weights_only
 model from anywhere cannot run code.
 """
 
-import pickle
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from dnas_cli.errors import DataError
-from dnas_cli.files import atomic_path
+from dnas_cli.errors import DataError, brief
+from dnas_cli.model.tensor_file import load_tensors, save_tensors
 from dnas_cli.nets.network import Network, NetworkShape, build_derived
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import LandClass
@@ -21,6 +19,7 @@ from dnas_cli.space.coding import ArchitectureCoding
 
 SCHEMA = "dnas/model"
 VERSION = 1
+MAX_TILE = 16384  # pixels, as tile sets have it
 
 
 @dataclass(frozen=True)
@@ -65,8 +64,12 @@ class ModelFacts:
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> "ModelFacts":
-        """Build the facts from plain data."""
-        nodata = value["nodata"]
+        """Build the facts from plain data; ValueError, KeyError or TypeError if it is none."""
+        nodata, tile_size = value["nodata"], int(value["tile_size"])
+        if not 0 < tile_size <= MAX_TILE:
+            raise ValueError(f"tiles of {tile_size} px")
+        if not all(str(band).isprintable() for band in value["bands"]):
+            raise ValueError("a band has an unprintable name")
         return ModelFacts(
             classes=tuple(LandClass.from_json(item) for item in value["classes"]),
             bands=tuple(str(band) for band in value["bands"]),
@@ -74,7 +77,7 @@ class ModelFacts:
             nodata=None if nodata is None else float(nodata),
             normalisation=Normalisation.from_json(value["normalisation"]),
             statistics=dict(value["statistics"]),
-            tile_size=int(value["tile_size"]),
+            tile_size=tile_size,
             width=int(value["width"]),
             provenance=dict(value["provenance"]),
         )
@@ -103,8 +106,7 @@ def save_model(path: Path, model: Model) -> None:
         "facts": model.facts.to_json(),
         "state": {key: tensor.cpu() for key, tensor in model.network.state_dict().items()},
     }
-    with atomic_path(path) as temporary:
-        torch.save(content, temporary)
+    save_tensors(path, content)
 
 
 def load_model(path: Path, device: torch.device) -> Model:
@@ -113,7 +115,7 @@ def load_model(path: Path, device: torch.device) -> Model:
     Raises:
         DataError: The file is missing, damaged, or not a model file.
     """
-    content = load_plain(path)
+    content = load_tensors(path)
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise DataError(f"{path}: is not a dnas model.", "Models are written by `dnas retrain`.")
     if content.get("version") != VERSION:
@@ -124,30 +126,29 @@ def load_model(path: Path, device: torch.device) -> Model:
     try:
         architecture = ArchitectureCoding.from_document(content["architecture"], str(path))
         facts = ModelFacts.from_json(content["facts"])
-        network = build_derived(architecture, facts.shape)
-        network.load_state_dict(content["state"])
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
-        raise DataError(f"{path}: is not a valid model ({error}).") from error
+        network = _network(architecture, facts, content["state"], path.stat().st_size)
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise DataError(f"{path}: is not a valid model ({brief(error)}).") from error
     return Model(network.to(device).eval(), architecture, facts)
 
 
-def load_plain(path: Path) -> Any:
-    """Read a file of tensors and plain data written by torch, running no code of it.
+def _network(
+    architecture: ArchitectureCoding, facts: ModelFacts, state: dict[str, Any], size: int
+) -> Network:
+    """Build the network around the tensors of a file of `size` bytes, and around no others.
 
-    Raises:
-        DataError: The file is missing, damaged, or wants to run code.
+    It is built without memory first: a file may describe a network that no memory could hold.
     """
-    try:
-        return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file.") from error
-    except IsADirectoryError as error:
-        raise DataError(f"{path}: is a folder, not a file.") from error
-    except pickle.UnpicklingError as error:
-        raise DataError(
-            f"{path}: is not a file of tensors and plain data, or asks to run code; refused."
-        ) from error
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, zipfile.BadZipFile) as error:
-        raise DataError(
-            f"{path}: is damaged or not a checkpoint ({type(error).__name__})."
-        ) from error
+    if len(state) < len(architecture.graph.edges):
+        raise ValueError("it has fewer tensors than its architecture has cells")
+    with torch.device("meta"):
+        network = build_derived(architecture, facts.shape)
+    wanted = network.state_dict()
+    if sum(item.numel() * item.element_size() for item in wanted.values()) > size:
+        raise ValueError("it is smaller than the network that it describes")
+    for key, item in wanted.items():
+        found = state[key]
+        if found.dtype != item.dtype or found.layout != item.layout:
+            raise ValueError(f"{key} holds {found.dtype} values")
+    network.load_state_dict(state, assign=True)
+    return network

@@ -1,19 +1,54 @@
-"""The files of an evaluation: figures as JSON, the confusion matrix as table and picture."""
+"""The files of an evaluation: figures as JSON; confusion matrix and scenes as tables."""
 
+import csv
+import io
+from collections.abc import Sequence
 from pathlib import Path
 
 from dnas_cli.evaluation.evaluate import Evaluation
+from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.stored import evaluation_files
-from dnas_cli.files import write_json
+from dnas_cli.files import write_json, write_text
 from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
+from dnas_cli.scenes.palette import LandClass
+
+_COLUMNS = (
+    "overall_accuracy", "mean_class_accuracy", "mean_iou", "frequency_weighted_iou", "kappa",
+)  # fmt: skip
 
 
-def write_evaluation(folder: Path, evaluation: Evaluation) -> tuple[Path, Path, Path]:
-    """Write the figures, the table and the picture, and return their paths."""
-    json_path, csv_path, png_path = evaluation_files(folder, evaluation.subject.split)
+def write_evaluation(folder: Path, evaluation: Evaluation) -> tuple[Path, ...]:
+    """Write the figures, the tables and the picture, and return their paths."""
     subject = evaluation.subject
+    files = evaluation_files(folder, subject.split, subject.unit)
     where = f"{Path(subject.data).name}, {subject.split} split" if subject.split else subject.data
-    write_json(json_path, evaluation.to_json())
-    write_confusion_csv(csv_path, evaluation.matrix, evaluation.classes)
-    write_confusion_png(png_path, evaluation.matrix, evaluation.classes, where)
-    return json_path, csv_path, png_path
+    where += ", whole scenes" if subject.split and subject.unit == "scene" else ""
+    write_json(files.figures, evaluation.to_json())
+    write_confusion_csv(files.confusion, evaluation.matrix, evaluation.classes)
+    write_confusion_png(files.picture, evaluation.matrix, evaluation.classes, where)
+    if files.scenes is not None:
+        write_scenes_csv(files.scenes, evaluation.scenes, evaluation.classes)
+    return files.all
+
+
+def write_scenes_csv(
+    path: Path, scenes: Sequence[SceneScore], classes: Sequence[LandClass]
+) -> None:
+    """Write a row per scene: size, labelled pixels, the figures, the IoU of each class.
+
+    A cell is empty where a figure is undefined: the class occurs in neither labels nor map, or
+    the scene has no labelled pixel.
+    """
+    text = io.StringIO()
+    table = csv.writer(text, lineterminator="\n")
+    head = ["scene", "image", "label", "width", "height", "labelled_pixels", *_COLUMNS]
+    table.writerow([*head, *(f"iou {item.name}" for item in classes)])
+    for scene in scenes:
+        row = [scene.name, scene.image, scene.label, scene.width, scene.height]
+        figures: list[float | None] = [None] * (len(_COLUMNS) + len(classes))
+        if scene.matrix.pixels:
+            metrics = scene.matrix.metrics()
+            figures = [*(getattr(metrics, name) for name in _COLUMNS), *metrics.iou]
+        numbers = ["" if value is None else f"{value:.6f}" for value in figures]
+        table.writerow([*row, scene.matrix.pixels, *numbers])
+    write_text(path, text.getvalue())

@@ -10,10 +10,13 @@ from rich.table import Table
 from rich.text import Text
 
 from dnas_cli.evaluation.evaluate import Evaluation
-from dnas_cli.metrics import Metrics
+from dnas_cli.evaluation.scenes import SceneScore
+from dnas_cli.metrics import ConfusionMatrix, Metrics
 from dnas_cli.report.cost_table import cost_table
+from dnas_cli.scenes.palette import LandClass
 
 _WIDTH = 110  # columns where there is no terminal to ask
+_MOST_SCENES = 20
 _SUMMARY = (
     ("overall accuracy", "overall_accuracy"),
     ("mean class accuracy", "mean_class_accuracy"),
@@ -24,19 +27,37 @@ _SUMMARY = (
 
 
 def print_evaluation(evaluation: Evaluation) -> None:
-    """Print the figures to standard output: summary, classes, cost."""
+    """Print the figures to standard output: summary, classes, scenes, cost."""
+    metrics = evaluation.matrix.metrics()
+    references = [(item.name, item.matrix.metrics()) for item in evaluation.references]
+    head = _head(evaluation, metrics)
+    tables = [
+        _summary(metrics, references),
+        _classes(evaluation.matrix, evaluation.classes, metrics, references),
+    ]
+    if len(evaluation.scenes) > 1:
+        tables.append(_scenes(evaluation.scenes))
+    if evaluation.cost:
+        tables.append(cost_table(evaluation.cost))
+    _print(head, tables)
+
+
+def print_comparison(label: str, matrix: ConfusionMatrix, classes: Sequence[LandClass]) -> None:
+    """Print how a map compares with a label to standard output: summary and classes."""
+    metrics = matrix.metrics()
+    _print(
+        [f"against {label} ({metrics.pixels:,} labelled pixels)"],
+        [_summary(metrics, []), _classes(matrix, classes, metrics, [])],
+    )
+
+
+def _print(head: Sequence[str], tables: Sequence[Table]) -> None:
     console = Console(
         file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _WIDTH
     )
-    metrics = evaluation.matrix.metrics()
-    references = [(item.name, item.matrix.metrics()) for item in evaluation.references]
-    for line in _head(evaluation, metrics):
+    for line in head:
         console.print(line, markup=False, soft_wrap=True)
-    for table in (
-        _summary(metrics, references),
-        _classes(evaluation, metrics, references),
-        *([cost_table(evaluation.cost)] if evaluation.cost else []),
-    ):
+    for table in tables:
         console.print()
         console.print(table)
 
@@ -46,8 +67,7 @@ def _head(evaluation: Evaluation, metrics: Metrics) -> list[str]:
     subject = evaluation.subject
     near = os.path.relpath(subject.data)
     data = near if len(near) < len(subject.data) else subject.data
-    kind = "tile" if subject.split else "image"
-    items = f"{subject.items} {kind}{'' if subject.items == 1 else 's'}"
+    items = f"{subject.items} {subject.unit}{'' if subject.items == 1 else 's'}"
     if subject.split:
         items = f"{subject.split} split, {items}"
     return [
@@ -67,16 +87,35 @@ def _summary(metrics: Metrics, references: Sequence[tuple[str, Metrics]]) -> Tab
     return table
 
 
+def _scenes(scenes: Sequence[SceneScore]) -> Table:
+    """List the scenes, the worst first; where they are many, only the worst."""
+    scored = [(scene, scene.matrix.metrics()) for scene in scenes if scene.matrix.pixels]
+    scored.sort(key=lambda item: item[1].mean_iou)
+    shown = scored[:_MOST_SCENES]
+    first = "scene" if len(shown) == len(scenes) else f"scene, {len(shown)} of {len(scenes)}"
+    table = _table(first)
+    for name in ("labelled pixels", "overall accuracy", "mIoU", "kappa"):
+        table.add_column(name, justify="right")
+    for scene, metrics in shown:
+        figures = (metrics.overall_accuracy, metrics.mean_iou, metrics.kappa)
+        numbers = (_number(value) for value in figures)
+        table.add_row(Text(scene.name), f"{metrics.pixels:,}", *numbers)
+    return table
+
+
 def _classes(
-    evaluation: Evaluation, metrics: Metrics, references: Sequence[tuple[str, Metrics]]
+    matrix: ConfusionMatrix,
+    classes: Sequence[LandClass],
+    metrics: Metrics,
+    references: Sequence[tuple[str, Metrics]],
 ) -> Table:
     table = _table("class")
     for name in ("share", "IoU", "F1", "precision", "recall"):
         table.add_column(name, justify="right")
     for name, _ in references:
         table.add_column(f"IoU, {name}", justify="right")
-    labelled = evaluation.matrix.counts.sum(axis=1) + evaluation.matrix.unpredicted
-    for index, land_class in enumerate(evaluation.classes):
+    labelled = matrix.counts.sum(axis=1) + matrix.unpredicted
+    for index, land_class in enumerate(classes):
         table.add_row(
             Text(land_class.name),  # as it is: brackets are no markup here
             f"{100 * labelled[index] / metrics.pixels:.1f} %",

@@ -2,11 +2,14 @@
 
 import os
 import shutil
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
-from dnas_cli.errors import RunStateError
-from dnas_cli.run.directory import CODINGS, Run, create_run, link_path, now
+from dnas_cli.console import logger
+from dnas_cli.errors import DnasError, RunStateError
+from dnas_cli.files import atomic_path, make_folder
+from dnas_cli.run.directory import CODINGS, Run, create_run, is_run, link_path, now, open_run
 from dnas_cli.run.manifest import Lineage
 
 _IMMUTABLE = {".pt"}  # replaced whole, never written in place: safe to share as hard links
@@ -14,6 +17,9 @@ _IMMUTABLE = {".pt"}  # replaced whole, never written in place: safe to share as
 
 def branch(parent: Run, target: Path, searched: int, decoded: int) -> Run:
     """Copy finished stages of a run into a new one, with recorded lineage.
+
+    The child appears whole or not at all. One that was made from the same stages of the same parent
+    before is taken as it is by now, so that an interrupted command goes on when it is repeated.
 
     Args:
         parent: Stays as it is.
@@ -24,6 +30,31 @@ def branch(parent: Run, target: Path, searched: int, decoded: int) -> Run:
     Raises:
         RunStateError: `target` exists, or one of those stages is not finished.
     """
+    _check_finished(parent, searched)
+    name = CODINGS[decoded] if decoded == searched and decoded else f"search of stage {searched}"
+    lineage = Lineage(link_path(target, parent.root), name if searched else "nothing", now())
+    if is_run(target) and _is_that_branch(open_run(target), lineage):
+        logger.info("%s: is that branch of %s already; going on in it.", target, parent.root)
+        return open_run(target)
+    if target.exists() and (not target.is_dir() or any(target.iterdir())):
+        raise RunStateError(f"{target}: exists already.", "Name another run directory.")
+    make_folder(target.parent)
+    try:
+        draft = Path(tempfile.mkdtemp(prefix=f".{target.name[:50]}.", dir=target.parent))
+    except OSError as error:
+        raise DnasError(f"{target}: cannot be written ({error.strerror}).") from error
+    try:
+        draft.chmod(0o755)
+        _take_over(parent, draft, lineage, searched, decoded)
+        draft.replace(target)
+    except OSError as error:
+        raise DnasError(f"{target}: cannot be written ({error.strerror}).") from error
+    finally:
+        shutil.rmtree(draft, ignore_errors=True)
+    return open_run(target)
+
+
+def _check_finished(parent: Run, searched: int) -> None:
     for stage in range(1, searched + 1):
         record = parent.record(f"stage{stage}")
         missing = record is None or not record.finished
@@ -32,21 +63,28 @@ def branch(parent: Run, target: Path, searched: int, decoded: int) -> Run:
                 f"{parent.root}: stage {stage} is not finished, so a branch cannot take it over.",
                 f"Run: {parent.next_command()}",
             )
+
+
+def _is_that_branch(child: Run, wanted: Lineage) -> bool:
+    found = child.manifest.lineage
+    return found is not None and replace(found, created=wanted.created) == wanted
+
+
+def _take_over(parent: Run, root: Path, lineage: Lineage, searched: int, decoded: int) -> None:
     manifest = parent.manifest
-    name = CODINGS[decoded] if decoded == searched and decoded else f"search of stage {searched}"
     child = create_run(
-        target,
+        root,
         parent.tile_set_path,
         manifest.tile_set.fingerprint,
         manifest.layers,
         manifest.width,
-        Lineage(link_path(target, parent.root), name if searched else "nothing", now()),
+        lineage,
     )
     for stage in range(1, searched + 1):
         _copy(parent, child, parent.coding_path(f"stage{stage}"))
         if parent.stage_folder(f"stage{stage}").is_dir():
             for file in sorted(parent.stage_folder(f"stage{stage}").iterdir()):
-                if file.is_file() and not file.name.startswith("."):
+                if not file.name.startswith("."):
                     _copy(parent, child, file)
         if stage <= decoded:
             _copy(parent, child, parent.coding_path(CODINGS[stage]))
@@ -54,18 +92,22 @@ def branch(parent: Run, target: Path, searched: int, decoded: int) -> Run:
             if stage > decoded and record.phase == "decoded":
                 record = replace(record, phase="finished", decoded={})
             child.set_record(f"stage{stage}", record)
-    return child
+    if open_run(parent.root).manifest.stages != manifest.stages:
+        raise RunStateError(
+            f"{parent.root}: was worked on while the branch was made.", "Run the command again."
+        )
 
 
 def _copy(parent: Run, child: Run, source: Path) -> None:
     if not source.is_file():
         return
     target = child.root / source.relative_to(parent.root)
-    target.parent.mkdir(parents=True, exist_ok=True)
+    make_folder(target.parent)
     if source.suffix in _IMMUTABLE:
         try:
             os.link(source, target)
+            return
         except OSError:  # another file system, or one without links
-            shutil.copy2(source, target)
-    else:
-        shutil.copy2(source, target)
+            pass
+    with atomic_path(target) as temporary:
+        shutil.copyfile(source, temporary)

@@ -1,12 +1,17 @@
 """The run directory: where everything is, and how codings chain (see docs/architecture.md)."""
 
+import fcntl
 import os
+import shlex
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
 from dnas_cli import __version__
 from dnas_cli.errors import DataError, RunStateError, UsageError
-from dnas_cli.files import read_json, write_json
+from dnas_cli.files import make_folder, read_json, remove_leftovers, write_json
 from dnas_cli.run.manifest import Lineage, Manifest, StageRecord, TileSetLink
 from dnas_cli.space.coding import (
     ArchitectureCoding,
@@ -54,8 +59,12 @@ class Run:
 
     @property
     def tile_set_path(self) -> Path:
-        """The tile set's folder; relative paths count from the run directory."""
-        return (self.root / self.manifest.tile_set.path).resolve()
+        """The tile set's folder: as seen from the run directory, else where it was at first."""
+        link = self.manifest.tile_set
+        near = (self.root / link.path).resolve()
+        if not near.is_dir() and link.absolute and Path(link.absolute).is_dir():
+            return Path(link.absolute)
+        return near
 
     def record(self, stage: str) -> StageRecord | None:
         """Return what the manifest knows of a stage."""
@@ -63,24 +72,13 @@ class Run:
 
     def set_record(self, stage: str, record: StageRecord) -> None:
         """Replace a stage's record, in memory and on disk."""
-        self._reload()
-        self.manifest = self.manifest.with_stage(stage, record)
-        self._write()
+        with self._updating():
+            self.manifest = self.manifest.with_stage(stage, record)
 
     def set_network(self, layers: int, width: int) -> None:
         """Change layers and width, as encoding stage 1 anew does."""
-        self._reload()
-        manifest = self.manifest
-        self.manifest = Manifest(
-            manifest.dnas,
-            manifest.created,
-            manifest.tile_set,
-            layers,
-            width,
-            manifest.lineage,
-            manifest.stages,
-        )
-        self._write()
+        with self._updating():
+            self.manifest = replace(self.manifest, layers=layers, width=width)
 
     def space(self, stage: int) -> SearchSpace:
         """Return a stage's search space, checked to descend from the run's own codings.
@@ -142,19 +140,22 @@ class Run:
 
     def next_command(self) -> str:
         """Return the command that takes the run one step further."""
-        run = self.root
-        done = [stage for stage in CODINGS if self.coding_path(CODINGS[stage]).is_file()]
-        for stage in range(1 + max(done, default=0), 4):  # a coding may come from outside
+        run = shlex.quote(str(self.root))
+        coded = [stage for stage in CODINGS if self.coding_path(CODINGS[stage]).is_file()]
+        for stage in CODINGS:
             record = self.record(f"stage{stage}")
+            if record is None and stage <= max(coded, default=0):
+                continue  # a coding that came from outside
             if record is None or not record.finished:
                 return f"dnas search {run} --stage {stage}"
-            return f"dnas decode {run} --stage {stage}"
+            if record.phase != "decoded" or stage not in coded:
+                return f"dnas decode {run} --stage {stage}"
         record = self.record("retrain")
         if record is None or not record.finished:
             return f"dnas retrain {run}"
         if not (self.evaluation_folder / "test.json").is_file():
             return f"dnas eval {run}"
-        return f"dnas predict {self.model_path} SCENE --out mask.png"
+        return f"dnas predict {shlex.quote(str(self.model_path))} SCENE --out mask.png"
 
     def has_after(self, stage: int) -> bool:
         """Return whether a later stage was begun on the coding of this one."""
@@ -166,11 +167,13 @@ class Run:
     def _coding_name(self, stage: int) -> str:
         return f"{CODINGS[stage]}.json" if stage else "nothing"
 
-    def _reload(self) -> None:
-        self.manifest = _read_manifest(self.root)
-
-    def _write(self) -> None:
-        write_json(self.root / "run.json", self.manifest.to_json())
+    @contextmanager
+    def _updating(self) -> Iterator[None]:
+        """Change the manifest as it is by now; another stage may be worked on at the same time."""
+        with _alone(self.root):
+            self.manifest = _read_manifest(self.root)
+            yield
+            write_json(self.root / "run.json", self.manifest.to_json())
 
 
 def create_run(
@@ -186,19 +189,25 @@ def create_run(
     Raises:
         RunStateError: There is something at `root` already.
     """
-    if root.exists() and (not root.is_dir() or any(root.iterdir())):
-        raise RunStateError(f"{root}: exists already.", "Name another run directory.")
-    root.mkdir(parents=True, exist_ok=True)
+    _refuse_foreign(root)
+    make_folder(root)
     manifest = Manifest(
         __version__,
         now(),
-        TileSetLink(link_path(root, tile_set), fingerprint),
+        TileSetLink(link_path(root, tile_set), fingerprint, str(tile_set.resolve())),
         layers,
         width,
         lineage,
     )
     write_json(root / "run.json", manifest.to_json())
     return Run(root, manifest)
+
+
+def _refuse_foreign(root: Path) -> None:
+    if root.is_dir():
+        remove_leftovers(root, "run.json")  # of a command that was killed before it was a run
+    if (root.is_symlink() or root.exists()) and (not root.is_dir() or any(root.iterdir())):
+        raise RunStateError(f"{root}: exists already.", "Name another run directory.")
 
 
 def open_run(root: Path) -> Run:
@@ -208,6 +217,19 @@ def open_run(root: Path) -> Run:
         DataError: There is none at `root`, or it cannot be read.
     """
     return Run(root, _read_manifest(root))
+
+
+@contextmanager
+def _alone(root: Path) -> Iterator[None]:
+    """Keep other processes from changing the manifest for a moment; readers need not wait."""
+    handle = os.open(root, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a file system without locks
+            fcntl.flock(handle, fcntl.LOCK_EX)
+        remove_leftovers(root, "run.json")
+        yield
+    finally:
+        os.close(handle)
 
 
 def is_run(path: Path) -> bool:

@@ -3,10 +3,12 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from dnas_cli.errors import DataError
+from dnas_cli.errors import DataError, brief
+from dnas_cli.space.lattice import MAX_LAYERS
 
 SCHEMA = "dnas/run"
 VERSION = 1
+MAX_WIDTH = 1024
 
 Phase = Literal["encoded", "started", "finished", "decoded"]
 PHASES: tuple[Phase, ...] = ("encoded", "started", "finished", "decoded")
@@ -47,12 +49,15 @@ class TileSetLink:
     """The tile set of a run: where it is, and what it must be.
 
     Attributes:
-        path: Relative to the run directory when both lie under one folder, else absolute.
+        path: Relative to the run directory, so that both can move together.
         fingerprint: Hash of the tile set's content.
+        absolute: Where it was when the run began; looked at when nothing is at `path`, so that the
+            run can move alone.
     """
 
     path: str
     fingerprint: str
+    absolute: str = ""
 
 
 @dataclass(frozen=True)
@@ -122,18 +127,37 @@ class Manifest:
             return Manifest(
                 dnas=str(value["dnas"]),
                 created=str(value["created"]),
-                tile_set=TileSetLink(**value["tile_set"]),
-                layers=int(value["network"]["layers"]),
-                width=int(value["network"]["width"]),
-                lineage=Lineage(**lineage) if lineage else None,
-                stages={key: _record(item) for key, item in value["stages"].items()},
+                tile_set=TileSetLink(**_texts(value["tile_set"])),
+                layers=_within(value["network"]["layers"], 2, MAX_LAYERS),
+                width=_within(value["network"]["width"], 2, MAX_WIDTH),
+                lineage=Lineage(**_texts(lineage)) if lineage else None,
+                stages={key: _record(key, item) for key, item in value["stages"].items()},
             )
         except (KeyError, TypeError, ValueError, AttributeError) as error:
-            raise DataError(f"{name}: is not a valid manifest ({error!r}).") from error
+            reason = f"no {error}" if isinstance(error, KeyError) else brief(error)
+            raise DataError(f"{name}: is not a valid manifest ({reason}).") from error
 
 
-def _record(value: dict[str, Any]) -> StageRecord:
+def _record(name: str, value: dict[str, Any]) -> StageRecord:
     record = StageRecord(**value)
-    if record.phase not in PHASES:
-        raise ValueError(f"phase {record.phase!r}")
+    if name not in STAGES or record.phase not in PHASES:
+        raise ValueError(f"stage {name!r} in phase {record.phase!r}")
+    _within(record.epochs_done, 0, 1 << 31)
+    if not isinstance(record.settings, dict) or not isinstance(record.decoded, dict):
+        raise TypeError(f"the settings of {name} are no object")
+    if not isinstance(record.extensions, list):
+        raise TypeError(f"the extensions of {name} are no list")
     return record
+
+
+def _texts(value: dict[str, Any]) -> dict[str, str]:
+    for key, item in value.items():
+        if not isinstance(item, str) or "\0" in item:
+            raise TypeError(f"{key} {item!r} is no text")
+    return value
+
+
+def _within(value: Any, lowest: int, highest: int) -> int:
+    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
+        raise ValueError(f"{value!r} is not a whole number from {lowest} to {highest}")
+    return value

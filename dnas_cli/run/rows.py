@@ -4,8 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-from dnas_cli.errors import DataError
-from dnas_cli.files import write_text
+from dnas_cli.errors import DataError, brief
+from dnas_cli.files import parse_json, read_text, write_text
+
+_MOST_EPOCHS = 1 << 31
+_LARGEST = 1e30
 
 
 def read_rows(path: Path) -> list[dict[str, Any]]:
@@ -14,17 +17,39 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     Raises:
         DataError: A line is not such an object.
     """
-    if not path.is_file():
-        return []
+    try:
+        text = read_text(path)
+    except DataError:
+        if not path.exists():  # it may go at any moment when a stage is started over
+            return []
+        raise
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in enumerate(text.split("\n"), 1):
+        if not line:
+            continue
+        row = parse_json(line, f"{path}, line {number}")
         try:
-            row = json.loads(line)
-            row["epoch"] = int(row["epoch"])
-        except (ValueError, KeyError, TypeError, RecursionError) as error:
-            raise DataError(f"{path}: line {number} is damaged ({error!r}).") from error
+            _check(row)
+        except (ValueError, KeyError, TypeError, AttributeError) as error:
+            raise DataError(f"{path}: line {number} is damaged ({brief(error)}).") from error
         rows.append(row)
     return rows
+
+
+def _check(row: dict[str, Any]) -> None:
+    """Check what others rely on: the epoch, the score, the logits, and the figures shown."""
+    if not isinstance(row["epoch"], int) or not 0 <= row["epoch"] < _MOST_EPOCHS:
+        raise ValueError(f"epoch {row['epoch']!r}")
+    numbers = [row[key] for key in ("loss", "seconds", "entropy") if key in row]
+    if "val" in row:
+        numbers.append(row["val"]["mean_iou"])
+    if "logits" in row:
+        numbers.extend(row["logits"].values())
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int | float):
+            raise TypeError(f"{number!r} is no number")
+        if not abs(number) < _LARGEST:
+            raise ValueError(f"{number!r} is out of range")
 
 
 def write_row(path: Path, row: dict[str, Any]) -> None:

@@ -70,23 +70,42 @@ def tile_encoding(classes: tuple[LandClass, ...]) -> LabelEncoding:
     return LabelEncoding("index", classes, tuple(range(len(classes))), (IGNORE,))
 
 
+def encoding_of(path: str | Path, classes: tuple[LandClass, ...]) -> LabelEncoding:
+    """Tell how a label raster of known classes is to be read.
+
+    One band without a palette holds class indices, 255 without label; anything else colours.
+
+    Raises:
+        DataError: The file cannot be opened.
+    """
+    with _opened(path) as dataset:
+        palette = dataset.count > 0 and dataset.colorinterp[0] == ColorInterp.palette
+        if dataset.count == 1 and not palette:
+            return tile_encoding(classes)
+    return LabelEncoding("colour", classes)
+
+
 def open_label(path: str | Path, encoding: LabelEncoding) -> "LabelRaster":
     """Open a label raster for reading.
 
     Raises:
         DataError: The file cannot be opened, or its bands do not fit the encoding.
     """
-    try:
-        with without_georeference():
-            dataset = rasterio.open(str(path))
-    except (RasterioError, OSError, ValueError) as error:
-        reason = str(error).removeprefix(f"'{path}' ").rstrip(".")
-        raise DataError(f"{path}: cannot be opened as a label raster ({reason}).") from error
+    dataset = _opened(path)
     try:
         return LabelRaster(str(path), dataset, encoding)
     except BaseException:
         dataset.close()
         raise
+
+
+def _opened(path: str | Path) -> Any:
+    try:
+        with without_georeference():
+            return rasterio.open(str(path))
+    except (RasterioError, OSError, ValueError) as error:
+        reason = str(error).removeprefix(f"'{path}' ").rstrip(".")
+        raise DataError(f"{path}: cannot be opened as a label raster ({reason}).") from error
 
 
 class LabelRaster:

@@ -46,7 +46,10 @@ class Normalisation:
         std = np.array(self.std, np.float32)[:, None, None]
         if valid is not None:  # first of all: scaling a nodata value of -3.4e38 would overflow
             image = np.where(valid, image, np.zeros((), image.dtype))
-        result = (image.astype(np.float32) * np.float32(self.scale) - mean) / std
+        result = image.astype(np.float32)
+        result *= np.float32(self.scale)
+        result -= mean
+        result /= std
         if valid is not None:
             result[:, ~valid] = 0.0
         return result

@@ -11,7 +11,7 @@ import rasterio
 from rasterio.enums import Resampling
 
 from dnas_cli.files import write_bytes
-from dnas_cli.scenes.palette import IGNORE, LandClass, palette_table
+from dnas_cli.scenes.palette import LandClass, palette_table
 from dnas_cli.scenes.raster import Scene, without_georeference
 
 _LONGEST = 2000  # pixels
@@ -27,7 +27,7 @@ def write_overlay(target: Path, scene: Scene, draft: Path, classes: Sequence[Lan
     Args:
         target: The file; replaced atomically.
         scene: The scene, open.
-        draft: Its map as a GeoTIFF of class indices.
+        draft: Its map as a GeoTIFF of class indices and a declared nodata value.
         classes: The classes; position is the index.
     """
     from PIL import Image
@@ -35,7 +35,7 @@ def write_overlay(target: Path, scene: Scene, draft: Path, classes: Sequence[Lan
     values, _ = scene.preview(_LONGEST)
     with without_georeference(), rasterio.open(draft) as raster:
         indices = raster.read(1, out_shape=values.shape[1:], resampling=Resampling.nearest)
-    shown = indices != IGNORE
+        shown = indices != raster.nodata
     picture = _natural(values[_picture_bands(scene.bands)], shown)  # (h, w, 3)
     colours = palette_table(tuple(classes))[indices]
     mixed = picture * (1 - _STRENGTH) + colours * _STRENGTH

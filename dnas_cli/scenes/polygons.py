@@ -18,7 +18,7 @@ from rasterio.transform import Affine
 from dnas_cli.errors import DataError, DnasError, UsageError
 from dnas_cli.files import atomic_path
 from dnas_cli.scenes.georeference import metres_per_unit
-from dnas_cli.scenes.palette import IGNORE, LandClass
+from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference, without_georeference
 
 SUFFIXES = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
@@ -102,7 +102,7 @@ def write_polygons(
     as its RFC 7946 has it. Pixels touching by a corner only belong to different patches.
 
     Args:
-        draft: The map as a GeoTIFF of class indices.
+        draft: The map as a GeoTIFF of class indices and a declared nodata value.
         target: The file, `.gpkg` or `.geojson`; replaced atomically.
         classes: The classes; position is the index.
         georeference: Where the map lies.
@@ -139,7 +139,7 @@ def _patches(draft: Path) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int32
         to_pixels = ~raster.transform
         # GDAL walks a band line by line; its polygons come in map coordinates.
         for geometry, value in rasterio.features.shapes(rasterio.band(raster, 1)):
-            if int(value) != IGNORE:
+            if value != raster.nodata:
                 geometries.append(shape(geometry))
                 indices.append(int(value))
     collected = np.empty(len(geometries), np.object_)

@@ -6,7 +6,7 @@ GDAL block by block, so that no whole map is ever held in memory.
 
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -22,9 +22,11 @@ from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 
 from dnas_cli.errors import DnasError
-from dnas_cli.files import atomic_path, write_bytes, write_text
-from dnas_cli.scenes.palette import IGNORE, LandClass, palette_table
+from dnas_cli.files import atomic_path, write_text
+from dnas_cli.scenes.palette import IGNORE, LandClass
 from dnas_cli.scenes.raster import Georeference, without_georeference
+
+ReadRows = Callable[[int, int], npt.NDArray[np.uint8]]
 
 _BLOCK = 512
 _TIFF_OPTIONS = {"compress": "DEFLATE", "bigtiff": "IF_SAFER"}
@@ -44,7 +46,7 @@ class Rows:
     count: int
     height: int
     width: int
-    read: Callable[[int, int], npt.NDArray[np.uint8]]
+    read: ReadRows
 
 
 def write_draft(
@@ -53,6 +55,7 @@ def write_draft(
     classes: Sequence[LandClass],
     georeference: Georeference,
     tags: dict[str, str],
+    nodata: int = IGNORE,
 ) -> None:
     """Write class indices as a tiled GeoTIFF with colour table, class names and nodata.
 
@@ -62,10 +65,13 @@ def write_draft(
         classes: The classes; position is the index.
         georeference: Where the map lies.
         tags: Metadata of the file.
+        nodata: What is written where there is no class.
     """
-    with _writing(target), _created(target, _profile(indices)) as draft:
+    indices = replace(indices, read=_with_nodata(indices.read, nodata))
+    profile = _profile(indices) | {"nodata": nodata}
+    with _writing(target), _created(target, profile) as draft:
         _place(draft, georeference)
-        draft.write_colormap(1, _colour_table(classes))
+        draft.write_colormap(1, _colour_table(classes, nodata))
         draft.update_tags(CLASS_NAMES=",".join(item.name for item in classes), **tags)
         draft.update_tags(1, **{f"CLASS_{i}": item.name for i, item in enumerate(classes)})
         draft.set_band_description(1, "class")
@@ -132,27 +138,12 @@ def write_class_names(tiff: Path, classes: Sequence[LandClass]) -> None:
 
 
 def write_png(draft: Path, target: Path) -> None:
-    """Make a palette PNG from a draft: the values are the class indices, 255 is transparent."""
+    """Make a palette PNG from a draft: the values are the class indices, no data is transparent."""
     # With PAM, GDAL would leave an .aux.xml beside the temporary file.
     without_sidecar = rasterio.Env(GDAL_PAM_ENABLED="NO")
     with atomic_path(target) as temporary, _writing(target), without_sidecar:
         _copy(draft, temporary, driver="PNG", zlevel=6)
         _check_copy(target, temporary, draft)
-
-
-def write_palette_png(
-    target: Path, indices: npt.NDArray[np.uint8], classes: tuple[LandClass, ...]
-) -> None:
-    """Write class indices (H, W) that fit into memory as a palette PNG."""
-    from io import BytesIO
-
-    from PIL import Image
-
-    image = Image.fromarray(indices)
-    image.putpalette(palette_table(classes).tobytes())
-    content = BytesIO()
-    image.save(content, format="PNG", optimize=False)
-    write_bytes(target, content.getvalue())
 
 
 def write_world_file(picture: Path, georeference: Georeference) -> list[Path]:
@@ -219,11 +210,19 @@ def _place(raster: Any, georeference: Georeference) -> None:
         raster.rpcs = georeference.rpcs
 
 
+def _with_nodata(read: ReadRows, nodata: int) -> ReadRows:
+    def written(start: int, stop: int) -> npt.NDArray[np.uint8]:
+        rows = read(start, stop)
+        return rows if nodata == IGNORE else np.where(rows == IGNORE, np.uint8(nodata), rows)
+
+    return written
+
+
 def _colour_table(
-    classes: Sequence[LandClass],
+    classes: Sequence[LandClass], nodata: int
 ) -> dict[int, tuple[int, int, int, int]]:
     table = {index: (*item.colour, 255) for index, item in enumerate(classes)}
-    return table | {IGNORE: (0, 0, 0, 0)}
+    return table | {nodata: (0, 0, 0, 0)}
 
 
 def _attribute_table(classes: Sequence[LandClass]) -> ElementTree.Element:

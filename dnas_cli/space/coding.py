@@ -11,13 +11,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
-from dnas_cli.errors import DataError
+from dnas_cli.errors import DataError, brief
 from dnas_cli.space.documents import read_document, seal, write_document
 from dnas_cli.space.lattice import Edge, Graph, edge, make_graph, prune
 from dnas_cli.space.operators import OPERATORS
 from dnas_cli.space.spaces import check_path, connection_space, core_edges, path_space
 
 VERSION = 1
+
+_MOST_EDGES = 257 * 256 // 2  # between any two of the 4 x 64 nodes of the largest lattice and stem
 
 
 @dataclass(frozen=True)
@@ -64,7 +66,7 @@ class Coding:
         try:
             return cls.from_body(document, document.get("derived_from"))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
-            raise DataError(f"{name}: is not a valid {cls.schema} ({error}).") from error
+            raise DataError(f"{name}: is not a valid {cls.schema} ({brief(error)}).") from error
 
 
 @dataclass(frozen=True)
@@ -217,6 +219,8 @@ def _edges_to_json(graph: Graph) -> list[list[list[int]]]:
 
 def _graph_from_json(body: dict[str, Any]) -> Graph:
     """Read the graph, and require that it is pruned: no dead cell is ever built."""
+    if len(body["edges"]) > _MOST_EDGES:
+        raise ValueError(f"{len(body['edges']):,} edges are more than any lattice has")
     edges = [
         edge((_integer(a), _integer(b)), (_integer(c), _integer(d)))
         for (a, b), (c, d) in body["edges"]

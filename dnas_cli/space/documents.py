@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dnas_cli.errors import DataError
-from dnas_cli.files import content_hash, read_json, write_json
+from dnas_cli.files import content_hash, parse_json, read_text, write_json
 
 MAX_BYTES = 16 * 1024 * 1024  # a lattice of 64 layers codes to less than 2 MB
 
@@ -29,9 +29,7 @@ def read_document(path: Path, schema: str, version: int) -> dict[str, Any]:
         DataError: The file is missing, not such a document, of a newer version, or changed since
             it was written.
     """
-    if path.is_file() and path.stat().st_size > MAX_BYTES:
-        raise DataError(f"{path}: is too large for a {schema}.")
-    document = read_json(path)
+    document = parse_json(read_text(path, MAX_BYTES), str(path))
     if not isinstance(document, dict) or document.get("schema") != schema:
         found = document.get("schema") if isinstance(document, dict) else None
         says = f"says {found!r}" if isinstance(found, str) else "names no schema"

@@ -186,11 +186,13 @@ def _load(path: Path) -> Array:
         if path.stat().st_size > _LARGEST_FILE:
             raise DataError(f"{path}: is too large to be a coding.")
         array: Array = np.load(path, allow_pickle=False)
+    except DataError:
+        raise
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file.") from error
     except IsADirectoryError as error:
         raise DataError(f"{path}: is a folder, not a file.") from error
-    except (OSError, ValueError, EOFError, TypeError, MemoryError, SyntaxError) as error:
+    except Exception as error:  # NumPy reads the header as Python, which can fail in many ways
         raise DataError(
             f"{path}: is damaged or holds other things than numbers ({_first_line(error)})."
         ) from error

@@ -57,9 +57,11 @@ def decode(
             f"{run.stage_folder(name) / 'logits.jsonl'}: has no logit {error} of the space."
         ) from error
     path = run.coding_path(CODINGS[stage])
-    if path.is_file() and type(coding).read(path) != coding:
-        _refuse_other(run, stage, path, overwrite)
     with stage_lock(run, name):
+        if open_run(root).record(name) != record:
+            raise RunStateError(f"{root}: stage {stage} was begun anew.", "Run the command again.")
+        if path.is_file() and type(coding).read(path) != coding:
+            _refuse_other(run, stage, path, overwrite)
         coding.write(path)
         decoded: dict[str, Any] = {"epoch": chosen + 1}
         if stage == 2:
@@ -85,9 +87,13 @@ def _refuse_other(run: Run, stage: int, path: Path, overwrite: bool) -> None:
 def _logits(run: Run, name: str, epoch: str) -> tuple[int, dict[str, float]]:
     """Return an epoch (from 0) and its logits."""
     folder = run.stage_folder(name)
-    rows = {row["epoch"]: row["logits"] for row in read_rows(folder / "logits.jsonl")}
-    if not rows:
-        raise DataError(f"{folder / 'logits.jsonl'}: is missing or empty.")
+    read = read_rows(folder / "logits.jsonl")
+    rows = {row["epoch"]: row["logits"] for row in read if "logits" in row}
+    if not rows or len(rows) < len(read):
+        raise DataError(
+            f"{folder / 'logits.jsonl'}: is missing, or has rows without logits.",
+            "Restore it, or search the stage again in a branch.",
+        )
     if epoch == "last":
         chosen = max(rows)
     elif epoch == "best":
@@ -95,7 +101,7 @@ def _logits(run: Run, name: str, epoch: str) -> tuple[int, dict[str, float]]:
         if not scored:
             raise UsageError("--epoch best: no epoch of this stage was validated.")
         chosen = max(scored, key=lambda row: (row["val"]["mean_iou"], -row["epoch"]))["epoch"]
-    elif epoch.isdigit():
+    elif epoch.isdecimal() and len(epoch) < 10:
         chosen = int(epoch) - 1
     else:
         raise UsageError(f"--epoch {epoch}: give last, best or a number.")

@@ -7,7 +7,7 @@ from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import Run, check_stage, create_run, is_run, open_run
 from dnas_cli.run.lock import stage_lock
-from dnas_cli.run.manifest import StageRecord
+from dnas_cli.run.manifest import MAX_WIDTH, StageRecord
 from dnas_cli.space.coding import SearchSpace, first_space, second_space, third_space
 from dnas_cli.space.lattice import MAX_LAYERS
 from dnas_cli.tiles.tile_set import TileSet, open_tile_set
@@ -128,8 +128,8 @@ def _run_for_first_stage(
 def _check_size(layers: int | None, width: int | None) -> None:
     if layers is not None and not 2 <= layers <= MAX_LAYERS:
         raise UsageError(f"--layers {layers}: must be from 2 to {MAX_LAYERS}.")
-    if width is not None and (width < 2 or width % 2 or width > 1024):
-        raise UsageError(f"--width {width}: must be an even number from 2 to 1024.")
+    if width is not None and (width < 2 or width % 2 or width > MAX_WIDTH):
+        raise UsageError(f"--width {width}: must be an even number from 2 to {MAX_WIDTH}.")
 
 
 def _write_space(run: Run, space: SearchSpace, overwrite: bool) -> None:

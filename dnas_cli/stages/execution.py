@@ -1,10 +1,9 @@
 """What a search and a retraining have in common: where to compute, how to validate and log."""
 
 import logging
-import os
 import random
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Literal
 
@@ -40,15 +39,19 @@ class Execution:
     on_divergence: Literal["stop", "backoff"] = "stop"
     deterministic: bool = False
 
+    @property
+    def options(self) -> str:
+        """What of it has to be repeated on the command line to go on in the same way."""
+        told = f" --device {self.device}" if self.device != "auto" else ""
+        told += " --on-divergence backoff" if self.on_divergence == "backoff" else ""
+        return told + (" --deterministic" if self.deterministic else "")
+
     def resolve(self) -> tuple[torch.device, int]:
         """Return the device and the number of workers."""
         if self.workers < -1:
             raise UsageError(f"--workers {self.workers}: must be 0 or more.")
-        if self.checkpoint_every < 0:
+        if not self.checkpoint_every >= 0:
             raise UsageError(f"--checkpoint-every {self.checkpoint_every}: must be 0 or more.")
-        if self.deterministic:
-            os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
-            torch.use_deterministic_algorithms(True)
         device = resolve_device(self.device)
         # On a CPU the network itself keeps every core busy; a GPU wants its tiles brought to it.
         chosen = (4 if device.type == "cuda" else 0) if self.workers == -1 else self.workers
@@ -60,22 +63,16 @@ def network_shape(tiles: TileSet, width: int) -> NetworkShape:
     return NetworkShape(width, len(tiles.bands), len(tiles.classes))
 
 
-def check_training(tiles: TileSet, settings: TrainingSettings, global_pool: bool) -> None:
+def check_batch(settings: TrainingSettings, global_pool: bool) -> None:
     """Say before starting what cannot work.
 
     Raises:
-        UsageError: A batch of one tile cannot train global average pooling, or the crop is larger
-            than the tiles.
+        UsageError: A batch of one tile cannot train global average pooling.
     """
     if global_pool and settings.batch < 2:
         raise UsageError(
             "--batch 1: global_average_pool normalises over the batch, which must hold two tiles.",
             "Give --batch 2 or more.",
-        )
-    if settings.crop > tiles.tile_size:
-        raise UsageError(
-            f"--crop {settings.crop}: is larger than the tiles ({tiles.tile_size} px).",
-            "Give a smaller --crop, or cut larger tiles.",
         )
 
 
@@ -117,18 +114,23 @@ def validator(
 @contextmanager
 def logged(run: Run) -> Iterator[None]:
     """Write the log into the run as well while the block lasts."""
-    handler = _RunLog(run.log_path, encoding="utf-8", delay=True)
+    handler = _RunLog(run.log_path, encoding="utf-8", delay=True, errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
     try:
         yield
     finally:
         logger.removeHandler(handler)
-        handler.close()
+        with suppress(OSError):
+            handler.close()
 
 
 class _RunLog(logging.FileHandler):
-    """A log that a full disk does not stop: its lines are on standard error as well."""
+    """A log that no full disk stops: its lines are on standard error as well."""
+
+    def emit(self, record: logging.LogRecord) -> None:
+        with suppress(OSError):  # opening it can fail, which is no error of the handler yet
+            super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802
         return

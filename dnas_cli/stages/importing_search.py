@@ -34,7 +34,7 @@ from dnas_cli.space.logits import logit_keys
 from dnas_cli.space.spaces import check_path, core_edges, path_space
 from dnas_cli.stages.encode import linked_tile_set
 from dnas_cli.stages.execution import logged
-from dnas_cli.stages.restart import clear_stage
+from dnas_cli.stages.restart import check_restart, complete_restart, start_over
 from dnas_cli.tiles.tile_set import TileSet, open_tile_set
 
 
@@ -89,6 +89,7 @@ def import_search(
     name = f"stage{found}"
     with stage_lock(run, name), logged(run):
         run = open_run(run.root)
+        complete_restart(run, name)
         record = run.record(name)
         searched = record is not None and record.phase != "encoded"
         if searched and not overwrite:
@@ -98,7 +99,8 @@ def import_search(
             )
         coding, space = _fitting(run, search, checkpoint)
         if searched:
-            clear_stage(run, found)
+            check_restart(run, found)
+            start_over(run, name)
         if coding is not None:
             coding.write(run.coding_path(CODINGS[found - 1]))
         space.write(run.coding_path(name))

@@ -7,6 +7,7 @@ from dnas_cli.errors import RunStateError, UsageError
 from dnas_cli.run.directory import Run
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.training.schedule import Extension, Rule
+from dnas_cli.training.settings import TrainingSettings, settings_to_json
 
 WAYS_OUT = (
     "Keep both with --branch NEW_RUN, add epochs to a finished stage with --extend N, or start it "
@@ -57,25 +58,44 @@ class Intent:
     def extended(self, run: Run, stage: str, record: StageRecord | None) -> StageRecord | None:
         """Return a stage's record with the extension asked for; training it is to go on then.
 
+        An extension that was interrupted goes on when the same is asked for again.
+
         Raises:
             RunStateError: The stage is not finished, or later stages were built on it.
         """
         if self.extend is None:
+            return record
+        added = Extension(self.extend, self.extend_rule).to_json()
+        if record is not None and not record.finished and record.extensions[-1:] == [added]:
             return record
         if record is None or not record.finished:
             raise RunStateError(
                 f"{run.root}: {stage} is not finished, so there is nothing to extend.",
                 f"Run: {run.next_command()}",
             )
+        if not record.settings:
+            raise RunStateError(
+                f"{run.root}: {stage} was imported; there is no training to go on with.",
+                "Search in a run of its own, or start the stage over with --restart --overwrite.",
+            )
         if stage != "retrain" and run.has_after(int(stage[-1])):
             raise RunStateError(
                 f"{run.root}: later stages were built on {stage}.",
                 "Branch at it, and extend it there.",
             )
-        added = Extension(self.extend, self.extend_rule).to_json()
         return StageRecord(
             "started", record.settings, record.epochs_done, {}, [*record.extensions, added]
         )
+
+
+def begun(record: StageRecord | None, settings: TrainingSettings) -> StageRecord:
+    """Return the record of a stage that is begun, or gone on with."""
+    return StageRecord(
+        "started",
+        settings_to_json(settings),
+        record.epochs_done if record else 0,
+        extensions=record.extensions if record else [],
+    )
 
 
 def extensions(run: Run, record: StageRecord | None) -> tuple[Extension, ...]:

@@ -1,34 +1,37 @@
 """Retraining: the derived network from scratch, and the model file it ends in."""
 
 import platform
+import shlex
 from pathlib import Path
 
 import torch
 
 from dnas_cli import __version__
 from dnas_cli.console import logger
-from dnas_cli.errors import RunStateError, UsageError
+from dnas_cli.errors import DataError, RunStateError, UsageError
+from dnas_cli.files import remove_leftovers
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.nets.network import build_derived
 from dnas_cli.run.directory import CODINGS, Run, now, open_run
 from dnas_cli.run.lock import stage_lock
-from dnas_cli.run.manifest import StageRecord
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.adopting import adopt_architecture
 from dnas_cli.stages.branching import branch_before
 from dnas_cli.stages.encode import linked_tile_set
 from dnas_cli.stages.execution import (
     Execution,
-    check_training,
+    check_batch,
     logged,
     network_shape,
     seed_everything,
     validator,
 )
-from dnas_cli.stages.intent import Intent, extensions
-from dnas_cli.stages.restart import clear_retraining
+from dnas_cli.stages.intent import Intent, begun, extensions
+from dnas_cli.stages.restart import complete_restart, start_over
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream
+from dnas_cli.training.failures import deterministic
+from dnas_cli.training.interruption import Interruption
 from dnas_cli.training.job import Description, Job
 from dnas_cli.training.loop import train
 from dnas_cli.training.position import Position
@@ -38,7 +41,6 @@ from dnas_cli.training.settings import (
     QUICK_NETWORK,
     RetrainSettings,
     SettingsChoice,
-    settings_to_json,
 )
 from dnas_cli.training.stage_files import StageFiles, load_checkpoint
 from dnas_cli.training.steps import WeightSteps
@@ -71,70 +73,81 @@ def retrain(
     """
     choice, execution = choice or SettingsChoice(), execution or Execution()
     intent = intent or Intent()
-    device, workers = execution.resolve()
-    if architecture is not None:
-        _adopt(root, architecture, tile_set, choice, intent)
-    elif tile_set is not None:
+    execution.resolve()  # says what cannot be before anything is written
+    if architecture is None and tile_set is not None:
         raise UsageError("--data begins a new run, which needs --architecture, too.")
-    run = open_run(root)
-    if intent.branch is not None and (intent.at_epoch or run.coding_path(CODINGS[3]).is_file()):
-        run = branch_before(run, intent, 4)
-    if not run.coding_path(CODINGS[3]).is_file():
-        raise RunStateError(
-            f"{root}: has no architecture yet (coding/architecture.json).",
-            f"Run: {run.next_command()}",
-        )
-    with stage_lock(run, "retrain"), logged(run):
-        run = open_run(run.root)
-        if intent.restart:
-            clear_retraining(run)
-        record = intent.extended(run, "retrain", run.record("retrain"))
-        settings = choice.resolve(RetrainSettings, record.settings if record else {})
-        if record is not None and record.finished and run.model_path.is_file():
-            logger.info("%s: is retrained already: %s", run.root, run.model_path)
-            return run
-        coding, tiles = run.architecture(), linked_tile_set(run)
-        pooled = any("global_average_pool" in names for names in coding.operators)
-        check_training(tiles, settings, pooled)
-        seed_everything(settings.seed, STREAM)
-        width = settings.width or run.manifest.width
-        network = build_derived(coding, network_shape(tiles, width)).to(device)
-        stream = BatchStream(tiles, tiles.split("train"), settings, STREAM, workers)
-        files = StageFiles(run.stage_folder("retrain"))
-        schedule = Schedule(settings, extensions(run, record))
-        logger.info(
-            "%s: retraining %.2f M weights on %d tiles, %d epochs of batch %d",
-            run.root,
-            sum(parameter.numel() for parameter in network.parameters()) / 1e6,
-            len(tiles.split("train")),
-            schedule.epochs,
-            settings.batch,
-        )
-        record = StageRecord(
-            "started",
-            settings_to_json(settings),
-            record.epochs_done if record else 0,
-            extensions=record.extensions if record else [],
-        )
-        run.set_record("retrain", record)
-        position = train(
-            Job(
-                title="retraining",
-                steps=WeightSteps(network, stream, settings, device),
-                schedule=schedule,
-                files=files,
-                identity=coding.hash,
-                validate=validator(network, tiles, device, settings.batch),
-                describe=lambda: Description({}),
-                resume_command=f"dnas retrain {run.root}",
-                on_epoch=lambda done: run.set_record("retrain", record.at("started", done)),
-                checkpoint_every=60 * execution.checkpoint_every,
-                may_back_off=execution.on_divergence == "backoff",
+    with Interruption() as interruption, deterministic(execution.deterministic):
+        if architecture is not None:
+            _adopt(root, architecture, tile_set, choice, intent)
+        run = open_run(root)
+        if intent.branch is not None and (intent.at_epoch or run.coding_path(CODINGS[3]).is_file()):
+            run = branch_before(run, intent, 4)
+        if not run.coding_path(CODINGS[3]).is_file():
+            raise RunStateError(
+                f"{root}: has no architecture yet (coding/architecture.json).",
+                f"Run: {run.next_command()}",
             )
+        with stage_lock(run, "retrain"), logged(run):
+            return _retrained(run.root, choice, execution, intent, interruption)
+
+
+def _retrained(
+    root: Path,
+    choice: SettingsChoice,
+    execution: Execution,
+    intent: Intent,
+    interruption: Interruption,
+) -> Run:
+    """Retrain a run whose lock is held."""
+    run = open_run(root)
+    device, workers = execution.resolve()
+    complete_restart(run, "retrain")
+    remove_leftovers(run.root, run.model_path.name)
+    record = None if intent.restart else intent.extended(run, "retrain", run.record("retrain"))
+    settings = choice.resolve(RetrainSettings, record.settings if record else {})
+    if record is not None and record.finished and run.model_path.is_file():
+        logger.info("%s: is retrained already: %s", run.root, run.model_path)
+        return run
+    coding, tiles = run.architecture(), linked_tile_set(run)
+    pooled = any("global_average_pool" in names for names in coding.operators)
+    check_batch(settings, pooled)
+    seed_everything(settings.seed, STREAM)
+    width = settings.width or run.manifest.width
+    network = build_derived(coding, network_shape(tiles, width)).to(device)
+    stream = BatchStream(tiles, tiles.split("train"), settings, STREAM, workers)
+    files = StageFiles(run.stage_folder("retrain"))
+    schedule = Schedule(settings, extensions(run, record))
+    if intent.restart:  # only now that the new beginning is known to work
+        start_over(run, "retrain")
+    logger.info(
+        "%s: retraining %.2f M weights on %d tiles, %d epochs of batch %d",
+        run.root,
+        sum(parameter.numel() for parameter in network.parameters()) / 1e6,
+        len(tiles.split("train")),
+        schedule.epochs,
+        settings.batch,
+    )
+    record = begun(record, settings)
+    run.set_record("retrain", record)
+    position = train(
+        Job(
+            title="retraining",
+            steps=WeightSteps(network, stream, settings, device),
+            schedule=schedule,
+            files=files,
+            identity=coding.hash,
+            validate=validator(network, tiles, device, settings.batch),
+            describe=lambda: Description({}),
+            resume_command=f"dnas retrain {shlex.quote(str(run.root))}" + execution.options,
+            on_epoch=lambda done: run.set_record("retrain", record.at("started", done)),
+            interruption=interruption,
+            checkpoint_every=60 * execution.checkpoint_every,
+            may_back_off=execution.on_divergence == "backoff",
         )
-        _write_model(run, coding, tiles, width, files, position)
-        run.set_record("retrain", record.at("finished", position.epoch))
-        logger.info("Next: dnas eval %s", run.root)
+    )
+    _write_model(run, coding, tiles, width, files, position)
+    run.set_record("retrain", record.at("finished", position.epoch))
+    logger.info("Next: dnas eval %s", shlex.quote(str(run.root)))
     return run
 
 
@@ -161,7 +174,12 @@ def _write_model(
     position: Position,
 ) -> None:
     chosen = files.best if position.best_epoch >= 0 else files.last
-    content = load_checkpoint(chosen)
+    try:
+        content = load_checkpoint(chosen)
+    except DataError as error:
+        raise DataError(
+            error.what, "Restore it, or start over with --restart --overwrite."
+        ) from error
     epoch = int(content["epoch"]) + 1 if chosen == files.best else position.epoch
     facts = ModelFacts(
         classes=tiles.classes,

@@ -1,5 +1,6 @@
 """Searching: train a stage's supernet, weights and logits in turn."""
 
+import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -8,21 +9,22 @@ from dnas_cli.errors import RunStateError
 from dnas_cli.nets.network import Network, build_supernet
 from dnas_cli.run.directory import CODINGS, Run, check_stage, is_run, open_run
 from dnas_cli.run.lock import stage_lock
-from dnas_cli.run.manifest import StageRecord
 from dnas_cli.stages.branching import branch_before
 from dnas_cli.stages.describing import describe
 from dnas_cli.stages.encode import encode, linked_tile_set
 from dnas_cli.stages.execution import (
     Execution,
-    check_training,
+    check_batch,
     logged,
     network_shape,
     seed_everything,
     validator,
 )
-from dnas_cli.stages.intent import Intent, extensions
-from dnas_cli.stages.restart import clear_stage
+from dnas_cli.stages.intent import Intent, begun, extensions
+from dnas_cli.stages.restart import check_restart, complete_restart, start_over
 from dnas_cli.training.batches import BatchStream, halves
+from dnas_cli.training.failures import deterministic
+from dnas_cli.training.interruption import Interruption
 from dnas_cli.training.job import Job
 from dnas_cli.training.loop import train
 from dnas_cli.training.position import Position
@@ -33,7 +35,6 @@ from dnas_cli.training.settings import (
     Preset,
     SearchSettings,
     SettingsChoice,
-    settings_to_json,
 )
 from dnas_cli.training.stage_files import StageFiles
 from dnas_cli.training.steps import SearchSteps
@@ -80,55 +81,68 @@ def search(
     check_stage(stage)
     choice, new_run = choice or SettingsChoice(), new_run or NewRun()
     execution, intent = execution or Execution(), intent or Intent()
+    execution.resolve()  # says what cannot be before anything is written
+    with Interruption() as interruption, deterministic(execution.deterministic):
+        if intent.branch is not None:
+            root = branch_before(open_run(root), intent, stage).root
+        run = _encoded(root, stage, choice.preset, new_run)
+        with stage_lock(run, f"stage{stage}"), logged(run):
+            return _searched(run.root, stage, choice, execution, intent, interruption)
+
+
+def _searched(
+    root: Path,
+    stage: int,
+    choice: SettingsChoice,
+    execution: Execution,
+    intent: Intent,
+    interruption: Interruption,
+) -> Run:
+    """Search a stage whose lock is held."""
+    run, name = open_run(root), f"stage{stage}"
     device, workers = execution.resolve()
-    if intent.branch is not None:
-        root = branch_before(open_run(root), intent, stage).root
-    run = _encoded(root, stage, choice.preset, new_run)
-    name = f"stage{stage}"
-    with stage_lock(run, name), logged(run):
-        run = open_run(run.root)
-        if intent.restart:
-            clear_stage(run, stage)
-        record = intent.extended(run, name, run.record(name))
-        settings = choice.resolve(SearchSettings, record.settings if record else {})
-        if record is not None and record.finished:
-            logger.info("%s: stage %d is searched already.", run.root, stage)
-            return run
-        space, tiles = run.space(stage), linked_tile_set(run)
-        check_training(tiles, settings, global_pool=stage == 3)
-        seed_everything(settings.seed, stage)
-        network = build_supernet(space, network_shape(tiles, run.manifest.width)).to(device)
-        a, b = halves(tiles.split("train"), settings.seed)
-        streams = (
-            BatchStream(tiles, a, settings, 0, workers),
-            BatchStream(tiles, b, settings, 1, workers),
+    complete_restart(run, name)
+    if intent.restart:
+        check_restart(run, stage)
+    record = None if intent.restart else intent.extended(run, name, run.record(name))
+    settings = choice.resolve(SearchSettings, record.settings if record else {})
+    if record is not None and record.finished:
+        logger.info("%s: stage %d is searched already.", run.root, stage)
+        return run
+    space, tiles = run.space(stage), linked_tile_set(run)
+    check_batch(settings, global_pool=stage == 3)
+    seed_everything(settings.seed, stage)
+    network = build_supernet(space, network_shape(tiles, run.manifest.width)).to(device)
+    a, b = halves(tiles.split("train"), settings.seed)
+    streams = (
+        BatchStream(tiles, a, settings, 0, workers),
+        BatchStream(tiles, b, settings, 1, workers),
+    )
+    schedule = Schedule(settings, extensions(run, record))
+    if intent.restart:  # only now that the new beginning is known to work
+        start_over(run, name)
+    _announce(run, stage, network, len(a), len(b), schedule)
+    record = begun(record, settings)
+    run.set_record(name, record)
+    position = train(
+        Job(
+            title=f"stage {stage}",
+            steps=SearchSteps(network, streams, settings, device),
+            schedule=schedule,
+            files=StageFiles(run.stage_folder(name)),
+            identity=space.hash,
+            validate=validator(network, tiles, device, settings.batch),
+            describe=lambda: describe(space, network),
+            resume_command=f"dnas search {shlex.quote(str(run.root))} --stage {stage}"
+            + execution.options,
+            on_epoch=lambda done: run.set_record(name, record.at("started", done)),
+            interruption=interruption,
+            checkpoint_every=60 * execution.checkpoint_every,
+            may_back_off=execution.on_divergence == "backoff",
         )
-        schedule = Schedule(settings, extensions(run, record))
-        _announce(run, stage, network, len(a), len(b), schedule)
-        record = StageRecord(
-            "started",
-            settings_to_json(settings),
-            record.epochs_done if record else 0,
-            extensions=record.extensions if record else [],
-        )
-        run.set_record(name, record)
-        position = train(
-            Job(
-                title=f"stage {stage}",
-                steps=SearchSteps(network, streams, settings, device),
-                schedule=schedule,
-                files=StageFiles(run.stage_folder(name)),
-                identity=space.hash,
-                validate=validator(network, tiles, device, settings.batch),
-                describe=lambda: describe(space, network),
-                resume_command=f"dnas search {run.root} --stage {stage}",
-                on_epoch=lambda done: run.set_record(name, record.at("started", done)),
-                checkpoint_every=60 * execution.checkpoint_every,
-                may_back_off=execution.on_divergence == "backoff",
-            )
-        )
-        run.set_record(name, record.at("finished", position.epoch))
-        _conclude(run, stage, position)
+    )
+    run.set_record(name, record.at("finished", position.epoch))
+    _conclude(run, stage, position)
     return run
 
 

@@ -11,9 +11,8 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
-import yaml
-
 from dnas_cli.errors import DataError
+from dnas_cli.files import read_text
 from dnas_cli.scenes.labels import Colour, LabelEncoding
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import LandClass
@@ -26,6 +25,7 @@ from dnas_cli.tiles.description_values import (
     text_of,
 )
 from dnas_cli.tiles.patterns import Pattern, placeholders
+from dnas_cli.yaml_files import LARGEST_YAML, parse_yaml
 
 BUILT_IN = ("gid5", "gid15", "fbp")
 
@@ -33,7 +33,6 @@ _KEYS = (
     "name", "images", "labels", "scene", "bands", "nodata", "label_kind", "first_value", "ignore",
     "classes", "normalisation", "lists",
 )  # fmt: skip
-_LARGEST_FILE = 1 << 20  # bytes; a description is some dozen lines
 
 # What `images` and `labels` are when a description does not say: plain folders side by side.
 _PLAIN_IMAGES = ("images/{scene}.*", "image/{scene}.*")
@@ -120,12 +119,7 @@ def load_description(name_or_path: str) -> DatasetDescription:
             f"{name_or_path}: is neither a built-in dataset ({', '.join(BUILT_IN)}) nor a file.",
             "Write a description as docs/datasets.md shows, and give its path.",
         )
-    try:
-        if path.stat().st_size > _LARGEST_FILE:
-            raise DataError(f"{path}: is too large to be a dataset description.")
-        text = path.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read ({error}).") from error
+    text = read_text(path, LARGEST_YAML)
     return parse_description(text, str(path), path.stem)
 
 
@@ -140,28 +134,13 @@ def parse_description(text: str, origin: str, default_name: str) -> DatasetDescr
     Raises:
         DataError: It is not YAML, or not a valid description.
     """
-    try:
-        value = yaml.load(text, Loader=_StrictLoader)
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        reason = " ".join(str(error).split())
-        raise DataError(f"{origin}: is not valid YAML ({reason}).") from error
+    value = parse_yaml(text, origin)
     try:
         return _description(value, default_name)
     except DataError as error:
         raise DataError(
             f"{origin}: {error.what}", error.remedy or "docs/datasets.md lists every key."
         ) from error
-
-
-class _StrictLoader(yaml.SafeLoader):
-    """Refuses a key that is given twice, of which YAML would silently keep the last."""
-
-    def construct_mapping(self, node: Any, deep: bool = False) -> dict[Any, Any]:
-        names = [key.value for key, _ in node.value if isinstance(key, yaml.ScalarNode)]
-        for name in names:
-            if names.count(name) > 1:
-                raise yaml.YAMLError(f"line {node.start_mark.line + 1}: {name!r} is given twice")
-        return super().construct_mapping(node, deep)
 
 
 def _description(value: Any, default_name: str) -> DatasetDescription:

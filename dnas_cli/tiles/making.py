@@ -1,5 +1,6 @@
 """Making a tile set from scenes and labels: find, look at, cut and measure, split, write."""
 
+import os
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -64,6 +65,7 @@ def make_tile_set(source: Path, out: Path, settings: TilingSettings, effort: Eff
     if workplace.is_finished and not effort.overwrite:
         files = {name: source / name for pair in pairs for name in (pair.image, pair.label)}
         refuse_other_settings(workplace, settings.to_json(), files)
+        workplace.end()  # which a process that was killed may not have reached
         return Outcome(open_tile_set(out), (), made=False)
     images, unfit = _inspected(source, pairs, settings, effort.workers)
     problems += unfit
@@ -83,7 +85,7 @@ def make_tile_set(source: Path, out: Path, settings: TilingSettings, effort: Eff
         if not done:
             workplace.abandon()
             raise nothing_useful(source, len(problems))
-        _finish(workplace, done, settings, problems, effort.workers)
+        _finish(source, workplace, done, settings, problems, effort.workers)
         workplace.end()
     return Outcome(open_tile_set(out), tuple(problems), made=True)
 
@@ -167,6 +169,7 @@ def _is_done(task: CuttingTask) -> bool:
 
 
 def _finish(
+    source: Path,
     workplace: Workplace,
     done: Sequence[CuttingTask],
     settings: TilingSettings,
@@ -198,6 +201,7 @@ def _finish(
         description=settings.description,
         settings=settings.to_json(),
         blocks=".",
+        source=Path(os.path.relpath(source.resolve(), workplace.root.resolve())).as_posix(),
         bands=first.bands,
         band_numbers=tuple(range(1, len(first.bands) + 1)),
         dtype=first.dtype,

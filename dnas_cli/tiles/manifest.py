@@ -32,6 +32,7 @@ class TileSetContent:
         description: The dataset.
         settings: How it was made, as plain data.
         blocks: The folder of blocks, relative to the tile set; `.` for its own.
+        source: The folder of the scenes, relative to the tile set; none for blocks cut elsewhere.
         bands: Names of the bands.
         band_numbers: Their numbers in the blocks, from 1.
         dtype: NumPy name of the values.
@@ -48,6 +49,7 @@ class TileSetContent:
     description: DatasetDescription
     settings: Any
     blocks: str
+    source: str | None
     bands: tuple[str, ...]
     band_numbers: tuple[int, ...]
     dtype: str
@@ -104,6 +106,7 @@ def _to_json(content: TileSetContent) -> dict[str, Any]:
         },
         "settings": content.settings,
         "blocks": content.blocks,
+        "source": content.source,
         "sources": list(content.sources),
         "skipped": [{"name": item.name, "reason": item.reason} for item in content.skipped],
     }

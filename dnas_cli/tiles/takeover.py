@@ -76,6 +76,7 @@ def take_over(
     }
     if workplace.is_finished and not effort.overwrite:
         refuse_other_settings(workplace, settings, {})
+        workplace.end()  # which a process that was killed may not have reached
         return Outcome(open_tile_set(out), (), made=False)
     listed = {split: read_list(path) for split, path in files.items()}
     refs, problems = _existing(source, listed)
@@ -98,6 +99,7 @@ def take_over(
             description=description,
             settings=settings,
             blocks=Path(os.path.relpath(source.resolve(), out.resolve())).as_posix(),
+            source=None,
             bands=bands,
             band_numbers=form.band_numbers,
             dtype=form.dtype,

@@ -25,9 +25,9 @@ SCHEMA = "dnas.tile-set"
 VERSION = 1
 
 _LARGEST_TILE = 16384
-# What says nothing about the tiles: the writing version, and where the blocks of a taken-over set
-# lie. Without them the fingerprint survives an update and a move.
-_NOT_IN_FINGERPRINT = ("written_by", "blocks")
+# What says nothing about the tiles: the writing version, and where scenes, or the blocks of a
+# taken-over set, lie. Without them the fingerprint survives an update and a move.
+_NOT_IN_FINGERPRINT = ("written_by", "blocks", "source")
 
 
 @dataclass(frozen=True)

@@ -6,9 +6,9 @@ from collections.abc import Iterator, Sequence
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
-from dnas_cli.errors import UsageError
+from dnas_cli.errors import DnasError, UsageError
 from dnas_cli.tiles.tile_set import TileRef, TileSet
 from dnas_cli.training.augmentation import random_crop, random_symmetry, sample_generator
 from dnas_cli.training.settings import TrainingSettings
@@ -17,7 +17,7 @@ Batch = tuple[Tensor, Tensor]
 Index = tuple[int, int]  # epoch, position among the tiles
 
 
-class TrainingTiles(Dataset[Batch]):
+class TrainingTiles(Dataset[Batch | DnasError]):
     """Augmented, normalised tiles; an item is asked for by (epoch, position)."""
 
     def __init__(
@@ -31,9 +31,17 @@ class TrainingTiles(Dataset[Batch]):
     def __len__(self) -> int:
         return len(self._refs)
 
-    def __getitem__(self, item: Index) -> Batch:
-        """Return the image (B, H, W) float32 and the label (H, W) int64 of one tile."""
-        epoch, index = item
+    def __getitem__(self, item: Index) -> Batch | DnasError:
+        """Return the image (B, H, W) float32 and the label (H, W) int64 of one tile.
+
+        An error is returned, too: raised, a loading process would hand on a traceback as its text.
+        """
+        try:
+            return self._load(*item)
+        except DnasError as error:
+            return error
+
+    def _load(self, epoch: int, index: int) -> Batch:
         settings = self._settings
         image, valid, label = self._tiles.read(self._refs[index])
         rng = sample_generator(settings.seed * 4 + self._stream, epoch, index)
@@ -100,7 +108,8 @@ class BatchStream:
             batch_sampler=self._sampler,
             num_workers=workers,
             persistent_workers=workers > 0,
-            worker_init_fn=_leave_interrupts_to_the_parent,
+            collate_fn=_together,
+            worker_init_fn=_leave_signals_to_the_parent,
             # Its own generator: a loader draws a number whenever it starts an epoch, and must not
             # take it from the stream that dropout draws from.
             generator=torch.Generator(),
@@ -113,14 +122,30 @@ class BatchStream:
         return len(self._sampler)
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Batch]:
-        """Return the batches of an epoch from a step on."""
+        """Return the batches of an epoch from a step on.
+
+        Raises:
+            DataError: A tile cannot be read.
+        """
         self._sampler.epoch, self._sampler.start = epoch, start
-        return iter(self._loader)
+        for batch in self._loader:
+            if isinstance(batch, DnasError):
+                raise batch
+            yield batch
 
 
-def _leave_interrupts_to_the_parent(worker: int) -> None:
-    # Ctrl-C reaches the whole process group; the training process finishes its step and saves.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+def _together(items: list[Batch | DnasError]) -> Batch | DnasError:
+    for item in items:
+        if isinstance(item, DnasError):
+            return item
+    images, labels = default_collate(items)
+    return images, labels
+
+
+def _leave_signals_to_the_parent(worker: int) -> None:
+    # They reach the whole process group; the training process finishes its step and saves.
+    for number in (signal.SIGINT, signal.SIGTERM, signal.SIGUSR1):
+        signal.signal(number, signal.SIG_IGN)
 
 
 def halves(refs: Sequence[TileRef], seed: int) -> tuple[list[TileRef], list[TileRef]]:

@@ -4,8 +4,10 @@ from dataclasses import asdict
 from typing import Any
 
 import torch
+from torch import Tensor
+from torch.optim import Optimizer
 
-from dnas_cli.errors import DataError, RunStateError
+from dnas_cli.errors import DataError, RunStateError, brief
 from dnas_cli.training.position import Position
 from dnas_cli.training.steps import Steps
 
@@ -48,11 +50,24 @@ def restore(
         steps.network.load_state_dict(content["network"])
         for key, optimizer in steps.optimizers.items():
             optimizer.load_state_dict(content["optimizers"][key])
+            _check_shapes(optimizer)
         steps.precision.load(content["scaler"])
         _set_random_state(content["random"])
-        return Position(**content["position"])
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
-        raise DataError(f"{name}: is not a valid checkpoint ({error}).") from error
+        position = Position(**content["position"])
+        if min(int(position.epoch), int(position.step)) < 0:
+            raise ValueError("its position is below zero")
+    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        raise DataError(f"{name}: is not a valid checkpoint ({brief(error)}).") from error
+    return position
+
+
+def _check_shapes(optimizer: Optimizer) -> None:
+    """Check that what an optimizer remembers of a parameter is like the parameter."""
+    for group in optimizer.param_groups:
+        for parameter in group["params"]:
+            for value in optimizer.state.get(parameter, {}).values():
+                if isinstance(value, Tensor) and value.ndim and value.shape != parameter.shape:
+                    raise ValueError("an optimizer's state is of another shape")
 
 
 def _random_state() -> dict[str, Any]:

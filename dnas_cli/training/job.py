@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from dnas_cli.metrics import Metrics
+from dnas_cli.training.interruption import Interruption
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.stage_files import StageFiles
 from dnas_cli.training.steps import Steps
@@ -40,6 +41,7 @@ class Job:
         describe: Called after each epoch.
         resume_command: How to go on after an interruption.
         on_epoch: Called with the number of epochs done after each.
+        interruption: Tells whether a signal asked to save or to stop.
         checkpoint_every: Seconds between checkpoints inside an epoch.
         may_back_off: Whether training that diverges goes back once and on with a lower rate.
     """
@@ -53,5 +55,6 @@ class Job:
     describe: Callable[[], Description]
     resume_command: str
     on_epoch: Callable[[int], None]
+    interruption: Interruption
     checkpoint_every: float = 600.0
     may_back_off: bool = False

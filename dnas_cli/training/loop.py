@@ -17,8 +17,8 @@ from dnas_cli.errors import Interrupted
 from dnas_cli.run.rows import write_row
 from dnas_cli.training.checkpoint import restore, snapshot
 from dnas_cli.training.divergence import back_off
+from dnas_cli.training.failures import explained
 from dnas_cli.training.finite import DivergedError, check_weights
-from dnas_cli.training.interruption import Interruption
 from dnas_cli.training.job import Job
 from dnas_cli.training.position import Position
 
@@ -43,23 +43,28 @@ def train(job: Job) -> Position:
         logger.info(
             "%s: goes on in epoch %d, step %d", job.title, position.epoch + 1, position.step + 1
         )
-    with Interruption() as interruption:
-        while position.epoch < job.schedule.epochs:
-            try:
-                _train_epoch(job, position, interruption)
-                _finish_epoch(job, position, interruption)
-            except StoppedError:
-                raise _stopped(job, position) from None
-            except DivergedError as error:
-                position = back_off(error, job, position)
-                _save(job, position)
-            if interruption.requested and position.epoch < job.schedule.epochs:
-                raise _stopped(job, position)
+    while position.epoch < job.schedule.epochs:
+        try:
+            with explained():
+                _train_epoch(job, position)
+                _finish_epoch(job, position)
+        except StoppedError:
+            raise _stopped(job, position) from None
+        except KeyboardInterrupt:
+            raise Interrupted(
+                f"{job.title}: stopped at once; the last checkpoint is intact.",
+                f"Go on with: {job.resume_command}",
+            ) from None
+        except DivergedError as error:
+            position = back_off(error, job, position)
+            _save(job, position)
+        if job.interruption.requested and position.epoch < job.schedule.epochs:
+            raise _stopped(job, position)
     return position
 
 
-def _train_epoch(job: Job, position: Position, interruption: Interruption) -> None:
-    steps, schedule = job.steps, job.schedule
+def _train_epoch(job: Job, position: Position) -> None:
+    steps, schedule, interruption = job.steps, job.schedule, job.interruption
     steps.network.train()
     started, saved = time.monotonic() - position.seconds, time.monotonic()
     label = f"{job.title}, epoch {position.epoch + 1} of {schedule.epochs}"
@@ -72,22 +77,36 @@ def _train_epoch(job: Job, position: Position, interruption: Interruption) -> No
             if interruption.requested:
                 _save(job, position)
                 raise StoppedError
-            due = time.monotonic() - saved > job.checkpoint_every
-            if due or interruption.save_requested:
+            if _saved_as_asked(job, position):
+                saved = time.monotonic()
+            elif time.monotonic() - saved > job.checkpoint_every:
                 _save(job, position)
-                saved, interruption.save_requested = time.monotonic(), False
+                saved = time.monotonic()
 
 
-def _finish_epoch(job: Job, position: Position, interruption: Interruption) -> None:
+def _saved_as_asked(job: Job, position: Position) -> bool:
+    """Save if a signal asked for it."""
+    if not job.interruption.save_requested:
+        return False
+    job.interruption.save_requested = False
+    _save(job, position)
+    logger.info(
+        "%s: saved in epoch %d, step %d, as asked", job.title, position.epoch + 1, position.step
+    )
+    return True
+
+
+def _finish_epoch(job: Job, position: Position) -> None:
     """Validate, write the epoch's rows, then the checkpoints.
 
     In this order a crash in between repeats the end of the epoch, and loses or doubles nothing.
     """
 
     def look_up() -> None:
-        if interruption.requested:
+        if job.interruption.requested:
             _save(job, position)
             raise StoppedError
+        _saved_as_asked(job, position)
 
     epoch, settings, started = position.epoch, job.schedule.settings, time.monotonic()
     check_weights(job.steps.network)
@@ -128,6 +147,7 @@ def _finish_epoch(job: Job, position: Position, interruption: Interruption) -> N
 
 
 def _save(job: Job, position: Position) -> None:
+    check_weights(job.steps.network)  # what is saved is what going back relies on
     job.files.save_last(snapshot(job.steps, job.identity, position))
 
 

@@ -9,13 +9,14 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
-import yaml
-
 from dnas_cli.errors import DataError, RunStateError, UsageError
+from dnas_cli.yaml_files import read_yaml
 
 Loss = Literal["cross-entropy", "focal"]
 Augmentation = Literal["mirror", "dihedral"]
 Preset = Literal["paper", "quick"]
+
+LARGEST = 1_000_000_000  # of any setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,7 +26,7 @@ class TrainingSettings:
     Attributes:
         epochs: Passes over the training data.
         batch: Tiles per step.
-        crop: Size of the random crop in pixels; 0 takes whole tiles.
+        crop: Size of the random crop in pixels; tiles that are not larger, or 0, stay whole.
         learning_rate: Of the weights, at the start.
         final_learning_rate: At the end of the cosine.
         momentum: Of SGD.
@@ -112,18 +113,19 @@ QUICK_NETWORK = {"layers": 5, "width": 8}
 
 PAPER_NETWORK = {"layers": 12, "width": 40}
 
-_QUICK = {"batch": 8, "learning_rate": 0.05, "augment": "dihedral"}
+_QUICK = {"batch": 8, "augment": "dihedral"}
 _PRESETS: dict[tuple[str, type[TrainingSettings]], dict[str, Any]] = {
     ("paper", SearchSettings): {},
     ("paper", RetrainSettings): {},
     ("quick", SearchSettings): {
         **_QUICK,
+        "crop": 64,
         "epochs": 12,
         "logits_from": 4,
         "logit_learning_rate": 0.03,
         "validate_every": 3,
     },
-    ("quick", RetrainSettings): {**_QUICK, "epochs": 30, "validate_every": 3},
+    ("quick", RetrainSettings): {**_QUICK, "crop": 128, "epochs": 30, "validate_every": 3},
 }
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
@@ -158,8 +160,11 @@ class SettingsChoice:
         given = {key: value for key, value in self.flags.items() if value is not None}
         if self.file is not None:
             given = {**_read_yaml(self.file, kind), **given}
+        preset = _PRESETS[self.preset, kind]
         if not stored:
-            return _build(kind, {**_PRESETS[self.preset, kind], **given})
+            return _build(kind, {**preset, **given})
+        if self.preset != "paper":  # which is meant, too, where none is given
+            given = {**preset, **given}
         _refuse_differences(given, stored)
         return _build(kind, stored)
 
@@ -198,12 +203,7 @@ def _build(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
 
 
 def _read_yaml(file: Path, kind: type[TrainingSettings]) -> dict[str, Any]:
-    try:
-        content = yaml.safe_load(file.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{file}: cannot be read ({error}).") from error
-    except (yaml.YAMLError, RecursionError, ValueError) as error:
-        raise DataError(f"{file}: is not valid YAML ({error}).") from error
+    content = read_yaml(file)
     if content is None:
         return {}
     if not isinstance(content, dict) or not all(isinstance(key, str) for key in content):
@@ -232,6 +232,8 @@ def _check_type(key: str, value: Any, annotation: Any) -> None:
         right = isinstance(value, str)
     if not right:
         raise UsageError(f"setting {name(key)}: {value!r} is not of the right type.")
+    if not isinstance(value, str) and not abs(value) <= LARGEST:  # neither is NaN
+        raise UsageError(f"setting {name(key)}: {value!r} is out of range.")
 
 
 def _require(condition: bool, what: str) -> None:

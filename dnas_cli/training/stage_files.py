@@ -4,18 +4,15 @@ A checkpoint is written whole, read back and checked before it takes its place; 
 kept beside it until the next. So there is always a good one, whatever happens.
 """
 
-import io
 import os
-import zipfile
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, DnasError
-from dnas_cli.files import atomic_path
-from dnas_cli.model.model_file import load_plain
+from dnas_cli.files import atomic_path, remove_leftovers
+from dnas_cli.model.tensor_file import DamagedError, load_tensors, write_checked
 
 SCHEMA = "dnas/checkpoint"
 VERSION = 1
@@ -33,52 +30,59 @@ class StageFiles:
         self.logits = folder / "logits.jsonl"
 
     def save_last(self, content: dict[str, Any]) -> None:
-        """Write `last.pt`; what was there becomes `previous.pt`."""
+        """Write `last.pt`; what was there becomes `previous.pt`.
+
+        Raises:
+            DnasError: It cannot be written; the checkpoints that were there are.
+        """
         with atomic_path(self.last) as temporary:
-            _write(temporary, content)
+            write_checked(temporary, _named(content))
             if self.last.is_file():
                 _keep(self.last, self.previous)
 
     def save_best(self, content: dict[str, Any]) -> None:
         """Write `best.pt`."""
         with atomic_path(self.best) as temporary:
-            _write(temporary, content)
+            write_checked(temporary, _named(content))
 
     def load_last(self) -> dict[str, Any] | None:
         """Return the last good checkpoint; None when the stage has none yet.
 
+        One that is damaged is replaced by the one before it. What a killed writer left is removed.
+
         Raises:
-            DataError: There are checkpoints, and none of them is good.
+            DataError: There are checkpoints, and none of them is good; or they are of another
+                version.
         """
-        damaged: list[DataError] = []
-        for path in (self.last, self.previous):
-            if not path.is_file():
-                continue
-            try:
-                content = load_checkpoint(path)
-            except DataError as error:
-                damaged.append(error)
-                continue
-            if damaged:
-                logger.warning("%s The one before it is used: %s", damaged[0].what, path)
-            return content
-        if damaged:
+        remove_leftovers(self.folder)
+        if not self.last.is_file() and not self.previous.is_file():
+            return None
+        try:
+            return load_checkpoint(self.last)
+        except DataError as error:
+            if self.last.is_file() and not isinstance(error, DamagedError):
+                raise
+            damaged = error
+        try:
+            content = load_checkpoint(self.previous)
+        except DataError as error:
             raise DataError(
-                damaged[0].what,
+                damaged.what,
                 "Start the stage over with --restart --overwrite, or restore the file.",
-            )
-        return None
+            ) from error
+        logger.warning("%s The one before it is used: %s", damaged.what, self.previous)
+        _keep(self.previous, self.last)  # else the next to be saved would push the good one out
+        return content
 
 
 def load_checkpoint(path: Path) -> dict[str, Any]:
     """Read a checkpoint.
 
     Raises:
-        DataError: It is damaged, or not a checkpoint of this version.
+        DamagedError: It is not what was written.
+        DataError: It is missing, or not a checkpoint of this version.
     """
-    if _damage(path):
-        raise DataError(f"{path}: is damaged ({_damage(path)}).")
-    content = load_plain(path)
+    content = load_tensors(path)
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise DataError(f"{path}: is not a dnas checkpoint.")
     if content.get("version") != VERSION:
@@ -89,33 +93,22 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     return content
 
 
-def _write(path: Path, content: dict[str, Any]) -> None:
-    buffer = io.BytesIO()  # torch reports a full disk as an error of its own; plain writes do not
-    torch.save({"schema": SCHEMA, "version": VERSION, **content}, buffer)
-    path.write_bytes(buffer.getbuffer())
-    if damage := _damage(path):
-        raise DnasError(
-            f"{path.parent}: a checkpoint was not stored as it was written ({damage}).",
-            "Check the disk; the checkpoint before is intact.",
-        )
-
-
-def _damage(path: Path) -> str:
-    """Return what is wrong with a checkpoint by the checksum of each of its parts, or nothing."""
-    try:
-        with zipfile.ZipFile(path) as archive:
-            bad = archive.testzip()
-        return f"the checksum of {bad} is wrong" if bad else ""
-    except (zipfile.BadZipFile, OSError, EOFError, ValueError, NotImplementedError) as error:
-        return str(error) or type(error).__name__
+def _named(content: dict[str, Any]) -> dict[str, Any]:
+    return {"schema": SCHEMA, "version": VERSION, **content}
 
 
 def _keep(path: Path, copy: Path) -> None:
-    """Make `copy` what `path` is now, without a moment in which either is missing."""
-    temporary = path.with_name(f".{copy.name}.part")
-    temporary.unlink(missing_ok=True)
+    """Make `copy` what `path` is now, without a moment in which neither is there."""
+    temporary = path.with_name(f".{copy.stem}.keep.part{copy.suffix}")
     try:
+        temporary.unlink(missing_ok=True)
         os.link(path, temporary)
+        temporary.replace(copy)
     except OSError:  # a file system without links
-        temporary.write_bytes(path.read_bytes())
-    temporary.replace(copy)
+        try:
+            path.replace(copy)
+        except OSError as error:
+            raise DnasError(f"{copy}: cannot write ({error.strerror}).") from error
+    finally:  # it stays where both were one file before
+        with suppress(OSError):
+            temporary.unlink(missing_ok=True)

@@ -1,0 +1,170 @@
+"""Scoring a model on whole scenes, mapped as `predict` does: every labelled pixel once."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dnas_cli import console
+from dnas_cli.console import logger
+from dnas_cli.errors import DataError
+from dnas_cli.mapping.mapper import Mapper
+from dnas_cli.mapping.memory import GDAL_CACHE
+from dnas_cli.mapping.stream import rows_of_windows, stream_map
+from dnas_cli.mapping.truth import add_rows, refuse_other_size
+from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.model.model_file import ModelFacts
+from dnas_cli.scenes.labels import LabelEncoding, open_label
+from dnas_cli.scenes.raster import Scene, block_cache, open_scene
+from dnas_cli.tiles.discovery import Pair
+from dnas_cli.tiles.inspection import choose_bands
+
+
+@dataclass(frozen=True)
+class LabelledScenes:
+    """Scenes with their labels.
+
+    Attributes:
+        root: The folder that paths are relative to.
+        pairs: Images and labels, by name.
+        encoding: How the labels say which class a pixel has.
+        bands: Names of the bands of the dataset, where a description says them.
+        nodata: The value that means "no data", when the files do not declare it.
+    """
+
+    root: Path
+    pairs: tuple[Pair, ...]
+    encoding: LabelEncoding
+    bands: tuple[str, ...] = ()
+    nodata: float | None = None
+
+
+@dataclass(frozen=True)
+class SceneScore:
+    """How a model does on one scene.
+
+    Attributes:
+        name: Of the scene; unique.
+        image: Path of the image, relative to the folder of scenes.
+        label: Path of the label, likewise.
+        width: Pixels per row.
+        height: Rows.
+        matrix: The confusion matrix; without a count where no pixel with data has a label.
+    """
+
+    name: str
+    image: str
+    label: str
+    width: int
+    height: int
+    matrix: ConfusionMatrix
+
+    def to_json(self, class_names: list[str]) -> dict[str, Any]:
+        """Return the score as plain data."""
+        metrics = self.matrix.metrics().to_json(class_names) if self.matrix.pixels else None
+        return {
+            "name": self.name,
+            "image": self.image,
+            "label": self.label,
+            "width": self.width,
+            "height": self.height,
+            "metrics": metrics,
+            "confusion": self.matrix.to_json(),
+        }
+
+    @staticmethod
+    def from_json(value: Mapping[str, Any]) -> "SceneScore":
+        """Build a score from plain data; KeyError, TypeError or ValueError if it is none."""
+        return SceneScore(
+            str(value["name"]),
+            str(value["image"]),
+            str(value["label"]),
+            int(value["width"]),
+            int(value["height"]),
+            ConfusionMatrix.from_json(value["confusion"]),
+        )
+
+
+def evaluate_scenes(
+    mapper: Mapper, scenes: LabelledScenes, strict: bool
+) -> tuple[ConfusionMatrix, tuple[SceneScore, ...]]:
+    """Map every scene and compare the maps with the labels, a few rows at a time.
+
+    Args:
+        mapper: The model.
+        scenes: The scenes.
+        strict: A scene that cannot be used is an error; else it is left out with a warning.
+
+    Returns:
+        The confusion matrix over all scenes, and each scene's.
+
+    Raises:
+        DataError: No scene can be used, or with `strict`, one cannot.
+    """
+    total = ConfusionMatrix(len(mapper.model.facts.classes))
+    scores = []
+    for number, pair in enumerate(scenes.pairs, 1):
+        title = f"scene {number} of {len(scenes.pairs)}, {pair.key}"
+        try:
+            with block_cache(GDAL_CACHE):
+                score = _score(mapper, scenes, pair, title)
+        except DataError as error:
+            if strict:
+                raise
+            logger.warning("left out: %s", error.what)
+            continue
+        total.merge(score.matrix)
+        scores.append(score)
+    if not scores:
+        raise DataError(f"{scenes.root}: none of the {len(scenes.pairs)} images can be used.")
+    return total, tuple(scores)
+
+
+def _score(mapper: Mapper, scenes: LabelledScenes, pair: Pair, title: str) -> SceneScore:
+    matrix = ConfusionMatrix(len(mapper.model.facts.classes))
+    with (
+        _open_image(mapper.model.facts, scenes, pair) as scene,
+        open_label(scenes.root / pair.label, scenes.encoding) as labels,
+    ):
+        refuse_other_size(labels, scene)
+        grid = mapper.grid
+        windows = rows_of_windows(scene.height, grid) * len(grid.spans(scene.width))
+        with console.progress(title, windows, "window") as advance:
+            for rows in stream_map(scene, mapper.reader, grid, window_done=advance):
+                add_rows(matrix, labels, rows.row, rows.classes)
+        return SceneScore(pair.key, pair.image, pair.label, scene.width, scene.height, matrix)
+
+
+def _open_image(facts: ModelFacts, scenes: LabelledScenes, pair: Pair) -> Scene:
+    """Open an image with the bands in the model's order."""
+    path = scenes.root / pair.image
+    nodata = scenes.nodata
+    with open_scene(path) as whole:
+        bands = _bands(path, whole, facts, scenes, pair)
+        if nodata is None and not whole.has_validity:
+            nodata = facts.nodata  # the file says nothing; what held in training holds here
+    scene = open_scene(path, bands, nodata)
+    if scene.dtype != facts.dtype:
+        scene.close()
+        raise DataError(
+            f"{path}: holds {scene.dtype} values, but the model was trained on {facts.dtype}."
+        )
+    return scene
+
+
+def _bands(
+    path: Path, whole: Scene, facts: ModelFacts, scenes: LabelledScenes, pair: Pair
+) -> tuple[int, ...]:
+    """Return the numbers of the model's bands: by the dataset's names, else by the file's."""
+    if scenes.bands or pair.bands:
+        names, numbers = choose_bands(path, whole, pair.bands, scenes.bands)
+        known = dict(zip((name.casefold() for name in names), numbers, strict=True))
+        if all(band.casefold() in known for band in facts.bands):
+            return tuple(known[band.casefold()] for band in facts.bands)
+    names, numbers = choose_bands(path, whole, pair.bands, facts.bands)
+    if len(names) != len(facts.bands):
+        raise DataError(
+            f"{path}: has the bands {', '.join(pair.bands)}, but the model needs "
+            f"{', '.join(facts.bands)}."
+        )
+    return numbers

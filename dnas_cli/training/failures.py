@@ -1,0 +1,65 @@
+"""What torch says when it cannot go on, as one message with a remedy."""
+
+import os
+import re
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+from dnas_cli.errors import DnasError, brief
+
+_NOT_DETERMINISTIC = re.compile(r"(\S+) does not have a deterministic implementation")
+_BLAS = "this operation is not deterministic because it uses CuBLAS"
+_NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
+_WORKER_DIED = re.compile(r"DataLoader worker \(pid")
+
+_INTACT = "The last checkpoint is intact."
+
+
+@contextmanager
+def deterministic(wanted: bool) -> Iterator[None]:
+    """Allow only operations that give the same bits every time while the block lasts."""
+    if not wanted:
+        yield
+        return
+    before = torch.are_deterministic_algorithms_enabled()
+    os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
+    torch.use_deterministic_algorithms(True)
+    try:
+        yield
+    finally:
+        torch.use_deterministic_algorithms(before)
+
+
+@contextmanager
+def explained() -> Iterator[None]:
+    """Turn errors of torch that a user can do something about into messages.
+
+    Raises:
+        DnasError: An operation is not deterministic though it must be, the memory is not enough,
+            or a process that loads tiles died.
+    """
+    try:
+        yield
+    except RuntimeError as error:
+        text = str(error)
+        if match := _NOT_DETERMINISTIC.search(text):
+            what = f"--deterministic: {match[1]} cannot be computed deterministically here."
+            raise DnasError(what, "Leave --deterministic out, or give --device cpu.") from error
+        if _BLAS in text:
+            raise DnasError(
+                "--deterministic: matrix products (cuBLAS) are not deterministic as it is set up.",
+                "Set CUBLAS_WORKSPACE_CONFIG=:4096:8, or leave --deterministic out.",
+            ) from error
+        if _NO_MEMORY.search(text):
+            raise DnasError(
+                f"the memory of the device is not enough ({brief(error)}). {_INTACT}",
+                "Free it, or branch with a smaller --batch or --crop.",
+            ) from error
+        if _WORKER_DIED.search(text):
+            raise DnasError(
+                f"a process that loads tiles died ({brief(error)}). {_INTACT}",
+                "Run the same command again, with fewer --workers.",
+            ) from error
+        raise

@@ -1,0 +1,160 @@
+"""Checkpoints are checked before they are relied on, and there is always one more."""
+
+import io
+import shutil
+import zipfile
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from command_line import done, refused, rows
+from same_bits import assert_same_stage, differences
+from small_runs import first_search
+
+from dnas_cli.training.losses import LOSSES
+from dnas_cli.training.stage_files import StageFiles
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose first stage was searched in one go."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    done(*first_search(run, tiny_tiles))
+    return run
+
+
+@pytest.fixture(scope="module")
+def stopped(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that stopped within its second epoch."""
+    run, calls, right = tmp_path_factory.mktemp("stopped") / "run", 0, LOSSES["cross-entropy"]
+
+    def loss(*tensors: torch.Tensor) -> torch.Tensor:
+        nonlocal calls
+        calls += 1
+        if calls == 8:
+            raise KeyboardInterrupt
+        return right(*tensors)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setitem(LOSSES, "cross-entropy", loss)
+        refused(130, *first_search(run, tiny_tiles, "--checkpoint-every", 0))
+    return run
+
+
+@pytest.fixture
+def run(stopped: Path, tmp_path: Path) -> Path:
+    """A copy of the run that stopped."""
+    return Path(shutil.copytree(stopped, tmp_path / "run"))
+
+
+def _truncate(path: Path) -> None:
+    content = path.read_bytes()
+    path.write_bytes(content[: len(content) // 2])
+
+
+def _flip_a_bit(path: Path) -> None:
+    with zipfile.ZipFile(path) as archive:
+        largest = max(archive.infolist(), key=lambda part: part.file_size)
+    content = bytearray(path.read_bytes())
+    content[largest.header_offset + largest.file_size // 2] ^= 4
+    path.write_bytes(content)
+
+
+def _empty(path: Path) -> None:
+    path.write_bytes(b"")
+
+
+@pytest.mark.parametrize("damage", [_truncate, _flip_a_bit, _empty, Path.unlink])
+def test_a_damaged_last_checkpoint_is_said_and_the_one_before_is_used(
+    run: Path, whole: Path, damage: Callable[[Path], None]
+) -> None:
+    damage(run / "search/stage1/last.pt")
+    result = done("search", run, "--stage", 1)
+    assert "last.pt: " in result.stderr
+    assert f"The one before it is used: {run / 'search/stage1/previous.pt'}" in result.stderr
+    assert_same_stage(run / "search/stage1", whole / "search/stage1")
+
+
+def test_two_damaged_checkpoints_are_one_message_with_a_remedy(run: Path) -> None:
+    _flip_a_bit(run / "search/stage1/last.pt")
+    _truncate(run / "search/stage1/previous.pt")
+    message = refused(4, "search", run, "--stage", 1)
+    assert "last.pt: is damaged" in message
+    assert "checksum" in message
+    assert "--restart --overwrite" in message
+
+
+def test_a_good_checkpoint_is_never_pushed_out_by_a_damaged_one(run: Path) -> None:
+    files = StageFiles(run / "search/stage1")
+    _flip_a_bit(files.last)
+    content = files.load_last()
+    assert content is not None
+    files.save_last(content)
+    assert StageFiles(files.folder).load_last() is not None
+    _flip_a_bit(files.last)  # the one that was just written
+    assert files.load_last() is not None
+
+
+def test_what_a_killed_writer_left_is_removed(run: Path, whole: Path) -> None:
+    (run / "search/stage1/.last.abc123.part.pt").write_bytes(b"half")
+    done("search", run, "--stage", 1)
+    assert differences(run, whole) == []
+
+
+def test_a_checkpoint_of_a_newer_version_is_refused_not_passed_over(run: Path) -> None:
+    path = run / "search/stage1/last.pt"
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, "version": 2}, path)
+    message = refused(4, "search", run, "--stage", 1)
+    assert "version 2 is not version 1" in message
+
+
+def test_a_checkpoint_of_another_search_is_refused(run: Path) -> None:
+    path = run / "search/stage1/last.pt"
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, "identity": "sha256:0"}, path)
+    message = refused(3, "search", run, "--stage", 1)
+    assert "another space" in message
+
+
+def test_a_compressed_archive_is_refused_before_it_fills_the_memory(run: Path) -> None:
+    path = run / "search/stage1/last.pt"
+    (run / "search/stage1/previous.pt").unlink()
+    with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
+        parts = {name: archive.read(name) for name in archive.namelist()}
+    with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as archive:
+        for name, content in parts.items():
+            archive.writestr(name, content + bytes(100_000_000 if "/data/0" in name else 0))
+    assert path.stat().st_size < 20_000_000
+    assert "is compressed" in refused(4, "search", run, "--stage", 1)
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("position", {"epoch": -5}),
+        ("position", {"epoch": 0, "nonsense": 1}),
+        ("position", None),
+        ("network", {}),
+        ("network", [1]),
+        ("optimizers", {}),
+        ("random", {}),
+        ("random", {"cpu": torch.zeros(3)}),
+    ],
+)
+def test_a_checkpoint_that_holds_something_else_is_refused(run: Path, key: str, value: Any) -> None:
+    path = run / "search/stage1/last.pt"
+    content = torch.load(path, weights_only=True)
+    torch.save({**content, key: value}, path)
+    assert "is not a valid checkpoint" in refused(4, "search", run, "--stage", 1)
+
+
+def test_the_history_has_no_line_missing_and_none_doubled(run: Path, whole: Path) -> None:
+    # Killed after the rows of an epoch were written, before its checkpoint was.
+    for name in ("history.jsonl", "logits.jsonl"):
+        shutil.copy(whole / "search/stage1" / name, run / "search/stage1" / name)
+    done("search", run, "--stage", 1)
+    assert [row["epoch"] for row in rows(run / "search/stage1/history.jsonl")] == [0, 1]
+    assert_same_stage(run / "search/stage1", whole / "search/stage1")

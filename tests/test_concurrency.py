@@ -1,0 +1,96 @@
+"""Many processes at once: no error, no torn read, one writer."""
+
+import json
+from pathlib import Path
+
+import pytest
+from command_line import dnas, done, start
+from crowd import crowd
+from same_bits import assert_same_stage, differences
+from small_runs import SEARCH, SIZE, first_search, wait_for
+
+SHORT = ("--epochs", 1, "--logits-from", 0, "--batch", 4, "--device", "cpu")
+
+
+@pytest.fixture(scope="module")
+def alone(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was searched with nothing beside it."""
+    run = tmp_path_factory.mktemp("alone") / "run"
+    done("search", run, "--stage", 1, "--data", tiny_tiles, *SIZE, *SHORT)
+    return run
+
+
+def test_ten_processes_on_one_tile_set_do_as_one_does(
+    alone: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    runs = [tmp_path / f"run-{k}" for k in range(10)]  # all in one parent folder
+    ends = crowd(
+        [["search", run, "--stage", 1, "--data", tiny_tiles, *SIZE, *SHORT] for run in runs]
+    )
+    assert [end.code for end in ends] == [0] * 10, ends
+    for run in runs:
+        assert differences(run, alone) == []
+
+
+def test_of_many_writers_of_a_stage_one_works_and_the_others_say_who(
+    alone: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    done("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
+    ends = crowd([["search", run, "--stage", 1, *SHORT]] * 4)
+    assert sorted({end.code for end in ends}) in ([0], [0, 3]), ends
+    for end in ends:
+        if end.code == 3:
+            assert "is being worked on" in end.output
+        assert "Traceback" not in end.output
+    assert_same_stage(run / "search/stage1", alone / "search/stage1")
+
+
+def test_stages_of_one_run_do_not_undo_each_others_records(alone: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done("decode", alone, "--stage", 1, "--branch", run)
+    commands: list[list[object]] = [["search", run, "--stage", 2, *SEARCH]]
+    commands += [["decode", run, "--stage", 1]] * 3
+    ends = crowd(commands)
+    assert ends[0].code == 0, ends
+    assert {end.code for end in ends[1:]} <= {0, 3}, ends
+    stages = json.loads((run / "run.json").read_text())["stages"]
+    assert stages["stage1"]["phase"] == "decoded"
+    assert stages["stage2"]["phase"] == "finished"
+
+
+def test_status_in_a_loop_during_a_search_never_fails_or_reads_half_a_file(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run, seen = tmp_path / "run", []
+    process = start(*first_search(run, tiny_tiles, "--epochs", 6, "--checkpoint-every", 0))
+    try:
+        wait_for(run / "run.json")
+        while process.poll() is None:
+            result = dnas("status", run, "--json")
+            assert result.exit_code == 0, result.output
+            stage = json.loads(result.stdout)["stages"]["stage1"]
+            seen.append(stage.get("epochs", 0))
+    finally:
+        process.kill()
+        _, errors = process.communicate()
+    assert process.returncode == 0, errors
+    assert seen == sorted(seen)
+    assert len(set(seen)) > 2
+
+
+def test_readers_of_finished_stages_do_not_wait_for_a_search(
+    alone: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    done("decode", alone, "--stage", 1, "--branch", run)
+    process = start("search", run, "--stage", 2, *SEARCH, "--epochs", 200)
+    try:
+        wait_for(run / "search/stage2/last.pt")
+        done("status", run)
+        done("info", run)
+        done("decode", run, "--stage", 1)
+        done("decode", run, "--stage", 1, "--branch", tmp_path / "child")
+    finally:
+        process.kill()
+        process.communicate()

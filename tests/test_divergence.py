@@ -1,0 +1,137 @@
+"""Training that diverges stops or backs off, and nothing that is not finite is kept."""
+
+import math
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+from command_line import done, refused, rows
+from same_bits import assert_same_stage
+from small_runs import first_search
+from torch import Tensor
+
+from dnas_cli.nets.network import NetworkShape, build_supernet
+from dnas_cli.space.coding import (
+    ConnectionCoding,
+    PathCoding,
+    first_space,
+    second_space,
+    third_space,
+)
+from dnas_cli.stages.describing import describe
+from dnas_cli.training.losses import LOSSES
+from dnas_cli.training.precision import Precision
+
+BACKOFF = ("--on-divergence", "backoff")
+
+
+@pytest.fixture
+def losses_of(monkeypatch: pytest.MonkeyPatch) -> Callable[[dict[int, float]], None]:
+    """Let the losses of some steps, counted from 1, be multiplied by a factor."""
+
+    def patch(factors: dict[int, float]) -> None:
+        calls, right = 0, LOSSES["cross-entropy"]
+
+        def loss(logits: Tensor, target: Tensor) -> Tensor:
+            nonlocal calls
+            calls += 1
+            return right(logits, target) * factors.get(calls, 1.0)
+
+        monkeypatch.setitem(LOSSES, "cross-entropy", loss)
+
+    return patch
+
+
+def _all_finite(path: Path) -> bool:
+    network = torch.load(path, weights_only=True)["network"]
+    return all(bool(torch.isfinite(item).all()) for item in network.values())
+
+
+@pytest.mark.parametrize("value", [math.nan, math.inf])
+def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(
+    tiny_tiles: Path,
+    tmp_path: Path,
+    losses_of: Callable[[dict[int, float]], None],
+    monkeypatch: pytest.MonkeyPatch,
+    value: float,
+) -> None:
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    with monkeypatch.context():
+        losses_of({7: value})  # in the second epoch
+        message = refused(1, *first_search(run, tiny_tiles, "--checkpoint-every", 0))
+    assert "diverged" in message
+    assert "--on-divergence backoff" in message
+    stage = run / "search/stage1"
+    assert _all_finite(stage / "last.pt")
+    assert _all_finite(stage / "best.pt")
+    assert [row["epoch"] for row in rows(stage / "history.jsonl")] == [0]
+    losses_of({})
+    done("search", run, "--stage", 1)
+    done(*first_search(whole, tiny_tiles))
+    assert_same_stage(stage, whole / "search/stage1")
+
+
+def test_weights_that_are_not_finite_are_never_saved(
+    tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    calls, right = 0, Precision.update
+
+    def update(self: Precision, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+        nonlocal calls
+        calls += 1
+        right(self, loss, optimizer)
+        if calls == 2:  # the loss of this step was finite
+            optimizer.param_groups[0]["params"][0].data.fill_(math.inf)
+
+    monkeypatch.setattr(Precision, "update", update)
+    run = tmp_path / "run"
+    message = refused(1, *first_search(run, tiny_tiles, "--checkpoint-every", 0))
+    assert "stem.0.0.weight is not finite" in message
+    assert _all_finite(run / "search/stage1/last.pt")
+
+
+def test_backing_off_goes_on_at_a_tenth_of_the_rate_and_records_it(
+    tiny_tiles: Path, tmp_path: Path, losses_of: Callable[[dict[int, float]], None]
+) -> None:
+    run = tmp_path / "run"
+    losses_of({6: math.nan})
+    result = done(*first_search(run, tiny_tiles, *BACKOFF))
+    assert "0.1 of the learning rate" in result.stderr
+    first, second = rows(run / "search/stage1/history.jsonl")
+    assert "rate_factor" not in first
+    assert second["rate_factor"] == 0.1
+    assert second["learning_rate"] == pytest.approx(0.1 * 0.001)
+    assert second["loss"] > 0
+
+
+def test_diverging_a_second_time_stops(
+    tiny_tiles: Path, tmp_path: Path, losses_of: Callable[[dict[int, float]], None]
+) -> None:
+    run = tmp_path / "run"
+    losses_of({6: math.nan, 9: math.nan})
+    assert "diverged" in refused(1, *first_search(run, tiny_tiles, *BACKOFF))
+    assert _all_finite(run / "search/stage1/last.pt")
+
+
+def test_collapsing_logits_are_said_in_the_history_and_the_log(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = first_search(run, tiny_tiles, "--logit-learning-rate", 50)
+    result = done(*command)
+    assert "warning: stage 1: the logits are decided" in result.stderr
+    assert "decided" in rows(run / "search/stage1/history.jsonl")[-1]["warning"]
+
+
+def test_one_operator_everywhere_is_said() -> None:
+    path = PathCoding((0, 1, 1))
+    space = third_space(ConnectionCoding(second_space(path).graph))
+    network = build_supernet(space, NetworkShape(4, 3, 2))
+    logits: Any = network.architecture_logits()
+    with torch.no_grad():
+        logits.zero_()
+        logits[:, 4] = 1.0
+    assert "every node has the same operators" in describe(space, network).warning
+    assert not describe(first_space(3), build_supernet(first_space(3), network.shape)).warning

@@ -1,0 +1,214 @@
+"""Full disks, unwritable folders, moved runs, tiles that go: one message, and nothing is lost."""
+
+import errno
+import json
+import os
+import resource
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from command_line import dnas, done, refused
+from same_bits import assert_same_stage, differences
+from small_runs import SEARCH, SIZE, first_search
+
+OFTEN = ("--checkpoint-every", 0)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose first stage was searched in one go."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    done(*first_search(run, tiny_tiles))
+    return run
+
+
+@pytest.mark.parametrize("write", [1, 2, 3, 4, 5, 7, 10, 14, 19, 25])
+def test_a_disk_that_is_full_at_any_write_loses_nothing(
+    whole: Path, tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
+) -> None:
+    run, writes, right = tmp_path / "run", 0, os.fsync
+
+    def full(handle: int) -> None:  # where a full disk shows at the latest
+        nonlocal writes
+        writes += 1
+        if writes == write:
+            raise OSError(errno.ENOSPC, os.strerror(errno.ENOSPC))
+        right(handle)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "fsync", full)
+        message = refused(1, *first_search(run, tiny_tiles, *OFTEN))
+    assert "No space left on device" in message
+    assert "Free the space" in message
+    done(*first_search(run, tiny_tiles, *OFTEN))
+    assert differences(run, whole) == []
+
+
+def _limit_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))  # a checkpoint has 5 MB
+
+
+def test_a_limit_on_file_sizes_is_one_message_and_the_same_command_goes_on(
+    whole: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = [str(item) for item in first_search(run, tiny_tiles)]
+    result = subprocess.run(
+        [sys.executable, "-m", "dnas_cli", *command],
+        capture_output=True,
+        text=True,
+        preexec_fn=_limit_files,
+        check=False,
+    )
+    assert result.returncode == 1
+    assert result.stderr.count("dnas: ") == 1
+    assert "last.pt: cannot write (File too large)" in result.stderr
+    done(*command)
+    assert differences(run, whole) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path: Path) -> Iterator[Path]:
+    """A file system of 6 MB, which holds one checkpoint and no second; needs the right to mount."""
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = shutil.which("mount")
+    command = [mount or "mount", "-t", "tmpfs", "-o", "size=6m", "tmpfs", str(folder)]
+    if mount is None or subprocess.run(command, capture_output=True, check=False).returncode:
+        pytest.skip("mounting a small file system is not allowed here")
+    yield folder
+    subprocess.run(["umount", str(folder)], check=True)
+
+
+def test_a_disk_that_runs_full_is_one_message_and_after_freeing_space_work_goes_on(
+    whole: Path, tiny_tiles: Path, small_disk: Path
+) -> None:
+    run = small_disk / "run"
+    message = refused(1, *first_search(run, tiny_tiles))
+    assert "cannot write (No space left on device)" in message
+    good = (run / "search/stage1/last.pt").read_bytes()
+    refused(1, *first_search(run, tiny_tiles))
+    assert (run / "search/stage1/last.pt").read_bytes() == good
+    assert not list(run.rglob("*.part*"))
+    larger = ["mount", "-o", "remount,size=40m", str(small_disk)]
+    subprocess.run(larger, check=True)
+    done(*first_search(run, tiny_tiles))
+    assert differences(run, whole) == []
+
+
+def test_cutting_on_a_full_disk_goes_on_by_the_same_command(
+    tiny_scenes: Path, tmp_path: Path, small_disk: Path
+) -> None:
+    tile = ("tile", tiny_scenes, "--size", 32, "--workers", 1, "--out")
+    filler = small_disk / "filler"
+    filler.write_bytes(bytes(6 * 1024 * 1024 - 200_000))
+    assert "cannot" in refused(1, *tile, small_disk / "tiles")
+    filler.unlink()
+    done(*tile, small_disk / "tiles")
+    (tmp_path / "beside").mkdir()  # as deep as the other: the way to the scenes is recorded
+    done(*tile, tmp_path / "beside/tiles")
+    assert differences(small_disk / "tiles", tmp_path / "beside/tiles") == []
+
+
+@pytest.mark.parametrize("folder", ["/proc/nowhere/run", "/dev/null/run"])
+def test_a_folder_that_cannot_be_made_is_one_message(tiny_tiles: Path, folder: str) -> None:
+    message = refused(1, *first_search(Path(folder), tiny_tiles))
+    assert "cannot write" in message
+    refused(1, "encode", folder, "--stage", 1, "--data", tiny_tiles, *SIZE)
+
+
+def test_an_unwritable_run_is_one_message(
+    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    right = os.open
+
+    def refuse(path: object, flags: int, *more: int, **names: int) -> int:
+        if flags & (os.O_RDWR | os.O_WRONLY) and str(path).startswith(str(run)):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+        return right(path, flags, *more, **names)  # type: ignore[arg-type]
+
+    monkeypatch.setattr(os, "open", refuse)
+    assert "Permission denied" in refused(1, "search", run, "--stage", 1)
+    assert "--branch" in refused(1, "decode", run, "--stage", 1)
+    done("status", run)
+
+
+def test_a_log_that_cannot_be_written_stops_nothing(
+    whole: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    (run / "dnas.log").mkdir(parents=True)
+    shutil.rmtree(run)
+    done("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
+    (run / "dnas.log").mkdir()
+    done("search", run, "--stage", 1, *SEARCH)
+    assert_same_stage(run / "search/stage1", whole / "search/stage1")
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_tile_that_goes_during_a_search_is_named_and_the_search_goes_on_when_it_is_back(
+    whole: Path, tiny_tiles: Path, tmp_path: Path, workers: int
+) -> None:
+    tiles, run = tmp_path / "tiles", tmp_path / "run"
+    shutil.copytree(tiny_tiles, tiles)
+    image = tiles / (tiles / "train.lst").read_text().split("\t")[0]
+    image.rename(tmp_path / "away")
+    message = refused(4, *first_search(run, tiles, "--workers", workers))
+    assert f"dnas: {image}: no such file" in message
+    (tmp_path / "away").rename(image)
+    done("search", run, "--stage", 1)
+    assert_same_stage(run / "search/stage1", whole / "search/stage1")
+
+
+def test_a_run_can_move_away_from_its_tile_set_and_together_with_it(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    here = tmp_path / "here"
+    shutil.copytree(tiny_tiles, here / "tiles")
+    done("encode", here / "run", "--stage", 1, "--data", here / "tiles", *SIZE)
+    (here / "run").rename(tmp_path / "alone")  # "../tiles" is nowhere from there
+    done("search", tmp_path / "alone", "--stage", 1, *SEARCH)
+    (tmp_path / "alone").rename(here / "run")
+    here.rename(tmp_path / "there")
+    done("decode", tmp_path / "there/run", "--stage", 1)
+    done("search", tmp_path / "there/run", "--stage", 2, *SEARCH)
+
+
+def test_a_tile_set_at_the_old_place_that_is_another_is_refused(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    tiles, run = tmp_path / "a/tiles", tmp_path / "a/run"
+    shutil.copytree(tiny_tiles, tiles)
+    done("encode", run, "--stage", 1, "--data", tiles, *SIZE)
+    lines = (tiles / "train.lst").read_text().splitlines(keepends=True)
+    (tiles / "train.lst").write_text("".join(lines[:-1]))
+    run.rename(tmp_path / "run")
+    message = refused(4, "search", tmp_path / "run", "--stage", 1, *SEARCH)
+    assert "content has changed" in message
+
+
+def test_a_command_killed_before_it_made_a_run_is_no_obstacle(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    run.mkdir()
+    (run / ".run.x1y2.part.json").write_text("{")
+    done("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
+    assert not list(run.glob(".run.*"))
+
+
+@pytest.mark.parametrize(("version", "word"), [(2, "another version"), (0, "another version")])
+def test_a_run_of_another_version_is_refused_by_every_command(
+    whole: Path, tmp_path: Path, version: int, word: str
+) -> None:
+    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    manifest = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**manifest, "version": version}))
+    for command in (("status", run), ("search", run, "--stage", 1), ("decode", run, "--stage", 1)):
+        assert word in refused(4, *command)
+    assert dnas("retrain", run).exit_code == 4

@@ -1,0 +1,102 @@
+"""What signals do to training."""
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from command_line import done, start
+from same_bits import assert_same_stage
+from small_runs import first_search, wait_for
+
+LONG = ("--epochs", 6)
+
+
+@pytest.fixture(scope="module")
+def uninterrupted(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose first stage was searched in one go."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    done(*first_search(run, tiny_tiles, *LONG))
+    return run / "search/stage1"
+
+
+def test_sigusr1_saves_and_goes_on(uninterrupted: Path, tiny_tiles: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    process = start(*first_search(run, tiny_tiles, *LONG))
+    wait_for(run / "search/stage1/last.pt")
+    process.send_signal(signal.SIGUSR1)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 0, errors
+    assert errors.count("as asked") == 1
+    assert_same_stage(uninterrupted, run / "search/stage1")
+
+
+# Steps are too short to be sure that the second signal comes within one: the loss sends both.
+_TWICE = """
+import os, signal, sys
+from dnas_cli.training.losses import LOSSES
+right, calls = LOSSES["cross-entropy"], 0
+def loss(logits, target):
+    global calls
+    calls += 1
+    if calls == 9:
+        os.kill(os.getpid(), signal.SIGINT)
+        os.kill(os.getpid(), signal.SIGINT)
+    return right(logits, target)
+LOSSES["cross-entropy"] = loss
+from dnas_cli.app import app
+app(sys.argv[1:])
+"""
+
+
+def test_a_second_sigint_leaves_at_once_with_the_last_checkpoint_intact(
+    uninterrupted: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = [str(item) for item in first_search(run, tiny_tiles, *LONG)]
+    result = subprocess.run(
+        [sys.executable, "-c", _TWICE, *command], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 130, result.stderr
+    assert "stopped at once; the last checkpoint is intact" in result.stderr
+    assert f"Go on with: dnas search {run} --stage 1" in result.stderr
+    assert "Traceback" not in result.stderr
+    done("search", run, "--stage", 1)
+    assert_same_stage(uninterrupted, run / "search/stage1")
+
+
+def test_a_signal_to_the_whole_group_leaves_loading_processes_to_their_parent(
+    uninterrupted: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = [str(item) for item in first_search(run, tiny_tiles, *LONG, "--workers", 2)]
+    process = subprocess.Popen(
+        [sys.executable, "-m", "dnas_cli", *command],
+        stderr=subprocess.PIPE,
+        text=True,
+        start_new_session=True,
+    )
+    wait_for(run / "search/stage1/previous.pt")  # an epoch is done, so the workers are there
+    os.killpg(process.pid, signal.SIGTERM)
+    _, errors = process.communicate(timeout=120)
+    assert process.returncode == 130, errors
+    assert "Go on with" in errors
+    done("search", run, "--stage", 1)
+    assert_same_stage(uninterrupted, run / "search/stage1")
+
+
+def test_a_killed_process_leaves_no_lock_even_while_its_loading_processes_live(
+    uninterrupted: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    process = start(*first_search(run, tiny_tiles, *LONG, "--workers", 2))
+    wait_for(run / "search/stage1/previous.pt")
+    process.kill()
+    process.wait()
+    time.sleep(0.1)
+    done("search", run, "--stage", 1)
+    process.communicate()
+    assert_same_stage(uninterrupted, run / "search/stage1")
