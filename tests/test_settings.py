@@ -28,7 +28,7 @@ def test_flags_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> 
     file.write_text("epochs: 7\nlogits-from: 2\nbatch: 3\n")
     settings = SettingsChoice("quick", file, {"batch": 5, "seed": None}).resolve(SearchSettings, {})
     assert (settings.epochs, settings.logits_from, settings.batch) == (7, 2, 5)
-    assert settings.augment == "dihedral"  # of the preset
+    assert settings.augment == "photometric"  # of the preset
 
 
 def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:

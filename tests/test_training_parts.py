@@ -11,9 +11,14 @@ import torch.nn.functional as F
 from dnas_cli.nets.network import Network, NetworkShape, build_supernet
 from dnas_cli.space.coding import ConnectionCoding, first_space, third_space
 from dnas_cli.space.lattice import edge, make_graph
-from dnas_cli.training.augmentation import random_crop, random_symmetry, sample_generator
+from dnas_cli.training.augmentation import (
+    random_crop,
+    random_light,
+    random_symmetry,
+    sample_generator,
+)
 from dnas_cli.training.batches import EpochSampler, halves
-from dnas_cli.training.losses import cross_entropy, focal
+from dnas_cli.training.losses import balanced_weights, cross_entropy, focal
 from dnas_cli.training.schedule import Extension, Schedule
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.steps import SearchSteps
@@ -35,6 +40,32 @@ def test_a_batch_without_labels_contributes_nothing(loss: Any) -> None:
     assert value.item() == 0.0
     assert logits.grad is not None
     assert torch.equal(logits.grad, torch.zeros_like(logits))
+
+
+def test_balanced_weights_favour_rare_classes_and_are_one_on_average() -> None:
+    weights = balanced_weights([90, 10, 0])
+    assert weights.tolist() == pytest.approx([0.8333, 2.5, 0.0], abs=1e-3)
+    assert (weights @ torch.tensor([90.0, 10.0, 0.0])).item() == pytest.approx(100.0)
+
+
+@pytest.mark.parametrize("loss", [cross_entropy, focal])
+def test_a_weight_of_two_counts_as_much_as_a_pixel_twice(loss: Any) -> None:
+    logits, target = torch.randn(1, 2, 1, 2), torch.tensor([[[0, 1]]])
+    twice = torch.cat([logits, logits[..., 1:]], 3), torch.tensor([[[0, 1, 1]]])
+    torch.testing.assert_close(loss(logits, target, torch.tensor([1.0, 2.0])), loss(*twice))
+    unlabelled = loss(logits, torch.full((1, 1, 2), 255), torch.tensor([1.0, 2.0]))
+    assert unlabelled.item() == 0.0
+
+
+def test_light_changes_leave_missing_pixels_alone() -> None:
+    image, valid = np.ones((3, 4, 4), np.float32), np.ones((4, 4), bool)
+    image[:, 0, 0], valid[0, 0] = 0.0, False
+    changed = random_light(image, valid, sample_generator(0, 0, 1))
+    assert changed.dtype == np.float32
+    assert np.array_equal(changed[:, 0, 0], np.zeros(3))
+    assert not np.allclose(changed[:, 1, 1], 1.0)
+    again = random_light(image, valid, sample_generator(0, 0, 1))
+    assert np.array_equal(changed, again)
 
 
 def test_focal_loss_weighs_by_the_distance_from_certainty() -> None:

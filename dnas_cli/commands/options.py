@@ -104,6 +104,14 @@ class AugmentName(StrEnum):
 
     mirror = "mirror"
     dihedral = "dihedral"
+    photometric = "photometric"
+
+
+class ClassWeightsName(StrEnum):
+    """How much a pixel of each class counts."""
+
+    equal = "equal"
+    balanced = "balanced"
 
 
 PresetOption = Annotated[
@@ -119,7 +127,10 @@ LearningRate = Annotated[float | None, typer.Option(help="Learning rate of the w
 LossOption = Annotated[LossName | None, typer.Option(help="Loss over labelled pixels.")]
 AugmentOption = Annotated[
     AugmentName | None,
-    typer.Option(help="mirror: left-right; dihedral: all mirrors and quarter turns."),
+    typer.Option(help="mirror: left-right; dihedral: quarter turns, too; photometric: light, too."),
+]
+ClassWeightsOption = Annotated[
+    ClassWeightsName | None, typer.Option(help="balanced: pixels of rare classes count more.")
 ]
 ValidateEvery = Annotated[int | None, typer.Option(help="Epochs between validations.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]

@@ -34,6 +34,7 @@ def search(
         float | None, typer.Option(help="Learning rate of the architecture logits.")
     ] = None,
     loss: options.LossOption = None,
+    class_weights: options.ClassWeightsOption = None,
     augment: options.AugmentOption = None,
     validate_every: options.ValidateEvery = None,
     seed: options.Seed = None,
@@ -70,6 +71,7 @@ def search(
         "learning_rate": learning_rate,
         "logit_learning_rate": logit_learning_rate,
         "loss": loss and loss.value,
+        "class_weights": class_weights and class_weights.value,
         "augment": augment and augment.value,
         "validate_every": validate_every,
         "seed": seed,

@@ -37,11 +37,13 @@ class DemoSize:
         scenes: Scenes with labels, which are split 6:2:2.
         size: Height and width of a scene in pixels.
         tile_size: Height and width of a tile.
+        retrain_epochs: Epochs of retraining; more than the preset's, as the tiles are few.
     """
 
     scenes: int = 12
     size: int = 512
     tile_size: int = 128
+    retrain_epochs: int = 40
 
 
 @dataclass(frozen=True)
@@ -125,7 +127,10 @@ def steps(folder: Path, seed: int, size: DemoSize) -> list[Step]:
     model = run / "model.pt"
     return [
         *result,
-        _step(lambda: model.is_file() and _is_finished(run, "retrain"), "retrain", run, *quick),
+        _step(
+            lambda: model.is_file() and _is_finished(run, "retrain"),
+            "retrain", run, *quick, "--epochs", size.retrain_epochs,
+        ),
         _step(has(run / "eval" / "test.json"), "eval", run, "--references", "--cost"),
         _step(
             lambda: (folder / "map.tif").is_file() and (folder / "map.png").is_file(),

@@ -63,6 +63,11 @@ def network_shape(tiles: TileSet, width: int) -> NetworkShape:
     return NetworkShape(width, len(tiles.bands), len(tiles.classes))
 
 
+def class_pixels(tiles: TileSet) -> list[int]:
+    """Return how many pixels each class has in the training split."""
+    return list(tiles.class_pixels("train").values())
+
+
 def check_batch(settings: TrainingSettings, global_pool: bool) -> None:
     """Say before starting what cannot work.
 

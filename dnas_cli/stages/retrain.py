@@ -21,6 +21,7 @@ from dnas_cli.stages.encode import linked_tile_set
 from dnas_cli.stages.execution import (
     Execution,
     check_batch,
+    class_pixels,
     logged,
     network_shape,
     seed_everything,
@@ -132,7 +133,7 @@ def _retrained(
     position = train(
         Job(
             title="retraining",
-            steps=WeightSteps(network, stream, settings, device),
+            steps=WeightSteps(network, stream, settings, device, class_pixels(tiles)),
             schedule=schedule,
             files=files,
             identity=coding.hash,

@@ -15,6 +15,7 @@ from dnas_cli.stages.encode import encode, linked_tile_set
 from dnas_cli.stages.execution import (
     Execution,
     check_batch,
+    class_pixels,
     logged,
     network_shape,
     seed_everything,
@@ -127,7 +128,7 @@ def _searched(
     position = train(
         Job(
             title=f"stage {stage}",
-            steps=SearchSteps(network, streams, settings, device),
+            steps=SearchSteps(network, streams, settings, device, class_pixels(tiles)),
             schedule=schedule,
             files=StageFiles(run.stage_folder(name)),
             identity=space.hash,

@@ -46,7 +46,7 @@ def random_symmetry(
     image: Image, valid: Mask, label: Label, kind: Augmentation, rng: np.random.Generator
 ) -> tuple[Image, Mask, Label]:
     """Mirror a tile at random, or apply one of the eight symmetries of the square."""
-    turns = int(rng.integers(4)) if kind == "dihedral" and _is_square(label) else 0
+    turns = int(rng.integers(4)) if kind != "mirror" and _is_square(label) else 0
     mirror = bool(rng.integers(2))
     if turns:
         image = np.rot90(image, turns, (1, 2))
@@ -54,6 +54,23 @@ def random_symmetry(
     if mirror:
         image, valid, label = image[..., ::-1], valid[:, ::-1], label[:, ::-1]
     return image, valid, label
+
+
+def random_light(
+    image: npt.NDArray[np.float32], valid: Mask, rng: np.random.Generator
+) -> npt.NDArray[np.float32]:
+    """Change brightness and contrast, as from one scene to another; a little by band as well.
+
+    Args:
+        image: (B, H, W), normalised; 0 where there is no data, and that stays.
+        valid: (H, W).
+        rng: Source of randomness.
+    """
+    bands = len(image)
+    contrast = rng.uniform(0.75, 1.25) * rng.uniform(0.9, 1.1, (bands, 1, 1))
+    brightness = rng.uniform(-0.4, 0.4) + rng.uniform(-0.1, 0.1, (bands, 1, 1))
+    changed = image * contrast.astype(np.float32) + brightness.astype(np.float32)
+    return np.where(valid, changed, np.float32(0))
 
 
 def _is_square(label: Label) -> bool:

@@ -10,7 +10,12 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from dnas_cli.errors import DnasError, UsageError
 from dnas_cli.tiles.tile_set import TileRef, TileSet
-from dnas_cli.training.augmentation import random_crop, random_symmetry, sample_generator
+from dnas_cli.training.augmentation import (
+    random_crop,
+    random_light,
+    random_symmetry,
+    sample_generator,
+)
 from dnas_cli.training.settings import TrainingSettings
 
 Batch = tuple[Tensor, Tensor]
@@ -48,6 +53,8 @@ class TrainingTiles(Dataset[Batch | DnasError]):
         image, valid, label = random_crop(image, valid, label, settings.crop, rng)
         image, valid, label = random_symmetry(image, valid, label, settings.augment, rng)
         normalised = self._tiles.normalisation.apply(np.ascontiguousarray(image), valid)
+        if settings.augment == "photometric":
+            normalised = random_light(normalised, valid, rng)
         return torch.from_numpy(normalised), torch.from_numpy(label.astype(np.int64))
 
 

@@ -13,7 +13,8 @@ from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.yaml_files import read_yaml
 
 Loss = Literal["cross-entropy", "focal"]
-Augmentation = Literal["mirror", "dihedral"]
+Augmentation = Literal["mirror", "dihedral", "photometric"]
+ClassWeights = Literal["equal", "balanced"]
 Preset = Literal["paper", "quick"]
 
 LARGEST = 1_000_000_000  # of any setting
@@ -32,7 +33,9 @@ class TrainingSettings:
         momentum: Of SGD.
         weight_decay: Of the weights.
         loss: `cross-entropy`, or `focal` (gamma 2, alpha 0.5).
-        augment: `mirror` (horizontal, as in the paper) or `dihedral` (mirrors and quarter turns).
+        class_weights: `equal`, or `balanced`: pixels of rare classes count more.
+        augment: `mirror` (horizontal, as in the paper), `dihedral` (mirrors and quarter turns), or
+            `photometric` (dihedral, and random brightness and contrast).
         validate_every: Epochs between validations; the last epoch is always validated.
         seed: Of everything random.
     """
@@ -45,6 +48,7 @@ class TrainingSettings:
     momentum: float = 0.9
     weight_decay: float = 3e-4
     loss: Loss = "cross-entropy"
+    class_weights: ClassWeights = "equal"
     augment: Augmentation = "mirror"
     validate_every: int = 1
     seed: int = 0
@@ -64,6 +68,10 @@ class TrainingSettings:
         _require(0 <= self.momentum < 1, "momentum must be from 0 to below 1")
         _require(self.weight_decay >= 0, "weight-decay must be 0 or more")
         _require(self.loss in get_args(Loss), f"loss must be one of {get_args(Loss)}")
+        _require(
+            self.class_weights in get_args(ClassWeights),
+            f"class-weights must be one of {get_args(ClassWeights)}",
+        )
         _require(
             self.augment in get_args(Augmentation),
             f"augment must be one of {get_args(Augmentation)}",
@@ -113,19 +121,19 @@ QUICK_NETWORK = {"layers": 5, "width": 8}
 
 PAPER_NETWORK = {"layers": 12, "width": 40}
 
-_QUICK = {"batch": 8, "augment": "dihedral"}
+_QUICK = {"batch": 8, "augment": "photometric", "class_weights": "balanced"}
 _PRESETS: dict[tuple[str, type[TrainingSettings]], dict[str, Any]] = {
     ("paper", SearchSettings): {},
     ("paper", RetrainSettings): {},
     ("quick", SearchSettings): {
         **_QUICK,
         "crop": 64,
-        "epochs": 12,
-        "logits_from": 4,
+        "epochs": 8,
+        "logits_from": 3,
         "logit_learning_rate": 0.03,
-        "validate_every": 3,
+        "validate_every": 4,
     },
-    ("quick", RetrainSettings): {**_QUICK, "crop": 128, "epochs": 30, "validate_every": 3},
+    ("quick", RetrainSettings): {**_QUICK, "crop": 128, "epochs": 20, "validate_every": 2},
 }
 
 Settings = TypeVar("Settings", bound=TrainingSettings)

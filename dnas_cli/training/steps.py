@@ -4,7 +4,7 @@ The training loop is the same for both; it knows them as `Steps`.
 """
 
 import itertools
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -13,7 +13,7 @@ from torch.optim import SGD, Adam, Optimizer
 from dnas_cli.nets.network import Network
 from dnas_cli.training.batches import Batch, BatchStream
 from dnas_cli.training.finite import check_loss
-from dnas_cli.training.losses import LOSSES
+from dnas_cli.training.losses import make_loss
 from dnas_cli.training.precision import Precision
 from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 
@@ -41,7 +41,13 @@ class Steps(Protocol):
 class _NetworkSteps:
     """Forward pass, loss and weight step, which both kinds share."""
 
-    def __init__(self, network: Network, settings: TrainingSettings, device: torch.device) -> None:
+    def __init__(
+        self,
+        network: Network,
+        settings: TrainingSettings,
+        device: torch.device,
+        class_pixels: Sequence[int],
+    ) -> None:
         self.network = network
         self.precision = Precision(device)
         self.optimizers: dict[str, Optimizer] = {
@@ -52,7 +58,7 @@ class _NetworkSteps:
                 weight_decay=settings.weight_decay,
             )
         }
-        self._loss = LOSSES[settings.loss]
+        self._loss = make_loss(settings, class_pixels, device)
         self._device = device
 
     def _step(self, optimizer: Optimizer, batch: Batch) -> float:
@@ -80,8 +86,9 @@ class WeightSteps(_NetworkSteps):
         stream: BatchStream,
         settings: RetrainSettings,
         device: torch.device,
+        class_pixels: Sequence[int] = (),
     ) -> None:
-        super().__init__(network, settings, device)
+        super().__init__(network, settings, device, class_pixels)
         self._stream = stream
 
     @property
@@ -107,8 +114,9 @@ class SearchSteps(_NetworkSteps):
         streams: tuple[BatchStream, BatchStream],
         settings: SearchSettings,
         device: torch.device,
+        class_pixels: Sequence[int] = (),
     ) -> None:
-        super().__init__(network, settings, device)
+        super().__init__(network, settings, device, class_pixels)
         logits = network.architecture_logits()
         assert logits is not None
         self.optimizers["logits"] = Adam(
