@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help install demo test check format completions clean
+.PHONY: help install demo test torture check format completions clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -21,6 +21,9 @@ demo: $(READY)  ## make scenes, search, retrain, evaluate and map them: dnas-dem
 
 test: $(READY)  ## run the test suite
 	$(BIN)/python -m pytest
+
+torture: $(READY)  ## kill commands and mutate files, many times: CASES=300 FILES=4000
+	$(BIN)/python tests/torture.py --kills $(or $(CASES),300) --mutations $(or $(FILES),4000)
 
 check: $(READY)  ## lint, format check, types, tests
 	$(BIN)/ruff check .

@@ -137,18 +137,32 @@ def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
     Raises:
         DataError: It is missing, no regular file, too large, or not UTF-8.
     """
+    size = size_of_file(path)
+    if size > largest:
+        raise DataError(f"{path}: is too large ({size:,} bytes).")
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
+        raise DataError(f"{path}: cannot be read ({brief(error)}).") from error
+
+
+def size_of_file(path: Path) -> int:
+    """Return the size in bytes of a regular file.
+
+    Raises:
+        DataError: It is missing, or something else: pipes would be waited for, devices never end.
+    """
     try:
         facts = path.stat()
-        if not stat.S_ISREG(facts.st_mode):  # a pipe would be waited for, a device never ends
-            kind = "a folder, not a file" if stat.S_ISDIR(facts.st_mode) else "no regular file"
-            raise DataError(f"{path}: is {kind}.")
-        if facts.st_size > largest:
-            raise DataError(f"{path}: is too large ({facts.st_size:,} bytes).")
-        return path.read_text(encoding="utf-8")
     except FileNotFoundError as error:
         raise DataError(f"{path}: no such file.") from error
     except (OSError, ValueError) as error:
         raise DataError(f"{path}: cannot be read ({brief(error)}).") from error
+    if stat.S_ISDIR(facts.st_mode):
+        raise DataError(f"{path}: is a folder, not a file.")
+    if not stat.S_ISREG(facts.st_mode):
+        raise DataError(f"{path}: is no regular file.")
+    return facts.st_size
 
 
 def read_json(path: Path) -> Any:

@@ -30,12 +30,12 @@ def stopped(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that stopped within its second epoch."""
     run, calls, right = tmp_path_factory.mktemp("stopped") / "run", 0, LOSSES["cross-entropy"]
 
-    def loss(*tensors: torch.Tensor) -> torch.Tensor:
+    def loss(*tensors: torch.Tensor, **more: Any) -> torch.Tensor:
         nonlocal calls
         calls += 1
         if calls == 8:
             raise KeyboardInterrupt
-        return right(*tensors)
+        return right(*tensors, **more)
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(LOSSES, "cross-entropy", loss)

@@ -8,9 +8,12 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import done, start
+import torch
+from command_line import done, refused, start
 from same_bits import assert_same_stage
 from small_runs import first_search, wait_for
+
+from dnas_cli.training.losses import LOSSES
 
 LONG = ("--epochs", 6)
 
@@ -39,13 +42,13 @@ _TWICE = """
 import os, signal, sys
 from dnas_cli.training.losses import LOSSES
 right, calls = LOSSES["cross-entropy"], 0
-def loss(logits, target):
+def loss(*tensors, **more):
     global calls
     calls += 1
     if calls == 9:
         os.kill(os.getpid(), signal.SIGINT)
         os.kill(os.getpid(), signal.SIGINT)
-    return right(logits, target)
+    return right(*tensors, **more)
 LOSSES["cross-entropy"] = loss
 from dnas_cli.app import app
 app(sys.argv[1:])
@@ -100,3 +103,29 @@ def test_a_killed_process_leaves_no_lock_even_while_its_loading_processes_live(
     done("search", run, "--stage", 1)
     process.communicate()
     assert_same_stage(uninterrupted, run / "search/stage1")
+
+
+def test_an_operation_that_cannot_be_deterministic_is_named(
+    tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    seen = []
+
+    def loss(*_: object, **__: object) -> None:
+        seen.append(torch.are_deterministic_algorithms_enabled())
+        raise RuntimeError(
+            "grid_sampler_2d_backward_cuda does not have a deterministic implementation, but you "
+            "set 'torch.use_deterministic_algorithms(True)'. You can turn off determinism ..."
+        )
+
+    monkeypatch.setitem(LOSSES, "cross-entropy", loss)
+    message = refused(1, *first_search(tmp_path / "run", tiny_tiles, "--deterministic"))
+    assert "--deterministic: grid_sampler_2d_backward_cuda cannot be" in message
+    assert seen == [True]
+    assert not torch.are_deterministic_algorithms_enabled()
+
+
+def test_deterministic_operations_give_the_same_bits_on_a_cpu(
+    uninterrupted: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    done(*first_search(tmp_path / "run", tiny_tiles, *LONG, "--deterministic"))
+    assert_same_stage(uninterrupted, tmp_path / "run/search/stage1")

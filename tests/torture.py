@@ -23,6 +23,8 @@ from killing import NEVER, End, Point, any_point, run
 from mutation import TARGETS, Tally, build_fixture, fuzz
 from same_bits import differences
 
+_MEMORY = "/dev/shm"  # kills are the same there, and no disk is worn
+
 QUICK = ("--epochs", 3, "--logits-from", 1, "--batch", 4, "--device", "cpu")
 OFTEN = ("--checkpoint-every", 0)
 SIZE = ("--layers", 3, "--width", 4)
@@ -83,7 +85,7 @@ def main() -> int:
     parser.add_argument("--kills", type=int, default=300, help="kills in all")
     parser.add_argument("--mutations", type=int, default=5000, help="mutated files in all")
     parser.add_argument("--seed", type=int, default=None)
-    parser.add_argument("--folder", default=None, help="where to work; a fast disk is best")
+    parser.add_argument("--folder", default=_MEMORY if Path(_MEMORY).is_dir() else None)
     asked = parser.parse_args()
     seed = asked.seed if asked.seed is not None else time.time_ns() % 1_000_000
     print(f"seed {seed}")

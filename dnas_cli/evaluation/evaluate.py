@@ -15,6 +15,7 @@ from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.tiles import evaluate_tiles
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.model_file import Model, ModelFacts
+from dnas_cli.nets.folding import fold
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.tile_set import TileSet
 
@@ -171,7 +172,7 @@ def evaluate_on_tiles(
     if stored is None:
         with console.progress(f"evaluating {split}", subject.items, "tile") as advance:
             matrix = evaluate_tiles(
-                model.network,
+                fold(model.network),
                 model.facts.normalisation,
                 tiles,
                 split,

@@ -13,6 +13,7 @@ from dnas_cli.mapping.stream import Reader
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.device import resolve_device
+from dnas_cli.nets.folding import FoldedNetwork, fold
 
 
 @dataclass(frozen=True)
@@ -86,13 +87,17 @@ class Mapper:
         facts = self.model.facts
         batch = self.settings.batch or (8 if self.device.type == "cuda" else 1)
         return Reader(
-            self.model.network,
+            self._network,
             len(facts.classes),
             facts.normalisation,
             self.device,
             batch,
             self.settings.flips,
         )
+
+    @cached_property
+    def _network(self) -> FoldedNetwork:
+        return fold(self.model.network)
 
     @cached_property
     def process_bytes(self) -> int:

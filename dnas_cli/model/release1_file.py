@@ -18,6 +18,7 @@ import torch
 from torch import Tensor
 
 from dnas_cli.errors import DataError
+from dnas_cli.files import size_of_file
 
 _NUMBER = re.compile(r"[?bfiu]\d{0,2}")
 _WANTED = re.compile(r"GLOBAL ([\w.]+) (?:was not an allowed global|whose module)")
@@ -65,16 +66,13 @@ def load_release1(path: Path) -> Release1Checkpoint:
 
 
 def _load(path: Path) -> Any:
+    size_of_file(path)  # which says what cannot be read
     allowed: list[Any] = [(_NumberType, "numpy.dtype")]
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1, NumPy 2
         allowed.append((_number, f"{module}.scalar"))
     try:
         with torch.serialization.safe_globals(allowed):
             return torch.load(path, map_location="cpu", weights_only=True)
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file.") from error
-    except IsADirectoryError as error:
-        raise DataError(f"{path}: is a folder, not a file.") from error
     except (pickle.UnpicklingError, ModuleNotFoundError) as error:
         wanted = _wanted(path, allowed, str(error))
         if not wanted:

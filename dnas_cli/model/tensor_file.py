@@ -7,7 +7,6 @@ weight.
 
 import io
 import pickle
-import stat
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -15,7 +14,7 @@ from typing import Any
 import torch
 
 from dnas_cli.errors import DataError, DnasError, brief
-from dnas_cli.files import atomic_path
+from dnas_cli.files import atomic_path, size_of_file
 
 
 class DamagedError(DataError):
@@ -51,7 +50,7 @@ def load_tensors(path: Path) -> Any:
         DamagedError: A part is missing, or its checksum is wrong.
         DataError: The file is missing, or wants to run code.
     """
-    _check_kind(path)
+    size_of_file(path)
     if damage := find_damage(path):
         raise DamagedError(f"{path}: is damaged, or no file of this kind ({damage}).")
     try:
@@ -83,16 +82,3 @@ def find_damage(path: Path) -> str:
     if packed:
         return f"{bad} is compressed"
     return f"the checksum of {bad} is wrong" if bad else ""
-
-
-def _check_kind(path: Path) -> None:
-    try:
-        mode = path.stat().st_mode
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file.") from error
-    except (OSError, ValueError) as error:
-        raise DataError(f"{path}: cannot be read ({brief(error)}).") from error
-    if stat.S_ISDIR(mode):
-        raise DataError(f"{path}: is a folder, not a file.")
-    if not stat.S_ISREG(mode):
-        raise DataError(f"{path}: is no regular file.")

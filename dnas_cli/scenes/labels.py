@@ -18,7 +18,7 @@ from rasterio.errors import RasterioError
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.palette import IGNORE, LandClass, colours_to_indices
-from dnas_cli.scenes.raster import Window, without_georeference
+from dnas_cli.scenes.raster import Window, refuse_special, without_georeference
 
 Colour = tuple[int, int, int]
 
@@ -100,6 +100,7 @@ def open_label(path: str | Path, encoding: LabelEncoding) -> "LabelRaster":
 
 
 def _opened(path: str | Path) -> Any:
+    refuse_special(path)
     try:
         with without_georeference():
             return rasterio.open(str(path))

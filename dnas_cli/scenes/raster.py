@@ -4,6 +4,7 @@ Values are read as stored. A scale and offset that the file declares are applied
 for, because tiles keep stored values too and a network knows no others.
 """
 
+import stat
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -93,6 +94,7 @@ def open_scene(
         DataError: The file cannot be opened, or holds complex numbers.
         UsageError: A wanted band does not exist.
     """
+    refuse_special(path)
     try:
         # An own environment sends GDAL's warnings to the log instead of to the terminal.
         with without_georeference(), rasterio.Env():
@@ -104,6 +106,20 @@ def open_scene(
     except BaseException:
         dataset.close()
         raise
+
+
+def refuse_special(path: str | Path) -> None:
+    """Refuse pipes, which would be waited for, and devices, which never end.
+
+    Raises:
+        DataError: The path is one.
+    """
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return  # not there, or no local file: opening it says more
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DataError(f"{path}: is no regular file.")
 
 
 def _cannot_open(path: str | Path, error: Exception) -> DataError:

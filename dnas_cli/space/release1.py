@@ -14,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.errors import DataError
-from dnas_cli.files import atomic_path
+from dnas_cli.files import atomic_path, size_of_file
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.lattice import SCALES, STEM, Edge, Graph, Node, edge, make_graph, prune
 from dnas_cli.space.operators import OPERATORS
@@ -179,19 +179,16 @@ def _check_living(coding: Release1Coding, connections: Path, operations: Path) -
 
 def _load(path: Path) -> Array:
     """Load an array, and nothing that would have to be unpickled."""
+    size = size_of_file(path)
     try:
         with path.open("rb") as file:
             if file.read(len(_MAGIC)) != _MAGIC:
                 raise DataError(f"{path}: is not a .npy file.", _ORDER)
-        if path.stat().st_size > _LARGEST_FILE:
+        if size > _LARGEST_FILE:
             raise DataError(f"{path}: is too large to be a coding.")
         array: Array = np.load(path, allow_pickle=False)
     except DataError:
         raise
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file.") from error
-    except IsADirectoryError as error:
-        raise DataError(f"{path}: is a folder, not a file.") from error
     except Exception as error:  # NumPy reads the header as Python, which can fail in many ways
         raise DataError(
             f"{path}: is damaged or holds other things than numbers ({_first_line(error)})."

@@ -137,6 +137,8 @@ def _write_space(run: Run, space: SearchSpace, overwrite: bool) -> None:
     if path.is_file():
         if SearchSpace.read(path).hash == space.hash:
             logger.info("%s: stage %d is encoded already.", run.root, space.stage)
+            if run.record(name) is None:  # killed before it was recorded
+                run.set_record(name, StageRecord("encoded"))
             return
         record = run.record(name)
         if record is not None and record.phase != "encoded":

@@ -11,7 +11,7 @@ import numpy.typing as npt
 
 from dnas_cli import __version__
 from dnas_cli.console import logger
-from dnas_cli.files import write_json, write_text
+from dnas_cli.files import remove_leftovers, write_json, write_text
 from dnas_cli.scenes.labels import LabelEncoding
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import IGNORE
@@ -65,6 +65,7 @@ class TileSetContent:
 
 def write_tile_set(root: Path, content: TileSetContent) -> None:
     """Write the lists and `dataset.json` of a tile set whose blocks are there."""
+    remove_leftovers(root)
     for split in SPLITS:
         write_text(root / f"{split}.lst", list_text(content.tiles[split]))
     # One flush for all the blocks: each for itself would cost more than cutting them.

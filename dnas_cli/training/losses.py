@@ -37,8 +37,9 @@ def cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None = None)
         target: (N, H, W) class indices, 255 ignored.
         weights: What a pixel of each class counts; all the same when missing.
     """
-    total = F.cross_entropy(logits, target, weights, ignore_index=IGNORE, reduction="sum")
-    return total / _counted(target, weights)
+    # Summed here: the sum that torch takes itself is not deterministic on a GPU.
+    losses = F.cross_entropy(logits, target, weights, ignore_index=IGNORE, reduction="none")
+    return losses.sum() / _counted(target, weights)
 
 
 def focal(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:

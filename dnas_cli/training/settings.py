@@ -121,7 +121,12 @@ QUICK_NETWORK = {"layers": 5, "width": 8}
 
 PAPER_NETWORK = {"layers": 12, "width": 40}
 
-_QUICK = {"batch": 8, "augment": "photometric", "class_weights": "balanced"}
+_QUICK = {
+    "batch": 8,
+    "learning_rate": 0.01,
+    "augment": "photometric",
+    "class_weights": "balanced",
+}
 _PRESETS: dict[tuple[str, type[TrainingSettings]], dict[str, Any]] = {
     ("paper", SearchSettings): {},
     ("paper", RetrainSettings): {},

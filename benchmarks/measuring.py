@@ -1,0 +1,136 @@
+"""The harness: medians of alternating runs, ratios to the first, and facts about the machine."""
+
+import json
+import os
+import platform
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from dnas_cli.nets.estimates import SavedBytes
+from dnas_cli.nets.network import Network, NetworkShape, build_derived, build_supernet
+from dnas_cli.space.coding import (
+    ArchitectureCoding,
+    ConnectionCoding,
+    PathCoding,
+    first_space,
+    second_space,
+    third_space,
+)
+
+CODINGS = Path(__file__).parent / "codings"
+SHAPE = NetworkShape(width=40, bands=4, classes=5)
+
+
+def published(name: str) -> ArchitectureCoding:
+    """Return a published architecture: `L12` or `L14`."""
+    return ArchitectureCoding.read(CODINGS / f"{name}.json")
+
+
+def networks(name: str) -> dict[str, Network]:
+    """Return the four networks along the way to a published architecture.
+
+    The path is that of the coarsest node of each layer.
+    """
+    coding = published(name)
+    graph = coding.graph
+    path = tuple(
+        max(node.scale for node in graph.nodes if node.layer == layer)
+        for layer in range(graph.layers)
+    )
+    return {
+        "stage 1": build_supernet(first_space(graph.layers), SHAPE),
+        "stage 2": build_supernet(second_space(PathCoding(path)), SHAPE),
+        "stage 3": build_supernet(third_space(ConnectionCoding(graph)), SHAPE),
+        "retrain": build_derived(coding, SHAPE),
+    }
+
+
+def randomise(network: nn.Module) -> None:
+    """Give every normalisation statistics and parameters as training might leave them."""
+    with torch.no_grad():
+        for module in network.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                assert module.running_mean is not None
+                assert module.running_var is not None
+                module.running_mean.normal_(0, 0.1)
+                module.running_var.uniform_(0.5, 1.5)
+                module.weight.uniform_(0.5, 1.5)
+                module.bias.normal_(0, 0.1)
+
+
+def alternate(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
+    """Run functions in turn, so that a busy machine is busy for all, and return their seconds."""
+    seconds: dict[str, list[float]] = {name: [] for name in functions}
+    for turn in range(repeats + 1):
+        for name, function in functions.items():
+            start = time.perf_counter()
+            function()
+            if turn:  # the first turn warms up
+                seconds[name].append(time.perf_counter() - start)
+    return seconds
+
+
+def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:
+    """Return median, fastest, and how many times faster than the first, per function.
+
+    The ratio is the median of the ratios within each turn.
+    """
+    first = next(iter(seconds.values()))
+    return {
+        name: {
+            "median_s": statistics.median(values),
+            "fastest_s": min(values),
+            "times_faster": statistics.median(a / b for a, b in zip(first, values, strict=True)),
+        }
+        for name, values in seconds.items()
+    }
+
+
+def saved_bytes(network: nn.Module, forward: Callable[[], Tensor]) -> int:
+    """Return how many bytes a forward pass saves for the backward pass, parameters left out."""
+    saved = SavedBytes(network)
+    with saved.counted():
+        forward()
+    return saved.total
+
+
+def machine() -> dict[str, Any]:
+    """Return what a reader must know to compare: processor, threads, versions, load, arithmetic."""
+    left = torch.randn(2048, 2048)
+    fastest = min(alternate({"product": lambda: left @ left}, 7)["product"])
+    return {
+        "processor": _processor(),
+        "cores": os.cpu_count(),
+        "threads": torch.get_num_threads(),
+        "load": os.getloadavg()[0] if hasattr(os, "getloadavg") else None,
+        "python": platform.python_version(),
+        "torch": torch.__version__,
+        "matrix_product_gmac_per_s": round(2.048**3 / fastest, 1),
+    }
+
+
+def report(result: dict[str, Any]) -> None:
+    """Print a result as JSON."""
+    json.dump(result, sys.stdout, indent=2)
+    print()
+
+
+def note(text: str) -> None:
+    """Say on stderr what is going on."""
+    print(text, file=sys.stderr, flush=True)
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+    except OSError:
+        return platform.processor()
+    names = [line.partition(":")[2].strip() for line in lines if line.startswith("model name")]
+    return names[0] if names else platform.processor()

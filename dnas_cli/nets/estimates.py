@@ -1,0 +1,109 @@
+"""What a training step will take, told before it is taken: nothing is computed here."""
+
+import copy
+from dataclasses import asdict, dataclass
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from dnas_cli.nets.execution import Memory, executor
+from dnas_cli.nets.network import Network
+
+_FLOAT = 4  # bytes
+
+
+@dataclass(frozen=True)
+class StepEstimate:
+    """What a step of the weights takes.
+
+    Attributes:
+        parameters: Number of parameters, architecture logits included.
+        parameter_bytes: Of the parameters.
+        optimizer_bytes: Of gradients, of SGD's momentum and of Adam's two moments of the logits.
+        activation_bytes: Saved by the forward pass for the backward pass. What a block of the
+            backward pass needs while it runs comes on top.
+        multiply_accumulates: Of forward and backward pass; convolutions and products.
+    """
+
+    parameters: int
+    parameter_bytes: int
+    optimizer_bytes: int
+    activation_bytes: int
+    multiply_accumulates: int
+
+    @property
+    def total_bytes(self) -> int:
+        """Parameters, optimizer and activations together."""
+        return self.parameter_bytes + self.optimizer_bytes + self.activation_bytes
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the estimate as plain data."""
+        return {**asdict(self), "total_bytes": self.total_bytes}
+
+
+def estimate_step(network: Network, memory: Memory, batch: int, size: int) -> StepEstimate:
+    """Estimate a step of the weights, by running it on tensors that have shapes and no values.
+
+    Args:
+        network: The plain network; it is left as it is. It may be on the device `meta` itself.
+        memory: How it will be executed.
+        batch: Tiles per step.
+        size: Height and width of the tiles.
+    """
+    shapes = copy.deepcopy(network).to("meta").train()
+    logits = shapes.architecture_logits()
+    for parameter in shapes.parameters():
+        parameter.requires_grad_(parameter is not logits)
+    run = executor(shapes, memory)
+    image = torch.empty(batch, shapes.shape.bands, size, size, device="meta")
+    with FlopCounterMode(display=False) as flops:
+        saved = SavedBytes(shapes)
+        with saved.counted():
+            output = run(image)
+        output.sum().backward()  # type: ignore[no-untyped-call]
+    count = sum(parameter.numel() for parameter in shapes.parameters())
+    of_logits = 0 if logits is None else logits.numel()
+    return StepEstimate(
+        parameters=count,
+        parameter_bytes=count * _FLOAT,
+        optimizer_bytes=(2 * (count - of_logits) + 3 * of_logits) * _FLOAT,
+        activation_bytes=saved.total,
+        multiply_accumulates=flops.get_total_flops() // 2,
+    )
+
+
+class SavedBytes:
+    """Counts the memory that forward passes save for the backward pass, every storage once.
+
+    Args:
+        network: Its parameters and buffers are there anyway, and do not count.
+    """
+
+    def __init__(self, network: nn.Module) -> None:
+        own = (*network.parameters(), *network.buffers())
+        self._own = {tensor.untyped_storage()._cdata for tensor in own}
+        self._found: dict[int, int] = {}
+        self._alive: list[torch.UntypedStorage] = []
+
+    @property
+    def total(self) -> int:
+        """Bytes so far."""
+        return sum(self._found.values())
+
+    def counted(self) -> torch.autograd.graph.saved_tensors_hooks:
+        """Return the context within which saved tensors are counted."""
+        return torch.autograd.graph.saved_tensors_hooks(self._pack, _unpack)
+
+    def _pack(self, tensor: Tensor) -> Tensor:
+        storage = tensor.untyped_storage()
+        place = storage._cdata
+        if place not in self._own and place not in self._found:
+            self._found[place] = storage.nbytes()
+            self._alive.append(storage)  # or another storage might get its place
+        return tensor
+
+
+def _unpack(tensor: Tensor) -> Tensor:
+    return tensor

@@ -1,0 +1,87 @@
+"""Maps on feature maps that the folded network does its own way: pools, means, interpolation."""
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+
+def interpolation(size: int, to: int, like: Tensor) -> Tensor:
+    """Return linear interpolation with aligned corners as a matrix.
+
+    Entry (a, b) is how much input `b` counts for output `a`: a hat of width 1 around the position
+    `a * (size - 1) / (to - 1)`. Bilinear resizing of a map is one such matrix along each axis.
+
+    Args:
+        size: Length of the input.
+        to: Length of the output.
+        like: Gives device and data type.
+
+    Returns:
+        (to, size).
+    """
+    steps = torch.arange(to, device=like.device, dtype=like.dtype)
+    positions = steps * ((size - 1) / max(to - 1, 1))
+    places = torch.arange(size, device=like.device, dtype=like.dtype)
+    return (1 - (positions[:, None] - places).abs()).clamp_min(0)
+
+
+def mean_after_resize(x: Tensor, size: tuple[int, int]) -> Tensor:
+    """Return the mean over a map resized to `size`, without resizing it.
+
+    Exact: resizing is linear, so the mean is a weighted mean of the map as it is.
+
+    Args:
+        x: (N, C, H, W).
+        size: Height and width that the map would be resized to.
+
+    Returns:
+        (N, C, 1, 1).
+    """
+    height, width = x.shape[-2:]
+    if (height, width) == size:
+        return x.mean((2, 3), keepdim=True)
+    rows = interpolation(height, size[0], x).mean(0)  # (H,)
+    columns = interpolation(width, size[1], x).mean(0)  # (W,)
+    weights = (rows[:, None] * columns).reshape(-1)  # (H * W,)
+    flat = x.permute(0, 2, 3, 1).reshape(x.shape[0], height * width, x.shape[1])
+    return torch.matmul(weights, flat)[:, :, None, None]
+
+
+def max_pool(x: Tensor) -> Tensor:
+    """Return the 3x3 maximum at stride 1; on a CPU it takes the memory of `x` for that.
+
+    Exact: the maximum over a square is the maximum over columns of maxima over rows. PyTorch's own
+    pooling also keeps the place of each maximum for a backward pass, which takes it twice as long.
+    """
+    if x.device.type != "cpu" or is_traced():
+        return F.max_pool2d(x, 3, stride=1, padding=1)
+    spare = torch.empty_like(x)
+    for axis in (2, 3):
+        _max_of_three_(x, axis, spare)
+    return x
+
+
+def _max_of_three_(x: Tensor, axis: int, spare: Tensor) -> None:
+    """Replace each value by the maximum of itself and its two neighbours along an axis."""
+    length = x.shape[axis]
+    if length == 1:
+        return
+    pairs = spare.narrow(axis, 0, length - 1)
+    torch.maximum(x.narrow(axis, 0, length - 1), x.narrow(axis, 1, length - 1), out=pairs)
+    inner, one = length - 2, 1
+    x.narrow(axis, 0, one).copy_(pairs.narrow(axis, 0, one))
+    x.narrow(axis, length - 1, one).copy_(pairs.narrow(axis, inner, one))
+    if inner:
+        torch.maximum(
+            pairs.narrow(axis, 0, inner), pairs.narrow(axis, 1, inner), out=x.narrow(axis, 1, inner)
+        )
+
+
+def is_traced() -> bool:
+    """Whether a compiler or an exporter is looking on: it wants the plain operators."""
+    return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
+
+
+def average_pool(x: Tensor) -> Tensor:
+    """Return the 3x3 mean at stride 1; what lies beyond the border is not counted."""
+    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
