@@ -113,7 +113,7 @@ TARGETS = (
             "--device", "cpu", undo=("figures",)),
     _target("raster", "odd.tif", "info", "odd.tif"),
     _target("scene", "odd.tif", "predict", "model.pt", "odd.tif", "--out", "map.png", "--overwrite",
-            "--bands", "1,1,1,1", "--device", "cpu", undo=("map.png",)),
+            "--bands", "1,1,1,1", "--window", 512, "--device", "cpu", undo=("map.png",)),
 )  # fmt: skip
 
 

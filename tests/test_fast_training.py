@@ -131,7 +131,7 @@ def test_stage_three_of_the_published_network_trains_in_less_than_a_gigabyte() -
     assert plain.activation_bytes > 5.5e9
     assert fast.activation_bytes / plain.activation_bytes < 0.55
     assert low.activation_bytes < 0.4e9
-    assert low.multiply_accumulates / plain.multiply_accumulates < 4 / 3
+    assert low.multiply_accumulates / plain.multiply_accumulates <= 4 / 3
 
 
 @pytest.mark.parametrize("memory", ["plain", "fast", "low"])

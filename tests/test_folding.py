@@ -170,11 +170,8 @@ class _Calls(TorchDispatchMode):
 def _counts(network: nn.Module) -> tuple[float, int, int]:
     """Multiply-accumulates in G, convolutions and resizes of a tile; nothing is computed."""
     network, image = network.to("meta"), torch.empty(1, 4, 512, 512, device="meta")
-    with torch.no_grad():
-        with FlopCounterMode(display=False) as flops:
-            network(image)
-        with _Calls() as calls:
-            network(image)
+    with torch.no_grad(), FlopCounterMode(display=False) as flops, _Calls() as calls:
+        network(image)
     convolutions = calls.names.count("convolution.default")
     resizes = sum(name.startswith("upsample_bilinear2d") for name in calls.names)
     return flops.get_total_flops() / 2e9, convolutions, resizes

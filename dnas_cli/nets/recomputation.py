@@ -7,6 +7,7 @@ backward pass it runs the block again from these and differentiates that.
 """
 
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, Protocol
 
 import torch
@@ -155,6 +156,8 @@ class _KeptConvolution(torch.autograd.Function):
         return None, *found, None
 
 
-def _autocast(device: str) -> Callable[[], torch.autocast]:
+def _autocast(device: str) -> Callable[[], AbstractContextManager[None] | torch.autocast]:
+    if not torch.amp.is_autocast_available(device):
+        return nullcontext
     enabled, dtype = torch.is_autocast_enabled(device), torch.get_autocast_dtype(device)
     return lambda: torch.autocast(device, dtype=dtype, enabled=enabled)

@@ -128,7 +128,7 @@ class Manifest:
                 dnas=str(value["dnas"]),
                 created=str(value["created"]),
                 tile_set=TileSetLink(**_texts(value["tile_set"])),
-                layers=_within(value["network"]["layers"], 2, MAX_LAYERS),
+                layers=_within(value["network"]["layers"], 1, MAX_LAYERS),
                 width=_within(value["network"]["width"], 2, MAX_WIDTH),
                 lineage=Lineage(**_texts(lineage)) if lineage else None,
                 stages={key: _record(key, item) for key, item in value["stages"].items()},

@@ -6,6 +6,7 @@ from typing import Any
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, RunStateError, UsageError
+from dnas_cli.files import remove_leftovers
 from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import CODINGS, Run, check_stage, open_run
 from dnas_cli.run.lock import stage_lock
@@ -62,6 +63,7 @@ def decode(
             raise RunStateError(f"{root}: stage {stage} was begun anew.", "Run the command again.")
         if path.is_file() and type(coding).read(path) != coding:
             _refuse_other(run, stage, path, overwrite)
+        remove_leftovers(path.parent, path.name)
         coding.write(path)
         decoded: dict[str, Any] = {"epoch": chosen + 1}
         if stage == 2:

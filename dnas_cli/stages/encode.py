@@ -4,6 +4,7 @@ from pathlib import Path
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, RunStateError, UsageError
+from dnas_cli.files import remove_leftovers
 from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import Run, check_stage, create_run, is_run, open_run
 from dnas_cli.run.lock import stage_lock
@@ -152,5 +153,6 @@ def _write_space(run: Run, space: SearchSpace, overwrite: bool) -> None:
                 "Give --overwrite to encode it anew, or --branch NEW_RUN.",
             )
     with stage_lock(run, name):
+        remove_leftovers(path.parent, path.name)
         space.write(path)
         run.set_record(name, StageRecord("encoded"))
