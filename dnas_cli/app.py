@@ -44,6 +44,10 @@ class _Group(TyperGroup):
         except KeyboardInterrupt as error:
             _report("interrupted.")
             raise typer.Exit(130) from error
+        except OSError as error:  # a name that is too long, a disk that went away
+            place = f"{error.filename}: " if error.filename else ""
+            _report(f"{place}{error.strerror or error}.")
+            raise typer.Exit(1) from error
         except Exception as error:
             if hasattr(error, "show"):  # the command line's own errors print themselves
                 raise

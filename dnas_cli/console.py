@@ -29,8 +29,18 @@ def configure(level: int = logging.INFO) -> None:
         logger.addHandler(_StandardError())
     logger.propagate = False
     logger.setLevel(level)
+    if sys.unraisablehook is sys.__unraisablehook__:
+        sys.unraisablehook = _not_shown
     if hasattr(sys.stdout, "reconfigure"):  # names of files need not be UTF-8
         sys.stdout.reconfigure(errors="dnas-names")
+
+
+def _not_shown(fault: "sys.UnraisableHookArgs") -> None:
+    """Keep tracebacks of errors that nobody can catch off the terminal.
+
+    A raster whose damage makes GDAL's message no text causes one in the library that passes it on.
+    """
+    logger.debug("ignored: %r in %r", fault.exc_value, fault.object)
 
 
 def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
@@ -109,3 +119,8 @@ def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], 
             )
 
     yield advance
+
+
+def as_bytes(size: float) -> str:
+    """Write bytes as a person reads them: 612 MB, 1.4 GB."""
+    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

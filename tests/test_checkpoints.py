@@ -136,6 +136,8 @@ def test_a_compressed_archive_is_refused_before_it_fills_the_memory(run: Path) -
     [
         ("position", {"epoch": -5}),
         ("position", {"epoch": 0, "nonsense": 1}),
+        ("position", {"epoch": 1, "best_epoch": "0"}),
+        ("position", {"epoch": 1, "best_metric": {}}),
         ("position", None),
         ("network", {}),
         ("network", [1]),

@@ -259,6 +259,7 @@ def test_json_nested_a_million_deep_is_refused(run: Path, name: str, text: str) 
         ("network", {"layers": 3, "width": 10**9}),
         ("network", {"layers": "3", "width": 4}),
         ("tile_set", {"path": "\0", "fingerprint": "x"}),
+        ("tile_set", {"path": "x" * 5000, "fingerprint": "x"}),
         ("stages", {"stage9": {"phase": "finished"}}),
         ("stages", {"stage1": {"phase": "finished", "epochs_done": -1}}),
         ("lineage", {"parent": 3}),
@@ -294,6 +295,16 @@ def test_a_coding_that_is_no_network_is_refused(
     path.write_text(_seal({**ARCHITECTURE.document(), **change}))
     assert word in refused(4, "export-coding", path, "--out", tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_path_longer_than_any_lattice_is_refused(run: Path) -> None:
+    document = json.loads((run / "coding/path.json").read_text())
+    (run / "coding/path.json").write_text(_seal({**document, "path": [0] * 1000}))
+    assert "64 layers at most" in refused(4, "encode", run, "--stage", 2)
+
+
+def test_a_name_that_is_too_long_is_one_message(tmp_path: Path) -> None:
+    assert "too long" in refused(1, "status", tmp_path / ("x" * 300))
 
 
 def test_a_coding_of_ten_million_edges_is_refused_by_its_size(tmp_path: Path) -> None:
@@ -398,11 +409,17 @@ def test_a_flipped_bit_in_a_model_is_noticed(tmp_path: Path) -> None:
         load_model(path, torch.device("cpu"))
 
 
-def _absurd_tiff(path: Path, width: int, height: int) -> None:
+def test_a_raster_of_absurdly_many_bands_is_refused_at_once(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    _absurd_tiff(path, 10, 10, bands=65_535)
+    assert "65,535 bands" in refused(4, "info", path)
+
+
+def _absurd_tiff(path: Path, width: int, height: int, bands: int = 1) -> None:
     """Write a TIFF of one strip whose header claims a size."""
     tags = [
         (256, 4, width), (257, 4, height), (258, 3, 8), (259, 3, 1), (262, 3, 1), (273, 4, 8),
-        (277, 3, 1), (278, 4, height), (279, 4, 100),
+        (277, 3, bands), (278, 4, height), (279, 4, 100),
     ]  # fmt: skip
     body = struct.pack("<H", len(tags))
     for tag, kind, value in tags:

@@ -207,9 +207,9 @@ def test_a_search_finds_the_one_operator_that_can_solve_the_task() -> None:
 
     def batch() -> tuple[torch.Tensor, torch.Tensor]:
         truth = torch.randint(0, 2, (8,), generator=generator)
-        noise = 3.0 * torch.randn(8, 1, 32, 32, generator=generator)
+        noise = 6.0 * torch.randn(8, 1, 64, 64, generator=generator)
         image = noise + (truth.float() - 0.5)[:, None, None, None]
-        return image, truth[:, None, None].expand(-1, 32, 32).contiguous()
+        return image, truth[:, None, None].expand(-1, 64, 64).contiguous()
 
     steps = _search(
         network,

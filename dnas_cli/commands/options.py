@@ -114,6 +114,19 @@ class ClassWeightsName(StrEnum):
     balanced = "balanced"
 
 
+class MemoryName(StrEnum):
+    """How a network is executed in training."""
+
+    auto = "auto"
+    plain = "plain"
+    fast = "fast"
+    low = "low"
+
+
+Memory = Annotated[
+    MemoryName,
+    typer.Option(help="low: fits in least memory; fast: in least time; auto: by the free memory."),
+]
 PresetOption = Annotated[
     PresetName, typer.Option(help="The paper's settings, or quick ones for a laptop.")
 ]

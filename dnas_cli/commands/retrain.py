@@ -27,6 +27,7 @@ def retrain(
     seed: options.Seed = None,
     device: Device = "auto",
     workers: options.Workers = -1,
+    memory: options.Memory = options.MemoryName.auto,
     architecture: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Retrain this coding, in a run without searches."),
@@ -71,7 +72,9 @@ def retrain(
     result = retrain_run(
         run,
         SettingsChoice(preset.value, settings, flags),
-        Execution(device, workers, checkpoint_every, on_divergence.value, deterministic),
+        Execution(
+            device, workers, checkpoint_every, on_divergence.value, deterministic, memory.value
+        ),
         Intent(branch, at_epoch, extend, extend_rate.value, restart, overwrite),
         architecture,
         data,

@@ -40,6 +40,7 @@ def search(
     seed: options.Seed = None,
     device: Device = "auto",
     workers: options.Workers = -1,
+    memory: options.Memory = options.MemoryName.auto,
     checkpoint_every: options.CheckpointEvery = 10.0,
     on_divergence: options.OnDivergence = options.OnDivergenceName.stop,
     deterministic: options.Deterministic = False,
@@ -81,7 +82,9 @@ def search(
         stage,
         SettingsChoice(preset.value, settings, flags),
         NewRun(data, layers, width),
-        Execution(device, workers, checkpoint_every, on_divergence.value, deterministic),
+        Execution(
+            device, workers, checkpoint_every, on_divergence.value, deterministic, memory.value
+        ),
         Intent(branch, at_epoch, extend, extend_rate.value, restart, overwrite),
     )
     typer.echo(result.stage_folder(f"stage{stage}"))

@@ -138,7 +138,7 @@ class Evaluation:
                 cost=ModelCost.from_json(value["cost"]) if value["cost"] else None,
                 scenes=tuple(SceneScore.from_json(item) for item in value.get("scenes", [])),
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             raise DataError(f"{name}: is not a valid evaluation ({error!r}).", _REPLACE) from error
 
 

@@ -84,8 +84,3 @@ def _peak_so_far() -> int:
         return 0
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
-
-
-def as_text(size: float) -> str:
-    """Write bytes as a person reads them: 612 MB, 1.4 GB."""
-    return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

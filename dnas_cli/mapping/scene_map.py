@@ -9,12 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli import __version__
-from dnas_cli.console import logger, progress
+from dnas_cli.console import as_bytes, logger, progress
 from dnas_cli.errors import DataError, Interrupted, RunStateError
 from dnas_cli.files import refuse_existing
 from dnas_cli.mapping.bands import choose_bands
 from dnas_cli.mapping.mapper import Mapper, SceneReading
-from dnas_cli.mapping.memory import GDAL_CACHE, as_text, estimate_memory
+from dnas_cli.mapping.memory import GDAL_CACHE, estimate_memory
 from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.part_file import PartFile, open_part
 from dnas_cli.mapping.product import alpha_holds_data, doubts_about, zero_share
@@ -203,13 +203,13 @@ def _predict(
         grid.window,
         grid.overlap,
         mapper.device,
-        as_text(estimate.total),
+        as_bytes(estimate.total),
     )
     logger.debug(
         "memory: process %s, rows %s, windows %s",
-        as_text(estimate.process),
-        as_text(estimate.rows),
-        as_text(estimate.windows),
+        as_bytes(estimate.process),
+        as_bytes(estimate.rows),
+        as_bytes(estimate.windows),
     )
     if part.rows:
         logger.info("%s: going on from row %d of %d", scene.path, part.rows, scene.height)

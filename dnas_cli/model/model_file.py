@@ -127,7 +127,14 @@ def load_model(path: Path, device: torch.device) -> Model:
         architecture = ArchitectureCoding.from_document(content["architecture"], str(path))
         facts = ModelFacts.from_json(content["facts"])
         network = _network(architecture, facts, content["state"], path.stat().st_size)
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+    ) as error:
         raise DataError(f"{path}: is not a valid model ({brief(error)}).") from error
     return Model(network.to(device).eval(), architecture, facts)
 

@@ -9,6 +9,7 @@ from dnas_cli.nets.fast_training import FastTraining
 from dnas_cli.nets.network import Network
 
 Memory = Literal["plain", "fast", "low"]
+MEMORIES: tuple[Memory, ...] = ("plain", "fast", "low")
 
 
 def executor(network: Network, memory: Memory) -> Callable[[Tensor], Tensor]:

@@ -25,6 +25,8 @@ class StageRecord:
         epochs_done: Epochs completed.
         decoded: How the coding was read off: epoch and rule; empty before.
         extensions: Epochs added after the stage was finished, with the rule of their learning rate.
+        memory: How the network is executed in training (`plain`, `fast` or `low`): the same numbers
+            but for rounding, so that going on with another is allowed; empty before.
     """
 
     phase: Phase
@@ -32,6 +34,7 @@ class StageRecord:
     epochs_done: int = 0
     decoded: dict[str, Any] = field(default_factory=dict)
     extensions: list[dict[str, Any]] = field(default_factory=list)
+    memory: str = ""
 
     def at(self, phase: Phase, epochs_done: int | None = None) -> "StageRecord":
         """Return the record in another phase."""
@@ -133,7 +136,7 @@ class Manifest:
                 lineage=Lineage(**_texts(lineage)) if lineage else None,
                 stages={key: _record(key, item) for key, item in value["stages"].items()},
             )
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else brief(error)
             raise DataError(f"{name}: is not a valid manifest ({reason}).") from error
 
@@ -147,6 +150,8 @@ def _record(name: str, value: dict[str, Any]) -> StageRecord:
         raise TypeError(f"the settings of {name} are no object")
     if not isinstance(record.extensions, list):
         raise TypeError(f"the extensions of {name} are no list")
+    if not isinstance(record.memory, str):
+        raise TypeError(f"the memory of {name} is no text")
     return record
 
 
@@ -154,6 +159,10 @@ def _texts(value: dict[str, Any]) -> dict[str, str]:
     for key, item in value.items():
         if not isinstance(item, str) or "\0" in item:
             raise TypeError(f"{key} {item!r} is no text")
+        if len(item) > 4096 or any(
+            len(part.encode("utf-8", "replace")) > 255 for part in item.split("/")
+        ):
+            raise ValueError(f"{key} is too long")
     return value
 
 

@@ -8,7 +8,7 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
-from dnas_cli.scenes.raster import Georeference, Scene, open_scene
+from dnas_cli.scenes.raster import Georeference, Scene, header_errors, open_scene
 
 _SAMPLE = 1024  # pixels on the longer side
 
@@ -19,7 +19,7 @@ def raster_facts(path: str) -> dict[str, Any]:
     Raises:
         DataError: It cannot be opened or read.
     """
-    with open_scene(path) as scene:
+    with header_errors(path), open_scene(path) as scene:
         dataset = scene.dataset
         local = Path(path)
         storage = dataset.tags(ns="IMAGE_STRUCTURE")

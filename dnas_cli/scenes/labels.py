@@ -18,7 +18,7 @@ from rasterio.errors import RasterioError
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.palette import IGNORE, LandClass, colours_to_indices
-from dnas_cli.scenes.raster import Window, refuse_special, without_georeference
+from dnas_cli.scenes.raster import Window, header_errors, refuse_special, without_georeference
 
 Colour = tuple[int, int, int]
 
@@ -93,7 +93,8 @@ def open_label(path: str | Path, encoding: LabelEncoding) -> "LabelRaster":
     """
     dataset = _opened(path)
     try:
-        return LabelRaster(str(path), dataset, encoding)
+        with header_errors(path):
+            return LabelRaster(str(path), dataset, encoding)
     except BaseException:
         dataset.close()
         raise

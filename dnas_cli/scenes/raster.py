@@ -16,12 +16,15 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from rasterio._err import CPLE_BaseError
 from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.band_names import alpha_band, band_names, select_bands
 from dnas_cli.scenes.validity import holds_nodata
+
+_MOST_BANDS = 4096  # hyperspectral sensors have some hundred
 
 
 @dataclass(frozen=True)
@@ -102,10 +105,24 @@ def open_scene(
     except (RasterioError, OSError, ValueError) as error:
         raise _cannot_open(path, error) from error
     try:
-        return Scene(str(path), dataset, bands, nodata, scaled)
+        with header_errors(path):
+            return Scene(str(path), dataset, bands, nodata, scaled)
     except BaseException:
         dataset.close()
         raise
+
+
+@contextmanager
+def header_errors(path: str | Path) -> Iterator[None]:
+    """Turn what GDAL raises as it is, while a header is looked at, into a message.
+
+    Raises:
+        DataError: The header is damaged.
+    """
+    try:
+        yield
+    except CPLE_BaseError as error:
+        raise _cannot_open(path, error) from error
 
 
 def refuse_special(path: str | Path) -> None:
@@ -174,6 +191,8 @@ class Scene:
         self.height: int = dataset.height
         if not dataset.indexes:
             raise _no_bands(path, dataset)
+        if dataset.count > _MOST_BANDS:
+            raise DataError(f"{path}: says it has {dataset.count:,} bands, which no scene has.")
         alpha = alpha_band(dataset)
         numbers = [index for index in dataset.indexes if index != alpha] or [1]
         names = band_names(dataset, numbers)

@@ -1,6 +1,6 @@
 """The three search spaces as graphs (method, sections 2 to 4)."""
 
-from dnas_cli.space.lattice import SCALES, STEM, Edge, Graph, Node, make_graph
+from dnas_cli.space.lattice import MAX_LAYERS, SCALES, STEM, Edge, Graph, Node, make_graph
 
 
 def path_space(layers: int) -> Graph:
@@ -18,13 +18,15 @@ def path_space(layers: int) -> Graph:
 
 
 def check_path(scales: tuple[int, ...]) -> None:
-    """Check that a path starts at scale 0 and moves by at most one scale per layer.
+    """Check that a path fits a lattice, starts at scale 0 and moves by at most one scale per layer.
 
     Raises:
         ValueError: It does not.
     """
     if not scales or scales[0] != 0:
         raise ValueError("a path starts at scale 0")
+    if len(scales) > MAX_LAYERS:
+        raise ValueError(f"a path has {MAX_LAYERS} layers at most, not {len(scales)}")
     for layer in range(1, len(scales)):
         if not 0 <= scales[layer] < SCALES or abs(scales[layer] - scales[layer - 1]) > 1:
             raise ValueError(f"the path jumps at layer {layer}: {list(scales)}")

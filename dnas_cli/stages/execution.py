@@ -15,10 +15,13 @@ from dnas_cli.errors import UsageError
 from dnas_cli.evaluation.tiles import evaluate_tiles
 from dnas_cli.metrics import Metrics
 from dnas_cli.nets.device import resolve_device
+from dnas_cli.nets.execution import Memory
 from dnas_cli.nets.network import Network, NetworkShape
 from dnas_cli.run.directory import Run
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings import TrainingSettings
+
+MemoryChoice = Literal["auto"] | Memory
 
 
 @dataclass(frozen=True)
@@ -31,6 +34,8 @@ class Execution:
         checkpoint_every: Minutes between checkpoints inside an epoch.
         on_divergence: `stop`, or `backoff` to go back once and on with a lower learning rate.
         deterministic: Use only operations that give the same bits every time (on a GPU).
+        memory: How the network is executed; `auto` goes on as before, or chooses by the free
+            memory.
     """
 
     device: str = "auto"
@@ -38,6 +43,7 @@ class Execution:
     checkpoint_every: float = 10.0
     on_divergence: Literal["stop", "backoff"] = "stop"
     deterministic: bool = False
+    memory: MemoryChoice = "auto"
 
     @property
     def options(self) -> str:

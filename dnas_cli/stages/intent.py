@@ -1,9 +1,10 @@
 """How a stage is to be begun when something is there already: branch, extend or restart."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dnas_cli.errors import RunStateError, UsageError
+from dnas_cli.nets.execution import Memory
 from dnas_cli.run.directory import Run
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.training.schedule import Extension, Rule
@@ -83,18 +84,17 @@ class Intent:
                 f"{run.root}: later stages were built on {stage}.",
                 "Branch at it, and extend it there.",
             )
-        return StageRecord(
-            "started", record.settings, record.epochs_done, {}, [*record.extensions, added]
-        )
+        return replace(record, phase="started", decoded={}, extensions=[*record.extensions, added])
 
 
-def begun(record: StageRecord | None, settings: TrainingSettings) -> StageRecord:
+def begun(record: StageRecord | None, settings: TrainingSettings, memory: Memory) -> StageRecord:
     """Return the record of a stage that is begun, or gone on with."""
     return StageRecord(
         "started",
         settings_to_json(settings),
         record.epochs_done if record else 0,
         extensions=record.extensions if record else [],
+        memory=memory,
     )
 
 

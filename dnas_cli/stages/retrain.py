@@ -28,6 +28,7 @@ from dnas_cli.stages.execution import (
     validator,
 )
 from dnas_cli.stages.intent import Intent, begun, extensions
+from dnas_cli.stages.memory import choose_memory
 from dnas_cli.stages.restart import complete_restart, start_over
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream
@@ -118,6 +119,7 @@ def _retrained(
     stream = BatchStream(tiles, tiles.split("train"), settings, STREAM, workers)
     files = StageFiles(run.stage_folder("retrain"))
     schedule = Schedule(settings, extensions(run, record))
+    memory = choose_memory(network, execution.memory, record, settings, tiles.tile_size, device)
     if intent.restart:  # only now that the new beginning is known to work
         start_over(run, "retrain")
     logger.info(
@@ -128,12 +130,12 @@ def _retrained(
         schedule.epochs,
         settings.batch,
     )
-    record = begun(record, settings)
+    record = begun(record, settings, memory)
     run.set_record("retrain", record)
     position = train(
         Job(
             title="retraining",
-            steps=WeightSteps(network, stream, settings, device, class_pixels(tiles)),
+            steps=WeightSteps(network, stream, settings, device, class_pixels(tiles), memory),
             schedule=schedule,
             files=files,
             identity=coding.hash,

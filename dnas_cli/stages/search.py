@@ -22,6 +22,7 @@ from dnas_cli.stages.execution import (
     validator,
 )
 from dnas_cli.stages.intent import Intent, begun, extensions
+from dnas_cli.stages.memory import choose_memory
 from dnas_cli.stages.restart import check_restart, complete_restart, start_over
 from dnas_cli.training.batches import BatchStream, halves
 from dnas_cli.training.failures import deterministic
@@ -120,15 +121,16 @@ def _searched(
         BatchStream(tiles, b, settings, 1, workers),
     )
     schedule = Schedule(settings, extensions(run, record))
+    memory = choose_memory(network, execution.memory, record, settings, tiles.tile_size, device)
     if intent.restart:  # only now that the new beginning is known to work
         start_over(run, name)
     _announce(run, stage, network, len(a), len(b), schedule)
-    record = begun(record, settings)
+    record = begun(record, settings, memory)
     run.set_record(name, record)
     position = train(
         Job(
             title=f"stage {stage}",
-            steps=SearchSteps(network, streams, settings, device, class_pixels(tiles)),
+            steps=SearchSteps(network, streams, settings, device, class_pixels(tiles), memory),
             schedule=schedule,
             files=StageFiles(run.stage_folder(name)),
             identity=space.hash,

@@ -53,10 +53,15 @@ def restore(
             _check_shapes(optimizer)
         steps.precision.load(content["scaler"])
         _set_random_state(content["random"])
-        position = Position(**content["position"])
-        if min(int(position.epoch), int(position.step)) < 0:
-            raise ValueError("its position is below zero")
-    except (LookupError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+        position = Position.from_json(content["position"])
+    except (
+        LookupError,
+        TypeError,
+        ValueError,
+        AttributeError,
+        ArithmeticError,
+        RuntimeError,
+    ) as error:
         raise DataError(f"{name}: is not a valid checkpoint ({brief(error)}).") from error
     return position
 

@@ -1,6 +1,9 @@
 """How far training is: the part of a checkpoint that is neither weights nor random state."""
 
 from dataclasses import dataclass, field
+from typing import Any
+
+_MOST = 1 << 40  # epochs or steps
 
 
 @dataclass
@@ -24,6 +27,19 @@ class Position:
     best_metric: float = -1.0
     best_epoch: int = -1
     rate_factor: float = 1.0
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "Position":
+        """Build a position from plain data; ValueError or TypeError if it is none."""
+        position = Position(**value)
+        counts = (position.epoch, position.step, position.best_epoch + 1)
+        figures = (position.seconds, position.best_metric, position.rate_factor)
+        sums = [number for entry in position.sums.values() for number in entry]
+        if not all(isinstance(number, int) and 0 <= number < _MOST for number in counts):
+            raise ValueError("its position is no place in training")
+        if not all(isinstance(number, int | float) for number in (*figures, *sums)):
+            raise ValueError("its position holds something else than numbers")
+        return position
 
     def add(self, losses: dict[str, float]) -> None:
         """Count a step and its losses."""

@@ -10,6 +10,7 @@ from typing import Any, Protocol
 import torch
 from torch.optim import SGD, Adam, Optimizer
 
+from dnas_cli.nets.execution import Memory, executor
 from dnas_cli.nets.network import Network
 from dnas_cli.training.batches import Batch, BatchStream
 from dnas_cli.training.finite import check_loss
@@ -47,8 +48,10 @@ class _NetworkSteps:
         settings: TrainingSettings,
         device: torch.device,
         class_pixels: Sequence[int],
+        memory: Memory,
     ) -> None:
         self.network = network
+        self._run = executor(network, memory)
         self.precision = Precision(device)
         self.optimizers: dict[str, Optimizer] = {
             "weights": SGD(
@@ -64,7 +67,7 @@ class _NetworkSteps:
     def _step(self, optimizer: Optimizer, batch: Batch) -> float:
         image, target = (part.to(self._device, non_blocking=True) for part in batch)
         with self.precision.autocast():
-            logits = self.network(image)
+            logits = self._run(image)
         loss = self._loss(logits.float(), target)
         value = check_loss(loss.item())
         self.precision.update(loss, optimizer)
@@ -87,8 +90,9 @@ class WeightSteps(_NetworkSteps):
         settings: RetrainSettings,
         device: torch.device,
         class_pixels: Sequence[int] = (),
+        memory: Memory = "fast",
     ) -> None:
-        super().__init__(network, settings, device, class_pixels)
+        super().__init__(network, settings, device, class_pixels, memory)
         self._stream = stream
 
     @property
@@ -115,8 +119,9 @@ class SearchSteps(_NetworkSteps):
         settings: SearchSettings,
         device: torch.device,
         class_pixels: Sequence[int] = (),
+        memory: Memory = "fast",
     ) -> None:
-        super().__init__(network, settings, device, class_pixels)
+        super().__init__(network, settings, device, class_pixels, memory)
         logits = network.architecture_logits()
         assert logits is not None
         self.optimizers["logits"] = Adam(
