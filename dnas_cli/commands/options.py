@@ -147,4 +147,10 @@ ClassWeightsOption = Annotated[
 ]
 ValidateEvery = Annotated[int | None, typer.Option(help="Epochs between validations.")]
 Seed = Annotated[int | None, typer.Option(help="Seed of everything random.")]
+DryRun = Annotated[
+    bool,
+    typer.Option(
+        "--dry-run", help="Print what it will take, of all stages to come, and begin nothing."
+    ),
+]
 Workers = Annotated[int, typer.Option(help="Processes that load tiles; -1 chooses by the device.")]

@@ -45,6 +45,7 @@ def retrain(
     extend_rate: options.ExtendRate = options.ExtendRule.final,
     restart: options.Restart = False,
     overwrite: Overwrite = False,
+    dry_run: options.DryRun = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -69,14 +70,16 @@ def retrain(
         "validate_every": validate_every,
         "seed": seed,
     }
-    result = retrain_run(
-        run,
-        SettingsChoice(preset.value, settings, flags),
-        Execution(
-            device, workers, checkpoint_every, on_divergence.value, deterministic, memory.value
-        ),
-        Intent(branch, at_epoch, extend, extend_rate.value, restart, overwrite),
-        architecture,
-        data,
+    choice = SettingsChoice(preset.value, settings, flags)
+    execution = Execution(
+        device, workers, checkpoint_every, on_divergence.value, deterministic, memory.value
     )
+    intent = Intent(branch, at_epoch, extend, extend_rate.value, restart, overwrite)
+    if dry_run:
+        from dnas_cli.report.plan_table import print_plan
+        from dnas_cli.stages.planning import plan_retraining
+
+        print_plan(plan_retraining(run, choice, execution, architecture, data))
+        return
+    result = retrain_run(run, choice, execution, intent, architecture, data)
     typer.echo(result.model_path)

@@ -50,6 +50,7 @@ def search(
     extend_rate: options.ExtendRate = options.ExtendRule.final,
     restart: options.Restart = False,
     overwrite: Overwrite = False,
+    dry_run: options.DryRun = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
@@ -77,14 +78,16 @@ def search(
         "validate_every": validate_every,
         "seed": seed,
     }
-    result = search_stage(
-        run,
-        stage,
-        SettingsChoice(preset.value, settings, flags),
-        NewRun(data, layers, width),
-        Execution(
-            device, workers, checkpoint_every, on_divergence.value, deterministic, memory.value
-        ),
-        Intent(branch, at_epoch, extend, extend_rate.value, restart, overwrite),
+    choice, new_run = SettingsChoice(preset.value, settings, flags), NewRun(data, layers, width)
+    execution = Execution(
+        device, workers, checkpoint_every, on_divergence.value, deterministic, memory.value
     )
+    intent = Intent(branch, at_epoch, extend, extend_rate.value, restart, overwrite)
+    if dry_run:
+        from dnas_cli.report.plan_table import print_plan
+        from dnas_cli.stages.planning import plan_search
+
+        print_plan(plan_search(run, stage, choice, new_run, execution))
+        return
+    result = search_stage(run, stage, choice, new_run, execution, intent)
     typer.echo(result.stage_folder(f"stage{stage}"))

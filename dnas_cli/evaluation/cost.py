@@ -11,6 +11,7 @@ import torch
 
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.cost import CostCount, count_cells, count_cost
+from dnas_cli.nets.device import synchronise
 from dnas_cli.nets.folding import fold
 from dnas_cli.space.lattice import Edge, edge
 
@@ -122,17 +123,10 @@ def timed_cost(model: Model, device: torch.device) -> ModelCost:
         for number in range(_WARM_UP + _TIMED):
             start = time.perf_counter()
             network(tile)
-            _finish(device)  # the call returns before an accelerator is done
+            synchronise(device)
             if number >= _WARM_UP:
                 times.append(time.perf_counter() - start)
     return replace(cost, timing=Timing(1000.0 * statistics.median(times), _device_name(device)))
-
-
-def _finish(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
-    elif device.type == "mps":
-        torch.mps.synchronize()
 
 
 def _device_name(device: torch.device) -> str:

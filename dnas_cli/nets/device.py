@@ -29,6 +29,14 @@ def resolve_device(name: str) -> torch.device:
     return torch.device(name)
 
 
+def synchronise(device: torch.device) -> None:
+    """Wait until a device has done what was asked of it: calls return before an accelerator is."""
+    if device.type == "cuda":
+        torch.cuda.synchronize(device)
+    elif device.type == "mps":
+        torch.mps.synchronize()
+
+
 def free_memory(device: torch.device) -> int | None:
     """Return the bytes that are free for tensors on a device; None where nobody says."""
     if device.type == "cuda":

@@ -90,7 +90,7 @@ def linked_tile_set(run: Run) -> TileSet:
 def _run_for_first_stage(
     root: Path, tiles: Path | None, layers: int | None, width: int | None, overwrite: bool
 ) -> Run:
-    _check_size(layers, width)
+    check_size(layers, width)
     if not is_run(root):
         if tiles is None:
             raise UsageError(
@@ -126,7 +126,7 @@ def _run_for_first_stage(
     return run
 
 
-def _check_size(layers: int | None, width: int | None) -> None:
+def check_size(layers: int | None, width: int | None) -> None:
     if layers is not None and not 2 <= layers <= MAX_LAYERS:
         raise UsageError(f"--layers {layers}: must be from 2 to {MAX_LAYERS}.")
     if width is not None and (width < 2 or width % 2 or width > MAX_WIDTH):

@@ -3,9 +3,9 @@
 import torch
 
 from dnas_cli.console import as_bytes, logger
-from dnas_cli.errors import UsageError
+from dnas_cli.errors import RunStateError
 from dnas_cli.nets.device import free_memory
-from dnas_cli.nets.estimates import estimate_step
+from dnas_cli.nets.estimates import StepEstimate, estimate_step
 from dnas_cli.nets.execution import MEMORIES, Memory
 from dnas_cli.nets.network import Network
 from dnas_cli.run.manifest import StageRecord
@@ -49,9 +49,10 @@ def choose_memory(
     free = free_memory(device)
     if free is None:
         return "fast"
+    modes: tuple[Memory, ...] = ("fast", "low")
     needs = {
-        memory: _HEADROOM * estimate_step(network, memory, settings.batch, size).total_bytes
-        for memory in ("fast", "low")
+        memory: needed_memory(estimate_step(network, memory, settings.batch, size))
+        for memory in modes
     }
     if needs["fast"] <= free:
         return "fast"
@@ -68,6 +69,11 @@ def choose_memory(
     return "low"
 
 
+def needed_memory(estimate: StepEstimate) -> float:
+    """Return the bytes that must be free for a step that is estimated so."""
+    return _HEADROOM * estimate.total_bytes
+
+
 def step_size(settings: TrainingSettings, tile_size: int) -> int:
     """Return the side of what a step trains on, in pixels."""
     return min(settings.crop, tile_size) if settings.crop else tile_size
@@ -77,4 +83,6 @@ def _known(name: str) -> Memory:
     for memory in MEMORIES:
         if memory == name:
             return memory
-    raise UsageError(f"the stage was executed in a way unknown here ({name!r}).", "Give --memory.")
+    raise RunStateError(
+        f"the stage was executed in a way that is unknown here ({name!r}).", "Give --memory."
+    )

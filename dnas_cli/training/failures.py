@@ -55,7 +55,7 @@ def explained() -> Iterator[None]:
         if _NO_MEMORY.search(text):
             raise DnasError(
                 f"the memory of the device is not enough ({brief(error)}). {_INTACT}",
-                "Free it, or branch with a smaller --batch or --crop.",
+                "Give --memory low, free some, or branch with a smaller --batch or --crop.",
             ) from error
         if _WORKER_DIED.search(text):
             raise DnasError(

@@ -1,0 +1,120 @@
+"""`--dry-run` and `--memory`: what a stage will take, and how it is made to fit."""
+
+import itertools
+import json
+from pathlib import Path
+
+import pytest
+from command_line import done, refused
+from small_runs import RETRAIN, first_search
+
+from dnas_cli.space.assumed import assumed_architecture, assumed_connections, assumed_path
+from dnas_cli.space.coding import ArchitectureCoding, second_space
+from dnas_cli.space.lattice import Graph, prune
+from dnas_cli.space.spaces import check_path, connection_space, core_edges
+from dnas_cli.stages import memory as choosing
+from dnas_cli.stages import planning
+
+STAGES = ["stage 1", "stage 2", "stage 3", "retraining"]
+CODINGS = Path(__file__).resolve().parents[1] / "benchmarks" / "codings"
+
+
+def _rows(text: str) -> list[str]:
+    return [
+        line for line in text.splitlines() if line.startswith(tuple(STAGES)) and ":" not in line
+    ]
+
+
+def test_a_dry_run_estimates_every_stage_and_writes_nothing(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    result = done(*first_search(run, tiny_tiles, "--dry-run"))
+    rows = _rows(result.stdout)
+    assert [row[: len(name)] for row, name in zip(rows, STAGES, strict=True)] == STAGES
+    assert all("fast" in row and "4 x 32 px" in row and " s" in row for row in rows)
+    assert "stage 3: estimated for the costliest path, half of" in result.stdout
+    assert "stage 1: estimated" not in result.stdout
+    assert not run.exists()
+
+
+def test_what_is_decoded_is_not_assumed(tiny_tiles: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done(*first_search(run, tiny_tiles))
+    done("decode", run, "--stage", 1)
+    before = sorted(str(path) for path in run.rglob("*"))
+    result = done("search", run, "--stage", 2, "--preset", "quick", "--batch", 2, "--dry-run")
+    assert [row[: len(name)] for row, name in zip(_rows(result.stdout), STAGES[1:], strict=True)]
+    assert "stage 2: estimated" not in result.stdout
+    assert "stage 3: estimated for half of the connections below the path" in result.stdout
+    assert sorted(str(path) for path in run.rglob("*")) == before
+
+
+def test_retraining_is_planned_from_a_coding_without_a_run(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    coding = tmp_path / "architecture.json"
+    assumed_architecture(assumed_connections(assumed_path(3))).write(coding)
+    command = ("retrain", tmp_path / "run", "--dry-run", *RETRAIN)
+    result = done(*command, "--architecture", coding, "--data", tiny_tiles, "--width", 4)
+    assert len(_rows(result.stdout)) == 1
+    assert not (tmp_path / "run").exists()
+    assert "tile set is not named" in refused(2, *command)
+
+
+def test_what_does_not_fit_is_said_and_not_measured(
+    tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for module in (choosing, planning):
+        monkeypatch.setattr(module, "free_memory", lambda device: 1000)
+    result = done(*first_search(tmp_path / "run", tiny_tiles, "--dry-run"))
+    assert all("low" in row and "does not fit" in row for row in _rows(result.stdout))
+
+
+def test_a_stage_is_executed_low_where_memory_is_short_and_goes_on_so(
+    tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run = tmp_path / "run"
+    with monkeypatch.context() as patch:
+        patch.setattr(choosing, "free_memory", lambda device: 1000)
+        result = done(*first_search(run, tiny_tiles))
+    assert "--memory low is used" in result.stderr
+    assert "A smaller --batch or --crop needs less" in result.stderr
+    assert _memory(run) == "low"
+    done("search", run, "--stage", 1, "--extend", 1)
+    assert _memory(run) == "low"
+    again = done("search", run, "--stage", 1, "--extend", 1, "--memory", "plain")
+    assert "goes on with --memory plain, not low: the same but for rounding" in again.stderr
+    assert _memory(run) == "plain"
+
+
+def test_a_memory_that_is_unknown_here_is_refused(tiny_tiles: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    done(*first_search(run, tiny_tiles))
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["stages"]["stage1"]["memory"] = "tiny"
+    (run / "run.json").write_text(json.dumps(manifest))
+    assert "'tiny'" in refused(3, "search", run, "--stage", 1, "--extend", 1)
+
+
+def test_no_path_has_more_connections_below_it_than_the_assumed_one() -> None:
+    most = len(second_space(assumed_path(5)).graph.edges)
+    for scales in itertools.product(range(4), repeat=5):
+        try:
+            check_path(scales)
+        except ValueError:
+            continue
+        assert len(connection_space(scales).edges) <= most
+
+
+@pytest.mark.parametrize("name", ["L12", "L14"])
+def test_assumed_connections_are_no_fewer_than_published_ones(name: str) -> None:
+    graph: Graph = ArchitectureCoding.read(CODINGS / f"{name}.json").graph
+    assumed = assumed_connections(assumed_path(graph.layers)).graph
+    assert prune(assumed) == assumed
+    assert set(core_edges(assumed_path(graph.layers).scales)) <= set(assumed.edges)
+    assert len(graph.edges) <= len(assumed.edges)
+
+
+def _memory(run: Path) -> str:
+    return str(json.loads((run / "run.json").read_text())["stages"]["stage1"]["memory"])
