@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from command_line import refused, start
+from small_models import write_model
 from typer.testing import CliRunner
 
 from dnas_cli import __version__
@@ -15,6 +16,7 @@ from dnas_cli.app import app
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "rasterio", "cv2", "sklearn", "matplotlib", "PIL", "scipy", "numpy")
+COMPILER = "torch._dynamo"
 
 
 def _process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
@@ -34,7 +36,7 @@ def _loaded_by(*arguments: str) -> set[str]:
         f"sys.argv = ['dnas', *{list(arguments)!r}]\n"
         "try:\n    runpy.run_module('dnas_cli', run_name='__main__')\n"
         "except SystemExit:\n    pass\n"
-        f"print('loaded:', *[name for name in {HEAVY!r} if name in sys.modules])\n"
+        f"print('loaded:', *[name for name in {(*HEAVY, COMPILER)!r} if name in sys.modules])\n"
     )
     result = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
     return set(result.stdout.rpartition("loaded:")[2].split())
@@ -50,6 +52,14 @@ def test_status_does_not_load_torch(tiny_tiles: Path, tmp_path: Path) -> None:
     assert "torch" not in _loaded_by("encode", str(run), "--stage", "1", "--data", str(tiny_tiles))
     assert (run / "run.json").is_file()
     assert "torch" not in _loaded_by("status", str(run))
+
+
+def test_the_cost_of_a_model_is_counted_without_loading_the_compiler_of_torch(
+    tmp_path: Path,
+) -> None:
+    loaded = _loaded_by("eval", str(write_model(tmp_path / "model.pt")), "--cost")
+    assert "torch" in loaded
+    assert COMPILER not in loaded  # which alone takes as long as everything else
 
 
 @pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
