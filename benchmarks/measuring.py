@@ -13,6 +13,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from dnas_cli.nets.device import resolve_device
 from dnas_cli.nets.estimates import SavedBytes
 from dnas_cli.nets.network import Network, NetworkShape, build_derived, build_supernet
 from dnas_cli.space.coding import (
@@ -103,6 +104,7 @@ def saved_bytes(network: nn.Module, forward: Callable[[], Tensor]) -> int:
 
 def machine() -> dict[str, Any]:
     """Return what a reader must know to compare: processor, threads, versions, load, arithmetic."""
+    resolve_device("cpu")  # with what commands set up
     left = torch.randn(2048, 2048)
     fastest = min(alternate({"product": lambda: left @ left}, 7)["product"])
     return {

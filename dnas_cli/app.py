@@ -22,6 +22,7 @@ from dnas_cli.commands.search import search
 from dnas_cli.commands.status import status
 from dnas_cli.commands.tile import tile
 from dnas_cli.errors import DnasError
+from dnas_cli.standard_output import named_standard_output
 
 _MOST_LINES = 40  # of an error message
 _LONGEST_LINE = 2000
@@ -30,11 +31,19 @@ _LONGEST_LINE = 2000
 class _Group(TyperGroup):
     """Turns every error into one message and its documented exit code."""
 
+    def main(self, *arguments: Any, **more: Any) -> Any:
+        try:
+            with named_standard_output():
+                return super().main(*arguments, **more)
+        except BrokenPipeError:  # `| head`: nobody reads any more
+            sys.exit(1)
+        except OSError as error:  # what is printed is written at the end, when all else is done
+            _report_os_error(error)
+            sys.exit(1)
+
     def invoke(self, ctx: Any) -> Any:
         try:
-            result = super().invoke(ctx)
-            sys.stdout.flush()  # here, where it is handled: nobody may be reading any more
-            return result
+            return super().invoke(ctx)
         # The first two are RuntimeErrors, too; at a closed pipe (`| head`) typer ends in silence.
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
@@ -45,8 +54,7 @@ class _Group(TyperGroup):
             _report("interrupted.")
             raise typer.Exit(130) from error
         except OSError as error:  # a name that is too long, a disk that went away
-            place = f"{error.filename}: " if error.filename else ""
-            _report(f"{place}{error.strerror or error}.")
+            _report_os_error(error)
             raise typer.Exit(1) from error
         except Exception as error:
             if hasattr(error, "show"):  # the command line's own errors print themselves
@@ -58,6 +66,11 @@ class _Group(TyperGroup):
             raise typer.Exit(1) from error
 
 
+def _report_os_error(error: OSError) -> None:
+    place = f"{error.filename}: " if error.filename else ""
+    _report(f"{place}{error.strerror or error}.")
+
+
 def _report(message: str) -> None:
     """Print one error message, or the traceback when DNAS_DEBUG asks for it."""
     if os.environ.get("DNAS_DEBUG") == "1":
@@ -66,7 +79,6 @@ def _report(message: str) -> None:
         traceback.print_exc()
     lines = [_shown(line) for line in message.splitlines()[:_MOST_LINES]]
     print("dnas: " + "\n".join(lines), file=sys.stderr)
-    sys.stdout.flush()
 
 
 def _shown(line: str) -> str:

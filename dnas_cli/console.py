@@ -20,7 +20,12 @@ class _StandardError(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = {logging.WARNING: "warning: ", logging.ERROR: "error: "}.get(record.levelno, "")
-        print(prefix + record.getMessage(), file=sys.stderr, flush=True)
+        try:
+            print(prefix + record.getMessage(), file=sys.stderr, flush=True)
+        except BrokenPipeError:
+            raise
+        except OSError:  # a log that cannot be written stops no work
+            pass
 
 
 def configure(level: int = logging.INFO) -> None:

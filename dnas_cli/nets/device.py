@@ -7,14 +7,24 @@ import psutil
 import torch
 
 from dnas_cli.errors import UsageError
+from dnas_cli.nets.allocation import keep_freed_memory
 
 
 def resolve_device(name: str) -> torch.device:
     """Return the device for `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; `auto` takes the fastest.
 
+    On a CPU this process keeps the memory that networks leave from then on.
+
     Raises:
         UsageError: There is no such device on this machine.
     """
+    device = _named(name)
+    if device.type == "cpu":
+        keep_freed_memory()
+    return device
+
+
+def _named(name: str) -> torch.device:
     if name == "auto":
         if torch.cuda.is_available():
             return torch.device("cuda")

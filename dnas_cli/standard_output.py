@@ -1,0 +1,63 @@
+"""Standard output that says so when it cannot be written, and standard streams that are closed."""
+
+import os
+import sys
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from typing import Any, TextIO, cast
+
+
+@contextmanager
+def named_standard_output() -> Iterator[None]:
+    """Let errors of standard output carry its name, as errors of files carry theirs.
+
+    What is printed in the block is written when it ends. A stream that the caller closed (`>&-`)
+    is nowhere: what is printed to it is lost, as was asked for.
+
+    Raises:
+        OSError: Standard output cannot be written: a full disk, or nobody reads any more.
+    """
+    for stream in ("stdout", "stderr"):
+        if getattr(sys, stream) is None:
+            setattr(sys, stream, open(os.devnull, "w"))  # noqa: PTH123, SIM115
+    before = sys.stdout
+    sys.stdout = cast(TextIO, _Named(before))
+    try:
+        yield
+    finally:
+        try:
+            sys.stdout.flush()
+        finally:
+            sys.stdout = before
+
+
+class _Named:
+    def __init__(self, stream: TextIO) -> None:
+        self._stream = stream
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._stream, name)
+
+    def write(self, text: str) -> int:
+        with self._failing():
+            return self._stream.write(text)
+
+    def flush(self) -> None:
+        with self._failing():
+            self._stream.flush()
+
+    @contextmanager
+    def _failing(self) -> Iterator[None]:
+        try:
+            yield
+        except OSError as error:
+            error.filename = "standard output"
+            self._write_no_more()
+            raise
+
+    def _write_no_more(self) -> None:
+        """Let what is still buffered go nowhere, else Python tries again at its end and complains."""
+        with suppress(OSError, ValueError):  # the stream of a test has no number
+            nowhere = os.open(os.devnull, os.O_WRONLY)
+            os.dup2(nowhere, self._stream.fileno())
+            os.close(nowhere)
