@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import torch
 import torch.nn.functional as F
@@ -58,14 +59,41 @@ def test_a_weight_of_two_counts_as_much_as_a_pixel_twice(loss: Any) -> None:
 
 
 def test_light_changes_leave_missing_pixels_alone() -> None:
-    image, valid = np.ones((3, 4, 4), np.float32), np.ones((4, 4), bool)
+    image, valid, black = np.ones((3, 4, 4), np.float32), np.ones((4, 4), bool), _black(-1.0)
     image[:, 0, 0], valid[0, 0] = 0.0, False
-    changed = random_light(image, valid, sample_generator(0, 0, 1))
+    changed = random_light(image, valid, black, sample_generator(0, 0, 1))
     assert changed.dtype == np.float32
     assert np.array_equal(changed[:, 0, 0], np.zeros(3))
     assert not np.allclose(changed[:, 1, 1], 1.0)
-    again = random_light(image, valid, sample_generator(0, 0, 1))
+    again = random_light(image, valid, black, sample_generator(0, 0, 1))
     assert np.array_equal(changed, again)
+
+
+def test_exposure_multiplies_what_the_sensor_saw() -> None:
+    """Differences keep their proportions, and black gets haze only."""
+    image = np.array([[[-1.0, 0.0, 1.0]]] * 3, np.float32)
+    valid = np.ones((1, 3), bool)
+    drawn = [
+        random_light(image, valid, _black(-2.0), sample_generator(0, 0, index))[:, 0]
+        for index in range(200)
+    ]
+    steps = np.diff(np.stack(drawn), axis=2)  # the gain, by band
+    assert np.allclose(steps[..., 0], steps[..., 1], atol=1e-5)
+    assert 0.5 < steps.min() < 0.7
+    assert 1.5 < steps.max() < 1.9
+    haze = np.stack(drawn)[..., 0] - (steps[..., 0] - 2)
+    assert np.abs(haze).max() < 0.31
+
+
+def test_bands_far_from_zero_are_not_thrown_out_of_their_range() -> None:
+    image, valid = np.zeros((3, 4, 4), np.float32), np.ones((4, 4), bool)
+    for index in range(50):
+        changed = random_light(image, valid, _black(-60.0), sample_generator(0, 0, index))
+        assert np.abs(changed).max() < 2.0
+
+
+def _black(value: float) -> npt.NDArray[np.float32]:
+    return np.full(3, value, np.float32)
 
 
 def test_focal_loss_weighs_by_the_distance_from_certainty() -> None:

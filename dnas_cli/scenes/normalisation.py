@@ -54,6 +54,12 @@ class Normalisation:
             result[:, ~valid] = 0.0
         return result
 
+    @property
+    def black(self) -> npt.NDArray[np.float32]:
+        """What a raw value of zero becomes, per band."""
+        mean, std = np.array(self.mean, np.float32), np.array(self.std, np.float32)
+        return np.divide(-mean, std, dtype=np.float32)
+
     def to_json(self) -> dict[str, Any]:
         """Return the normalisation as plain data."""
         return {"scale": self.scale, "mean": list(self.mean), "std": list(self.std)}

@@ -57,19 +57,28 @@ def random_symmetry(
 
 
 def random_light(
-    image: npt.NDArray[np.float32], valid: Mask, rng: np.random.Generator
+    image: npt.NDArray[np.float32],
+    valid: Mask,
+    black: npt.NDArray[np.float32],
+    rng: np.random.Generator,
 ) -> npt.NDArray[np.float32]:
-    """Change brightness and contrast, as from one scene to another; a little by band as well.
+    """Change the light, as from one scene to another: exposure and haze, a little by band as well.
+
+    Exposure multiplies the values that the sensor saw, by 0.6 to 1.7, and so moves the mean as far
+    as the contrast; haze adds to them.
 
     Args:
         image: (B, H, W), normalised; 0 where there is no data, and that stays.
         valid: (H, W).
+        black: (B,), what a raw value of zero is after normalisation. Where that is farther than two
+            deviations below the mean (temperatures, say), two are taken.
         rng: Source of randomness.
     """
     bands = len(image)
-    contrast = rng.uniform(0.75, 1.25) * rng.uniform(0.9, 1.1, (bands, 1, 1))
-    brightness = rng.uniform(-0.4, 0.4) + rng.uniform(-0.1, 0.1, (bands, 1, 1))
-    changed = image * contrast.astype(np.float32) + brightness.astype(np.float32)
+    gain = np.exp(rng.uniform(-0.5, 0.5) + rng.uniform(-0.1, 0.1, (bands, 1, 1)))
+    haze = rng.uniform(-0.2, 0.2) + rng.uniform(-0.1, 0.1, (bands, 1, 1))
+    zero = np.clip(black, -2.0, 0.0)[:, None, None]
+    changed = (image - zero) * gain.astype(np.float32) + (zero + haze).astype(np.float32)
     return np.where(valid, changed, np.float32(0))
 
 

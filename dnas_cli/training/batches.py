@@ -54,7 +54,8 @@ class TrainingTiles(Dataset[Batch | DnasError]):
         image, valid, label = random_symmetry(image, valid, label, settings.augment, rng)
         normalised = self._tiles.normalisation.apply(np.ascontiguousarray(image), valid)
         if settings.augment == "photometric":
-            normalised = random_light(normalised, valid, rng)
+            black = self._tiles.normalisation.black
+            normalised = random_light(normalised, valid, black, rng)
         return torch.from_numpy(normalised), torch.from_numpy(label.astype(np.int64))
 
 

@@ -35,7 +35,7 @@ class TrainingSettings:
         loss: `cross-entropy`, or `focal` (gamma 2, alpha 0.5).
         class_weights: `equal`, or `balanced`: pixels of rare classes count more.
         augment: `mirror` (horizontal, as in the paper), `dihedral` (mirrors and quarter turns), or
-            `photometric` (dihedral, and random brightness and contrast).
+            `photometric` (dihedral, and random exposure and haze).
         validate_every: Epochs between validations; the last epoch is always validated.
         seed: Of everything random.
     """
