@@ -22,7 +22,7 @@ from dnas_cli.commands.search import search
 from dnas_cli.commands.status import status
 from dnas_cli.commands.tile import tile
 from dnas_cli.errors import DnasError
-from dnas_cli.standard_output import named_standard_output
+from dnas_cli.standard_streams import named_standard_output
 
 _MOST_LINES = 40  # of an error message
 _LONGEST_LINE = 2000
@@ -78,7 +78,7 @@ def _report(message: str) -> None:
 
         traceback.print_exc()
     lines = [_shown(line) for line in message.splitlines()[:_MOST_LINES]]
-    print("dnas: " + "\n".join(lines), file=sys.stderr)
+    console.say("dnas: " + "\n".join(lines))
 
 
 def _shown(line: str) -> str:

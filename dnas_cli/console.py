@@ -10,6 +10,8 @@ import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
+from dnas_cli.standard_streams import write_no_more
+
 logger = logging.getLogger("dnas")
 
 _LOG_INTERVAL = 15.0  # seconds between progress lines where there is no terminal
@@ -20,12 +22,17 @@ class _StandardError(logging.Handler):
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = {logging.WARNING: "warning: ", logging.ERROR: "error: "}.get(record.levelno, "")
-        try:
-            print(prefix + record.getMessage(), file=sys.stderr, flush=True)
-        except BrokenPipeError:
-            raise
-        except OSError:  # a log that cannot be written stops no work
-            pass
+        say(prefix + record.getMessage())
+
+
+def say(message: str) -> None:
+    """Write a message to standard error; where that is full, work goes on without it."""
+    try:
+        print(message, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        raise
+    except OSError:
+        write_no_more(sys.stderr)
 
 
 def configure(level: int = logging.INFO) -> None:

@@ -116,6 +116,44 @@ def test_a_reader_that_goes_away_is_no_error_worth_a_word(
     assert process.returncode == 1
 
 
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
+class TestFullDevices:
+    """`/dev/full` refuses every byte, as a full disk does."""
+
+    @pytest.mark.parametrize("buffering", ["buffered", "unbuffered"])
+    @pytest.mark.parametrize("arguments", [("--version",), ("info", "--help"), ("info", "{file}")])
+    def test_a_result_that_cannot_be_written_is_one_message(
+        self, arguments: tuple[str, ...], buffering: str, tiny_scenes: Path
+    ) -> None:
+        scene = next(tiny_scenes.rglob("*.tif"))
+        command = [argument.format(file=scene) for argument in arguments]
+        with Path("/dev/full").open("w") as full:
+            result = subprocess.run(
+                [sys.executable, "-m", "dnas_cli", *command],
+                env={**os.environ, "PYTHONUNBUFFERED": "1" if buffering == "unbuffered" else ""},
+                stdout=full, stderr=subprocess.PIPE, text=True, timeout=120,
+            )  # fmt: skip
+        assert result.stderr == "dnas: standard output: No space left on device.\n"
+        assert result.returncode == 1
+
+    def test_a_message_that_cannot_be_written_keeps_its_exit_code(self, tmp_path: Path) -> None:
+        with Path("/dev/full").open("w") as full:
+            result = subprocess.run(
+                [sys.executable, "-m", "dnas_cli", "info", str(tmp_path / "no.tif")],
+                stdout=subprocess.DEVNULL, stderr=full, timeout=120,
+            )  # fmt: skip
+        assert result.returncode == 4
+
+
+@pytest.mark.parametrize("stream", [">&-", "2>&-"])
+def test_closed_streams_are_nowhere(stream: str, tiny_scenes: Path) -> None:
+    scene = next(tiny_scenes.rglob("*.tif"))
+    command = f"'{sys.executable}' -m dnas_cli info '{scene}' {stream}"
+    result = subprocess.run(["sh", "-c", command], capture_output=True, text=True, timeout=120)
+    assert result.stderr == ""
+    assert result.returncode == 0
+
+
 def test_quiet_prints_errors_only(tiny_tiles: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     result = CliRunner().invoke(

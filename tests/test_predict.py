@@ -630,3 +630,16 @@ def test_the_program_itself_keeps_results_and_messages_apart(
     )  # fmt: skip
     assert json.loads(done.stdout)[0]["status"] == "done"
     assert "of memory" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
+def test_a_log_that_cannot_be_written_stops_no_work(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnas_cli.nets.network.HEAD_CHANNELS", 256)
+    command = [sys.executable, "-m", "dnas_cli", "predict", write_model(tmp_path / "model.pt")]
+    command += [scene, "--out", tmp_path / "map.tif"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=full)
+    assert done.returncode == 0
+    assert read(tmp_path / "map.tif").shape == (150, 130)
