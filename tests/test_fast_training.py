@@ -79,6 +79,26 @@ def test_several_steps_of_an_optimizer_end_at_the_same_weights(memory: Memory) -
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
+@pytest.mark.parametrize("kind", KINDS)
+def test_mixed_precision_gives_the_plain_networks_logits_as_far_as_it_can(
+    kind: str, memory: Memory
+) -> None:
+    plain = random_network(kind, 3).float().train()
+    other = copy.deepcopy(plain)
+    image, target = _batch(plain, (64, 64))
+    found = []
+    for network, chosen in ((plain, "plain"), (other, memory)):
+        with torch.autocast("cpu", dtype=torch.bfloat16):
+            logits = executor(network, chosen)(image.float())
+        assert logits.dtype == torch.bfloat16
+        F.cross_entropy(logits.float(), target).backward()
+        found.append(logits.detach().float())
+    assert float((found[1] - found[0]).norm() / found[0].norm()) < 0.05
+    assert _gradients(other).keys() == _gradients(plain).keys()
+    assert all(torch.isfinite(gradient).all() for gradient in _gradients(other).values())
+
+
+@pytest.mark.parametrize("memory", MEMORIES)
 def test_in_evaluation_mode_an_executor_is_the_network(memory: Memory) -> None:
     network = random_network("stage 2", 0).eval()
     image, _ = _batch(network, (30, 30))
