@@ -80,22 +80,22 @@ def test_several_steps_of_an_optimizer_end_at_the_same_weights(memory: Memory) -
 
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_mixed_precision_gives_the_plain_networks_logits_as_far_as_it_can(
+def test_mixed_precision_is_as_near_to_the_exact_logits_as_the_plain_networks(
     kind: str, memory: Memory
 ) -> None:
-    plain = random_network(kind, 3).float().train()
-    other = copy.deepcopy(plain)
-    image, target = _batch(plain, (64, 64))
-    found = []
-    for network, chosen in ((plain, "plain"), (other, memory)):
+    network = random_network(kind, 3).float().train()
+    image, target = _batch(network, (64, 64))
+    exact = copy.deepcopy(network)(image.float()).detach()
+    far = {}
+    for chosen in ("plain", memory):
+        other = copy.deepcopy(network)
         with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = executor(network, chosen)(image.float())
+            logits = executor(other, chosen)(image.float())
         assert logits.dtype == torch.bfloat16
         F.cross_entropy(logits.float(), target).backward()
-        found.append(logits.detach().float())
-    assert float((found[1] - found[0]).norm() / found[0].norm()) < 0.05
-    assert _gradients(other).keys() == _gradients(plain).keys()
-    assert all(torch.isfinite(gradient).all() for gradient in _gradients(other).values())
+        assert all(torch.isfinite(gradient).all() for gradient in _gradients(other).values())
+        far[chosen] = float((logits.detach().float() - exact).norm() / exact.norm())
+    assert far[memory] < 1.5 * far["plain"]
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
