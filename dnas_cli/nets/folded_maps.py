@@ -19,10 +19,11 @@ def interpolation(size: int, to: int, like: Tensor) -> Tensor:
     Returns:
         (to, size).
     """
-    steps = torch.arange(to, device=like.device, dtype=like.dtype)
+    exact = torch.promote_types(like.dtype, torch.float32)  # half precision cannot tell places
+    steps = torch.arange(to, device=like.device, dtype=exact)
     positions = steps * ((size - 1) / max(to - 1, 1))
-    places = torch.arange(size, device=like.device, dtype=like.dtype)
-    return (1 - (positions[:, None] - places).abs()).clamp_min(0)
+    places = torch.arange(size, device=like.device, dtype=exact)
+    return (1 - (positions[:, None] - places).abs()).clamp_min(0).to(like.dtype)
 
 
 def mean_after_resize(x: Tensor, size: tuple[int, int]) -> Tensor:
@@ -40,11 +41,13 @@ def mean_after_resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = x.shape[-2:]
     if (height, width) == size:
         return x.mean((2, 3), keepdim=True)
-    rows = interpolation(height, size[0], x).mean(0)  # (H,)
-    columns = interpolation(width, size[1], x).mean(0)  # (W,)
-    weights = (rows[:, None] * columns).reshape(-1)  # (H * W,)
+    exact = x.new_empty(0, dtype=torch.promote_types(x.dtype, torch.float32))
+    rows = interpolation(height, size[0], exact).mean(0)  # (H,)
+    columns = interpolation(width, size[1], exact).mean(0)  # (W,)
+    weights = (rows[:, None] * columns).reshape(-1).to(x.dtype)  # (H * W,)
     flat = x.permute(0, 2, 3, 1).reshape(x.shape[0], height * width, x.shape[1])
-    return torch.matmul(weights, flat)[:, :, None, None]
+    total = torch.matmul(weights, flat) / weights.sum(dtype=exact.dtype)  # 1 but for rounding
+    return total[:, :, None, None]
 
 
 def max_pool(x: Tensor) -> Tensor:
