@@ -56,6 +56,29 @@ def test_blocks_cover_a_side_with_as_few_as_possible(length, starts):
     assert offsets(length, 512) == starts
 
 
+# FBP's layout
+
+
+def test_fbp_is_cut_from_the_folders_it_is_published_in(runner, tmp_path):
+    source = tmp_path / "Five-Billion-Pixels"
+    image = np.random.default_rng(0).integers(1, 255, (4, 64, 64)).astype(np.uint8)
+    label = np.arange(64 * 64).reshape(64, 64) % 25
+    for number in range(3):
+        scene = f"GF2_PMS1__L1A000{number}-MSS1"
+        write_raster(source / f"Image__8bit_NirRGB/{scene}.tif", image)
+        write_raster(source / f"Image_16bit_BGRNir/{scene}.tiff", image.astype(np.uint16) * 9)
+        (source / "Annotation__index").mkdir(exist_ok=True)
+        Image.fromarray(label.astype(np.uint8)).save(
+            source / f"Annotation__index/{scene}_24label.png"
+        )
+    run(runner, source, "--size", 64)
+    tiles = open_tile_set(tmp_path / "Five-Billion-Pixels-tiles")
+    assert (tiles.bands, tiles.dtype) == (("nir", "red", "green", "blue"), "uint8")
+    block, _, classes = tiles.read(tiles.split("train")[0])
+    assert (block == image).all()
+    assert (classes == np.where(label == 0, 255, label - 1)).all()
+
+
 # GID's layout
 
 
