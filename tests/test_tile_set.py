@@ -318,6 +318,30 @@ def test_a_scene_in_two_splits_is_a_warning_and_with_strict_an_error(runner, cut
     assert message in run(runner, *arguments).stderr
 
 
+def test_scenes_that_are_listed_twice_over_are_named_before_their_blocks(runner, cut, tmp_path):
+    blocks = publish(cut, tmp_path / "rs")
+    shutil.copy(blocks / "rs_train.lst", blocks / "rs_val.lst")
+    refs = read_list(blocks / "rs_train.lst")
+    arguments = (blocks, "--dataset", "gid5", "--from-lists", blocks, "--strict")
+    lines = run(runner, *arguments, code=4).stderr.splitlines()
+    scenes = sorted({ref.scene for ref in refs})
+    assert f"{len(scenes)} scenes are in more than one split: {', '.join(scenes)}" in lines[1]
+    assert f"{refs[0].image}: is listed in train and val" in lines[2]
+
+
+def test_one_odd_block_at_the_head_of_a_list_does_not_decide_for_all(runner, cut, tmp_path):
+    blocks = publish(cut, tmp_path / "rs")
+    first = read_list(blocks / "rs_train.lst")[0]
+    write_raster(blocks / first.image, np.zeros((4, 32, 32), np.uint8))
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(blocks / first.label)
+    result = run(runner, blocks, "--dataset", "gid5", "--from-lists", blocks)
+    assert f"{first.image}: has 32 x 32 pixels, but most have 64 x 64" in result.stderr
+    own = open_tile_set(cut)
+    taken = open_tile_set(tmp_path / "rs-tiles")
+    assert taken.count("train") == own.count("train") - 1
+    assert taken.split("test") == own.split("test")
+
+
 def test_missing_odd_and_doubled_blocks_are_named_and_left_out(runner, cut, tmp_path):
     blocks = publish(cut, tmp_path / "rs")
     lines = (blocks / "rs_train.lst").read_text().splitlines()

@@ -112,7 +112,10 @@ def _read(
     with open_scene(path) as scene:
         count = scene.dataset.count
         if (scene.height, scene.width) != (needed.size, needed.size):
-            raise DataError(f"{path}: has {scene.width} x {scene.height} pixels.")
+            raise DataError(
+                f"{path}: has {scene.width} x {scene.height} pixels, but most have "
+                f"{needed.size} x {needed.size}."
+            )
         if count != needed.file_bands:
             raise DataError(f"{path}: has {count} bands, but most have {needed.file_bands}.")
     with open_scene(path, needed.band_numbers, needed.nodata) as scene:
@@ -122,6 +125,9 @@ def _read(
     path = path_inside(folder, ref.label)
     with open_label(path, needed.encoding) as raster:
         if (raster.height, raster.width) != (needed.size, needed.size):
-            raise DataError(f"{path}: has {raster.width} x {raster.height} pixels.")
+            raise DataError(
+                f"{path}: has {raster.width} x {raster.height} pixels, but its image has "
+                f"{needed.size} x {needed.size}."
+            )
         label, unknown = raster.read(whole)
     return image, valid, label, unknown

@@ -3,7 +3,7 @@
 import hashlib
 import os
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -38,6 +38,7 @@ from dnas_cli.tiles.workplace import Workplace
 _LIST_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _LIST_SUFFIXES = (".lst", ".txt")
 _MEASURED_AT_ONCE = 64  # blocks per task
+_LOOKED_AT = 30  # blocks of a split, evenly spaced, that tell what all are; 59 at most
 
 
 def take_over(
@@ -80,8 +81,9 @@ def take_over(
         return Outcome(open_tile_set(out), (), made=False)
     listed = {split: read_list(path) for split, path in files.items()}
     refs, problems = _existing(source, listed)
-    tell_problems(problems + _leaks(refs) if effort.strict else problems, effort.strict)
-    for leak in _leaks(refs):
+    leaks = _leaks(listed)
+    tell_problems(leaks + problems if effort.strict else problems, effort.strict)
+    for leak in leaks:
         logger.warning("%s: %s", leak.name, leak.reason)
     form, bands = _format_of(source, refs, description, len(problems))
     with workplace.lock():
@@ -227,14 +229,20 @@ def _format_of(
     description: DatasetDescription,
     problems: int,
 ) -> tuple[BlockFormat, tuple[str, ...]]:
-    """Take the first block that can be read as the pattern of all; the others must be like it."""
+    """Return what most of the blocks that are looked at are; all others must be like them."""
+    found: Counter[tuple[BlockFormat, tuple[str, ...]]] = Counter()
     for entries in refs.values():
-        for ref in entries[:100]:
+        for ref in entries[:: max(1, len(entries) // _LOOKED_AT)]:
             try:
-                return _format(source, ref, description)
+                found[_format(source, ref, description)] += 1
             except DataError as error:
                 logger.debug("%s", error.what)
-    raise nothing_useful(source, problems)
+    if not found:
+        raise nothing_useful(source, problems)
+    form, bands = found.most_common(1)[0][0]
+    if form.encoding != description.encoding:
+        logger.info("labels are grey, so they are taken for class indices, 255 unlabelled")
+    return form, bands
 
 
 def _format(
@@ -262,7 +270,6 @@ def _encoding(path: Path, encoding: LabelEncoding) -> LabelEncoding:
     """
     with open_label(path, encoding) as label:
         if encoding.kind == "colour" and label.is_grey:
-            logger.info("labels are grey, so they are taken for class indices, 255 unlabelled")
             return tile_encoding(encoding.classes)
     return encoding
 
