@@ -215,6 +215,13 @@ def test_best_pred_may_be_any_number_in_any_file_format(
     assert (read.best, read.epoch) == (0.75, 38)
 
 
+def test_a_best_figure_that_is_not_finite_is_not_kept(tmp_path: Path) -> None:
+    path = write_checkpoint(
+        tmp_path / "c.pth.tar", {"a": torch.ones(1)}, best_pred=np.float64("nan")
+    )
+    assert load_release1(path).best is None
+
+
 def test_numbers_of_numpy_1_are_read_as_well(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "c.pth.tar", {"a": torch.ones(1)})
     new, old = b"numpy._core.multiarray", b"numpy.core.multiarray"
@@ -394,12 +401,15 @@ def test_a_pickle_bomb_is_refused_by_name_and_does_not_go_off(
     assert files[2].read_bytes() == before
 
 
-def test_a_bare_pickle_bomb_does_not_go_off_either(
-    files: tuple[Path, Path, Path], tmp_path: Path
+@pytest.mark.parametrize("protocol", range(pickle.HIGHEST_PROTOCOL + 1))
+def test_a_bare_pickle_bomb_is_refused_by_name_too(
+    protocol: int, files: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
-    files[2].write_bytes(pickle.dumps({"state_dict": _Bomb(tmp_path / "touched")}))
-    _refused_model(files, tmp_path)
-    assert not (tmp_path / "touched").exists()
+    touched = tmp_path / "touched"
+    content = {"epoch": 1, "best_pred": _Bomb(touched), "state_dict": _Bomb(touched)}
+    files[2].write_bytes(pickle.dumps(content, protocol))
+    assert f"asks to run code: {os.system.__module__}.system;" in _refused_model(files, tmp_path)
+    assert not touched.exists()
 
 
 def test_numpy_arrays_and_odd_scalars_are_refused_by_name(tmp_path: Path) -> None:

@@ -6,8 +6,11 @@ number for `best_pred`; the names by which a pickle asks for it are answered by 
 stand-ins below, so that no NumPy code meets data from the file.
 """
 
+import math
 import pickle
+import pickletools
 import re
+import warnings
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -22,6 +25,8 @@ from dnas_cli.files import size_of_file
 
 _NUMBER = re.compile(r"[?bfiu]\d{0,2}")
 _WANTED = re.compile(r"GLOBAL ([\w.]+) (?:was not an allowed global|whose module)")
+_NAME = re.compile(r"[\w.]+")
+_LOOKED_AT = 1 << 20  # bytes of a bare pickle that are searched for names
 
 
 @dataclass(frozen=True)
@@ -71,7 +76,8 @@ def _load(path: Path) -> Any:
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1, NumPy 2
         allowed.append((_number, f"{module}.scalar"))
     try:
-        with torch.serialization.safe_globals(allowed):
+        with torch.serialization.safe_globals(allowed), warnings.catch_warnings():
+            warnings.filterwarnings("ignore", "Detected pickle protocol")  # it is refused below
             return torch.load(path, map_location="cpu", weights_only=True)
     except (pickle.UnpicklingError, ModuleNotFoundError) as error:
         wanted = _wanted(path, allowed, str(error))
@@ -95,8 +101,32 @@ def _wanted(path: Path, allowed: list[Any], message: str) -> list[str]:
         with torch.serialization.safe_globals(allowed):
             found.update(torch.serialization.get_unsafe_globals_in_checkpoint(path))
     except Exception:  # files older than PyTorch 1.6 cannot be listed; the message names the first
-        return sorted(found)
+        found = found or _asked_by_pickle(path)
     return sorted(found)
+
+
+def _asked_by_pickle(path: Path) -> set[str]:
+    """Return the names that a bare pickle asks for, told by its instructions; none is followed."""
+    found: set[str] = set()
+    texts: list[str] = []
+    remembered: list[str] = []
+    with path.open("rb") as file:
+        start = file.read(_LOOKED_AT)
+    try:
+        for instruction, argument, _ in pickletools.genops(start):
+            if instruction.name in ("GLOBAL", "INST"):
+                found.add(str(argument).replace(" ", "."))
+            elif instruction.name == "STACK_GLOBAL":
+                found.add(".".join(texts[-2:]))  # module and name
+            elif instruction.name == "MEMOIZE":
+                remembered.append(texts[-1] if texts else "")
+            elif instruction.name in ("BINGET", "LONG_BINGET") and isinstance(argument, int):
+                texts.append(remembered[argument])
+            elif isinstance(argument, str):
+                texts.append(argument)
+    except Exception:  # no pickle, or the end of one that is cut off; what was found stands
+        pass
+    return {name for name in found if _NAME.fullmatch(name)}
 
 
 def _without_wrapper(state: dict[str, Tensor]) -> dict[str, Tensor]:
@@ -112,8 +142,9 @@ def _epoch(value: Any) -> int:
 
 def _best(value: Any) -> float | None:
     if isinstance(value, Tensor) and value.numel() == 1:
-        return float(value)
-    return float(value) if isinstance(value, int | float | np.number) else None
+        value = value.item()
+    known = isinstance(value, int | float | np.number) and math.isfinite(value)
+    return float(value) if known else None
 
 
 class _NumberType:
