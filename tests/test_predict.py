@@ -1,7 +1,9 @@
 """`dnas predict` as a user meets it: scenes in, maps out, and what it says when it cannot."""
 
 import json
+import os
 import shutil
+import signal
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -24,7 +26,8 @@ from typer.testing import CliRunner
 
 from dnas_cli.app import app
 from dnas_cli.mapping.blending import MapRows
-from dnas_cli.mapping.part_file import PartFile, part_folder
+from dnas_cli.mapping.part_file import part_folder
+from dnas_cli.mapping.stream import stream_map
 from dnas_cli.scenes.raster import without_georeference
 
 Predict = Callable[..., Any]
@@ -460,7 +463,13 @@ def test_an_existing_map_is_refused_and_replaced_on_request(
     assert read(out).shape == (150, 130)
 
 
+@pytest.mark.parametrize(
+    ("signals", "keeps_rows_in_work"),
+    [((signal.SIGINT,), True), ((signal.SIGTERM,), True), ((signal.SIGINT,) * 2, False)],
+)
 def test_an_interrupted_map_goes_on_and_ends_the_same_to_the_bit(
+    signals: tuple[signal.Signals, ...],
+    keeps_rows_in_work: bool,
     predict: Predict,
     models: dict[str, Path],
     scene: Path,
@@ -469,24 +478,51 @@ def test_an_interrupted_map_goes_on_and_ends_the_same_to_the_bit(
 ) -> None:
     arguments = (models["rgb"], scene, "--window", 32)
     predict(*arguments, "-o", tmp_path / "whole.tif")
-    append = PartFile.append
+    in_work = []
 
-    def interrupted(part: PartFile, rows: MapRows) -> None:
-        if rows.row > 60:
-            raise KeyboardInterrupt
-        append(part, rows)
+    def interrupted(*given: Any, **more: Any) -> Iterator[MapRows]:
+        for rows in stream_map(*given, **more):
+            if rows.row > 60:
+                in_work.append(rows)
+                for number in signals:
+                    os.kill(os.getpid(), number)
+            yield rows
 
     out = tmp_path / "map.tif"
-    monkeypatch.setattr(PartFile, "append", interrupted)
+    monkeypatch.setattr("dnas_cli.mapping.scene_map.stream_map", interrupted)
     said = predict(*arguments, "-o", out, code=130)
     assert "Run the same command again" in said.stderr
     assert not out.exists()
     monkeypatch.undo()
     said = predict(*arguments, "-o", out, "--json")
     assert "going on from row" in said.stderr
-    assert json.loads(said.stdout)[0]["resumed_from_row"] > 60
+    (rows,) = in_work
+    finished = rows.row + (len(rows.classes) if keeps_rows_in_work else 0)
+    assert json.loads(said.stdout)[0]["resumed_from_row"] == finished
     assert out.read_bytes() == (tmp_path / "whole.tif").read_bytes()
     assert not part_folder(out).exists()
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_an_interruption_while_outputs_are_written_says_how_to_go_on(
+    number: signal.Signals,
+    predict: Predict,
+    models: dict[str, Path],
+    scene: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    out = tmp_path / "map.tif"
+    monkeypatch.setattr(
+        "dnas_cli.mapping.write_outputs.write_cog", lambda *_: os.kill(os.getpid(), number)
+    )
+    said = predict(models["rgb"], scene, "-o", out, code=130)
+    assert "150 of 150 rows are finished" in said.stderr
+    assert "Run the same command again" in said.stderr
+    assert not out.exists()
+    monkeypatch.undo()
+    assert "all rows are finished" in predict(models["rgb"], scene, "-o", out).stderr
+    assert read(out).shape == (150, 130)
 
 
 def test_a_crash_while_writing_outputs_leaves_none_that_looks_finished(

@@ -2,6 +2,8 @@
 
 import math
 import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +28,7 @@ from dnas_cli.scenes.georeference import pixel_area
 from dnas_cli.scenes.palette import IGNORE, LandClass
 from dnas_cli.scenes.raster import Scene, block_cache, open_scene
 from dnas_cli.scenes.writers import Rows
+from dnas_cli.stopping import StepStop, stopped_between_steps
 
 _COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likely
 
@@ -73,12 +76,13 @@ def map_scene(
         ) as part:
             _refuse(outputs, overwrite, part)
             resumed = part.rows
-            speed = _predict(mapper, scene, part, bool(classes))
-            polygons = write_outputs(
-                part, outputs, mapper.model.facts.classes, scene, _tags(mapper)
-            )
-            counts = _count(part.classes())
-            score = compare(labels, part.classes()) if labels else None
+            with _interruption_explained(scene, part):
+                speed = _predict(mapper, scene, part, bool(classes))
+                polygons = write_outputs(
+                    part, outputs, mapper.model.facts.classes, scene, _tags(mapper)
+                )
+                counts = _count(part.classes())
+                score = compare(labels, part.classes()) if labels else None
             part.discard()
         return _report(mapper, scene, outputs, counts) | {
             "polygons": polygons,
@@ -88,6 +92,17 @@ def map_scene(
             "megapixels_per_second": speed,
             "seconds": round(time.monotonic() - began, 3),
         }
+
+
+@contextmanager
+def _interruption_explained(scene: Scene, part: PartFile) -> Iterator[None]:
+    try:
+        yield
+    except KeyboardInterrupt as error:
+        raise Interrupted(
+            f"{scene.path}: interrupted; {part.rows} of {scene.height} rows are finished.",
+            "Run the same command again to go on from there.",
+        ) from error
 
 
 def _refuse(outputs: Outputs, overwrite: bool, part: PartFile) -> None:
@@ -219,18 +234,15 @@ def _predict(
     try:
         with (
             progress(f"map {Path(scene.path).name}", left, "window") as advance,
+            stopped_between_steps() as stop,
             written_behind(part.append) as write,
         ):
             finished = stream_map(
-                scene, reader, grid, known, with_probabilities, window_done=advance
+                scene, reader, grid, known, with_probabilities, window_done=_told(stop, advance)
             )
             for map_rows in finished:
                 write(map_rows)
-    except KeyboardInterrupt as error:
-        raise Interrupted(
-            f"{scene.path}: interrupted; {part.rows} of {scene.height} rows are finished.",
-            "Run the same command again to go on from there.",
-        ) from error
+                stop.end_step()
     except DataError:
         # A damaged file stays damaged; a remote one may be there again.
         if part.rows == 0 or Path(scene.path).exists():
@@ -246,6 +258,20 @@ def _predict(
         megapixels / seconds,
     )
     return round(megapixels / seconds, 4)
+
+
+def _told(stop: StepStop, advance: Callable[[int], None]) -> Callable[[int], None]:
+    """Let `advance` say, too, that the rows in work are finished first; they may take a minute."""
+    told = False
+
+    def done(count: int) -> None:
+        nonlocal told
+        advance(count)
+        if stop.requested and not told:
+            told = True
+            logger.info("stopping at the end of these rows; Ctrl-C again stops at once")
+
+    return done
 
 
 def _tags(mapper: Mapper) -> dict[str, str]:

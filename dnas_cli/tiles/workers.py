@@ -7,13 +7,12 @@ import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.synchronize import Event
-from types import FrameType
 from typing import TypeVar
 
 from dnas_cli.errors import DnasError, Interrupted
+from dnas_cli.stopping import terminated_as_interrupted
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -51,7 +50,7 @@ def run_tasks(
     Raises:
         DnasError: A worker process died.
     """
-    with _terminated_as_interrupted():
+    with terminated_as_interrupted():
         if workers <= 1 or len(tasks) <= 1:
             for task in tasks:
                 yield function(task)
@@ -94,20 +93,3 @@ def _end_with_parent() -> None:
     if parent is not None:
         connection.wait([parent.sentinel])
         os._exit(1)
-
-
-@contextmanager
-def _terminated_as_interrupted() -> Iterator[None]:
-    """Let SIGTERM end the work as Ctrl-C does."""
-    if threading.current_thread() is not threading.main_thread():
-        yield
-        return
-
-    def interrupt(number: int, frame: FrameType | None) -> None:
-        raise KeyboardInterrupt
-
-    before = signal.signal(signal.SIGTERM, interrupt)
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGTERM, before)
