@@ -1,7 +1,9 @@
 """The `dnas` command line: its commands, and the one place where errors meet the user."""
 
 import os
+import signal
 import sys
+import threading
 from collections.abc import Callable
 from typing import Annotated, Any
 
@@ -115,6 +117,9 @@ def main(
     predict
     """
     console.configure()
+    if threading.current_thread() is threading.main_thread():
+        # It asks training to save, and may come before there is anything to save.
+        signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 
 _COMMANDS: dict[str, Callable[..., None]] = {

@@ -4,6 +4,7 @@ Every file that `dnas` leaves behind goes through `atomic_path` or one of the wr
 What is read may come from anywhere, so reading is bounded in size and in depth.
 """
 
+import errno
 import glob
 import hashlib
 import json
@@ -90,9 +91,12 @@ def _short(stem: str) -> str:
 
 def _cannot_write(target: Path, error: OSError) -> DnasError:
     reason = error.strerror or str(error)
-    return DnasError(
-        f"{target}: cannot write ({reason}).", "Free the space or choose another place."
-    )
+    remedies = {
+        errno.EACCES: "Make the folder writable or choose another place.",
+        errno.EROFS: "Choose another place.",
+    }
+    remedy = remedies.get(error.errno or 0, "Free the space or choose another place.")
+    return DnasError(f"{target}: cannot write ({reason}).", remedy)
 
 
 def _flush(path: Path) -> None:

@@ -1,7 +1,9 @@
 """Checkpoints are checked before they are relied on, and there is always one more."""
 
 import io
+import os
 import shutil
+import sys
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -75,6 +77,52 @@ def test_a_damaged_last_checkpoint_is_said_and_the_one_before_is_used(
     assert "last.pt: " in result.stderr
     assert f"The one before it is used: {run / 'search/stage1/previous.pt'}" in result.stderr
     assert_same_stage(run / "search/stage1", whole / "search/stage1")
+
+
+_written: list[str] | None = None  # files opened for writing, while somebody wants to know
+
+
+def _note(event: str, arguments: tuple[Any, ...]) -> None:
+    if _written is not None and event == "open" and isinstance(arguments[2], int):
+        path, _, flags = arguments
+        if flags & (os.O_WRONLY | os.O_RDWR) and isinstance(path, str | os.PathLike):
+            _written.append(os.fspath(path))
+
+
+sys.addaudithook(_note)
+
+
+def test_every_file_of_a_run_is_written_beside_its_place_and_renamed(
+    tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, written = tmp_path / "run", list[str]()
+    monkeypatch.setattr(sys.modules[__name__], "_written", written)
+    done(*first_search(run, tiny_tiles))
+    done("decode", run, "--stage", 1)
+    names = {Path(name).name for name in written if name.startswith(str(run))}
+    assert len(names) > 10
+    in_place = {name for name in names if ".part" not in name}
+    assert in_place == {"dnas.log", ".stage1.lock"}
+
+
+@pytest.mark.parametrize(("minutes", "within"), [(0, [1, 2, 3, 4]), (1000, [])])
+def test_training_saves_at_the_end_of_every_epoch_and_every_so_many_minutes(
+    tiny_tiles: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    minutes: float,
+    within: list[int],
+) -> None:
+    saved, right = [], StageFiles.save_last
+
+    def save(self: StageFiles, content: dict[str, Any]) -> None:
+        saved.append((content["position"]["epoch"], content["position"]["step"]))
+        right(self, content)
+
+    monkeypatch.setattr(StageFiles, "save_last", save)
+    done(*first_search(tmp_path / "run", tiny_tiles, "--checkpoint-every", minutes))
+    first, second = ([(epoch, step) for step in within] for epoch in (0, 1))
+    assert saved == [(0, 0), *first, (1, 0), *second, (2, 0)]
 
 
 def test_two_damaged_checkpoints_are_one_message_with_a_remedy(run: Path) -> None:

@@ -1,13 +1,23 @@
 """Many processes at once: no error, no torn read, one writer."""
 
 import json
+import os
 from pathlib import Path
 
 import pytest
 from command_line import dnas, done, start
 from crowd import crowd
 from same_bits import assert_same_stage, differences
-from small_runs import SEARCH, SIZE, first_search, wait_for
+from small_runs import RETRAIN, SEARCH, SIZE, first_search, wait_for
+
+from dnas_cli.run.directory import open_run
+from dnas_cli.run.manifest import StageRecord
+from dnas_cli.space.coding import (
+    ArchitectureCoding,
+    ConnectionCoding,
+    PathCoding,
+    second_space,
+)
 
 SHORT = ("--epochs", 1, "--logits-from", 0, "--batch", 4, "--device", "cpu")
 
@@ -90,7 +100,46 @@ def test_readers_of_finished_stages_do_not_wait_for_a_search(
         done("status", run)
         done("info", run)
         done("decode", run, "--stage", 1)
-        done("decode", run, "--stage", 1, "--branch", tmp_path / "child")
+    finally:
+        process.kill()
+        process.communicate()
+
+
+def test_a_branch_at_a_finished_stage_does_not_wait_for_later_ones(
+    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, child, right = tmp_path / "run", tmp_path / "child", os.link
+    done("decode", alone, "--stage", 1, "--branch", run)
+    done("encode", run, "--stage", 2)
+
+    def link(source: Path, target: Path) -> None:  # meanwhile, stage 2 finishes an epoch
+        opened = open_run(run)
+        opened.set_record("stage2", StageRecord("started", {"epochs": 2}, 1))
+        right(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", link)
+        done("encode", run, "--stage", 2, "--branch", child)
+    assert differences(child / "search", run / "search") == []
+
+
+def test_a_model_is_evaluated_while_its_run_is_trained_further(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run, architecture = tmp_path / "run", tmp_path / "architecture.json"
+    connections = ConnectionCoding(second_space(PathCoding((0, 1, 1))).graph)
+    operators = tuple(("conv1x1",) for _ in connections.graph.nodes)
+    ArchitectureCoding(connections.graph, operators).write(architecture)
+    done(
+        "retrain", run, "--architecture", architecture, "--data", tiny_tiles, "--width", 4, *RETRAIN
+    )
+    process = start("retrain", run, "--extend", 200, "--checkpoint-every", 0, "--device", "cpu")
+    try:
+        wait_for(run / "retrain/previous.pt")
+        for _ in range(3):
+            done("eval", run, "--device", "cpu")
+            done("info", run / "retrain/last.pt")
+        assert process.poll() is None
     finally:
         process.kill()
         process.communicate()

@@ -56,6 +56,8 @@ def test_extensions_add_up_and_a_coding_before_them_is_decoded_again(run: Path) 
         "decode " + str(run) + " --stage 1"
     )
     done("search", run, "--stage", 1, "--extend", 1, "--extend-rate", "cosine")
+    assert "--stage 1 --overwrite" in refused(3, "search", run, "--stage", 2)
+    assert "4 of 4 epochs" in done("status", run).stdout
     assert len(_stage(run)["extensions"]) == 2
     assert len(rows(run / "search/stage1/history.jsonl")) == 4
     done("decode", run, "--stage", 1, "--overwrite")
@@ -178,6 +180,23 @@ def test_a_branch_appears_whole_or_not_at_all(run: Path, monkeypatch: pytest.Mon
         assert "No space left" in refused(1, "encode", run, "--stage", 2, "--branch", child)
     assert sorted(path.name for path in run.parent.iterdir()) == ["run"]
     done("encode", run, "--stage", 2, "--branch", child)
+
+
+def test_every_step_can_go_on_in_a_branch_and_the_parent_stays(run: Path, tmp_path: Path) -> None:
+    for stage in (1, 2, 3):
+        done("search", run, "--stage", stage, *SEARCH)
+        done("decode", run, "--stage", stage)
+    before = Path(shutil.copytree(run, tmp_path / "before"))
+    other = ("--seed", 7)
+    done("encode", run, "--stage", 2, "--branch", run.with_name("a"))
+    done("search", run, "--stage", 2, "--branch", run.with_name("b"), *SEARCH, *other)
+    done("decode", run, "--stage", 3, "--branch", run.with_name("c"), "--epoch", 1)
+    done("retrain", run, "--branch", run.with_name("d"), *RETRAIN, *other)
+    taken = {name: open_run(run.with_name(name)).manifest.lineage for name in "abcd"}
+    assert [lineage and lineage.taken_over for lineage in taken.values()] == [
+        "path", "path", "search of stage 3", "architecture",
+    ]  # fmt: skip
+    assert differences(run, before) == []
 
 
 def test_retraining_is_extended_and_started_over_and_its_model_follows(

@@ -179,6 +179,22 @@ def test_a_run_can_move_away_from_its_tile_set_and_together_with_it(
     done("search", tmp_path / "there/run", "--stage", 2, *SEARCH)
 
 
+def test_a_tile_set_that_moved_alone_is_named_and_used_where_the_run_says_it_is(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    tiles, run, moved = tmp_path / "tiles", tmp_path / "run", tmp_path / "moved"
+    shutil.copytree(tiny_tiles, tiles)
+    done("encode", run, "--stage", 1, "--data", tiles, *SIZE)
+    tiles.rename(moved)
+    message = refused(4, "search", run, "--stage", 1, *SEARCH)
+    assert f"{tiles}: no such folder" in message
+    assert f"correct tile_set.path in {run / 'run.json'}" in message
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["tile_set"]["path"] = "../moved"
+    (run / "run.json").write_text(json.dumps(manifest))
+    done("search", run, "--stage", 1, *SEARCH)
+
+
 def test_a_tile_set_at_the_old_place_that_is_another_is_refused(
     tiny_tiles: Path, tmp_path: Path
 ) -> None:

@@ -1,11 +1,12 @@
 """Interrupted work goes on and ends with the same bits."""
 
+import json
 import signal
 import time
 from pathlib import Path
 
 import pytest
-from command_line import done, refused, start
+from command_line import done, refused, rows, start
 from same_bits import assert_same_stage
 
 SIZE = ("--layers", 3, "--width", 4)
@@ -29,6 +30,10 @@ def _wait_for(path: Path, seconds: float = 60.0) -> None:
     while not path.exists():
         assert time.monotonic() < end, f"{path} did not appear"
         time.sleep(0.01)
+
+
+def _memory(run: Path) -> object:
+    return json.loads((run / "run.json").read_text())["stages"]["stage1"]["memory"]
 
 
 def test_the_same_search_twice_gives_the_same_bits(
@@ -59,18 +64,49 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     assert_same_stage(uninterrupted / "search/stage1", run / "search/stage1")
 
 
-def test_a_killed_search_goes_on_from_its_last_checkpoint(
-    uninterrupted: Path, tiny_tiles: Path, tmp_path: Path
+@pytest.mark.parametrize("memory", ["plain", "fast", "low"])
+def test_killed_and_continued_a_search_ends_with_the_same_bits(
+    tiny_tiles: Path, tmp_path: Path, memory: str
 ) -> None:
-    run = tmp_path / "run"
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    command = (*_search(run, tiny_tiles), "--memory", memory)
+    done(*_search(whole, tiny_tiles), "--memory", memory)
     for delay in (0.0, 0.15):
-        process = start(*_search(run, tiny_tiles))
+        process = start(*command, "--checkpoint-every", 0)
         _wait_for(run / "search/stage1/last.pt")
         time.sleep(delay)
         process.kill()
         process.communicate()
-    done(*_search(run, tiny_tiles))
-    assert_same_stage(uninterrupted / "search/stage1", run / "search/stage1")
+    assert _memory(run) == memory
+    done("search", run, "--stage", 1)  # as it was begun, without being told
+    assert_same_stage(whole / "search/stage1", run / "search/stage1")
+
+
+@pytest.mark.parametrize(("before", "after"), [("fast", "low"), ("low", "plain")])
+def test_a_search_goes_on_with_another_memory_if_told_to(
+    tiny_tiles: Path, tmp_path: Path, before: str, after: str
+) -> None:
+    run = tmp_path / "run"
+    process = start(*_search(run, tiny_tiles), "--memory", before)
+    _wait_for(run / "search/stage1/last.pt")
+    process.send_signal(signal.SIGINT)
+    process.communicate(timeout=60)
+    result = done("search", run, "--stage", 1, "--memory", after)
+    assert f"goes on with --memory {after}, not {before}" in result.stderr
+    assert _memory(run) == after
+    assert len(rows(run / "search/stage1/history.jsonl")) == 4
+
+
+def test_a_search_begun_before_there_was_a_choice_of_memory_goes_on_as_it_was(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    done(*_search(run, tiny_tiles), "--memory", "plain")
+    manifest = json.loads((run / "run.json").read_text())
+    del manifest["stages"]["stage1"]["memory"]
+    (run / "run.json").write_text(json.dumps(manifest))
+    done("search", run, "--stage", 1, "--extend", 1)
+    assert _memory(run) == "plain"
 
 
 def test_a_stage_in_work_is_locked_and_names_who_works_on_it(

@@ -37,6 +37,30 @@ def test_sigusr1_saves_and_goes_on(uninterrupted: Path, tiny_tiles: Path, tmp_pa
     assert_same_stage(uninterrupted, run / "search/stage1")
 
 
+# Loading torch takes seconds on a busy machine; here, the signal comes just then.
+_EARLY = """
+import os, signal, sys
+def send(event, arguments):
+    if event == "import" and arguments[0] == "torch":
+        os.kill(os.getpid(), signal.SIGUSR1)
+sys.addaudithook(send)
+from dnas_cli.app import app
+app(sys.argv[1:])
+"""
+
+
+def test_sigusr1_before_there_is_anything_to_save_ends_nothing(
+    uninterrupted: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    command = [str(item) for item in first_search(run, tiny_tiles, *LONG)]
+    result = subprocess.run(
+        [sys.executable, "-c", _EARLY, *command], capture_output=True, text=True, check=False
+    )
+    assert result.returncode == 0, result.stderr
+    assert_same_stage(uninterrupted, run / "search/stage1")
+
+
 # Steps are too short to be sure that the second signal comes within one: the loss sends both.
 _TWICE = """
 import os, signal, sys

@@ -27,6 +27,7 @@ _MEMORY = "/dev/shm"  # kills are the same there, and no disk is worn
 
 QUICK = ("--epochs", 3, "--logits-from", 1, "--batch", 4, "--device", "cpu")
 OFTEN = ("--checkpoint-every", 0)
+PLAIN, LOW = ("--memory", "plain"), ("--memory", "low")  # elsewhere fast, as by default
 SIZE = ("--layers", 3, "--width", 4)
 
 
@@ -51,11 +52,11 @@ STAGES = (
     Stage("tile", ("tile", "scenes", "--out", "tiles", "--size", 32, "--workers", 1), "tiles"),
     Stage(
         "search 1",
-        ("search", "run", "--stage", 1, "--data", "tiles", *SIZE, *QUICK, *OFTEN),
+        ("search", "run", "--stage", 1, "--data", "tiles", *SIZE, *QUICK, *OFTEN, *PLAIN),
     ),
     Stage("decode 1", ("decode", "run", "--stage", 1), kills=1),
     Stage("encode 2", ("encode", "run", "--stage", 2), kills=1),
-    Stage("search 2", ("search", "run", "--stage", 2, *QUICK, *OFTEN)),
+    Stage("search 2", ("search", "run", "--stage", 2, *QUICK, *OFTEN, *LOW)),
     Stage("decode 2", ("decode", "run", "--stage", 2), kills=1),
     Stage("search 3", ("search", "run", "--stage", 3, *QUICK, *OFTEN)),
     Stage("extend 3", ("search", "run", "--stage", 3, "--extend", 1, *OFTEN), kills=2),

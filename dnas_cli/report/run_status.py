@@ -3,7 +3,7 @@
 from typing import Any
 
 from dnas_cli.run.directory import CODINGS, Run
-from dnas_cli.run.manifest import STAGES
+from dnas_cli.run.manifest import STAGES, StageRecord
 from dnas_cli.run.rows import read_rows
 
 TITLES = {
@@ -43,7 +43,7 @@ def _stage(run: Run, name: str) -> dict[str, Any]:
     summary: dict[str, Any] = {
         "state": record.phase,
         "epochs": len(rows),
-        "of": record.settings.get("epochs"),
+        "of": _wanted_epochs(record),
         "seconds": round(sum(row.get("seconds", 0.0) for row in rows), 1),
         "settings": record.settings,
         "decoded": record.decoded,
@@ -54,6 +54,14 @@ def _stage(run: Run, name: str) -> dict[str, Any]:
     if best is not None:
         summary["best"] = {"epoch": best["epoch"] + 1, "mean_iou": best["val"]["mean_iou"]}
     return summary
+
+
+def _wanted_epochs(record: StageRecord) -> int | None:
+    epochs = record.settings.get("epochs")
+    if not isinstance(epochs, int):  # encoded only, or imported
+        return None
+    added: list[int] = [item["epochs"] for item in record.extensions]
+    return epochs + sum(added)
 
 
 def status_text(summary: dict[str, Any]) -> str:

@@ -92,7 +92,9 @@ def _take_over(parent: Run, root: Path, lineage: Lineage, searched: int, decoded
             if stage > decoded and record.phase == "decoded":
                 record = replace(record, phase="finished", decoded={})
             child.set_record(f"stage{stage}", record)
-    if open_run(parent.root).manifest.stages != manifest.stages:
+    now_there = open_run(parent.root)
+    taken = [f"stage{stage}" for stage in range(1, searched + 1)]  # others may be worked on
+    if any(now_there.record(name) != parent.record(name) for name in taken):
         raise RunStateError(
             f"{parent.root}: was worked on while the branch was made.", "Run the command again."
         )

@@ -104,12 +104,23 @@ class Run:
         return space
 
     def coding(self, stage: int) -> Coding:
-        """Return the coding decoded from a stage, checked to descend from its space."""
+        """Return the coding decoded from a stage, checked to descend from its space.
+
+        Raises:
+            DataError: It is missing, damaged, or belongs to another space.
+            RunStateError: The stage was extended since it was decoded.
+        """
         path = self.coding_path(CODINGS[stage])
         if not path.is_file():
             raise DataError(
                 f"{path}: stage {stage} is not decoded yet.",
                 f"Run: {self.next_command()}",
+            )
+        record = self.record(f"stage{stage}")
+        if record is not None and record.phase != "decoded":
+            raise RunStateError(
+                f"{path}: stage {stage} is not decoded as it is by now.",
+                f"Run: dnas decode {shlex.quote(str(self.root))} --stage {stage} --overwrite",
             )
         coding = _KINDS[stage].read(path)
         space_path = self.coding_path(f"stage{stage}")

@@ -150,8 +150,12 @@ def _record(name: str, value: dict[str, Any]) -> StageRecord:
         raise TypeError(f"the settings of {name} are no object")
     if not isinstance(record.extensions, list):
         raise TypeError(f"the extensions of {name} are no list")
+    for item in record.extensions:
+        _within(item["epochs"], 1, 1 << 31)
     if not isinstance(record.memory, str):
         raise TypeError(f"the memory of {name} is no text")
+    if record.settings and not record.memory:
+        return replace(record, memory="plain")  # begun when there was no other
     return record
 
 
