@@ -423,6 +423,24 @@ def test_the_built_in_descriptions_are_valid():
     assert gid5.normalisation.mean == (0.485, 0.456, 0.406, 0.411)
 
 
+def test_gid15_and_fbp_have_the_colours_of_their_makers():
+    gid15, fbp = (
+        {item.name: item.colour for item in load_description(name).classes}
+        for name in ("gid15", "fbp")
+    )
+    assert set(gid15.values()) < set(fbp.values())  # FBP's finer classes kept GID-15's colours
+    for name in ("urban residential", "rural residential", "paddy field", "dry cropland",
+                 "river", "lake", "pond"):  # fmt: skip
+        assert gid15[name] == fbp[name]
+    assert (gid15["traffic land"], fbp["road"]) == ((250, 150, 150), (250, 150, 150))
+    assert (fbp["fish pond"], fbp["overpass"]) == ((150, 200, 250), (250, 150, 0))
+    assert [list(fbp).index(name) + 1 for name in ("industrial area", "river", "snow")] == [
+        1,
+        11,
+        16,
+    ]
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
