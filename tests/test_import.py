@@ -142,6 +142,32 @@ def test_an_imported_model_gives_the_golden_logits(
     assert facts.provenance["val_mean_iou"] == 0.75
 
 
+def test_layers_width_bands_and_classes_are_read_off_the_files(
+    golden: Path, tmp_path: Path
+) -> None:
+    folder = golden / "published" / "L12"
+    coding_files = (folder / "third_connect.npy", folder / "cell_operations.npy")
+    state = random_state(read_release1(*coding_files), NetworkShape(6, 3, 2))
+    checkpoint = write_checkpoint(tmp_path / "c.pth.tar", state)
+    dataset = tmp_path / "snow.yaml"
+    dataset.write_text(
+        "bands: [swir, red, green]\n"
+        "classes: {bare: [90, 60, 30], snow: [255, 255, 255]}\n"
+        "normalisation: {scale: 1, mean: [1, 2, 3], std: [4, 5, 6]}\n"
+    )
+    out = tmp_path / "model.pt"
+    done("import", *coding_files, checkpoint, "--dataset", dataset, "--out", out)
+    model = load_model(out, CPU)
+    assert model.architecture.graph.layers == 12
+    assert model.facts.shape == NetworkShape(6, 3, 2)
+    assert (model.facts.bands, model.facts.normalisation.std) == (
+        ("swir", "red", "green"),
+        (4, 5, 6),
+    )
+    with torch.inference_mode():
+        assert model.network(torch.zeros(1, 3, 64, 96)).shape == (1, 2, 64, 96)
+
+
 def test_an_imported_model_maps_a_scene(
     files: tuple[Path, Path, Path], tiny_scenes: Path, tmp_path: Path
 ) -> None:
