@@ -133,8 +133,8 @@ def test_one_pass_writes_every_form_of_the_same_map(
 
     left_over = {path.name for path in (tmp_path / "out").iterdir()}
     assert left_over == {
-        "map.tif", "map.tif.aux.xml", "map.png", "map.pgw", "map.prj", "map.gpkg", "map.geojson",
-        "probabilities.tif", "confidence.tif", "overlay.png",
+        "map.tif", "map.tif.aux.xml", "map.png", "map.png.aux.xml", "map.pgw", "map.gpkg",
+        "map.geojson", "probabilities.tif", "confidence.tif", "overlay.png",
     }  # fmt: skip
 
 
@@ -191,8 +191,10 @@ def test_a_map_is_a_valid_cloud_optimized_geotiff_with_colours_names_and_nodata(
         assert raster.tags()["CLASS_NAMES"] == "built-up,farmland,water"
         assert raster.tags(1)["CLASS_1"] == "farmland"
         assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-    categories = ElementTree.parse(tmp_path / "map.tif.aux.xml").iter("Category")
-    assert [item.text for item in categories] == ["built-up", "farmland", "water"]
+    predict(models["rgb"], scene, "-o", out.with_suffix(".png"))
+    for name in ("map.tif", "map.png"):
+        categories = ElementTree.parse(tmp_path / f"{name}.aux.xml").iter("Category")
+        assert [item.text for item in categories] == ["built-up", "farmland", "water"]
     cogeo = pytest.importorskip("rio_cogeo.cogeo")
     assert cogeo.cog_validate(out, quiet=True) == (True, [], [])
 
@@ -332,9 +334,18 @@ def test_the_georeference_of_the_scene_is_that_of_the_map(
         for path in (tiff, picture):
             with rasterio.open(path) as new:
                 assert new.transform.almost_equals(old.transform, 1e-9)
-        with rasterio.open(tiff) as new:
-            assert new.crs == old.crs
-    assert picture.with_suffix(".prj").exists() == ("crs" in PLACES[place])
+                assert new.crs == old.crs
+
+
+def test_a_picture_does_not_keep_the_place_of_the_one_before(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    out, nowhere = tmp_path / "map.png", write_scene(tmp_path / "nowhere.tif")
+    predict(models["rgb"], scene, "-o", out)
+    predict(models["rgb"], nowhere, "-o", out, "--overwrite")
+    with without_georeference(), rasterio.open(out) as picture:
+        assert picture.transform.is_identity
+        assert picture.crs is None
 
 
 def test_ground_control_points_and_rpcs_are_kept(
@@ -580,7 +591,9 @@ def test_one_bad_scene_does_not_stop_the_others(
     assert "2 of 3 scenes failed" in said.stderr
     assert "corrupt.tif: cannot be read" in said.stderr
     assert "text.tif: cannot be opened" in said.stderr
-    assert sorted(path.name for path in maps.iterdir()) == ["good.pgw", "good.png", "good.prj"]
+    assert sorted(path.name for path in maps.iterdir()) == [
+        "good.pgw", "good.png", "good.png.aux.xml",
+    ]  # fmt: skip
 
 
 def test_a_photograph_without_georeference_gives_polygons_in_pixels_only(

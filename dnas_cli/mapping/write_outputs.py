@@ -13,11 +13,11 @@ from dnas_cli.scenes.polygons import check_place, require_libraries, write_polyg
 from dnas_cli.scenes.raster import Georeference, Scene
 from dnas_cli.scenes.writers import (
     Rows,
-    write_class_names,
     write_cog,
     write_draft,
     write_png,
     write_shares_draft,
+    write_sidecar,
     write_world_file,
 )
 
@@ -59,7 +59,7 @@ def write_outputs(
         part.begin_output(path)
         suffix = path.suffix.lower()
         if suffix in TIFF_SUFFIXES:
-            write_class_names(path, classes)
+            write_sidecar(path, classes)
             write_cog(draft, path, "MODE")
         elif suffix in POLYGON_SUFFIXES:
             count = write_polygons(draft, path, classes, scene.georeference, outputs.polygons)
@@ -67,6 +67,7 @@ def write_outputs(
             if suffix == ".geojson":
                 logger.info("%s: coordinates are in WGS84, as GeoJSON has it", path)
         else:
+            write_sidecar(path, classes, scene.georeference)
             write_world_file(path, scene.georeference)
             write_png(draft, path)
     if outputs.overlay is not None:

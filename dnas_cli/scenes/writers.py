@@ -124,9 +124,19 @@ def write_cog(draft: Path, target: Path, overviews: str) -> None:
         _check_copy(target, temporary, draft)
 
 
-def write_class_names(tiff: Path, classes: Sequence[LandClass]) -> None:
-    """Write the sidecar from which QGIS, ArcGIS and GDAL read class names: `NAME.tif.aux.xml`."""
+def write_sidecar(
+    target: Path, classes: Sequence[LandClass], georeference: Georeference | None = None
+) -> None:
+    """Write what QGIS, ArcGIS and GDAL read beside a map, `NAME.aux.xml`: above all class names.
+
+    Args:
+        target: The map.
+        classes: The classes; position is the index.
+        georeference: Of a map whose own format cannot hold its CRS; see `write_world_file`.
+    """
     root = ElementTree.Element("PAMDataset")
+    if georeference is not None and georeference.has_map_coordinates:
+        ElementTree.SubElement(root, "SRS").text = georeference.crs_wkt
     band = ElementTree.SubElement(root, "PAMRasterBand", band="1")
     names = ElementTree.SubElement(band, "CategoryNames")
     for item in classes:
@@ -134,7 +144,7 @@ def write_class_names(tiff: Path, classes: Sequence[LandClass]) -> None:
     band.append(_attribute_table(classes))
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
-    write_text(tiff.with_name(tiff.name + ".aux.xml"), text + "\n")
+    write_text(target.with_name(target.name + ".aux.xml"), text + "\n")
 
 
 def write_png(draft: Path, target: Path) -> None:
@@ -146,34 +156,16 @@ def write_png(draft: Path, target: Path) -> None:
         _check_copy(target, temporary, draft)
 
 
-def write_world_file(picture: Path, georeference: Georeference) -> list[Path]:
-    """Write the world file (`.pgw`) and the projection (`.prj`) of a PNG, as far as known.
-
-    Returns:
-        The files written.
-    """
-    written = []
-    if georeference.transform is not None:
-        a, b, c, d, e, f = georeference.transform
-        # A world file gives the centre of the first pixel.
-        lines = (a, d, b, e, c + a / 2 + b / 2, f + d / 2 + e / 2)
-        world = picture.with_suffix(".pgw")
-        write_text(world, "".join(f"{value:.17g}\n" for value in lines))
-        written.append(world)
-        if georeference.crs_wkt is not None:
-            projection = picture.with_suffix(".prj")
-            write_text(projection, _esri_wkt(georeference.crs_wkt) + "\n")
-            written.append(projection)
-    return written
-
-
-def _esri_wkt(wkt: str) -> str:
-    from rasterio.errors import CRSError
-
-    try:
-        return str(CRS.from_wkt(wkt).to_wkt(version="WKT1_ESRI"))
-    except CRSError:  # not every system has an ESRI form
-        return wkt
+def write_world_file(picture: Path, georeference: Georeference) -> None:
+    """Write the world file (`.pgw`) of a PNG; without a transform, let none of another map stay."""
+    world = picture.with_suffix(".pgw")
+    if georeference.transform is None:
+        world.unlink(missing_ok=True)
+        return
+    a, b, c, d, e, f = georeference.transform
+    # A world file gives the centre of the first pixel.
+    lines = (a, d, b, e, c + a / 2 + b / 2, f + d / 2 + e / 2)
+    write_text(world, "".join(f"{value:.17g}\n" for value in lines))
 
 
 def _profile(rows: Rows) -> dict[str, Any]:
