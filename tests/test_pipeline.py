@@ -75,6 +75,17 @@ def test_the_model_file_holds_all_that_using_it_needs(trained: Path, tiny_tiles:
         assert model.network(torch.zeros(1, 4, 40, 33)).shape == (1, 5, 40, 33)
 
 
+def test_a_model_of_crops_says_so_and_maps_by_windows_of_their_size(
+    searched: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "crops"
+    result = done("retrain", searched, "--branch", run, *RETRAIN, "--crop", 16)
+    assert "--crop 16: trains on less than the tiles of 32 px" in result.stderr
+    assert load_model(run / "model.pt", torch.device("cpu")).facts.tile_size == 16
+    whole = done("retrain", searched, "--branch", tmp_path / "whole", *RETRAIN, "--crop", 32)
+    assert "trains on less" not in whole.stderr
+
+
 def test_status_names_the_next_command_at_every_step(searched: Path, tmp_path: Path) -> None:
     summary = json.loads(done("status", searched, "--json").stdout)
     assert summary["stages"]["stage2"]["state"] == "decoded"

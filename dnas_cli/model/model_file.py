@@ -33,7 +33,7 @@ class ModelFacts:
         nodata: Value that marked missing data in the training tiles, if any.
         normalisation: The step from band values to network input.
         statistics: Per-band statistics of the training split, in raw units.
-        tile_size: Size of the training tiles in pixels.
+        tile_size: Size of what it was trained on in pixels: tiles, or crops of them.
         width: Channels of the finest scale.
         provenance: Where the weights come from: run, epoch, metrics, versions.
     """

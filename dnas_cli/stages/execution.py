@@ -87,6 +87,21 @@ def check_batch(settings: TrainingSettings, global_pool: bool) -> None:
         )
 
 
+def tell_crop(settings: TrainingSettings, tile_size: int) -> None:
+    """Warn of crops smaller than the tiles that validation is on.
+
+    On a small map the outer weights of a wide convolution see nothing but padding and never learn;
+    on a larger one they say anything, up to a dozen pixels of the coarsest scale from the border.
+    """
+    if 0 < settings.crop < tile_size:
+        logger.warning(
+            "--crop %d: trains on less than the tiles of %d px that it is validated on. Wide "
+            "convolutions do not learn what is beyond a crop; tiles of that size would be better.",
+            settings.crop,
+            tile_size,
+        )
+
+
 def seed_everything(seed: int, stream: int) -> None:
     """Seed what is random outside the sampler: first weights, first logits, dropout."""
     state = np.random.SeedSequence([seed, stream]).generate_state(1)[0]

@@ -25,10 +25,11 @@ from dnas_cli.stages.execution import (
     logged,
     network_shape,
     seed_everything,
+    tell_crop,
     validator,
 )
 from dnas_cli.stages.intent import Intent, begun, extensions
-from dnas_cli.stages.memory import choose_memory
+from dnas_cli.stages.memory import choose_memory, step_size
 from dnas_cli.stages.restart import complete_restart, start_over
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream
@@ -113,6 +114,7 @@ def _retrained(
     coding, tiles = run.architecture(), linked_tile_set(run)
     pooled = any("global_average_pool" in names for names in coding.operators)
     check_batch(settings, pooled)
+    tell_crop(settings, tiles.tile_size)
     seed_everything(settings.seed, STREAM)
     width = settings.width or run.manifest.width
     network = build_derived(coding, network_shape(tiles, width)).to(device)
@@ -148,7 +150,8 @@ def _retrained(
             may_back_off=execution.on_divergence == "backoff",
         )
     )
-    _write_model(run, coding, tiles, width, files, position)
+    size = step_size(settings, tiles.tile_size)
+    _write_model(run, coding, tiles, width, size, files, position)
     run.set_record("retrain", record.at("finished", position.epoch))
     logger.info("Next: dnas eval %s", shlex.quote(str(run.root)))
     return run
@@ -173,6 +176,7 @@ def _write_model(
     architecture: ArchitectureCoding,
     tiles: TileSet,
     width: int,
+    trained_size: int,
     files: StageFiles,
     position: Position,
 ) -> None:
@@ -191,7 +195,7 @@ def _write_model(
         nodata=tiles.nodata,
         normalisation=tiles.normalisation,
         statistics=dict(tiles.statistics),
-        tile_size=tiles.tile_size,
+        tile_size=trained_size,
         width=width,
         provenance={
             "dnas": __version__,

@@ -19,6 +19,7 @@ from dnas_cli.stages.execution import (
     logged,
     network_shape,
     seed_everything,
+    tell_crop,
     validator,
 )
 from dnas_cli.stages.intent import Intent, begun, extensions
@@ -113,6 +114,7 @@ def _searched(
         return run
     space, tiles = run.space(stage), linked_tile_set(run)
     check_batch(settings, global_pool=stage == 3)
+    tell_crop(settings, tiles.tile_size)
     seed_everything(settings.seed, stage)
     network = build_supernet(space, network_shape(tiles, run.manifest.width)).to(device)
     a, b = halves(tiles.split("train"), settings.seed)
