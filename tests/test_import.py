@@ -284,6 +284,25 @@ def test_missing_left_over_and_misshapen_tensors_are_listed(
     assert "last_conv.3.weight (256, 256, 1, 1) instead of (256, 256, 3, 3)" in message
 
 
+@pytest.mark.parametrize(
+    ("odd", "expected"),
+    [
+        (torch.ones(4, 4).to_sparse(), "other things than plain tensors (stem0.0.bias)"),
+        (torch.ones(2, device="meta"), "other things than plain tensors (stem0.0.bias)"),
+        (torch.ones(2, dtype=torch.complex64), "other things than plain tensors (stem0.0.bias)"),
+        (torch.tensor([1.0, float("nan")]), "not finite numbers (stem0.0.bias)"),
+        (torch.tensor([1.0, float("inf")]), "not finite numbers (stem0.0.bias)"),
+    ],
+)
+def test_weights_that_are_no_numbers_are_refused(
+    odd: torch.Tensor, expected: str, files: tuple[Path, Path, Path], golden: Path, tmp_path: Path
+) -> None:
+    state = golden_state(golden, "retrain_L5")
+    assert "stem0.0.bias" in state
+    write_checkpoint(files[2], state | {"stem0.0.bias": odd})
+    assert expected in _refused_model(files, tmp_path)
+
+
 def test_a_renamed_tensor_is_missing_and_left_over(
     files: tuple[Path, Path, Path], golden: Path, tmp_path: Path
 ) -> None:

@@ -55,11 +55,17 @@ def load_release1(path: Path) -> Release1Checkpoint:
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
     if not isinstance(state, Mapping) or not state:
         raise DataError(f"{path}: is not a checkpoint of the first release (no `state_dict`).")
-    other = [str(key) for key, value in state.items() if not isinstance(value, Tensor)]
+    other = [str(key) for key, value in state.items() if not _is_plain(value)]
     if other:
         raise DataError(
             f"{path}: is not a checkpoint of the first release; its state holds other things than "
-            f"tensors ({', '.join(other[:5])})."
+            f"plain tensors ({', '.join(other[:5])})."
+        )
+    endless = [str(key) for key, value in state.items() if not bool(torch.isfinite(value).all())]
+    if endless:
+        raise DataError(
+            f"{path}: holds weights that are not finite numbers ({', '.join(endless[:5])}).",
+            "Its training diverged; give a checkpoint from before.",
         )
     tensors = {str(key): value.detach() for key, value in state.items()}
     for name in ("betas", "alphas"):  # beside the state dict in some files
@@ -68,6 +74,13 @@ def load_release1(path: Path) -> Release1Checkpoint:
     return Release1Checkpoint(
         _without_wrapper(tensors), _epoch(content.get("epoch")), _best(content.get("best_pred"))
     )
+
+
+def _is_plain(value: Any) -> bool:
+    """Tell whether a value is a tensor of real numbers that are there."""
+    if not isinstance(value, Tensor) or value.layout != torch.strided:
+        return False
+    return not (value.is_meta or value.is_complex() or value.is_quantized)
 
 
 def _load(path: Path) -> Any:
