@@ -627,6 +627,17 @@ def test_a_model_and_a_search_are_not_taken_for_each_other(
     assert "--run RUN" in _refused_model(search, tmp_path)
 
 
+def test_a_checkpoint_that_was_not_imported_is_told_how(
+    files: tuple[Path, Path, Path], tiny_scenes: Path, tmp_path: Path
+) -> None:
+    for arguments in (
+        ("info", files[2]),
+        ("eval", files[2], "--cost"),
+        ("predict", files[2], tiny_scenes, "--out", tmp_path / "maps"),
+    ):
+        assert "`dnas import`" in refused(4, *arguments)
+
+
 def test_wrong_usage_says_what_to_give(files: tuple[Path, Path, Path], tmp_path: Path) -> None:
     out = tmp_path / "model.pt"
     for arguments in (

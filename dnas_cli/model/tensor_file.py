@@ -57,7 +57,8 @@ def load_tensors(path: Path) -> Any:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:
         raise DataError(
-            f"{path}: is not a file of tensors and plain data, or asks to run code; refused."
+            f"{path}: is not a file of tensors and plain data, or asks to run code; refused.",
+            "If it is a checkpoint of the first release: `dnas import` makes a model of it.",
         ) from error
     except Exception as error:  # whatever a wrong archive makes of torch's reader
         raise DamagedError(f"{path}: is damaged ({type(error).__name__}).") from error
