@@ -630,10 +630,11 @@ def test_a_model_and_a_search_are_not_taken_for_each_other(
 def test_a_checkpoint_that_was_not_imported_is_told_how(
     files: tuple[Path, Path, Path], tiny_scenes: Path, tmp_path: Path
 ) -> None:
+    scene = next(tiny_scenes.rglob("*.tif"))
     for arguments in (
         ("info", files[2]),
         ("eval", files[2], "--cost"),
-        ("predict", files[2], tiny_scenes, "--out", tmp_path / "maps"),
+        ("predict", files[2], scene, "--out", tmp_path / "map.tif"),
     ):
         assert "`dnas import`" in refused(4, *arguments)
 
