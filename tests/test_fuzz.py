@@ -455,6 +455,16 @@ def test_lists_that_lead_out_of_their_folder_are_refused(
     refused(4, "encode", tmp_path / "run", "--stage", 1, "--data", tiles)
 
 
+def test_a_list_of_more_blocks_than_memory_should_hold_is_refused(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    tiles = tmp_path / "tiles"
+    shutil.copytree(tiny_tiles, tiles)
+    (tiles / "train.lst").write_text("a\tb\n" * 5_000_000)
+    message = refused(4, "encode", tmp_path / "run", "--stage", 1, "--data", tiles)
+    assert "too many lines" in message
+
+
 def test_links_that_lead_out_of_their_folder_are_refused(tiny_tiles: Path, tmp_path: Path) -> None:
     tiles, run = tmp_path / "tiles", tmp_path / "run"
     shutil.copytree(tiny_tiles, tiles)
@@ -504,8 +514,13 @@ def test_a_pipe_is_not_waited_for_and_a_device_not_read_to_its_end(
         refused(4, "predict", file, file, "--out", tmp_path / "map.png")
         refused(4, "search", run, "--stage", 1, "--settings", file)
         refused(4, "tile", tmp_path, "--dataset", file, "--out", tmp_path / "tiles")
+        refused(2, "tile", tmp_path, "--val-scenes", f"@{file}", "--out", tmp_path / "tiles")
         refused(4, "import", file, file, "--out", tmp_path / "a.json")
         path = run / "coding/path.json"
         path.unlink()
         path.symlink_to(file)
         refused(4, "encode", run, "--stage", 2)
+        lists = Path(shutil.copytree(tiny_tiles, tmp_path / f"lists-{file.name}"))
+        (lists / "train.lst").unlink()
+        (lists / "train.lst").symlink_to(file)
+        refused(4, "encode", tmp_path / "new", "--stage", 1, "--data", lists)

@@ -67,7 +67,9 @@ STAGES = (
     ),
     Stage("decode 3", ("decode", "run", "--stage", 3), kills=1),
     Stage("branch", ("search", "run", "--stage", 3, "--branch", "child", *QUICK), "child", 2),
-    Stage("retrain", ("retrain", "run", "--epochs", 3, "--batch", 4, "--device", "cpu", *OFTEN)),
+    Stage(
+        "retrain", ("retrain", "run", "--epochs", 3, "--batch", 4, "--device", "cpu", *OFTEN, *LOW)
+    ),
 )
 
 

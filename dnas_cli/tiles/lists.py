@@ -10,10 +10,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 from dnas_cli.errors import DataError
+from dnas_cli.files import size_of_file
 
 SPLITS = ("train", "val", "test")
 
 _LARGEST_LIST = 256 << 20  # bytes; a published list of 18,900 lines has 2 MB
+_MOST_BLOCKS = 4_000_000  # they take 2 GB of memory
 
 
 @dataclass(frozen=True)
@@ -37,14 +39,14 @@ def read_list(path: Path) -> tuple[TileRef, ...]:
     Raises:
         DataError: The file cannot be read, or a line is not a pair of relative paths.
     """
+    if size_of_file(path) > _LARGEST_LIST:
+        raise DataError(f"{path}: is too large to be a list of blocks.")
     try:
-        if path.stat().st_size > _LARGEST_LIST:
-            raise DataError(f"{path}: is too large to be a list of blocks.")
         text = path.read_text(encoding="utf-8-sig")
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such list file.") from error
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a list ({error}).") from error
+    if text.count("\n") > _MOST_BLOCKS:
+        raise DataError(f"{path}: has too many lines to be a list of blocks.")
     # Not splitlines(): it would also cut at characters that may be part of a name.
     lines = enumerate(text.split("\n"), start=1)
     return tuple(_entry(path, number, line.rstrip("\r")) for number, line in lines if line.strip())

@@ -4,7 +4,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
-from dnas_cli.errors import UsageError
+from dnas_cli.errors import DataError, UsageError
+from dnas_cli.files import read_text
 from dnas_cli.tiles.description import DatasetDescription
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.patterns import safe_name
@@ -95,9 +96,9 @@ def parse_scenes(text: str | None, option: str) -> tuple[str, ...] | None:
         return None
     if text.startswith("@"):
         try:
-            names = Path(text[1:]).read_text(encoding="utf-8").split("\n")
-        except (OSError, UnicodeDecodeError, ValueError) as error:
-            raise UsageError(f"{option} {text}: cannot be read ({error}).") from error
+            names = read_text(Path(text[1:])).split("\n")
+        except DataError as error:
+            raise UsageError(f"{option}: {error.what}") from error
     else:
         names = text.split(",")
     return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
