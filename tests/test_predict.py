@@ -6,6 +6,7 @@ import shutil
 import signal
 import subprocess
 import sys
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -162,6 +163,23 @@ def test_polygons_rasterise_back_to_the_map(
     assert meta["crs"] == "EPSG:4326"
     assert 2.9 < west < east < 3.1
     assert 36 < south < north < 36.2
+
+
+@pytest.mark.parametrize("system", ["EPSG:3857", "EPSG:4326"])
+def test_areas_are_those_on_the_ground(
+    system: str, predict: Predict, models: dict[str, Path], tmp_path: Path
+) -> None:
+    pyogrio = pytest.importorskip("pyogrio.raw")
+    # 150 x 130 pixels of 0.0001 degrees at 60 degrees north; there Mercator doubles lengths.
+    place = {
+        "EPSG:4326": Affine(1e-4, 0, 10, 0, -1e-4, 60),
+        "EPSG:3857": Affine(11.132, 0, 1.1132e6, 0, -22.24, 8399738),
+    }[system]
+    scene = write_scene(tmp_path / "scene.tif", crs=system, transform=place)
+    said = predict(models["rgb"], scene, "-o", tmp_path / "map.gpkg", "--json")
+    areas = pyogrio.read(tmp_path / "map.gpkg")[3][2]
+    assert areas.sum() == pytest.approx(150 * 11.14 * 130 * 5.58, rel=0.01)
+    assert {item["area_km2"] for item in json.loads(said.stdout)[0]["classes"]} == {None}
 
 
 def test_small_polygons_are_left_out_and_borders_stay_shared_when_simplified(
@@ -594,6 +612,18 @@ def test_one_bad_scene_does_not_stop_the_others(
     assert sorted(path.name for path in maps.iterdir()) == [
         "good.pgw", "good.png", "good.png.aux.xml",
     ]  # fmt: skip
+
+
+def test_names_that_only_gdal_understands_are_passed_on(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    with zipfile.ZipFile(tmp_path / "scenes.zip", "w") as archive:
+        archive.write(scene, "inner.tif")
+    listed = tmp_path / "scenes.txt"
+    listed.write_text(f"/vsizip/{tmp_path}/scenes.zip/inner.tif\n{scene}\n")
+    predict(models["rgb"], listed, "-o", tmp_path / "maps")
+    maps = [read(tmp_path / "maps" / name) for name in ("inner.tif", "scene.tif")]
+    assert np.array_equal(*maps)
 
 
 def test_a_photograph_without_georeference_gives_polygons_in_pixels_only(

@@ -9,8 +9,12 @@ from dnas_cli.scenes.raster import Georeference
 
 
 def metres_per_unit(georeference: Georeference) -> float | None:
-    """Return the metres in one unit of the CRS; nothing where it is in degrees or unknown."""
-    if georeference.crs_wkt is None:
+    """Return the metres in one unit of the CRS; nothing where there is no one number.
+
+    That is so in degrees, where the CRS is unknown, and in Mercator (web maps): a metre of the map
+    is 0.5 m on the ground at 60 degrees.
+    """
+    if georeference.crs_wkt is None or 'PROJECTION["Mercator' in georeference.crs_wkt:
         return None
     try:
         crs = CRS.from_wkt(georeference.crs_wkt)

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -97,9 +98,10 @@ def write_polygons(
 ) -> int:
     """Write the patches of a map as polygons.
 
-    Columns: `class` (name), `index`, and `area_m2` (geodesic where the CRS is in degrees) or
-    `area_px` where the map has no CRS. A GeoPackage keeps the CRS of the map; GeoJSON is in WGS84,
-    as its RFC 7946 has it. Pixels touching by a corner only belong to different patches.
+    Columns: `class` (name), `index`, and `area_m2` (geodesic where the CRS is in degrees or
+    Mercator) or `area_px` where the map has no CRS. A GeoPackage keeps the CRS of the map; GeoJSON
+    is in WGS84, as its RFC 7946 has it. Pixels touching by a corner only belong to different
+    patches.
 
     Args:
         draft: The map as a GeoTIFF of class indices and a declared nodata value.
@@ -198,9 +200,24 @@ def _areas(
         return plain * metres**2
     import pyproj
 
-    geod = pyproj.CRS.from_wkt(georeference.crs_wkt).get_geod()
+    crs = pyproj.CRS.from_wkt(georeference.crs_wkt)
+    geod, degrees = crs.get_geod(), crs.geodetic_crs
     assert geod is not None  # a geographic system has an ellipsoid
+    assert degrees is not None
+    if not crs.is_geographic:
+        geometries = _in_system(
+            geometries, pyproj.Transformer.from_crs(crs, degrees, always_xy=True)
+        )
     return np.array([abs(geod.geometry_area_perimeter(item)[0]) for item in geometries])
+
+
+def _in_system(geometries: npt.NDArray[np.object_], transformer: Any) -> npt.NDArray[np.object_]:
+    import shapely
+
+    moved: npt.NDArray[np.object_] = shapely.transform(
+        geometries, lambda points: np.column_stack(transformer.transform(*points.T))
+    )
+    return moved
 
 
 def _write(
