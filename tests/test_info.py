@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 import torch
 from command_line import done, refused
@@ -11,6 +12,9 @@ from small_models import write_model
 from typer.testing import CliRunner
 
 from dnas_cli.app import app
+from dnas_cli.scenes.palette import LandClass
+from dnas_cli.scenes.raster import Georeference
+from dnas_cli.scenes.writers import Rows, write_draft
 
 
 def _facts(runner: CliRunner, path: Path) -> Any:
@@ -71,6 +75,13 @@ def test_what_cannot_be_read_is_bad_input(name: str, runner: CliRunner, real_dat
     assert result.exit_code == 4
     assert str(path) in result.stderr
     assert "Traceback" not in result.output
+
+
+def test_a_map_is_told_with_its_classes_whatever_their_names(tmp_path: Path) -> None:
+    classes = [LandClass("trees, dense", (0, 80, 0)), LandClass("water", (0, 0, 255))]
+    rows = Rows(1, 8, 8, lambda start, stop: np.zeros((1, stop - start, 8), np.uint8))
+    write_draft(tmp_path / "map.tif", rows, classes, Georeference(), {})
+    assert _told(tmp_path / "map.tif")["classes"] == ["trees, dense", "water"]
 
 
 @pytest.fixture(scope="module")

@@ -457,6 +457,23 @@ def test_named_bands_are_brought_into_the_models_order(
     assert np.array_equal(read(tmp_path / "a.tif"), read(tmp_path / "c.tif"))
 
 
+def test_scale_and_offset_are_applied_on_request(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    with rasterio.open(scene) as raster:
+        values, profile = raster.read(), raster.profile
+    stored = tmp_path / "stored.tif"
+    with rasterio.open(stored, "w", **profile | {"dtype": "int16"}) as raster:
+        raster.write((values.astype(np.int16) - 100) * 2)
+        raster.scales, raster.offsets = (0.5,) * 3, (100,) * 3
+    predict(models["rgb"], scene, "-o", tmp_path / "plain.tif")
+    predict(models["rgb"], stored, "-o", tmp_path / "scaled.tif", "--scaled")
+    assert np.array_equal(read(tmp_path / "plain.tif"), read(tmp_path / "scaled.tif"))
+    said = predict(models["rgb"], stored, "-o", tmp_path / "as_stored.tif")
+    assert "--scaled applies them" in said.stderr
+    assert not np.array_equal(read(tmp_path / "plain.tif"), read(tmp_path / "as_stored.tif"))
+
+
 def test_near_infrared_that_gdal_calls_alpha_is_a_band(
     predict: Predict, models: dict[str, Path], tmp_path: Path
 ) -> None:

@@ -1,5 +1,6 @@
 """What a raster is, as plain data: size, bands, georeference, how it is stored, sample values."""
 
+import itertools
 import math
 from pathlib import Path
 from typing import Any
@@ -43,9 +44,7 @@ def raster_facts(path: str) -> dict[str, Any]:
                 "overviews": list(dataset.overviews(1)),
                 "cloud_optimized": storage.get("LAYOUT") == "COG",
             },
-            "classes": dataset.tags().get("CLASS_NAMES", "").split(",")
-            if "CLASS_NAMES" in dataset.tags()
-            else None,
+            "classes": _class_names(dataset.tags(1)),
         }
 
 
@@ -98,6 +97,12 @@ def _sample(scene: Scene) -> dict[str, Any]:
         "zero_share": float((values == 0).all(axis=0).mean()) if zeros else None,
         "sampled": (scene.height, scene.width) != values.shape[1:],
     }
+
+
+def _class_names(tags: dict[str, str]) -> list[str] | None:
+    """Return the names that `write_draft` notes in a map, class by class: names may hold commas."""
+    keys = itertools.takewhile(tags.__contains__, (f"CLASS_{i}" for i in itertools.count()))
+    return [tags[key] for key in keys] or None
 
 
 def _finite(value: float | None) -> float | None:
