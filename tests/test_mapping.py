@@ -354,6 +354,16 @@ class TestBands:
         with pytest.raises(DataError, match=r"model needs 4 bands \(red, green, blue, nir\)"):
             choose_bands("a.tif", names, ("red", "green", "blue", "nir"))
 
+    def test_names_for_every_band_outdo_a_file_that_does_not_name_them_all(self) -> None:
+        """GDAL takes an 8-bit N R G B file for red, green, blue and something."""
+        choice = choose_bands(
+            "a.tif",
+            ("red", "green", "blue", "4"),
+            ("red", "green", "blue", "nir"),
+            ("nir", "red", "green", "blue"),
+        )
+        assert choice.bands == ("green", "blue", "4", "red")
+
     def test_numbers_are_taken_as_given(self) -> None:
         choice = choose_bands("a.tif", ("1", "2", "3", "4"), ("r", "g", "b"), ("4", "3", "2"))
         assert choice.bands == (4, 3, 2)

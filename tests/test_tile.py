@@ -170,6 +170,16 @@ def test_a_fourth_band_that_gdal_calls_alpha_is_data(runner, tmp_path):
     assert valid.all()
 
 
+def test_a_band_taken_for_alpha_is_told_with_what_to_do(runner, tmp_path):
+    source = make_plain(tmp_path / "plain")
+    for number, path in enumerate(sorted((source / "images").iterdir())):
+        write_raster(path, np.full((4, 70, 64), 9 + number, np.uint8))
+    (source / "dataset.yaml").write_text("classes: {low: [10, 10, 10], high: [200, 0, 0]}\n")
+    result = run(runner, source, "--size", 32)
+    assert "5 of 5 images have a band 4 that is taken for alpha" in result.stderr
+    assert open_tile_set(tmp_path / "plain-tiles").bands == ("red", "green", "blue")
+
+
 # Other layouts
 
 

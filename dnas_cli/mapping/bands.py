@@ -27,7 +27,7 @@ def choose_bands(
     """Match the bands of a file to those of a model.
 
     Where both have names, names decide, in any order. Numbers the user gives are taken as they
-    are. Names the user gives for a file without names say what its bands are.
+    are. Names the user gives for a file that has none, or not for all bands, say what these are.
 
     Args:
         scene: Name of the file, for messages.
@@ -69,13 +69,14 @@ def _by_name(
 ) -> BandChoice:
     known = [name.lower() for name in file_bands]
     absent = [name for name in wanted if name.lower() not in known and not name.isdecimal()]
-    declared = all(name.isdecimal() for name in file_bands) and len(wanted) == len(file_bands)
+    # A file that does not name all of its bands may not know the others either: GDAL calls the
+    # first three of many N R G B files red, green and blue.
+    declared = any(name.isdecimal() for name in file_bands) and len(wanted) == len(file_bands)
     if absent and not declared:
         raise DataError(
             f"{scene}: has no band {absent[0]!r}; its bands are {', '.join(file_bands)}.",
             "Give numbers (--bands 4,3,2), or a name for every band of the file in its order.",
         )
-    # Names given to a file without any say what its bands are, in their order.
     sources: dict[str, str] = {
         name: file_bands[index] if absent else name for index, name in enumerate(wanted)
     }

@@ -33,6 +33,7 @@ class ImageFacts:
         band_numbers: Their numbers in the file, from 1.
         dtype: NumPy name of the values.
         nodata: The value that means "no data", if there is one.
+        alpha: Number of the band that is taken for alpha and not used, if there is one.
     """
 
     pair: Pair
@@ -42,6 +43,7 @@ class ImageFacts:
     band_numbers: tuple[int, ...]
     dtype: str
     nodata: float | None
+    alpha: int | None = None
 
 
 @dataclass(frozen=True)
@@ -72,8 +74,9 @@ def _inspect(source: Path, pair: Pair, description: DatasetDescription) -> Image
         bands, numbers = choose_bands(path, scene, pair.bands, description.bands)
     with open_scene(path, numbers, description.nodata) as scene:
         refuse_absurd(path, scene.height, scene.width, len(numbers), scene.dtype)
+        alpha = None if scene.alpha_band in numbers else scene.alpha_band
         facts = ImageFacts(
-            pair, scene.height, scene.width, bands, numbers, scene.dtype, scene.nodata
+            pair, scene.height, scene.width, bands, numbers, scene.dtype, scene.nodata, alpha
         )
     label_path = source / pair.label
     with open_label(label_path, description.encoding) as label:

@@ -74,6 +74,7 @@ def make_tile_set(source: Path, out: Path, settings: TilingSettings, effort: Eff
     if not images:
         raise nothing_useful(source, len(problems))
     _tell_small_images(images, settings.size)
+    _tell_alpha(images)
     with workplace.lock():
         workplace.begin({"source": str(source.resolve()), **settings.to_json()}, effort.overwrite)
         tasks = [_cutting_task(source, workplace, facts, settings) for facts in images]
@@ -280,4 +281,15 @@ def _tell_small_images(images: Sequence[ImageFacts], size: int) -> None:
             "%d of %d images are smaller than %d px and are filled up; what is filled up is never "
             "counted: %s%s",
             len(small), len(images), size, names, ", ..." if len(small) > 3 else "",
+        )  # fmt: skip
+
+
+def _tell_alpha(images: Sequence[ImageFacts]) -> None:
+    masked = [facts for facts in images if facts.alpha is not None]
+    if masked:
+        logger.warning(
+            "%d of %d images have a band %d that is taken for alpha: where it is 0, there is no "
+            "data. If it is a band of the sensor, which many files do not say, name all bands with "
+            "`bands:` in the dataset's description.",
+            len(masked), len(images), masked[0].alpha,
         )  # fmt: skip
