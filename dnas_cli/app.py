@@ -25,6 +25,7 @@ from dnas_cli.commands.status import status
 from dnas_cli.commands.tile import tile
 from dnas_cli.errors import DnasError
 from dnas_cli.standard_streams import named_standard_output
+from dnas_cli.stopping import terminated_as_interrupted
 
 _MOST_LINES = 40  # of an error message
 _LONGEST_LINE = 2000
@@ -45,7 +46,8 @@ class _Group(TyperGroup):
 
     def invoke(self, ctx: Any) -> Any:
         try:
-            return super().invoke(ctx)
+            with terminated_as_interrupted():
+                return super().invoke(ctx)
         # The first two are RuntimeErrors, too; at a closed pipe (`| head`) typer ends in silence.
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise

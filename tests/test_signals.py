@@ -42,21 +42,32 @@ _EARLY = """
 import os, signal, sys
 def send(event, arguments):
     if event == "import" and arguments[0] == "torch":
-        os.kill(os.getpid(), signal.SIGUSR1)
+        os.kill(os.getpid(), int(sys.argv[1]))
 sys.addaudithook(send)
 from dnas_cli.app import app
-app(sys.argv[1:])
+app(sys.argv[2:])
 """
+
+
+def _signalled_early(number: signal.Signals, *command: object) -> subprocess.CompletedProcess[str]:
+    arguments = [sys.executable, "-c", _EARLY, str(int(number)), *map(str, command)]
+    return subprocess.run(arguments, capture_output=True, text=True, check=False)
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_before_the_first_step_ends_with_one_message(
+    tiny_tiles: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    result = _signalled_early(number, *first_search(tmp_path / "run", tiny_tiles))
+    assert result.returncode == 130
+    assert result.stderr == "dnas: interrupted.\n"
 
 
 def test_sigusr1_before_there_is_anything_to_save_ends_nothing(
     uninterrupted: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    command = [str(item) for item in first_search(run, tiny_tiles, *LONG)]
-    result = subprocess.run(
-        [sys.executable, "-c", _EARLY, *command], capture_output=True, text=True, check=False
-    )
+    result = _signalled_early(signal.SIGUSR1, *first_search(run, tiny_tiles, *LONG))
     assert result.returncode == 0, result.stderr
     assert_same_stage(uninterrupted, run / "search/stage1")
 
