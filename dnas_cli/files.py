@@ -5,10 +5,10 @@ What is read may come from anywhere, so reading is bounded in size and in depth.
 """
 
 import errno
-import glob
 import hashlib
 import json
 import os
+import re
 import stat
 import tempfile
 from collections.abc import Iterator
@@ -76,10 +76,14 @@ def remove_leftovers(folder: Path, name: str = "*") -> None:
         folder: Where to look.
         name: The file that was being written; all of them when missing.
     """
-    stem = "*" if name == "*" else glob.escape(_short(Path(name).stem))
-    for path in folder.glob(f".{stem}.*.part*"):
-        with suppress(OSError):
-            path.unlink(missing_ok=True)
+    target = Path(name)
+    stem = ".+" if name == "*" else re.escape(_short(target.stem))
+    # A random word without dots is between: the leftovers of `a.b.tif` are none of `a.tif`.
+    leftover = re.compile(rf"\.{stem}\.\w+\.part{re.escape(target.suffix)}.*", re.DOTALL)
+    for path in folder.glob(".*.part*"):
+        if leftover.fullmatch(path.name):
+            with suppress(OSError):
+                path.unlink(missing_ok=True)
 
 
 def _short(stem: str) -> str:

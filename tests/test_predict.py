@@ -571,6 +571,28 @@ def test_an_interruption_while_outputs_are_written_says_how_to_go_on(
     assert read(out).shape == (150, 130)
 
 
+def test_a_map_killed_while_it_was_written_leaves_nothing_behind_in_the_end(
+    predict: Predict,
+    models: dict[str, Path],
+    scene: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    folder = tmp_path / "maps"
+
+    def killed(*arguments: Any) -> None:
+        for name in (".map.x1y2_z.part.tif", ".map.x1y2_z.part.tif.ovr.tmp", ".map.b.x.part.tif"):
+            (folder / name).write_bytes(b"half")
+        raise OSError("the plug was pulled")
+
+    monkeypatch.setattr("dnas_cli.mapping.write_outputs.write_cog", killed)
+    predict(models["rgb"], scene, "-o", folder / "map.tif", code=1)
+    monkeypatch.undo()
+    predict(models["rgb"], scene, "-o", folder / "map.tif")
+    left = {path.name for path in folder.iterdir()}
+    assert left == {"map.tif", "map.tif.aux.xml", ".map.b.x.part.tif"}  # the last: of `map.b.tif`
+
+
 def test_a_crash_while_writing_outputs_leaves_none_that_looks_finished(
     predict: Predict,
     models: dict[str, Path],

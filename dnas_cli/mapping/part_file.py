@@ -18,7 +18,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.errors import DataError, DnasError, RunStateError
-from dnas_cli.files import read_json, write_json
+from dnas_cli.files import read_json, remove_leftovers, write_json
 from dnas_cli.mapping.blending import MapRows
 from dnas_cli.scenes.writers import Rows
 
@@ -129,9 +129,11 @@ class PartFile:
 
     def begin_output(self, target: Path) -> None:
         """Note that an output is about to be made, so that it may be made again."""
-        if target.name not in self.outputs:
-            self.outputs.append(target.name)
-            self._save()
+        if target.name in self.outputs:
+            remove_leftovers(target.parent, target.name)
+            return
+        self.outputs.append(target.name)
+        self._save()
 
     def classes(self) -> Rows:
         """Return the finished map: one band."""
