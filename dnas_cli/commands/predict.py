@@ -103,7 +103,6 @@ def predict(
     from dnas_cli.mapping.scene_maps import map_scenes
     from dnas_cli.mapping.sources import find_scenes, stands_for_many
     from dnas_cli.scenes.polygons import PolygonOptions
-    from dnas_cli.stopping import terminated_as_interrupted
 
     if tta not in (None, "flips"):
         raise UsageError(f"--tta {tta}: unknown.", "Give --tta flips, or nothing.")
@@ -119,14 +118,13 @@ def predict(
             "--truth is the label of one scene.",
             "Map one scene, or score many: dnas eval MODEL FOLDER",
         )
-    with terminated_as_interrupted():
-        mapper = load_mapper(model, device, settings)
-        classes = mapper.model.facts.classes
-        check_map_nodata(map_nodata, classes)
-        if many:
-            results = map_scenes(mapper, found, reading, planned, overwrite)
-        else:
-            results = [map_scene(mapper, found[0], reading, planned[0], overwrite, truth)]
+    mapper = load_mapper(model, device, settings)
+    classes = mapper.model.facts.classes
+    check_map_nodata(map_nodata, classes)
+    if many:
+        results = map_scenes(mapper, found, reading, planned, overwrite)
+    else:
+        results = [map_scene(mapper, found[0], reading, planned[0], overwrite, truth)]
     print(json.dumps(results, indent=2) if as_json else _as_text(results))
     if truth is not None and not as_json:
         _print_comparison(results[0]["truth"], classes)
