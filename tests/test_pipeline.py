@@ -10,6 +10,7 @@ from command_line import dnas, done, refused, rows
 
 from dnas_cli.model.model_file import load_model
 from dnas_cli.run.directory import open_run
+from dnas_cli.space.coding import PathCoding
 
 QUICK = ("--epochs", 2, "--logits-from", 1, "--batch", 4, "--device", "cpu")
 RETRAIN = ("--epochs", 2, "--batch", 4, "--device", "cpu")
@@ -234,6 +235,22 @@ def test_an_edited_coding_is_refused(searched: Path, tmp_path: Path) -> None:
     document["path"] = [0, 0, 0] if document["path"] != [0, 0, 0] else [0, 1, 1]
     path.write_text(json.dumps(document))
     assert "edited or damaged" in refused(4, "search", child, "--stage", 2, *QUICK)
+
+
+def test_a_coding_that_does_not_descend_from_the_runs_own_is_refused(
+    searched: Path, tmp_path: Path
+) -> None:
+    """A whole coding, hash and all, that was decoded elsewhere."""
+    child = tmp_path / "child"
+    done("encode", searched, "--stage", 2, "--branch", child)
+    PathCoding((0, 0, 0), derived_from="sha256:" + "0" * 64).write(child / "coding/path.json")
+    assert "does not descend from" in refused(4, "search", child, "--stage", 2, *QUICK)
+
+
+def test_settings_that_cannot_work_leave_no_run_behind(tiny_tiles: Path, tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    refused(2, "search", run, "--stage", 1, "--data", tiny_tiles, "--learning-rate", -1)
+    assert not run.exists()
 
 
 def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:

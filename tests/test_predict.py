@@ -653,6 +653,16 @@ def test_one_bad_scene_does_not_stop_the_others(
     ]  # fmt: skip
 
 
+def test_a_list_of_scenes_that_is_a_pipe_or_endless_is_refused(
+    predict: Predict, models: dict[str, Path], tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe.txt")
+    (tmp_path / "endless.txt").symlink_to("/dev/zero")
+    for name in ("pipe.txt", "endless.txt", "missing.txt"):
+        said = predict(models["rgb"], tmp_path / name, "-o", tmp_path / "maps", code=4)
+        assert name in said.stderr
+
+
 def test_names_that_only_gdal_understands_are_passed_on(
     predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dnas_cli.errors import DataError
+from dnas_cli.files import read_text
 
 RASTER_SUFFIXES = frozenset(
     {".tif", ".tiff", ".vrt", ".img", ".jp2", ".png", ".jpg", ".jpeg", ".webp", ".ntf", ".zarr"}
@@ -23,7 +24,7 @@ def find_scenes(arguments: Sequence[str]) -> list[str]:
     with `*` is expanded. Whatever else only GDAL understands is passed on as it is.
 
     Raises:
-        DataError: A folder holds no raster, a pattern fits nothing, or a list is empty.
+        DataError: A folder holds no raster, a pattern fits nothing, or a list is empty or no text.
     """
     found: dict[str, None] = {}
     for argument in arguments:
@@ -72,13 +73,7 @@ def _in_folder(folder: Path) -> list[str]:
 
 
 def _in_list(path: Path) -> list[str]:
-    try:
-        lines = path.read_text(encoding="utf-8").splitlines()
-    except FileNotFoundError as error:
-        raise DataError(f"{path}: no such file.") from error
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list of scenes ({error}).") from error
-    names = [line.strip() for line in lines]
+    names = [line.strip() for line in read_text(path).splitlines()]
     names = [name for name in names if name and not name.startswith("#")]
     if not names:
         raise DataError(f"{path}: lists no scene.", "Write one scene per line.")

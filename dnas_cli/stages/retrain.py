@@ -12,7 +12,7 @@ from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.files import remove_leftovers
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.nets.network import build_derived
-from dnas_cli.run.directory import CODINGS, Run, now, open_run
+from dnas_cli.run.directory import CODINGS, Run, is_run, now, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.adopting import adopt_architecture
@@ -79,6 +79,8 @@ def retrain(
     execution.resolve()  # says what cannot be before anything is written
     if architecture is None and tile_set is not None:
         raise UsageError("--data begins a new run, which needs --architecture, too.")
+    if not is_run(root):
+        choice.resolve(RetrainSettings, {})
     with Interruption() as interruption, deterministic(execution.deterministic):
         if architecture is not None:
             _adopt(root, architecture, tile_set, choice, intent)

@@ -85,6 +85,8 @@ def search(
     choice, new_run = choice or SettingsChoice(), new_run or NewRun()
     execution, intent = execution or Execution(), intent or Intent()
     execution.resolve()  # says what cannot be before anything is written
+    if not is_run(root):
+        choice.resolve(SearchSettings, {})
     with Interruption() as interruption, deterministic(execution.deterministic):
         if intent.branch is not None:
             root = branch_before(open_run(root), intent, stage).root
