@@ -2,6 +2,9 @@
 
 import copy
 import itertools
+import platform
+import subprocess
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -175,3 +178,28 @@ def _counts(network: nn.Module) -> tuple[float, int, int]:
     convolutions = calls.names.count("convolution.default")
     resizes = sum(name.startswith("upsample_bilinear2d") for name in calls.names)
     return flops.get_total_flops() / 2e9, convolutions, resizes
+
+
+@pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="the setting is glibc's")
+def test_feature_maps_use_the_memory_again_that_others_left() -> None:
+    program = """
+import resource, sys, torch
+from dnas_cli.nets.device import resolve_device
+if sys.argv[1] == "kept":
+    resolve_device("cpu")
+x = torch.zeros(40, 128, 128)
+def faults():
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
+    for _ in range(50):
+        y = x + 1
+        y = torch.cat([y, y])  # 5 MB: as a map of 80 channels
+        del y
+    return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
+faults()
+print(faults())
+"""
+    taken = {}
+    for mode in ("default", "kept"):
+        command = [sys.executable, "-c", program, mode]
+        taken[mode] = int(subprocess.run(command, capture_output=True, check=True).stdout)
+    assert taken["kept"] < taken["default"] / 10
