@@ -46,9 +46,9 @@ def network_ahead(run: Run | None, layers: int, stage: int, shape: NetworkShape)
     else:
         path = assumed_path(layers)
         if stage == 2:
-            return Ahead(build_supernet(second_space(path), shape), "the costliest path")
+            return Ahead(build_supernet(second_space(path), shape), "a path along the second scale")
         connections = assumed_connections(path)
-        assumed = "the costliest path, half of the connections below it"
+        assumed = "a path along the second scale, half of the connections below it"
     if stage == 3:
         return Ahead(build_supernet(third_space(connections), shape), assumed)
     operators = "the three dearest operators"
