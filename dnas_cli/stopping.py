@@ -1,6 +1,6 @@
 """Stopping work by signals: SIGTERM does what Ctrl-C does, at once or at the end of a step.
 
-Outside the main thread, where Python lets nobody handle signals, both functions change nothing.
+Outside the main thread, where Python lets nobody handle signals, nothing here changes anything.
 """
 
 import signal
@@ -18,7 +18,7 @@ def terminated_as_interrupted() -> Iterator[None]:
     def interrupt(number: int, frame: FrameType | None) -> None:
         raise KeyboardInterrupt
 
-    with _handled(interrupt, signal.SIGTERM):
+    with handled(interrupt, signal.SIGTERM):
         yield
 
 
@@ -52,14 +52,15 @@ def stopped_between_steps() -> Iterator[StepStop]:
             raise KeyboardInterrupt
         stop.requested = True
 
-    with _handled(ask, signal.SIGINT, signal.SIGTERM):
+    with handled(ask, signal.SIGINT, signal.SIGTERM):
         yield stop
 
 
 @contextmanager
-def _handled(
+def handled(
     handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals
 ) -> Iterator[None]:
+    """Let a function handle signals while the block lasts."""
     before: dict[signal.Signals, Any] = {}
     if threading.current_thread() is threading.main_thread():
         before = {number: signal.signal(number, handler) for number in numbers}

@@ -40,10 +40,10 @@ class DemoSize:
         retrain_epochs: Epochs of retraining; more than the preset's, as the tiles are few.
     """
 
-    scenes: int = 12
+    scenes: int = 15
     size: int = 512
     tile_size: int = 128
-    retrain_epochs: int = 40
+    retrain_epochs: int = 100
 
 
 @dataclass(frozen=True)
