@@ -75,8 +75,8 @@ def random_light(
         rng: Source of randomness.
     """
     bands = len(image)
-    gain = np.exp(rng.uniform(-0.5, 0.5) + rng.uniform(-0.1, 0.1, (bands, 1, 1)))
-    haze = rng.uniform(-0.2, 0.2) + rng.uniform(-0.1, 0.1, (bands, 1, 1))
+    gain = np.exp(rng.uniform(-0.5, 0.5) + rng.uniform(-0.03, 0.03, (bands, 1, 1)))
+    haze = rng.uniform(-0.2, 0.2) + rng.uniform(-0.03, 0.03, (bands, 1, 1))
     zero = np.clip(black, -2.0, 0.0)[:, None, None]
     changed = (image - zero) * gain.astype(np.float32) + (zero + haze).astype(np.float32)
     return np.where(valid, changed, np.float32(0))

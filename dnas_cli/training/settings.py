@@ -135,8 +135,8 @@ _PRESETS: dict[tuple[str, type[TrainingSettings]], dict[str, Any]] = {
     ("paper", RetrainSettings): {},
     ("quick", SearchSettings): {
         **_QUICK,
-        "epochs": 8,
-        "logits_from": 3,
+        "epochs": 12,
+        "logits_from": 6,
         "logit_learning_rate": 0.03,
     },
     ("quick", RetrainSettings): {**_QUICK, "epochs": 20},
