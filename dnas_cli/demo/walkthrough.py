@@ -43,7 +43,7 @@ class DemoSize:
     scenes: int = 15
     size: int = 512
     tile_size: int = 128
-    retrain_epochs: int = 100
+    retrain_epochs: int = 60
 
 
 @dataclass(frozen=True)
