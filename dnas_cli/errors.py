@@ -48,6 +48,10 @@ class Interrupted(DnasError):
     exit_code = 130
 
 
+MALFORMED = (LookupError, TypeError, ValueError, AttributeError, ArithmeticError)
+"""What building a value from plain data of an untrusted file can raise."""
+
+
 def brief(error: BaseException) -> str:
     """Return what an exception says in one line that fits into a message."""
     lines = str(error).split("\n", 1)

@@ -8,7 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.errors import DataError
-from dnas_cli.scenes.palette import IGNORE
+
+IGNORE = 255  # index of pixels without a label, in every index label and every map
 
 Shares = tuple[float | None, ...]  # one value per class, None where it is undefined
 
@@ -86,8 +87,8 @@ class ConfusionMatrix:
         """Count the pixels of one or more tiles.
 
         Args:
-            truth: Class indices of any shape; pixels of `palette.IGNORE` are not counted.
-            prediction: Class indices of the same shape; `palette.IGNORE` where nothing was
+            truth: Class indices of any shape; pixels of `IGNORE` are not counted.
+            prediction: Class indices of the same shape; `IGNORE` where nothing was
                 predicted.
 
         Raises:

@@ -20,8 +20,8 @@ from dnas_cli.demo.scenes import scene_name, scene_paths, write_scenes
 from dnas_cli.demo.walkthrough import DemoSize, Step, run_demo, steps
 from dnas_cli.errors import DnasError, Interrupted, RunStateError
 from dnas_cli.files import write_json
-from dnas_cli.metrics import ConfusionMatrix
-from dnas_cli.scenes.palette import IGNORE, colours_to_indices
+from dnas_cli.metrics import IGNORE, ConfusionMatrix
+from dnas_cli.scenes.palette import colours_to_indices
 
 SMALL = DemoSize(scenes=2, size=64, tile_size=32)
 

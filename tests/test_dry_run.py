@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 from command_line import done, refused
-from small_runs import RETRAIN, first_search
+from small_runs import RETRAIN, SEARCH, first_search
 
 from dnas_cli.nets.estimates import estimate_step
 from dnas_cli.nets.network import NetworkShape, build_derived, build_supernet
@@ -14,7 +14,6 @@ from dnas_cli.space.assumed import assumed_architecture, assumed_connections, as
 from dnas_cli.space.coding import ArchitectureCoding, ConnectionCoding, third_space
 from dnas_cli.space.lattice import prune
 from dnas_cli.stages import memory as choosing
-from dnas_cli.stages import planning
 from dnas_cli.stages.ahead import RETRAINING, network_ahead
 
 STAGES = ["stage 1", "stage 2", "stage 3", "retraining"]
@@ -64,11 +63,30 @@ def test_retraining_is_planned_from_a_coding_without_a_run(
     assert "tile set is not named" in refused(2, *command)
 
 
+def test_what_the_stage_itself_would_refuse_is_refused(tiny_tiles: Path, tmp_path: Path) -> None:
+    coding = tmp_path / "architecture.json"
+    graph = assumed_connections(assumed_path(3)).graph
+    ArchitectureCoding(graph, (("global_average_pool",),) * len(graph.nodes)).write(coding)
+    command = ("retrain", tmp_path / "run", "--architecture", coding, "--data", tiny_tiles)
+    assert "must hold two tiles" in refused(2, *command, "--batch", 1, "--dry-run")
+
+
+def test_a_stage_to_be_begun_anew_is_planned_with_other_settings(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    done(*first_search(run, tiny_tiles))
+    command = ("search", run, "--stage", 1, *SEARCH[:-4], "--batch", 2, "--dry-run")
+    assert "--restart" in refused(3, *command)
+    for anew in (("--restart", "--overwrite"), ("--branch", tmp_path / "other")):
+        assert "2 x 32 px" in _rows(done(*command, *anew).stdout)[0]
+    assert not (tmp_path / "other").exists()
+
+
 def test_what_does_not_fit_is_said_and_not_measured(
     tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    for module in (choosing, planning):
-        monkeypatch.setattr(module, "free_memory", lambda device: 1000)
+    monkeypatch.setattr(choosing, "free_memory", lambda device: 1000)
     result = done(*first_search(tmp_path / "run", tiny_tiles, "--dry-run"))
     assert all("low" in row and "does not fit" in row for row in _rows(result.stdout))
 

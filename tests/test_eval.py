@@ -17,14 +17,14 @@ from dnas_cli.app import app
 from dnas_cli.demo.layout import GID5
 from dnas_cli.demo.scenes import write_scenes
 from dnas_cli.evaluation.tiles import evaluate_tiles
-from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.nets.network import build_derived
 from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
 from dnas_cli.report.side_by_side import write_side_by_side
 from dnas_cli.run.directory import create_run
 from dnas_cli.scenes.normalisation import Normalisation
-from dnas_cli.scenes.palette import IGNORE, LandClass, colours_to_indices, palette_table
+from dnas_cli.scenes.palette import LandClass, colours_to_indices, palette_table
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.lattice import edge, make_graph
 from dnas_cli.tiles.description import load_description

@@ -16,10 +16,10 @@ from command_line import done, refused
 
 from dnas_cli.errors import Interrupted
 from dnas_cli.evaluation.tiles import evaluate_tiles
+from dnas_cli.metrics import IGNORE
 from dnas_cli.nets.network import Network, NetworkShape, build_derived, build_supernet
 from dnas_cli.run.directory import Run
 from dnas_cli.run.manifest import StageRecord
-from dnas_cli.scenes.palette import IGNORE
 from dnas_cli.space.coding import ArchitectureCoding, first_space
 from dnas_cli.space.decoding import decode_path
 from dnas_cli.space.lattice import STEM, Edge, Graph, Node, edge, make_graph, prune, scale_sizes

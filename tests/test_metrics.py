@@ -8,8 +8,7 @@ import pytest
 from sklearn import metrics as reference
 
 from dnas_cli.errors import DataError
-from dnas_cli.metrics import ConfusionMatrix
-from dnas_cli.scenes.palette import IGNORE
+from dnas_cli.metrics import IGNORE, ConfusionMatrix
 
 Indices = npt.NDArray[np.uint8]
 

@@ -9,8 +9,8 @@ import pytest
 from dnas_cli.demo.scenes import write_scenes
 from dnas_cli.errors import DataError
 from dnas_cli.evaluation.references import Reference, evaluate_references, sample_pixels
+from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.blocks import write_label_block
-from dnas_cli.scenes.palette import IGNORE
 from dnas_cli.tiles.description import load_description
 from dnas_cli.tiles.making import Effort, make_tile_set
 from dnas_cli.tiles.settings import TilingSettings

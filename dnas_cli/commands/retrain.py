@@ -79,7 +79,7 @@ def retrain(
         from dnas_cli.report.plan_table import print_plan
         from dnas_cli.stages.planning import plan_retraining
 
-        print_plan(plan_retraining(run, choice, execution, architecture, data))
+        print_plan(plan_retraining(run, choice, execution, intent, architecture, data))
         return
     result = retrain_run(run, choice, execution, intent, architecture, data)
     typer.echo(result.model_path)

@@ -87,7 +87,7 @@ def search(
         from dnas_cli.report.plan_table import print_plan
         from dnas_cli.stages.planning import plan_search
 
-        print_plan(plan_search(run, stage, choice, new_run, execution))
+        print_plan(plan_search(run, stage, choice, new_run, execution, intent))
         return
     result = search_stage(run, stage, choice, new_run, execution, intent)
     typer.echo(result.stage_folder(f"stage{stage}"))

@@ -7,7 +7,7 @@ import numpy.typing as npt
 from dnas_cli.demo.layout import lay_out
 from dnas_cli.demo.patterns import Field, grain, smooth_noise
 from dnas_cli.demo.surfaces import Image, paint
-from dnas_cli.scenes.palette import IGNORE
+from dnas_cli.metrics import IGNORE
 
 
 def make_landscape(

@@ -21,7 +21,8 @@ from dnas_cli.demo.patterns import (
     share_of,
     smooth_noise,
 )
-from dnas_cli.scenes.palette import IGNORE, LandClass
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.palette import LandClass
 
 GID5 = (
     LandClass("built-up", (255, 0, 0)),

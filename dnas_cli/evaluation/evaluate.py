@@ -8,7 +8,7 @@ from typing import Any
 import torch
 
 from dnas_cli import __version__, console
-from dnas_cli.errors import DataError
+from dnas_cli.errors import MALFORMED, DataError
 from dnas_cli.evaluation.cost import ModelCost, timed_cost
 from dnas_cli.evaluation.references import Reference, evaluate_references
 from dnas_cli.evaluation.scenes import SceneScore
@@ -138,7 +138,7 @@ class Evaluation:
                 cost=ModelCost.from_json(value["cost"]) if value["cost"] else None,
                 scenes=tuple(SceneScore.from_json(item) for item in value.get("scenes", [])),
             )
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        except MALFORMED as error:
             raise DataError(f"{name}: is not a valid evaluation ({error!r}).", _REPLACE) from error
 
 

@@ -12,8 +12,7 @@ import numpy.typing as npt
 
 from dnas_cli.errors import DataError
 from dnas_cli.evaluation.tiles import read_ahead
-from dnas_cli.metrics import ConfusionMatrix
-from dnas_cli.scenes.palette import IGNORE
+from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.tiles.tile_set import TileSet
 
 Values = npt.NDArray[np.float32]  # (pixels, bands)

@@ -12,7 +12,7 @@ import torch
 
 from dnas_cli.mapping.window_batches import WindowBatch
 from dnas_cli.mapping.windows import WindowGrid, finished_ends
-from dnas_cli.scenes.palette import IGNORE
+from dnas_cli.metrics import IGNORE
 
 FULL_SHARE = 254  # a probability of 1 in the 8-bit rasters; 255 stays free for "no data"
 

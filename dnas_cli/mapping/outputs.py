@@ -6,7 +6,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from dnas_cli.errors import UsageError
-from dnas_cli.scenes.palette import IGNORE, LandClass
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.polygons import PolygonOptions
 

@@ -24,8 +24,9 @@ from dnas_cli.mapping.stream import stream_map
 from dnas_cli.mapping.threads import written_behind
 from dnas_cli.mapping.truth import check_truth, compare
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
+from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.georeference import pixel_area
-from dnas_cli.scenes.palette import IGNORE, LandClass
+from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Scene, block_cache, open_scene
 from dnas_cli.scenes.writers import Rows
 from dnas_cli.stopping import StepStop, stopped_between_steps

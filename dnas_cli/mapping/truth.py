@@ -8,9 +8,9 @@ import numpy.typing as npt
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError
-from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.scenes.labels import LabelEncoding, LabelRaster, encoding_of, open_label
-from dnas_cli.scenes.palette import IGNORE, LandClass
+from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Scene, Window
 from dnas_cli.scenes.writers import Rows
 

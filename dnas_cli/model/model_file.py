@@ -10,7 +10,7 @@ from typing import Any
 
 import torch
 
-from dnas_cli.errors import DataError, brief
+from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.model.tensor_file import load_tensors, save_tensors
 from dnas_cli.nets.network import Network, NetworkShape, build_derived
 from dnas_cli.scenes.normalisation import Normalisation
@@ -127,14 +127,7 @@ def load_model(path: Path, device: torch.device) -> Model:
         architecture = ArchitectureCoding.from_document(content["architecture"], str(path))
         facts = ModelFacts.from_json(content["facts"])
         network = _network(architecture, facts, content["state"], path.stat().st_size)
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        ArithmeticError,
-        RuntimeError,
-    ) as error:
+    except (*MALFORMED, RuntimeError) as error:
         raise DataError(f"{path}: is not a valid model ({brief(error)}).") from error
     return Model(network.to(device).eval(), architecture, facts)
 

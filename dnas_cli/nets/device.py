@@ -1,9 +1,5 @@
 """The device a command computes on."""
 
-from contextlib import suppress
-from pathlib import Path
-
-import psutil
 import torch
 
 from dnas_cli.errors import UsageError
@@ -45,25 +41,3 @@ def synchronise(device: torch.device) -> None:
         torch.cuda.synchronize(device)
     elif device.type == "mps":
         torch.mps.synchronize()
-
-
-def free_memory(device: torch.device) -> int | None:
-    """Return the bytes that are free for tensors on a device; None where nobody says."""
-    if device.type == "cuda":
-        # What torch holds and does not use at the moment is free for it, too.
-        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
-        return torch.cuda.mem_get_info(device)[0] + idle
-    if device.type == "mps":
-        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
-    free = int(psutil.virtual_memory().available)
-    limit = _container_memory()
-    return free if limit is None else min(free, limit)
-
-
-def _container_memory() -> int | None:
-    """Return what is left of the memory that this container or job was given, if it has a limit."""
-    folder = Path("/sys/fs/cgroup")
-    with suppress(OSError, ValueError):  # not Linux; or `max`, which is no limit
-        limit = int((folder / "memory.max").read_text())
-        return limit - int((folder / "memory.current").read_text())
-    return None

@@ -53,7 +53,7 @@ def estimate_step(network: Network, memory: Memory, batch: int, size: int) -> St
         batch: Tiles per step.
         size: Height and width of the tiles.
     """
-    shapes = copy.deepcopy(network).to("meta").train()
+    shapes = _without_values(network).train()
     logits = shapes.architecture_logits()
     for parameter in shapes.parameters():
         parameter.requires_grad_(parameter is not logits)
@@ -74,6 +74,17 @@ def estimate_step(network: Network, memory: Memory, batch: int, size: int) -> St
         activation_bytes=saved.total,
         multiply_accumulates=forward * (4 if memory == "low" else 3),
     )
+
+
+def _without_values(network: Network) -> Network:
+    """Return a copy whose tensors have no memory; large networks are never in memory twice."""
+    empty: dict[int, Any] = {}
+    for parameter in network.parameters():
+        blank = torch.empty_like(parameter, device="meta")
+        empty[id(parameter)] = nn.Parameter(blank, parameter.requires_grad)
+    for buffer in network.buffers():
+        empty[id(buffer)] = torch.empty_like(buffer, device="meta")
+    return copy.deepcopy(network, empty)
 
 
 class SavedBytes:

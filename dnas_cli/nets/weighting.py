@@ -4,6 +4,8 @@ Logits are held per edge or per node and operator, in the order of the graph; th
 slot that could be trained and never read.
 """
 
+from abc import ABC, abstractmethod
+
 import torch
 from torch import Tensor, nn
 
@@ -13,7 +15,7 @@ from dnas_cli.space.operators import OPERATORS
 INITIAL_DEVIATION = 1e-3  # logits start at N(0, 1e-3) (method, section 6)
 
 
-class Weighting(nn.Module):
+class Weighting(nn.Module, ABC):
     """Holds the architecture logits of a supernet and turns them into weights.
 
     Calling it returns the weights by the key of their edge or node.
@@ -21,9 +23,9 @@ class Weighting(nn.Module):
 
     logits: nn.Parameter
 
+    @abstractmethod
     def forward(self) -> dict[str, Tensor]:
         """Return the weights by key."""
-        raise NotImplementedError
 
 
 class _EdgeWeighting(Weighting):

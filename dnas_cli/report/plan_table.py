@@ -7,7 +7,7 @@ from rich.console import Console
 from rich.table import Table
 
 from dnas_cli.console import as_bytes
-from dnas_cli.stages.planning import StagePlan
+from dnas_cli.training.stage_plan import StagePlan
 
 _WIDTH = 130  # columns where there is no terminal to ask
 
@@ -64,7 +64,7 @@ def plan_table(plans: list[StagePlan]) -> Table:
                     str(plan.epochs),
                     _as_time(plan.seconds),
                 )
-                if plan.fits
+                if plan.seconds is not None
                 else ("does not fit", "", str(plan.epochs), "")
             ),
         )

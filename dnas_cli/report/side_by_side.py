@@ -11,7 +11,8 @@ from matplotlib.figure import Figure
 from matplotlib.patches import Patch
 
 from dnas_cli.files import atomic_path
-from dnas_cli.scenes.palette import IGNORE, LandClass, palette_table
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.palette import LandClass, palette_table
 
 _PANEL = 4.2  # inches
 _UNLABELLED = (0, 0, 0)

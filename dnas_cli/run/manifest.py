@@ -3,7 +3,7 @@
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal
 
-from dnas_cli.errors import DataError, brief
+from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.space.lattice import MAX_LAYERS
 
 SCHEMA = "dnas/run"
@@ -136,7 +136,7 @@ class Manifest:
                 lineage=Lineage(**_texts(lineage)) if lineage else None,
                 stages={key: _record(key, item) for key, item in value["stages"].items()},
             )
-        except (KeyError, TypeError, ValueError, AttributeError, ArithmeticError) as error:
+        except MALFORMED as error:
             reason = f"no {error}" if isinstance(error, KeyError) else brief(error)
             raise DataError(f"{name}: is not a valid manifest ({reason}).") from error
 

@@ -17,7 +17,8 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
 from dnas_cli.errors import DataError
-from dnas_cli.scenes.palette import IGNORE, LandClass, colours_to_indices
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.palette import LandClass, colours_to_indices
 from dnas_cli.scenes.raster import Window, header_errors, refuse_special, without_georeference
 
 Colour = tuple[int, int, int]

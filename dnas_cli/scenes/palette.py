@@ -6,7 +6,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-IGNORE = 255  # index of pixels without a label, in every index label and every map
+from dnas_cli.metrics import IGNORE
 
 
 @dataclass(frozen=True)

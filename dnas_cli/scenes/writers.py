@@ -23,7 +23,8 @@ from rasterio.transform import Affine
 
 from dnas_cli.errors import DnasError
 from dnas_cli.files import atomic_path, write_text
-from dnas_cli.scenes.palette import IGNORE, LandClass
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference, without_georeference
 
 ReadRows = Callable[[int, int], npt.NDArray[np.uint8]]

@@ -7,6 +7,7 @@ Each is a frozen value with a sealed JSON form; a value read from a file knows i
 hash of what it was derived from.
 """
 
+from abc import ABC, abstractmethod
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, ClassVar, Self
@@ -23,20 +24,20 @@ _MOST_EDGES = 257 * 256 // 2  # between any two of the 4 x 64 nodes of the large
 
 
 @dataclass(frozen=True)
-class Coding:
+class Coding(ABC):
     """What every coding has: a schema, a parent, a hash, a file form."""
 
     schema: ClassVar[str]
     derived_from: str | None = field(default=None, kw_only=True)
 
+    @abstractmethod
     def body(self) -> dict[str, Any]:
         """Return the content as plain data."""
-        raise NotImplementedError
 
     @classmethod
+    @abstractmethod
     def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
         """Build the coding from plain data; ValueError, KeyError or TypeError if it cannot be."""
-        raise NotImplementedError
 
     def document(self) -> dict[str, Any]:
         """Return the sealed document."""

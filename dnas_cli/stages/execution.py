@@ -17,6 +17,7 @@ from dnas_cli.metrics import Metrics
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.nets.execution import Memory
 from dnas_cli.nets.network import Network, NetworkShape
+from dnas_cli.nets.operators import GlobalAveragePool
 from dnas_cli.run.directory import Run
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings import TrainingSettings
@@ -74,13 +75,14 @@ def class_pixels(tiles: TileSet) -> list[int]:
     return list(tiles.class_pixels("train").values())
 
 
-def check_batch(settings: TrainingSettings, global_pool: bool) -> None:
+def check_batch(settings: TrainingSettings, network: Network) -> None:
     """Say before starting what cannot work.
 
     Raises:
         UsageError: A batch of one tile cannot train global average pooling.
     """
-    if global_pool and settings.batch < 2:
+    pools = any(isinstance(module, GlobalAveragePool) for module in network.modules())
+    if pools and settings.batch < 2:
         raise UsageError(
             "--batch 1: global_average_pool normalises over the batch, which must hold two tiles.",
             "Give --batch 2 or more.",

@@ -56,6 +56,11 @@ class Intent:
         if self.extend is not None and self.branch is not None:
             raise UsageError("--extend: goes on in the run itself, not in a branch.")
 
+    @property
+    def anew(self) -> bool:
+        """Whether the stage begins from its start, whatever there is of it."""
+        return self.restart or self.branch is not None
+
     def extended(self, run: Run, stage: str, record: StageRecord | None) -> StageRecord | None:
         """Return a stage's record with the extension asked for; training it is to go on then.
 

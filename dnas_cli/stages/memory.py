@@ -1,10 +1,13 @@
 """Which execution of a network fits the memory that is free."""
 
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
 import torch
 
 from dnas_cli.console import as_bytes, logger
 from dnas_cli.errors import RunStateError
-from dnas_cli.nets.device import free_memory
 from dnas_cli.nets.estimates import StepEstimate, estimate_step
 from dnas_cli.nets.execution import MEMORIES, Memory
 from dnas_cli.nets.network import Network
@@ -49,34 +52,57 @@ def choose_memory(
     free = free_memory(device)
     if free is None:
         return "fast"
-    modes: tuple[Memory, ...] = ("fast", "low")
-    needs = {
-        memory: needed_memory(estimate_step(network, memory, settings.batch, size))
-        for memory in modes
-    }
-    if needs["fast"] <= free:
+    needed = _needed(estimate_step(network, "fast", settings.batch, size))
+    if needed <= free:
         return "fast"
     logger.info(
         "training fast would need about %s, and %s are free: --memory low is used",
-        as_bytes(needs["fast"]),
+        as_bytes(needed),
         as_bytes(free),
     )
-    if needs["low"] > free:
+    needed = _needed(estimate_step(network, "low", settings.batch, size))
+    if needed > free:
         logger.warning(
-            "even that needs about %s. A smaller --batch or --crop needs less.",
-            as_bytes(needs["low"]),
+            "even that needs about %s. A smaller --batch or --crop needs less.", as_bytes(needed)
         )
     return "low"
 
 
-def needed_memory(estimate: StepEstimate) -> float:
-    """Return the bytes that must be free for a step that is estimated so."""
-    return _HEADROOM * estimate.total_bytes
+def fits(estimate: StepEstimate, device: torch.device) -> bool:
+    """Whether a step that is estimated so fits in the memory that is free; if nobody says, yes."""
+    free = free_memory(device)
+    return free is None or _needed(estimate) <= free
 
 
 def step_size(settings: TrainingSettings, tile_size: int) -> int:
     """Return the side of what a step trains on, in pixels."""
     return min(settings.crop, tile_size) if settings.crop else tile_size
+
+
+def _needed(estimate: StepEstimate) -> float:
+    return _HEADROOM * estimate.total_bytes
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return the bytes that are free for tensors on a device; None where nobody says."""
+    if device.type == "cuda":
+        # What torch holds and does not use at the moment is free for it, too.
+        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + idle
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    free = int(psutil.virtual_memory().available)
+    limit = _container_memory()
+    return free if limit is None else min(free, limit)
+
+
+def _container_memory() -> int | None:
+    """Return what is left of the memory that this container or job was given, if it has a limit."""
+    folder = Path("/sys/fs/cgroup")
+    with suppress(OSError, ValueError):  # not Linux; or `max`, which is no limit
+        limit = int((folder / "memory.max").read_text())
+        return limit - int((folder / "memory.current").read_text())
+    return None
 
 
 def _known(name: str) -> Memory:

@@ -40,8 +40,7 @@ from dnas_cli.training.loop import train
 from dnas_cli.training.position import Position
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import (
-    PAPER_NETWORK,
-    QUICK_NETWORK,
+    NETWORK_SIZES,
     RetrainSettings,
     SettingsChoice,
 )
@@ -114,12 +113,11 @@ def _retrained(
         logger.info("%s: is retrained already: %s", run.root, run.model_path)
         return run
     coding, tiles = run.architecture(), linked_tile_set(run)
-    pooled = any("global_average_pool" in names for names in coding.operators)
-    check_batch(settings, pooled)
     tell_crop(settings, tiles.tile_size)
     seed_everything(settings.seed, STREAM)
     width = settings.width or run.manifest.width
     network = build_derived(coding, network_shape(tiles, width)).to(device)
+    check_batch(settings, network)
     stream = BatchStream(tiles, tiles.split("train"), settings, STREAM, workers)
     files = StageFiles(run.stage_folder("retrain"))
     schedule = Schedule(settings, extensions(run, record))
@@ -168,7 +166,7 @@ def _adopt(
 ) -> None:
     if intent.branch is not None:
         raise UsageError("--architecture begins a run of its own; leave --branch out.")
-    network = QUICK_NETWORK if choice.preset == "quick" else PAPER_NETWORK
+    network = NETWORK_SIZES[choice.preset]
     width = choice.flags.get("width") or network["width"]
     adopt_architecture(root, architecture, tile_set, width, intent.overwrite)
 

@@ -33,8 +33,7 @@ from dnas_cli.training.loop import train
 from dnas_cli.training.position import Position
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import (
-    PAPER_NETWORK,
-    QUICK_NETWORK,
+    NETWORK_SIZES,
     Preset,
     SearchSettings,
     SettingsChoice,
@@ -115,10 +114,10 @@ def _searched(
         logger.info("%s: stage %d is searched already.", run.root, stage)
         return run
     space, tiles = run.space(stage), linked_tile_set(run)
-    check_batch(settings, global_pool=stage == 3)
     tell_crop(settings, tiles.tile_size)
     seed_everything(settings.seed, stage)
     network = build_supernet(space, network_shape(tiles, run.manifest.width)).to(device)
+    check_batch(settings, network)
     a, b = halves(tiles.split("train"), settings.seed)
     streams = (
         BatchStream(tiles, a, settings, 0, workers),
@@ -168,7 +167,7 @@ def _encoded(root: Path, stage: int, preset: Preset, new_run: NewRun) -> Run:
         return encode(root, stage, new_run.tiles, new_run.layers, new_run.width)
     if stage > 1:
         return open_run(root)  # says what is missing
-    size = QUICK_NETWORK if preset == "quick" else PAPER_NETWORK
+    size = NETWORK_SIZES[preset]
     layers, width = new_run.layers or size["layers"], new_run.width or size["width"]
     return encode(root, stage, new_run.tiles, layers, width)
 

@@ -14,6 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.errors import DataError
+from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.blocks import (
     block_georeference,
     cutting_environment,
@@ -21,7 +22,6 @@ from dnas_cli.scenes.blocks import (
     write_label_block,
 )
 from dnas_cli.scenes.labels import LabelEncoding, LabelRaster, open_label
-from dnas_cli.scenes.palette import IGNORE
 from dnas_cli.scenes.raster import Scene, Window, open_scene
 from dnas_cli.tiles.discovery import Problem
 from dnas_cli.tiles.grid import block_rows, inside

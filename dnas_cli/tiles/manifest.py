@@ -12,9 +12,9 @@ import numpy.typing as npt
 from dnas_cli import __version__
 from dnas_cli.console import logger
 from dnas_cli.files import remove_leftovers, write_json, write_text
+from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.labels import LabelEncoding
 from dnas_cli.scenes.normalisation import Normalisation
-from dnas_cli.scenes.palette import IGNORE
 from dnas_cli.tiles.description import DatasetDescription
 from dnas_cli.tiles.discovery import Problem
 from dnas_cli.tiles.lists import SPLITS, TileRef, list_text

@@ -8,9 +8,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.errors import DataError, DnasError
+from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.blocks import cutting_environment
 from dnas_cli.scenes.labels import LabelEncoding, open_label
-from dnas_cli.scenes.palette import IGNORE
 from dnas_cli.scenes.raster import Window, open_scene
 from dnas_cli.tiles.inspection import problem_of
 from dnas_cli.tiles.lists import TileRef, path_inside

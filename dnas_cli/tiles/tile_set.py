@@ -13,9 +13,10 @@ import numpy.typing as npt
 
 from dnas_cli.errors import DataError
 from dnas_cli.files import content_hash, read_json
+from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.labels import LabelEncoding, open_label
 from dnas_cli.scenes.normalisation import Normalisation
-from dnas_cli.scenes.palette import IGNORE, LandClass
+from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Window, open_scene
 from dnas_cli.tiles.lists import SPLITS, TileRef, list_text, path_inside, read_list
 

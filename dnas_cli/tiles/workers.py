@@ -12,7 +12,6 @@ from multiprocessing.synchronize import Event
 from typing import TypeVar
 
 from dnas_cli.errors import DnasError, Interrupted
-from dnas_cli.stopping import terminated_as_interrupted
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -50,12 +49,11 @@ def run_tasks(
     Raises:
         DnasError: A worker process died.
     """
-    with terminated_as_interrupted():
-        if workers <= 1 or len(tasks) <= 1:
-            for task in tasks:
-                yield function(task)
-        else:
-            yield from _in_processes(function, tasks, min(workers, len(tasks)))
+    if workers <= 1 or len(tasks) <= 1:
+        for task in tasks:
+            yield function(task)
+    else:
+        yield from _in_processes(function, tasks, min(workers, len(tasks)))
 
 
 def _in_processes(

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
-from dnas_cli.errors import DataError, RunStateError, brief
+from dnas_cli.errors import MALFORMED, DataError, RunStateError, brief
 from dnas_cli.training.position import Position
 from dnas_cli.training.steps import Steps
 
@@ -54,14 +54,7 @@ def restore(
         steps.precision.load(content["scaler"])
         _set_random_state(content["random"])
         position = Position.from_json(content["position"])
-    except (
-        LookupError,
-        TypeError,
-        ValueError,
-        AttributeError,
-        ArithmeticError,
-        RuntimeError,
-    ) as error:
+    except (*MALFORMED, RuntimeError) as error:
         raise DataError(f"{name}: is not a valid checkpoint ({brief(error)}).") from error
     return position
 

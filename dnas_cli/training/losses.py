@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from dnas_cli.scenes.palette import IGNORE
+from dnas_cli.metrics import IGNORE
 from dnas_cli.training.settings import Loss, TrainingSettings
 
 FOCAL_GAMMA = 2.0

@@ -116,10 +116,11 @@ class RetrainSettings(TrainingSettings):
     width: int = 0
 
 
-QUICK_NETWORK = {"layers": 5, "width": 8}
-"""What the quick preset makes of a network's size."""
-
-PAPER_NETWORK = {"layers": 12, "width": 40}
+NETWORK_SIZES: dict[Preset, dict[str, int]] = {
+    "paper": {"layers": 12, "width": 40},
+    "quick": {"layers": 5, "width": 8},
+}
+"""Layers and width of a network by preset."""
 
 _QUICK = {
     # Whole tiles, as maps are made of: on a crop of half the size the outer weights of a wide
