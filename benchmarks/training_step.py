@@ -7,6 +7,7 @@ search in which only the architecture logits learn. Prints JSON.
 """
 
 import argparse
+import copy
 from collections.abc import Callable
 from typing import Any
 
@@ -53,9 +54,12 @@ def _measure(stage: str, network: Network, size: int, repeats: int) -> dict[str,
         logits = network.architecture_logits()
         if logits is not None:
             logits.requires_grad_(kind == "logits")
-        saved = {memory: _bytes(network, memory, size) for memory in MEMORIES}
+        # Executors lay weights out for themselves: each gets a network of its own, so that the
+        # plain one stays in the default layout.
+        own = {memory: copy.deepcopy(network) for memory in MEMORIES}
+        saved = {memory: _bytes(own[memory], memory, size) for memory in MEMORIES}
         steps: dict[str, Callable[[], object]] = {
-            memory: _step(network, memory, size) for memory in MEMORIES
+            memory: _step(own[memory], memory, size) for memory in MEMORIES
         }
         times = summary(alternate(steps, repeats))
         result[f"{stage}, {kind}"] = {

@@ -1,6 +1,7 @@
 """Fast and low-memory training: the plain network's gradients, with less saved."""
 
 import copy
+import weakref
 from pathlib import Path
 
 import pytest
@@ -165,6 +166,17 @@ def test_an_estimate_is_what_a_step_then_takes(memory: Memory) -> None:
     assert estimate.activation_bytes == pytest.approx(_saved(network, memory, image), rel=0.1)
     assert estimate.parameters == sum(p.numel() for p in network.parameters())
     assert estimate.total_bytes > estimate.activation_bytes
+
+
+def test_counting_saved_bytes_leaves_nothing_behind() -> None:
+    """A ReLU saves its own result: kept as it is, the two would keep each other alive."""
+    saved = SavedBytes(torch.nn.Identity())
+    with saved.counted():
+        result = torch.relu(torch.randn(8, requires_grad=True))
+    alive = weakref.ref(result)
+    del result
+    assert saved.total == 32
+    assert alive() is None
 
 
 @pytest.mark.parametrize("sizes", [[(9, 12), (5, 6), (3, 3)], [(1, 1), (1, 1)], [(2, 16), (1, 4)]])

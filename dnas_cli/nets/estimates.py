@@ -115,7 +115,7 @@ class SavedBytes:
         if place not in self._own and place not in self._found:
             self._found[place] = storage.nbytes()
             self._alive.append(storage)  # or another storage might get its place
-        return tensor
+        return tensor.detach()  # an operation that saves its own result would keep itself alive
 
 
 def _unpack(tensor: Tensor) -> Tensor:
