@@ -7,6 +7,7 @@ import numpy as np
 
 from dnas_cli.mapping.stream import Reader, probabilities
 from dnas_cli.mapping.windows import WindowGrid
+from dnas_cli.scenes.patches import STRIP_BYTES
 
 GDAL_CACHE = 256 * 2**20  # bytes of decoded blocks that GDAL keeps, whatever the machine has
 
@@ -19,16 +20,18 @@ class MemoryEstimate:
         process: The program with the network, after one forward pass (measured).
         rows: The rows of the scene and the map that are held at a time (counted).
         windows: The windows on their way through the network (counted).
+        polygons: A strip of the map whose patches become polygons, after all windows (measured).
     """
 
     process: int
     rows: int
     windows: int
+    polygons: int = 0
 
     @property
     def total(self) -> int:
         """All of it, with GDAL's cache."""
-        return self.process + self.rows + self.windows + GDAL_CACHE
+        return self.process + max(self.rows + self.windows, self.polygons) + GDAL_CACHE
 
 
 def process_bytes(reader: Reader, bands: int, grid: WindowGrid) -> int:
@@ -45,12 +48,14 @@ def estimate_memory(
     reader: Reader,
     grid: WindowGrid,
     with_shares: bool,
+    with_polygons: bool = False,
 ) -> MemoryEstimate:
     """Estimate the peak for a scene of `width` pixels, of any height."""
     return MemoryEstimate(
         process=process,
         rows=row_bytes(width, bands, dtype, reader.classes, grid, with_shares),
         windows=window_bytes(bands, reader, grid),
+        polygons=STRIP_BYTES if with_polygons else 0,
     )
 
 

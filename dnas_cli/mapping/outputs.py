@@ -37,6 +37,11 @@ class Outputs:
     nodata: int = IGNORE
 
     @property
+    def polygon_files(self) -> tuple[Path, ...]:
+        """The maps that are polygons."""
+        return tuple(path for path in self.maps if path.suffix.lower() in POLYGON_SUFFIXES)
+
+    @property
     def files(self) -> tuple[Path, ...]:
         """All of them but sidecars."""
         more = (self.probabilities, self.confidence, self.overlay)

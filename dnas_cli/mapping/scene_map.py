@@ -78,7 +78,7 @@ def map_scene(
             _refuse(outputs, overwrite, part)
             resumed = part.rows
             with _interruption_explained(scene, part):
-                speed = _predict(mapper, scene, part, bool(classes))
+                speed = _predict(mapper, scene, part, bool(classes), bool(outputs.polygon_files))
                 polygons = write_outputs(
                     part, outputs, mapper.model.facts.classes, scene, _tags(mapper)
                 )
@@ -191,7 +191,7 @@ def _key(mapper: Mapper, scene: Scene, reading: SceneReading) -> dict[str, Any]:
 
 
 def _predict(
-    mapper: Mapper, scene: Scene, part: PartFile, with_probabilities: bool
+    mapper: Mapper, scene: Scene, part: PartFile, with_probabilities: bool, with_polygons: bool
 ) -> float | None:
     """Bring the part file to the last row of the scene.
 
@@ -210,6 +210,7 @@ def _predict(
         reader,
         grid,
         with_probabilities,
+        with_polygons,
     )
     logger.info(
         "%s: %d x %d pixels, windows of %d, overlap %d, on %s; about %s of memory",
@@ -222,10 +223,11 @@ def _predict(
         as_bytes(estimate.total),
     )
     logger.debug(
-        "memory: process %s, rows %s, windows %s",
+        "memory: process %s, rows %s, windows %s, then polygons %s",
         as_bytes(estimate.process),
         as_bytes(estimate.rows),
         as_bytes(estimate.windows),
+        as_bytes(estimate.polygons),
     )
     if part.rows:
         logger.info("%s: going on from row %d of %d", scene.path, part.rows, scene.height)

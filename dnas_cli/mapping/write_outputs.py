@@ -8,7 +8,6 @@ from dnas_cli.mapping.outputs import TIFF_SUFFIXES, Outputs
 from dnas_cli.mapping.part_file import PartFile
 from dnas_cli.scenes.overlay import write_overlay
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.polygons import check_place, require_libraries, write_polygons
 from dnas_cli.scenes.raster import Georeference, Scene
 from dnas_cli.scenes.writers import (
@@ -31,11 +30,10 @@ def check_outputs(
         DnasError: A library is missing.
         DataError: Polygons of this scene could not be placed.
     """
-    polygons = [path for path in outputs.maps if path.suffix.lower() in POLYGON_SUFFIXES]
-    if polygons:
+    if outputs.polygon_files:
         require_libraries()
     if georeference is not None:
-        for path in polygons:
+        for path in outputs.polygon_files:
             check_place(scene, path, georeference)
 
 
@@ -53,30 +51,29 @@ def write_outputs(
     """
     draft = part.folder / "map.tif"
     write_draft(draft, part.classes(), classes, scene.georeference, tags, outputs.nodata)
-    polygons = {}
     for path in outputs.maps:
         logger.debug("writing %s", path)
         part.begin_output(path)
-        suffix = path.suffix.lower()
-        if suffix in TIFF_SUFFIXES:
+        if path.suffix.lower() in TIFF_SUFFIXES:
             write_sidecar(path, classes)
             write_cog(draft, path, "MODE")
-        elif suffix in POLYGON_SUFFIXES:
-            count = write_polygons(draft, path, classes, scene.georeference, outputs.polygons)
-            polygons[str(path)] = count
-            if suffix == ".geojson":
-                logger.info("%s: coordinates are in WGS84, as GeoJSON has it", path)
-        else:
+        elif path not in outputs.polygon_files:
             write_sidecar(path, classes, scene.georeference)
             write_world_file(path, scene.georeference)
             write_png(draft, path)
+    polygons, count = outputs.polygon_files, 0
+    if polygons:
+        count = write_polygons(draft, polygons, classes, scene.georeference, outputs.polygons)
+        for path in polygons:
+            if path.suffix.lower() == ".geojson":
+                logger.info("%s: coordinates are in WGS84, as GeoJSON has it", path)
     if outputs.overlay is not None:
         part.begin_output(outputs.overlay)
         write_overlay(outputs.overlay, scene, draft, classes)
     names = [item.name for item in classes]
     _write_shares(outputs.probabilities, part, part.probabilities, names, scene, tags)
     _write_shares(outputs.confidence, part, part.confidence, ["confidence"], scene, tags)
-    return polygons
+    return dict.fromkeys(map(str, polygons), count)
 
 
 def _write_shares(

@@ -4,25 +4,31 @@ Needs shapely and pyogrio (and pyproj for maps in degrees), the extra `dnas[gis]
 """
 
 import importlib
+import math
 import warnings
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
-import rasterio.features
 from rasterio.transform import Affine
 
+from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, DnasError, UsageError
 from dnas_cli.files import atomic_path
 from dnas_cli.scenes.georeference import metres_per_unit
 from dnas_cli.scenes.palette import LandClass
+from dnas_cli.scenes.patches import patches
 from dnas_cli.scenes.raster import Georeference, without_georeference
 
 SUFFIXES = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
+
+_BATCH = 4096  # polygons that are copied at a time
 
 
 @dataclass(frozen=True)
@@ -91,7 +97,7 @@ def check_place(scene: str, target: Path, georeference: Georeference) -> None:
 
 def write_polygons(
     draft: Path,
-    target: Path,
+    targets: Sequence[Path],
     classes: Sequence[LandClass],
     georeference: Georeference,
     options: PolygonOptions,
@@ -101,11 +107,12 @@ def write_polygons(
     Columns: `class` (name), `index`, and `area_m2` (geodesic where the CRS is in degrees or
     Mercator) or `area_px` where the map has no CRS. A GeoPackage keeps the CRS of the map; GeoJSON
     is in WGS84, as its RFC 7946 has it. Pixels touching by a corner only belong to different
-    patches.
+    patches. Patches are written as they end, so that their number does not matter to memory.
 
     Args:
-        draft: The map as a GeoTIFF of class indices and a declared nodata value.
-        target: The file, `.gpkg` or `.geojson`; replaced atomically.
+        draft: The map as a GeoTIFF of class indices and a declared nodata value; beside it there
+            is room for the polygons on their way.
+        targets: The files, `.gpkg` or `.geojson`; each replaced atomically.
         classes: The classes; position is the index.
         georeference: Where the map lies.
         options: What is left out or simplified.
@@ -114,53 +121,44 @@ def write_polygons(
         The number of polygons.
     """
     require_libraries()
-    import shapely
-
-    outlines, indices = _patches(draft)
-    areas = _areas(_placed(outlines, georeference), georeference)
-    if options.min_area:
-        kept = areas >= options.min_area
-        outlines, indices, areas = outlines[kept], indices[kept], areas[kept]
-    if options.simplify:
-        outlines = _with_all_corners(outlines)
-    geometries = _placed(outlines, georeference)
-    if options.simplify:
-        geometries = shapely.coverage_simplify(geometries, options.simplify)
-        areas = _areas(geometries, georeference)
-    _write(target, geometries, indices, areas, classes, georeference)
-    return len(geometries)
-
-
-def _patches(draft: Path) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.int32]]:
-    """Return the patches of a map as polygons in whole pixels, and their class indices."""
-    import shapely
-    from shapely.geometry import shape
-
-    geometries, indices = [], []
-    with without_georeference(), rasterio.open(draft) as raster:
-        to_pixels = ~raster.transform
-        # GDAL walks a band line by line; its polygons come in map coordinates.
-        for geometry, value in rasterio.features.shapes(rasterio.band(raster, 1)):
-            if value != raster.nodata:
-                geometries.append(shape(geometry))
-                indices.append(int(value))
-    collected = np.empty(len(geometries), np.object_)
-    collected[:] = geometries
-    whole = shapely.transform(collected, lambda points: np.rint(_moved(points, to_pixels)))
-    return whole, np.array(indices, np.int32)
+    for path in draft.parent.glob("polygons.gpkg*"):  # of one that was killed, with its journal
+        path.unlink()
+    layer = _Layer(draft.with_name("polygons.gpkg"), classes, georeference)
+    measure = partial(_areas_on_the_ground, georeference=georeference)
+    tolerance = _in_pixels(options.simplify, georeference)
+    cut = 0
+    with (
+        without_georeference(),
+        rasterio.open(draft) as raster,
+        progress("polygons", raster.height, "row") as advance,
+    ):
+        for found in patches(raster, tolerance, measure if options.min_area else None):
+            kept = found.areas >= options.min_area
+            layer.append(found.outlines[kept], found.indices[kept])
+            cut += found.cut
+            advance(found.rows)
+    if cut:
+        logger.warning(
+            "%s: patches too long to be held were cut, %d times; areas are those of the parts",
+            targets[0], cut,
+        )  # fmt: skip
+    for target in targets:
+        layer.copy_to(target)
+    layer.path.unlink()
+    return layer.count
 
 
-def _with_all_corners(outlines: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
-    """Put a vertex on every pixel corner of outlines in pixels.
+def _in_pixels(tolerance: float, georeference: Georeference) -> float:
+    """Bring a tolerance to pixels: Visvalingam's rule is one of areas, which keep their ratios."""
+    if georeference.transform is None:
+        return tolerance
+    return float(tolerance / math.sqrt(abs(Affine(*georeference.transform).determinant)))
 
-    An outline has vertices where it turns only. Where two others meet along one of its straight
-    sides it has none, and simplified on its own that side would part from them.
-    """
-    import shapely
 
-    dense = shapely.segmentize(outlines, 1.0)
-    result: npt.NDArray[np.object_] = shapely.transform(dense, np.rint)
-    return result
+def _areas_on_the_ground(
+    outlines: npt.NDArray[np.object_], georeference: Georeference
+) -> npt.NDArray[np.float64]:
+    return _areas(_placed(outlines, georeference), georeference)
 
 
 def _placed(
@@ -220,44 +218,80 @@ def _in_system(geometries: npt.NDArray[np.object_], transformer: Any) -> npt.NDA
     return moved
 
 
-def _write(
-    target: Path,
-    geometries: npt.NDArray[np.object_],
-    indices: npt.NDArray[np.int32],
-    areas: npt.NDArray[np.float64],
-    classes: Sequence[LandClass],
-    georeference: Georeference,
-) -> None:
-    import pyogrio
-    import pyogrio.errors
-    import pyogrio.raw
-    import shapely
+class _Layer:
+    """Polygons on their way: a GeoPackage that grows."""
 
-    names = np.array([item.name for item in classes], np.object_)
-    driver = SUFFIXES[target.suffix.lower()]
-    unit = "area_px" if georeference.crs_wkt is None else "area_m2"
-    layer = {"RFC7946": "YES"} if driver == "GeoJSON" else {}
-    with atomic_path(target) as temporary:
-        temporary.unlink()  # GDAL would not create a GeoPackage in an empty file
-        try:
-            with warnings.catch_warnings():
-                warnings.filterwarnings("ignore", message="'crs' was not provided")
-                pyogrio.raw.write(
+    def __init__(
+        self, path: Path, classes: Sequence[LandClass], georeference: Georeference
+    ) -> None:
+        self.path, self._georeference = path, georeference
+        self._names = np.array([item.name for item in classes], np.object_)
+        self.count = 0
+        self._write(np.empty(0, np.object_), np.empty(0, np.int32), append=False)
+
+    def append(self, outlines: npt.NDArray[np.object_], indices: npt.NDArray[np.int32]) -> None:
+        """Add outlines in pixels."""
+        if len(outlines):
+            self._write(_placed(outlines, self._georeference), indices, append=True)
+        self.count += len(outlines)
+
+    def _write(
+        self, geometries: npt.NDArray[np.object_], indices: npt.NDArray[np.int32], append: bool
+    ) -> None:
+        import pyogrio.raw
+        import shapely
+
+        unit = "area_px" if self._georeference.crs_wkt is None else "area_m2"
+        areas = _areas(geometries, self._georeference)
+        with _explained(self.path):
+            pyogrio.raw.write(
+                str(self.path),
+                geometry=shapely.to_wkb(geometries),
+                field_data=[self._names[indices], indices, np.round(areas, 3)],
+                fields=np.array(["class", "index", unit], np.object_),
+                geometry_type="Polygon",
+                crs=self._georeference.crs_wkt,
+                driver="GPKG",
+                layer="map",
+                append=append,
+                # An index costs more while it grows; the copies have theirs.
+                layer_options={} if append else {"SPATIAL_INDEX": "NO"},
+            )
+
+    def copy_to(self, target: Path) -> None:
+        """Write what was collected as a file of its own."""
+        import pyogrio
+        import pyogrio.raw
+
+        driver = SUFFIXES[target.suffix.lower()]
+        with atomic_path(target) as temporary, _explained(target):
+            temporary.unlink()  # GDAL would not create a GeoPackage in an empty file
+            with pyogrio.raw.open_arrow(self.path, batch_size=_BATCH) as (meta, stream):
+                pyogrio.raw.write_arrow(
+                    stream,
                     str(temporary),
-                    geometry=shapely.to_wkb(geometries),
-                    field_data=[names[indices], indices, np.round(areas, 3)],
-                    fields=np.array(["class", "index", unit], np.object_),
-                    geometry_type="Polygon",
-                    crs=georeference.crs_wkt,
-                    driver=driver,
                     layer=target.stem,
-                    layer_options=layer,
+                    driver=driver,
+                    geometry_name=meta["geometry_name"],
+                    geometry_type="Polygon",
+                    crs=self._georeference.crs_wkt,
+                    layer_options={"RFC7946": "YES"} if driver == "GeoJSON" else {},
                 )
             written = pyogrio.read_info(temporary, force_feature_count=True)["features"]
-            if written != len(geometries):
+            if written != self.count:
                 raise DnasError(
                     f"{target}: was not written whole; the disk is full or failing.",
                     "Free the space or choose another place, and run the same command again.",
                 )
-        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-            raise DnasError(f"{target}: cannot be written ({error}).") from error
+
+
+@contextmanager
+def _explained(target: Path) -> Iterator[None]:
+    import pyogrio.errors
+
+    try:
+        with warnings.catch_warnings():
+            warnings.filterwarnings("ignore", message="'crs' was not provided")
+            yield
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+        raise DnasError(f"{target}: cannot be written ({error}).") from error
