@@ -123,7 +123,7 @@ def classes_of(
     settings = MapSettings(window, overlap, flips=flips, shift=shift)
     mapper = load_mapper(arguments.model, "auto", settings)
     with open_scene(arguments.scene) as scene:
-        rows = list(stream_map(scene, mapper.reader, mapper.grid))
+        rows = list(stream_map(scene, mapper.reader_of(scene), mapper.grid))
     return np.concatenate([item.classes for item in rows])
 
 

@@ -129,8 +129,9 @@ def _score(mapper: Mapper, scenes: LabelledScenes, pair: Pair, title: str) -> Sc
         refuse_other_size(labels, scene)
         grid = mapper.grid
         windows = rows_of_windows(scene.height, grid) * len(grid.spans(scene.width))
+        reader = mapper.reader_of(scene)
         with console.progress(title, windows, "window") as advance:
-            for rows in stream_map(scene, mapper.reader, grid, window_done=advance):
+            for rows in stream_map(scene, reader, grid, window_done=advance):
                 add_rows(matrix, labels, rows.row, rows.classes)
         return SceneScore(pair.key, pair.image, pair.label, scene.width, scene.height, matrix)
 

@@ -46,9 +46,11 @@ def evaluate_tiles(
         DataError: The split is empty, or a tile cannot be read.
     """
     matrix = ConfusionMatrix(len(tiles.classes))
-    for group in _batches(read_ahead(tiles, tiles.split(split)), batch):
+    refs = tiles.split(split)
+    constants = iter([tiles.normalisation_of(ref, normalisation, bands) for ref in refs])
+    for group in _batches(read_ahead(tiles, refs), batch):
         images = np.stack(
-            [normalisation.apply(image[list(bands)], valid) for image, valid, _ in group]
+            [next(constants).apply(image[list(bands)], valid) for image, valid, _ in group]
         )
         with torch.inference_mode():
             logits = network(torch.from_numpy(images).to(device))  # (N, classes, H, W)

@@ -1,19 +1,21 @@
 """A model with all it takes to map scenes, and how scenes are read for it."""
 
 import hashlib
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
 
 import torch
 
 from dnas_cli.errors import UsageError
+from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.mapping.memory import process_bytes
 from dnas_cli.mapping.stream import Reader
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.nets.folding import FoldedNetwork, fold
+from dnas_cli.scenes.raster import Scene
 
 
 @dataclass(frozen=True)
@@ -81,9 +83,22 @@ class Mapper:
         """The windows."""
         return self.settings.grid(self.model.facts.tile_size)
 
+    def reader_of(self, scene: Scene) -> Reader:
+        """Return the network as the stream sees it, with the normalisation for a scene.
+
+        A network that is normalised per image needs a pass over the scene before.
+
+        Raises:
+            DataError: The scene is damaged.
+        """
+        if not self.model.facts.normalisation.per_image:
+            return self.reader
+        constants = self.model.facts.normalisation.of_image(image_moments(scene))
+        return replace(self.reader, normalisation=constants)
+
     @property
     def reader(self) -> Reader:
-        """The network as the stream sees it."""
+        """The network as the stream sees it, before there is a scene."""
         facts = self.model.facts
         batch = self.settings.batch or (8 if self.device.type == "cuda" else 1)
         return Reader(

@@ -201,7 +201,7 @@ def _predict(
     if part.rows == scene.height:
         logger.info("%s: all rows are finished; writing the outputs", scene.path)
         return None
-    reader, grid = mapper.reader, mapper.grid
+    reader, grid = mapper.reader_of(scene), mapper.grid
     estimate = estimate_memory(
         mapper.process_bytes,
         scene.width,

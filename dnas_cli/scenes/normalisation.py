@@ -1,26 +1,63 @@
 """The step from band values to network input, the same in training and in mapping."""
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+_FLAT = 1e-3  # of the usual deviation; an image with less in a band is the same everywhere
+
+
+@dataclass(frozen=True)
+class Moments:
+    """Mean and standard deviation of the pixels of one image, per band, in raw units."""
+
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+
+    def of_bands(self, positions: Sequence[int]) -> "Moments":
+        """Return those of some bands, in their order."""
+        return Moments(
+            tuple(self.mean[position] for position in positions),
+            tuple(self.std[position] for position in positions),
+        )
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the moments as plain data."""
+        return {"mean": list(self.mean), "std": list(self.std)}
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "Moments":
+        """Build moments from plain data."""
+        mean = tuple(float(mean) for mean in value["mean"])
+        std = tuple(float(std) for std in value["std"])
+        if len(mean) != len(std) or not all(map(math.isfinite, (*mean, *std))) or min(std) < 0:
+            raise ValueError("mean and deviation of an image do not agree")
+        return Moments(mean, std)
+
 
 @dataclass(frozen=True)
 class Normalisation:
     """`(x * scale - mean) / std`, per band (method, section 6).
 
+    With one set of constants an image in other light (haze, season, another sun) comes out as
+    another distribution than the network learnt from. Normalised per image, each image has mean 0
+    and deviation 1 in every band, and the constants only stand in for a band without contrast.
+
     Attributes:
         scale: Factor applied to raw band values, one for all bands.
         mean: Mean of the scaled values, per band.
         std: Standard deviation of the scaled values, per band.
+        per_image: Take mean and deviation of each image in place of these; see `of_image`.
     """
 
     scale: float
     mean: tuple[float, ...]
     std: tuple[float, ...]
+    per_image: bool = False
 
     def __post_init__(self) -> None:
         if len(self.mean) != len(self.std):
@@ -54,6 +91,26 @@ class Normalisation:
             result[:, ~valid] = 0.0
         return result
 
+    def of_image(self, moments: Moments | None) -> "Normalisation":
+        """Return the constants for an image; these ones unless they are per image.
+
+        Args:
+            moments: Of the whole image, not of a tile or window of it; needed if per image.
+        """
+        if not self.per_image:
+            return self
+        assert moments is not None
+        assert len(moments.mean) == len(self.mean)
+        bands = zip(self.mean, self.std, moments.mean, moments.std, strict=True)
+        chosen = [
+            (own_mean, own_std)
+            if own_std * self.scale > _FLAT * std
+            else (mean / self.scale, std / self.scale)
+            for mean, std, own_mean, own_std in bands
+        ]
+        means, stds = zip(*chosen, strict=True)
+        return Normalisation(1.0, means, stds)
+
     @property
     def black(self) -> npt.NDArray[np.float32]:
         """What a raw value of zero becomes, per band."""
@@ -62,7 +119,8 @@ class Normalisation:
 
     def to_json(self) -> dict[str, Any]:
         """Return the normalisation as plain data."""
-        return {"scale": self.scale, "mean": list(self.mean), "std": list(self.std)}
+        constants = {"scale": self.scale, "mean": list(self.mean), "std": list(self.std)}
+        return {**constants, "per_image": True} if self.per_image else constants
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> "Normalisation":
@@ -71,4 +129,5 @@ class Normalisation:
             float(value["scale"]),
             tuple(float(mean) for mean in value["mean"]),
             tuple(float(std) for std in value["std"]),
+            value.get("per_image", False) is True,
         )

@@ -47,6 +47,7 @@ class CuttingTask:
         encoding: How the label says the class.
         nodata: The nodata value by the description, if it has one.
         max_unknown: The largest share of label pixels of no known colour.
+        per_image: Whether the image is normalised by its own mean and deviation.
     """
 
     source: Path
@@ -57,6 +58,7 @@ class CuttingTask:
     encoding: LabelEncoding
     nodata: float | None
     max_unknown: float
+    per_image: bool
 
 
 def block_refs(facts: ImageFacts, size: int) -> list[TileRef]:
@@ -98,6 +100,7 @@ def _cut(task: CuttingTask) -> Report:
     refs = iter(block_refs(facts, task.size))
     counts = []
     statistics = BandStatistics.empty(len(facts.bands), facts.dtype)
+    whole = BandStatistics.empty(len(facts.bands), facts.dtype)
     unknown = 0
     seen = _Seen()
     image_path, label_path = task.source / pair.image, task.source / pair.label
@@ -108,7 +111,10 @@ def _cut(task: CuttingTask) -> Report:
         for windows in _strips(facts, task.size):
             check_stop()
             strip = _Strip.read(scene, labels, windows)
-            unknown += seen.count_new(strip.unknown, windows[0])
+            new = seen.new(strip.valid.shape, windows[0])
+            unknown += int(np.count_nonzero(strip.unknown[new]))
+            if task.per_image:
+                whole.add(strip.image[:, *new], strip.valid[new])
             for window in windows:
                 ref = next(refs)
                 image, valid, label = strip.block(window, scene.nodata)
@@ -131,6 +137,8 @@ def _cut(task: CuttingTask) -> Report:
         "label": file_facts(label_path, pair.label),
         "unknown_pixels": unknown,
     }
+    if task.per_image:
+        source_facts["moments"] = whole.moments().to_json()
     return Report(pair.key, source_facts, np.stack(counts), statistics)
 
 
@@ -193,14 +201,14 @@ class _Seen:
     bottom: int = 0  # of the strip being read
     column: int = 0  # columns before are complete, within the strip
 
-    def count_new(self, pixels: npt.NDArray[np.bool_], first: Window) -> int:
-        """Count the true pixels (h, w) of a part that starts at `first` and were not seen yet."""
+    def new(self, shape: tuple[int, ...], first: Window) -> tuple[slice, slice]:
+        """Tell which rows and columns of a part (h, w) that starts at `first` are new."""
         if first.column == 0:
             self.row, self.column = self.bottom, 0
-        new = pixels[max(0, self.row - first.row) :, max(0, self.column - first.column) :]
-        self.bottom = first.row + pixels.shape[0]
-        self.column = first.column + pixels.shape[1]
-        return int(np.count_nonzero(new))
+        rows = slice(max(0, self.row - first.row), None)
+        columns = slice(max(0, self.column - first.column), None)
+        self.bottom, self.column = first.row + shape[0], first.column + shape[1]
+        return rows, columns
 
 
 def _too_many_unknown(

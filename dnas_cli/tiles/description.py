@@ -28,6 +28,7 @@ from dnas_cli.tiles.patterns import Pattern, placeholders
 from dnas_cli.yaml_files import LARGEST_YAML, parse_yaml
 
 BUILT_IN = ("gid5", "gid15", "fbp")
+PER_IMAGE = "image"  # the normalisation by mean and deviation of each image
 
 _KEYS = (
     "name", "images", "labels", "scene", "bands", "nodata", "label_kind", "first_value", "ignore",
@@ -69,6 +70,7 @@ class DatasetDescription:
         nodata: The value that means "no data", when the files do not declare it.
         encoding: How labels say which class a pixel has.
         normalisation: Constants over `bands`; from the training split when missing.
+        per_image: Normalise each image by its own mean and deviation.
         lists: Name of published list files, with `{split}` for train, val and test.
     """
 
@@ -80,6 +82,7 @@ class DatasetDescription:
     nodata: float | None
     encoding: LabelEncoding
     normalisation: Normalisation | None
+    per_image: bool
     lists: str | None
 
     @property
@@ -100,8 +103,13 @@ class DatasetDescription:
             "nodata": self.nodata,
             "classes": [land_class.to_json() for land_class in self.classes],
             "label_encoding": self.encoding.to_json(),
-            "normalisation": self.normalisation.to_json() if self.normalisation else None,
+            "normalisation": self._normalisation_json(),
         }
+
+    def _normalisation_json(self) -> Any:
+        if self.per_image:
+            return PER_IMAGE
+        return self.normalisation.to_json() if self.normalisation else None
 
 
 def load_description(name_or_path: str) -> DatasetDescription:
@@ -165,6 +173,7 @@ def _description(value: Any, default_name: str) -> DatasetDescription:
         nodata=None if nodata is None else number_of(nodata, "nodata"),
         encoding=_encoding(value),
         normalisation=_normalisation(value.get("normalisation"), bands),
+        per_image=value.get("normalisation") == PER_IMAGE,
         lists=lists,
     )
 
@@ -270,10 +279,10 @@ def _ignored_colours(ignore: Any, classes: tuple[LandClass, ...]) -> tuple[Colou
 
 
 def _normalisation(value: Any, bands: tuple[str, ...]) -> Normalisation | None:
-    if value is None:
+    if value is None or value == PER_IMAGE:
         return None
     if not isinstance(value, dict):
-        raise DataError("`normalisation` needs the keys scale, mean and std.")
+        raise DataError(f"`normalisation` is {PER_IMAGE!r}, or has the keys scale, mean and std.")
     _refuse_unknown_keys(value, ("scale", "mean", "std"), "normalisation: ")
     scale = number_of(value.get("scale", 1.0), "normalisation: scale")
     mean = numbers_of(value.get("mean"), "normalisation: mean")

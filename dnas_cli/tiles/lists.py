@@ -68,6 +68,11 @@ def scene_of(image: str) -> str:
     return re.sub(r"(_\d+_\d+)?(_img)?$", "", path.stem) or path.stem
 
 
+def image_of(ref: TileRef) -> str:
+    """Tell the image of a block that was cut here: `<image>_<row>_<column>_img.tif`."""
+    return PurePosixPath(ref.image).name.rsplit("_", 3)[0]
+
+
 def path_inside(folder: Path, relative: str) -> Path:
     """Return the path of a list entry, certain to be below `folder`.
 

@@ -125,6 +125,7 @@ def _cutting_task(
         encoding=settings.description.encoding,
         nodata=settings.description.nodata,
         max_unknown=settings.max_unknown,
+        per_image=settings.description.per_image,
     )
 
 

@@ -116,7 +116,10 @@ def _to_json(content: TileSetContent) -> dict[str, Any]:
 def _normalisation(
     content: TileSetContent, statistics: dict[str, dict[str, Any]]
 ) -> tuple[Normalisation, str]:
-    """Return the constants of the description, else mean and deviation of the training split."""
+    """Return the constants of the description, else mean and deviation of the training split.
+
+    Normalised per image, those of the training split are there for bands without contrast.
+    """
     description = content.description
     given = description.normalisation
     if given is not None:
@@ -135,4 +138,6 @@ def _normalisation(
             std = 1.0
         stds.append(std)
     means = tuple(float(statistics[band]["mean"]) for band in content.bands)
+    if description.per_image:
+        return Normalisation(1.0, means, tuple(stds), per_image=True), "each image"
     return Normalisation(1.0, means, tuple(stds)), "training split"

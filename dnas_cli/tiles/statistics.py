@@ -12,6 +12,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dnas_cli.scenes.normalisation import Moments
+
 _BINS = 1 << 16
 PERCENTILES = (1, 50, 99)
 
@@ -76,6 +78,11 @@ class BandStatistics:
         A band without any valid pixel has zeros.
         """
         return {band: self._summary(index) for index, band in enumerate(bands)}
+
+    def moments(self) -> Moments:
+        """Return mean and standard deviation per band; zeros without any valid pixel."""
+        bands = [self._summary(index) for index in range(len(self.counts))]
+        return Moments(tuple(band["mean"] for band in bands), tuple(band["std"] for band in bands))
 
     def _summary(self, index: int) -> dict[str, Any]:
         counts = self.counts[index]

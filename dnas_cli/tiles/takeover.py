@@ -15,7 +15,7 @@ from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, Interrupted, UsageError
 from dnas_cli.scenes.labels import LabelEncoding, open_label, tile_encoding
 from dnas_cli.scenes.raster import open_scene
-from dnas_cli.tiles.description import DatasetDescription
+from dnas_cli.tiles.description import PER_IMAGE, DatasetDescription
 from dnas_cli.tiles.discovery import Problem
 from dnas_cli.tiles.inspection import choose_bands, refuse_absurd
 from dnas_cli.tiles.lists import SPLITS, TileRef, path_inside, read_list
@@ -62,11 +62,17 @@ def take_over(
         effort: How to go about it.
 
     Raises:
-        DataError: No block can be used.
+        DataError: No block can be used, or normalisation per image was asked for.
         RunStateError: What is in `out` is in the way.
         UsageError: The lists cannot be told apart.
         Interrupted: The user stopped it.
     """
+    if description.per_image:
+        raise DataError(
+            f"{source}: blocks that are cut already do not tell the light of their whole images, "
+            f"which `normalisation: {PER_IMAGE}` of the dataset {description.name} needs.",
+            "Cut the scenes themselves, or give constants.",
+        )
     workplace = Workplace(out)
     workplace.refuse_foreign()
     files = find_lists(lists, description.lists)

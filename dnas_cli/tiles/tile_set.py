@@ -4,6 +4,7 @@ A tile set is a folder with `dataset.json`, a list per split, and the blocks
 (`docs/datasets.md`). Opening reads the description and the lists and trusts nothing in them.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -15,10 +16,10 @@ from dnas_cli.errors import DataError
 from dnas_cli.files import content_hash, read_json
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.labels import LabelEncoding, open_label
-from dnas_cli.scenes.normalisation import Normalisation
+from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Window, open_scene
-from dnas_cli.tiles.lists import SPLITS, TileRef, list_text, path_inside, read_list
+from dnas_cli.tiles.lists import SPLITS, TileRef, image_of, list_text, path_inside, read_list
 
 __all__ = ["SCHEMA", "VERSION", "TileRef", "TileSet", "open_tile_set"]
 
@@ -66,6 +67,7 @@ class TileSet:
     band_numbers: tuple[int, ...] = field(repr=False)
     _tiles: dict[str, tuple[TileRef, ...]] = field(repr=False)
     _class_pixels: dict[str, dict[str, int]] = field(repr=False)
+    _moments: dict[str, Moments] = field(repr=False)
 
     def split(self, name: str) -> tuple[TileRef, ...]:
         """Return the blocks of `train`, `val` or `test`.
@@ -111,6 +113,31 @@ class TileSet:
             label, _ = raster.read(whole)
         label[~valid] = IGNORE
         return image, valid, label
+
+    def normalisation_of(
+        self, ref: TileRef, by: Normalisation | None = None, bands: Sequence[int] | None = None
+    ) -> Normalisation:
+        """Return the constants for a block, which depend on its image if they are per image.
+
+        Args:
+            ref: The block.
+            by: A network's normalisation; the tile set's own when missing.
+            bands: Positions of the network's bands among the tile set's; all when missing.
+
+        Raises:
+            DataError: They are per image and nothing is known of the image.
+        """
+        by = by or self.normalisation
+        if not by.per_image:
+            return by
+        moments = self._moments.get(image_of(ref))
+        if moments is None:
+            raise DataError(
+                f"{self.root}: does not say the mean and deviation of the image that {ref.image} "
+                f"was cut from, which the normalisation per image needs.",
+                "Cut it with `normalisation: image` in the dataset's description.",
+            )
+        return by.of_image(moments if bands is None else moments.of_bands(bands))
 
     def class_pixels(self, split: str) -> dict[str, int]:
         """Return how many pixels each class has in a split, over its blocks."""
@@ -213,7 +240,19 @@ def _tile_set(
             str(split): {str(name): int(count) for name, count in counts.items()}
             for split, counts in content["class_pixels"].items()
         },
+        _moments={
+            str(source["key"]): _moments_of(source, len(bands))
+            for source in content["sources"]
+            if "moments" in source
+        },
     )
+
+
+def _moments_of(source: dict[str, Any], bands: int) -> Moments:
+    moments = Moments.from_json(source["moments"])
+    if len(moments.mean) != bands:
+        raise ValueError("the mean of an image has not as many values as there are bands")
+    return moments
 
 
 def _blocks_folder(path: Path, blocks: Any) -> Path:

@@ -49,13 +49,13 @@ class TrainingTiles(Dataset[Batch | DnasError]):
     def _load(self, epoch: int, index: int) -> Batch:
         settings = self._settings
         image, valid, label = self._tiles.read(self._refs[index])
+        normalisation = self._tiles.normalisation_of(self._refs[index])
         rng = sample_generator(settings.seed * 4 + self._stream, epoch, index)
         image, valid, label = random_crop(image, valid, label, settings.crop, rng)
         image, valid, label = random_symmetry(image, valid, label, settings.augment, rng)
-        normalised = self._tiles.normalisation.apply(np.ascontiguousarray(image), valid)
+        normalised = normalisation.apply(np.ascontiguousarray(image), valid)
         if settings.augment == "photometric":
-            black = self._tiles.normalisation.black
-            normalised = random_light(normalised, valid, black, rng)
+            normalised = random_light(normalised, valid, normalisation.black, rng)
         return torch.from_numpy(normalised), torch.from_numpy(label.astype(np.int64))
 
 
