@@ -53,18 +53,46 @@ class Convolution(nn.Module):
         )
         return F.relu_(y) if self.relu else y
 
-    def _run_packed(self, x: Tensor) -> Tensor:
-        geometry = ([self.padding] * 2, [self.stride] * 2, [self.dilation] * 2, self.groups)
-        if self._packed is None or self._packed[0] != x.shape:
-            packed = torch.ops.mkldnn._reorder_convolution_weight(
-                self.weight, *geometry, list(x.shape)
+    def add_to(self, total: Tensor, x: Tensor) -> None:
+        """Add the convolution of `x` to a map in channels-last layout; there is no ReLU then.
+
+        The kernel adds to what is there, so that the result never is a map of its own.
+        """
+        assert not self.relu
+        if _can_pack(x):
+            torch.ops.mkldnn._convolution_pointwise_.binary(
+                total,
+                x,
+                self._weight_for(x),
+                self.bias,
+                *self._geometry,
+                "add",
+                1.0,
+                None,
+                [],
+                None,
             )
-            self._packed = (x.shape, packed)
+        else:
+            total += self(x)
+
+    def _run_packed(self, x: Tensor) -> Tensor:
         after = "relu" if self.relu else "none"
         y: Tensor = torch.ops.mkldnn._convolution_pointwise(
-            x, self._packed[1], self.bias, *geometry, after, [], ""
+            x, self._weight_for(x), self.bias, *self._geometry, after, [], ""
         )
         return y
+
+    def _weight_for(self, x: Tensor) -> Tensor:
+        if self._packed is None or self._packed[0] != x.shape:
+            packed = torch.ops.mkldnn._reorder_convolution_weight(
+                self.weight, *self._geometry, list(x.shape)
+            )
+            self._packed = (x.shape, packed)
+        return self._packed[1]
+
+    @property
+    def _geometry(self) -> tuple[list[int], list[int], list[int], int]:
+        return [self.padding] * 2, [self.stride] * 2, [self.dilation] * 2, self.groups
 
     def __getstate__(self) -> dict[str, Any]:
         """Leave the laid out weights behind when the module is copied or pickled."""

@@ -13,7 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnas_cli.nets.folded_branches import fold_norm
-from dnas_cli.nets.folded_maps import interpolation
+from dnas_cli.nets.folded_maps import interpolation, kept
 from dnas_cli.nets.network import Network
 
 SHIFTS = (-2, -1, 0, 1, 2)
@@ -138,7 +138,10 @@ def _from_coarser(x: Tensor, taps: Tensor, size: tuple[int, int]) -> Tensor:
         (N, classes, H, W).
     """
     (count, channels), (h, w), classes = x.shape[:2], x.shape[-2:], taps.shape[2]
-    rows, columns = _axis_operators(h, size[0], x), _axis_operators(w, size[1], x)
+    rows, columns = (
+        kept(_axis_operators)(*lengths, x.dtype, x.device)
+        for lengths in ((h, size[0]), (w, size[1]))
+    )
     pixels = x.permute(0, 2, 3, 1).reshape(-1, channels)  # (N*h*w, C)
     matrix = taps.permute(2, 0, 1, 3).reshape(-1, channels)  # (classes*7*7, C)
     mapped = (pixels @ matrix.T).reshape(count, h, w, classes, _OPERATORS, _OPERATORS)
@@ -147,13 +150,13 @@ def _from_coarser(x: Tensor, taps: Tensor, size: tuple[int, int]) -> Tensor:
     return torch.matmul(rows, wide.reshape(count, classes, _OPERATORS * h, size[1]))
 
 
-def _axis_operators(size: int, to: int, like: Tensor) -> Tensor:
+def _axis_operators(size: int, to: int, dtype: torch.dtype, device: torch.device) -> Tensor:
     """Return the seven operators after interpolation along one axis, side by side.
 
     Returns:
         (to, 7 * size).
     """
-    plain = interpolation(size, to, like)
+    plain = interpolation(size, to, torch.empty(0, dtype=dtype, device=device))
     padded = F.pad(plain, (0, 0, 2, 2))
     shifts = [padded[2 + shift : 2 + shift + to] for shift in SHIFTS]
     first = F.pad(plain[:1], (0, 0, 0, to - 1))

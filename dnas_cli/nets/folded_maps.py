@@ -1,8 +1,14 @@
 """Maps on feature maps that the folded network does its own way: pools, means, interpolation."""
 
+from collections.abc import Callable, Hashable
+from functools import cache, lru_cache
+from typing import TypeVar
+
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+
+Made = TypeVar("Made")
 
 
 def interpolation(size: int, to: int, like: Tensor) -> Tensor:
@@ -41,13 +47,39 @@ def mean_after_resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     height, width = x.shape[-2:]
     if (height, width) == size:
         return x.mean((2, 3), keepdim=True)
-    exact = x.new_empty(0, dtype=torch.promote_types(x.dtype, torch.float32))
-    rows = interpolation(height, size[0], exact).mean(0)  # (H,)
-    columns = interpolation(width, size[1], exact).mean(0)  # (W,)
-    weights = (rows[:, None] * columns).reshape(-1).to(x.dtype)  # (H * W,)
+    weights, total = kept(_mean_weights)((height, width), size, x.dtype, x.device)
     flat = x.permute(0, 2, 3, 1).reshape(x.shape[0], height * width, x.shape[1])
-    total = torch.matmul(weights, flat) / weights.sum(dtype=exact.dtype)  # 1 but for rounding
-    return total[:, :, None, None]
+    return (torch.matmul(weights, flat) / total)[:, :, None, None]
+
+
+def _mean_weights(
+    size: tuple[int, int], to: tuple[int, int], dtype: torch.dtype, device: torch.device
+) -> tuple[Tensor, Tensor]:
+    """Return the weight of each pixel in the mean (H * W,), and their sum: 1 but for rounding."""
+    exact = torch.empty(0, dtype=torch.promote_types(dtype, torch.float32), device=device)
+    rows = interpolation(size[0], to[0], exact).mean(0)  # (H,)
+    columns = interpolation(size[1], to[1], exact).mean(0)  # (W,)
+    weights = (rows[:, None] * columns).reshape(-1).to(dtype)
+    return weights, weights.sum(dtype=exact.dtype)
+
+
+def kept(make: Callable[..., Made]) -> Callable[..., Made]:
+    """Return a function of sizes that remembers the last results, which many calls share.
+
+    Nobody may write to them. They are made outside of inference mode, in which a tensor could not
+    be part of a gradient later. Compilers and exporters get the function as it is.
+    """
+    return make if is_traced() else _remembering(make)
+
+
+@cache
+def _remembering(make: Callable[..., Made]) -> Callable[..., Made]:
+    @lru_cache(maxsize=64)
+    def remembered(*arguments: Hashable) -> Made:
+        with torch.inference_mode(False), torch.no_grad():
+            return make(*arguments)
+
+    return remembered
 
 
 def max_pool(x: Tensor) -> Tensor:
@@ -86,5 +118,25 @@ def is_traced() -> bool:
 
 
 def average_pool(x: Tensor) -> Tensor:
-    """Return the 3x3 mean at stride 1; what lies beyond the border is not counted."""
-    return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    """Return the 3x3 mean at stride 1; what lies beyond the border is not counted.
+
+    On a CPU it is a depthwise convolution, which takes a third of the time of PyTorch's pooling.
+    Exact: that divides by 9 everywhere, and along a border only two of three pixels count.
+    """
+    if x.device.type != "cpu" or x.dtype != torch.float32 or is_traced():
+        return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)
+    channels = x.shape[1]
+    ninths = kept(_ninths)(channels, x.dtype, x.device)
+    y = F.conv2d(x, ninths, padding=1, groups=channels)
+    for axis in (2, 3):
+        if y.shape[axis] == 1:
+            y *= 3
+        else:
+            for end in (0, -1):
+                y.select(axis, end).mul_(1.5)
+    return y
+
+
+def _ninths(channels: int, dtype: torch.dtype, device: torch.device) -> Tensor:
+    """Return the kernel of a 3x3 mean (channels, 1, 3, 3)."""
+    return torch.full((channels, 1, 3, 3), 1 / 9, dtype=dtype, device=device)

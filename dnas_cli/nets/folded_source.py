@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnas_cli.nets.folded_branches import Branch, Finish
-from dnas_cli.nets.folded_convolution import Convolution, constant, joint_convolution
+from dnas_cli.nets.folded_convolution import Convolution, joint_convolution
 from dnas_cli.nets.folded_maps import max_pool, mean_after_resize
 from dnas_cli.nets.folded_sums import Sums
 from dnas_cli.nets.network import resize
@@ -135,12 +135,11 @@ class Average(nn.Module):
     def __init__(self, branch: Branch) -> None:
         super().__init__()
         self.target = branch.target
-        self.weight = constant(branch.affine.weight[:, :, 0, 0].T.contiguous())
-        self.bias = constant(branch.affine.bias)
+        self.conv = joint_convolution([branch.affine])
 
     def forward(self, x: Tensor, sizes: Sizes, pending: Pending) -> None:
         """Add the branch of (N, C, H, W) to the sum of its target."""
-        pending[self.target].add_average(x, self.weight, self.bias)
+        pending[self.target].add_average(x, self.conv)
 
 
 class Means(nn.Module):

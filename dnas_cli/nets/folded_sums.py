@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor
 
+from dnas_cli.nets.folded_convolution import Convolution
 from dnas_cli.nets.folded_maps import average_pool
 from dnas_cli.nets.network import resize
 
@@ -19,7 +20,7 @@ class Sums:
     def __init__(self) -> None:
         self._map: Tensor | None = None
         self._shared = False
-        self._averages: dict[tuple[int, int], Tensor] = {}  # (H, W) -> (N*H*W, C)
+        self._averages: dict[tuple[int, int], Tensor] = {}  # (H, W) -> (N, C, H, W)
         self._vector: Tensor | None = None
 
     def add_map(self, x: Tensor, shared: bool) -> None:
@@ -36,25 +37,18 @@ class Sums:
         else:
             self._map += x
 
-    def add_average(self, x: Tensor, weight: Tensor, bias: Tensor | None) -> None:
+    def add_average(self, x: Tensor, convolution: Convolution) -> None:
         """Add the 1x1 convolution of a map, to be resized and averaged.
 
         Args:
             x: (N, C_in, H, W), at any resolution.
-            weight: (C_in, C_out).
-            bias: (C_out,).
+            convolution: To the channels of the node.
         """
         size = (x.shape[-2], x.shape[-1])
-        pixels = x.permute(0, 2, 3, 1).reshape(-1, x.shape[1])  # (N*H*W, C_in)
-        sofar = self._averages.get(size)
-        if sofar is not None:
-            sofar.addmm_(pixels, weight)  # product and sum in one pass over memory
-            if bias is not None:
-                sofar += bias
-        elif bias is not None:
-            self._averages[size] = torch.addmm(bias, pixels, weight)
+        if size in self._averages:
+            convolution.add_to(self._averages[size], x)
         else:
-            self._averages[size] = pixels @ weight
+            self._averages[size] = convolution(x)
 
     def add_vector(self, x: Tensor) -> None:
         """Add a vector (N, C, 1, 1)."""
@@ -71,7 +65,7 @@ class Sums:
             (N, C, H, W).
         """
         if self._averages:
-            self.add_map(average_pool(self._sum_of_averages(count, size)), shared=False)
+            self.add_map(average_pool(self._sum_of_averages(size)), shared=False)
         if self._map is None:
             assert self._vector is not None
             return self._vector.expand(-1, -1, *size).contiguous(memory_format=torch.channels_last)
@@ -79,11 +73,10 @@ class Sums:
             self.add_map(self._vector, shared=True)
         return self._map
 
-    def _sum_of_averages(self, count: int, size: tuple[int, int]) -> Tensor:
+    def _sum_of_averages(self, size: tuple[int, int]) -> Tensor:
         total: Tensor | None = None
-        for (height, width), pixels in self._averages.items():
-            x = pixels.reshape(count, height, width, -1).permute(0, 3, 1, 2)
-            x = resize(x, size)
+        for sofar in self._averages.values():
+            x = resize(sofar, size)
             total = x if total is None else total + x
         assert total is not None
         return total
