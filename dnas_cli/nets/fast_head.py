@@ -111,7 +111,8 @@ class _DroppedConvolution:
 
     def __call__(self, turn: Turn, x: Tensor, *masks: Tensor) -> Outputs:
         """Map (N, hidden, H, W) on; `masks` says which values dropout leaves, if there is any."""
-        x = turn.normalise(x, self._norm)
+        # What dropout leaves counts for the rest as well: that goes into scale and shift.
+        x = turn.normalise(x, self._norm, 1 / (1 - self._drop) if masks else None)
         if masks:
-            x = x * masks[0] * (1 / (1 - self._drop))
+            x = x.mul_(masks[0])
         return (turn.convolve(x, self._conv),)

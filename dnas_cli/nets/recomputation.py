@@ -55,7 +55,9 @@ class Turn:
             result, x.to(dtype), conv.weight.to(dtype), bias, geometry
         )
 
-    def normalise(self, x: Tensor, norm: nn.BatchNorm2d, factor: Tensor | None = None) -> Tensor:
+    def normalise(
+        self, x: Tensor, norm: nn.BatchNorm2d, factor: Tensor | float | None = None
+    ) -> Tensor:
         """Normalise by the batch, times a factor; only the first run moves the running statistics.
 
         The factor goes into scale and shift, so that it costs no pass over the map, and its
