@@ -1,0 +1,79 @@
+"""`dnas predict` used wrongly, and as a process of its own."""
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from predicting import Predict, read
+from small_models import write_model
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["--out", "map.jpg"], 2, "is not written"),
+        (["--out", "m.tif", "--tta", "turns"], 2, "--tta turns"),
+        (["--out", "m.tif", "--nodata", "zero"], 2, "--nodata zero"),
+        (["--out", "m.tif", "--bands", "1,,2"], 2, "a name is empty"),
+        (["--out", "m.tif", "--bands", "1,2,9"], 2, "no band '9'"),
+        (["--out", "m.tif", "--bands", "1,2"], 4, "--bands gives 2 bands"),
+        (["--out", "m.tif", "--window", "64", "--overlap", "40"], 2, "between 0 and 32"),
+        (["--out", "m.tif", "--device", "tpu"], 2, "--device tpu"),
+        (["--out", "m.tif", "--min-area", "nan"], 2, "--min-area"),
+        (["--out", "m.tif", "--map-nodata", "2"], 2, "is the class 'water' in the map"),
+        (["--out", "m.tif", "--map-nodata", "256"], 2, "--map-nodata"),
+        (["--out", "m.tif", "--out", "m.tif"], 2, "written twice"),
+        ([], 2, "--out"),
+    ],
+)
+def test_wrong_use_is_one_message_and_its_exit_code(
+    arguments: list[str],
+    code: int,
+    said: str,
+    predict: Predict,
+    models: dict[str, Path],
+    scene: Path,
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    assert said in predict(models["rgb"], scene, *arguments, code=code).stderr
+    assert not list(tmp_path.glob("m*"))
+
+
+def test_a_scene_that_is_no_scene_and_a_model_that_is_none(
+    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    out = ("-o", tmp_path / "map.tif")
+    assert "no such file" in predict(models["rgb"], tmp_path / "no.tif", *out, code=4).stderr
+    assert "cannot be opened" in predict(models["rgb"], models["rgb"], *out, code=4).stderr
+    assert str(scene) in predict(scene, scene, *out, code=4).stderr
+
+
+def test_the_program_itself_keeps_results_and_messages_apart(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnas_cli.nets.network.HEAD_CHANNELS", 256)
+    model = write_model(tmp_path / "model.pt")
+    command = [sys.executable, "-m", "dnas_cli", "predict", model, scene]
+    done = subprocess.run(
+        [*map(str, command), "--out", tmp_path / "map.tif", "--json"],
+        capture_output=True, text=True, check=True,
+    )  # fmt: skip
+    assert json.loads(done.stdout)[0]["status"] == "done"
+    assert "of memory" in done.stderr
+
+
+@pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
+def test_a_log_that_cannot_be_written_stops_no_work(
+    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnas_cli.nets.network.HEAD_CHANNELS", 256)
+    command = [sys.executable, "-m", "dnas_cli", "predict", write_model(tmp_path / "model.pt")]
+    command += [scene, "--out", tmp_path / "map.tif"]
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=full)
+    assert done.returncode == 0
+    assert read(tmp_path / "map.tif").shape == (150, 130)
