@@ -263,12 +263,16 @@ def test_json_nested_a_million_deep_is_refused(run: Path, name: str, text: str) 
         ("stages", {"stage9": {"phase": "finished"}}),
         ("stages", {"stage1": {"phase": "finished", "epochs_done": -1}}),
         ("lineage", {"parent": 3}),
+        ("stages", {"stage1": {"phase": "finished", "colour": "red"}}),
+        ("tile_set", {"path": "x", "fingerprint": "x", "colour": "red"}),
     ],
 )
 def test_absurd_values_in_a_manifest_are_refused(run: Path, key: str, value: Any) -> None:
     manifest = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**manifest, key: value}))
-    assert "not a valid manifest" in refused(4, "status", run)
+    said = refused(4, "status", run)
+    assert "not a valid manifest" in said
+    assert ("unknown: colour" in said) == ("colour" in str(value))
 
 
 def _seal(document: dict[str, Any]) -> str:

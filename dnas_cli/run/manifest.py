@@ -1,6 +1,6 @@
 """The manifest of a run: `run.json`, as typed values."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from typing import Any, Literal
 
 from dnas_cli.errors import MALFORMED, DataError, brief
@@ -130,10 +130,10 @@ class Manifest:
             return Manifest(
                 dnas=str(value["dnas"]),
                 created=str(value["created"]),
-                tile_set=TileSetLink(**_texts(value["tile_set"])),
+                tile_set=TileSetLink(**_known(TileSetLink, _texts(value["tile_set"]))),
                 layers=_within(value["network"]["layers"], 1, MAX_LAYERS),
                 width=_within(value["network"]["width"], 2, MAX_WIDTH),
-                lineage=Lineage(**_texts(lineage)) if lineage else None,
+                lineage=Lineage(**_known(Lineage, _texts(lineage))) if lineage else None,
                 stages={key: _record(key, item) for key, item in value["stages"].items()},
             )
         except MALFORMED as error:
@@ -142,7 +142,7 @@ class Manifest:
 
 
 def _record(name: str, value: dict[str, Any]) -> StageRecord:
-    record = StageRecord(**value)
+    record = StageRecord(**_known(StageRecord, value))
     if name not in STAGES or record.phase not in PHASES:
         raise ValueError(f"stage {name!r} in phase {record.phase!r}")
     _within(record.epochs_done, 0, 1 << 31)
@@ -157,6 +157,13 @@ def _record(name: str, value: dict[str, Any]) -> StageRecord:
     if record.settings and not record.memory:
         return replace(record, memory="plain")  # begun when there was no other
     return record
+
+
+def _known(kind: type[Any], value: dict[str, Any]) -> dict[str, Any]:
+    unknown = sorted(set(value) - {item.name for item in fields(kind)})
+    if unknown:
+        raise ValueError(f"unknown: {', '.join(unknown)}")
+    return value
 
 
 def _texts(value: dict[str, Any]) -> dict[str, str]:
