@@ -206,52 +206,32 @@ class _Line:
             The next line, and the patches that ended.
         """
         import shapely
-        from scipy.sparse import coo_array
-        from scipy.sparse.csgraph import connected_components
 
         ends = np.setdiff1d(np.union1d(pieces.first, pieces.last), [-1])
         place = np.full(len(pieces.outlines) + 1, -1)  # and -1 stays -1
         place[ends] = len(self.waiting) + np.arange(len(ends))
-        first, last = place[pieces.first], place[pieces.last]
-        members = self.waiting + [
+        new = [
             _Waiting(
                 int(pieces.indices[end]), [pieces.outlines[end]], float(pieces.areas[end]),
                 int(shapely.get_num_coordinates(pieces.outlines[end])),
             )
             for end in ends
         ]  # fmt: skip
-        same = (self.owners >= 0) & (first >= 0)
-        if strip.above is not None:
-            same &= strip.above == strip.rows[0]
-        count = len(members)
-        links = coo_array(
-            (np.ones(np.count_nonzero(same)), (self.owners[same], first[same])), (count, count)
-        )
-        number, label = connected_components(links, directed=False)
-        joined: list[_Waiting | None] = [None] * number
-        for member, group in zip(members, label, strict=True):
-            begun = joined[group]
-            if begun is None:
-                joined[group] = member
-            else:
-                begun.take(member)
-        groups = [group for group in joined if group is not None]
-        owners = np.where(last >= 0, label[last] if count else -1, -1)
-        if strip.below is None:
-            owners[:] = -1
-        goes_on = np.zeros(number, bool)
-        goes_on[owners[owners >= 0]] = True
+        groups, group_of = self._joined(strip, new, place[pieces.first])
+        owners = np.append(group_of, -1)[place[pieces.last]]
+        goes_on = np.zeros(len(groups), bool)
+        if strip.below is not None:
+            goes_on[owners[owners >= 0]] = True
         cut = _cut_longest(groups, goes_on)
-        whole = np.ones(len(pieces.outlines), bool)
-        whole[ends] = False
-        ended = [group for group, open_ in zip(groups, goes_on, strict=True) if not open_]
-        renumbered = np.append(np.where(goes_on, np.cumsum(goes_on) - 1, -1), -1)
+        number = np.append(np.where(goes_on, np.cumsum(goes_on) - 1, -1), -1)
         line = _Line(
-            renumbered[owners],
-            [group for group, open_ in zip(groups, goes_on, strict=True) if open_],
+            number[owners], [group for group, on in zip(groups, goes_on, strict=True) if on]
         )
+        ended = [group for group, on in zip(groups, goes_on, strict=True) if not on]
         outlines = np.empty(len(ended), np.object_)
         outlines[:] = [_united(group.pieces, straighten) for group in ended]
+        whole = np.ones(len(pieces.outlines), bool)
+        whole[ends] = False
         return line, Patches(
             np.concatenate([pieces.outlines[whole], outlines]),
             np.append(pieces.indices[whole], [group.index for group in ended]).astype(np.int32),
@@ -259,6 +239,40 @@ class _Line:
             cut,
             len(strip.rows),
         )
+
+    def _joined(
+        self, strip: Strip, new: list[_Waiting], first: npt.NDArray[np.intp]
+    ) -> tuple[list[_Waiting], npt.NDArray[np.intp]]:
+        """Join patches that wait and new ones where they have pixels of a class side by side.
+
+        Args:
+            strip: Below the line.
+            new: Its pieces that touch a line; they count on from those that wait.
+            first: (width,), the number of the piece that the pixel below the line belongs to, or
+                -1.
+
+        Returns:
+            The patches, and for each of the old and new pieces the patch that it belongs to.
+        """
+        from scipy.sparse import coo_array
+        from scipy.sparse.csgraph import connected_components
+
+        members = self.waiting + new
+        if not members:
+            return [], np.empty(0, np.intp)
+        same = (self.owners >= 0) & (first >= 0)
+        if strip.above is not None:
+            same &= strip.above == strip.rows[0]
+        links = (np.ones(np.count_nonzero(same)), (self.owners[same], first[same]))
+        _, group_of = connected_components(
+            coo_array(links, (len(members), len(members))), directed=False
+        )
+        firsts = np.unique(group_of, return_index=True)[1]
+        groups = [members[number] for number in firsts]
+        for number, (member, group) in enumerate(zip(members, group_of, strict=True)):
+            if number != firsts[group]:
+                groups[group].take(member)
+        return groups, group_of.astype(np.intp)
 
 
 def _cut_longest(groups: list[_Waiting], goes_on: npt.NDArray[np.bool_]) -> int:
