@@ -76,6 +76,23 @@ def test_the_model_file_holds_all_that_using_it_needs(trained: Path, tiny_tiles:
         assert model.network(torch.zeros(1, 4, 40, 33)).shape == (1, 5, 40, 33)
 
 
+def test_the_model_gets_the_best_epoch_or_the_last_as_asked(searched: Path, tmp_path: Path) -> None:
+    for keep in ("best", "last"):
+        run = tmp_path / keep
+        # The learning rate grows wild, so that the best epoch is not the last.
+        done(
+            "retrain", searched, "--branch", run, "--epochs", 3, "--batch", 4, "--keep", keep,
+            "--learning-rate", 0.5, "--validate-every", 1, "--device", "cpu",
+        )  # fmt: skip
+        model = load_model(run / "model.pt", torch.device("cpu"))
+        scores = [row["val"]["mean_iou"] for row in rows(run / "retrain/history.jsonl")]
+        epoch = scores.index(max(scores)) if keep == "best" else 2
+        assert model.facts.provenance["epoch"] == epoch + 1
+        assert model.facts.provenance["val_mean_iou"] == scores[epoch]
+        kept = torch.load(run / f"retrain/{keep}.pt", weights_only=True)["network"]
+        assert all(torch.equal(kept[k], v) for k, v in model.network.state_dict().items())
+
+
 def test_a_model_of_crops_says_so_and_maps_by_windows_of_their_size(
     searched: Path, tmp_path: Path
 ) -> None:

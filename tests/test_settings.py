@@ -14,6 +14,15 @@ from dnas_cli.training.settings import (
 )
 
 
+def test_a_setting_that_came_after_a_stage_began_has_its_default_there() -> None:
+    quick = SettingsChoice("quick")
+    stored = settings_to_json(quick.resolve(RetrainSettings, {}))
+    del stored["keep"]
+    assert quick.resolve(RetrainSettings, stored).keep == "best"
+    with pytest.raises(RunStateError, match=r"keep best \(now last\)"):
+        SettingsChoice("quick", flags={"keep": "last"}).resolve(RetrainSettings, stored)
+
+
 def test_the_defaults_are_the_paper_s() -> None:
     search = SettingsChoice("paper", None, {}).resolve(SearchSettings, {})
     assert (search.epochs, search.logits_from, search.batch) == (60, 20, 2)

@@ -114,6 +114,13 @@ class ClassWeightsName(StrEnum):
     balanced = "balanced"
 
 
+class KeepName(StrEnum):
+    """The epoch whose weights a model gets."""
+
+    best = "best"
+    last = "last"
+
+
 class MemoryName(StrEnum):
     """How a network is executed in training."""
 

@@ -24,6 +24,10 @@ def retrain(
     class_weights: options.ClassWeightsOption = None,
     augment: options.AugmentOption = None,
     validate_every: options.ValidateEvery = None,
+    keep: Annotated[
+        options.KeepName | None,
+        typer.Option(help="Epoch of the model's weights. [default: best on val; quick: last]"),
+    ] = None,
     seed: options.Seed = None,
     device: Device = "auto",
     workers: options.Workers = -1,
@@ -68,6 +72,7 @@ def retrain(
         "class_weights": class_weights and class_weights.value,
         "augment": augment and augment.value,
         "validate_every": validate_every,
+        "keep": keep and keep.value,
         "seed": seed,
     }
     choice = SettingsChoice(preset.value, settings, flags)

@@ -14,6 +14,7 @@ from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.nets.network import build_derived
 from dnas_cli.run.directory import CODINGS, Run, is_run, now, open_run
 from dnas_cli.run.lock import stage_lock
+from dnas_cli.run.rows import read_rows
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.adopting import adopt_architecture
 from dnas_cli.stages.branching import branch_before
@@ -41,6 +42,7 @@ from dnas_cli.training.position import Position
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import (
     NETWORK_SIZES,
+    Keep,
     RetrainSettings,
     SettingsChoice,
 )
@@ -60,7 +62,7 @@ def retrain(
 ) -> Run:
     """Train the network that a run was decoded to, and write `model.pt`.
 
-    The model holds the weights of the epoch that was best on the validation split.
+    The model holds the weights of the epoch that was best on the validation split, or of the last.
 
     Args:
         root: The run directory.
@@ -151,7 +153,7 @@ def _retrained(
         )
     )
     size = step_size(settings, tiles.tile_size)
-    _write_model(run, coding, tiles, width, size, files, position)
+    _write_model(run, coding, tiles, width, size, files, position, settings.keep)
     run.set_record("retrain", record.at("finished", position.epoch))
     logger.info("Next: dnas eval %s", shlex.quote(str(run.root)))
     return run
@@ -179,15 +181,19 @@ def _write_model(
     trained_size: int,
     files: StageFiles,
     position: Position,
+    keep: Keep,
 ) -> None:
-    chosen = files.best if position.best_epoch >= 0 else files.last
+    chosen = files.best if keep == "best" and position.best_epoch >= 0 else files.last
     try:
         content = load_checkpoint(chosen)
     except DataError as error:
         raise DataError(
             error.what, "Restore it, or start over with --restart --overwrite."
         ) from error
-    epoch = int(content["epoch"]) + 1 if chosen == files.best else position.epoch
+    if chosen == files.best:
+        epoch, score = int(content["epoch"]) + 1, content["mean_iou"]
+    else:
+        epoch, score = position.epoch, _score_of_last(files)
     facts = ModelFacts(
         classes=tiles.classes,
         bands=tiles.bands,
@@ -204,7 +210,7 @@ def _write_model(
             "created": now(),
             "run": run.root.resolve().name,
             "epoch": epoch,
-            "val_mean_iou": content.get("mean_iou"),
+            "val_mean_iou": score,
             "tile_set": tiles.fingerprint,
         },
     )
@@ -212,3 +218,8 @@ def _write_model(
     network.load_state_dict(content["network"])
     save_model(run.model_path, Model(network, architecture, facts))
     logger.info("%s: written, weights of epoch %d.", run.model_path, epoch)
+
+
+def _score_of_last(files: StageFiles) -> float | None:
+    scored = [row["val"]["mean_iou"] for row in read_rows(files.history)[-1:] if "val" in row]
+    return float(scored[0]) if scored else None

@@ -54,7 +54,8 @@ class TrainingTiles(Dataset[Batch | DnasError]):
         image, valid, label = random_crop(image, valid, label, settings.crop, rng)
         image, valid, label = random_symmetry(image, valid, label, settings.augment, rng)
         normalised = normalisation.apply(np.ascontiguousarray(image), valid)
-        if settings.augment == "photometric":
+        # Exposure and haze of an image move its mean and deviation alike, and are taken out again.
+        if settings.augment == "photometric" and not self._tiles.normalisation.per_image:
             normalised = random_light(normalised, valid, normalisation.black, rng)
         return torch.from_numpy(normalised), torch.from_numpy(label.astype(np.int64))
 

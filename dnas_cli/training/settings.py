@@ -15,6 +15,7 @@ from dnas_cli.yaml_files import read_yaml
 Loss = Literal["cross-entropy", "focal"]
 Augmentation = Literal["mirror", "dihedral", "photometric"]
 ClassWeights = Literal["equal", "balanced"]
+Keep = Literal["best", "last"]
 Preset = Literal["paper", "quick"]
 
 LARGEST = 1_000_000_000  # of any setting
@@ -35,7 +36,8 @@ class TrainingSettings:
         loss: `cross-entropy`, or `focal` (gamma 2, alpha 0.5).
         class_weights: `equal`, or `balanced`: pixels of rare classes count more.
         augment: `mirror` (horizontal, as in the paper), `dihedral` (mirrors and quarter turns), or
-            `photometric` (dihedral, and random exposure and haze).
+            `photometric` (dihedral, and random exposure and haze; none where tiles are normalised
+            by each image, which takes out both).
         validate_every: Epochs between validations; the last epoch is always validated.
         seed: Of everything random.
     """
@@ -110,10 +112,17 @@ class RetrainSettings(TrainingSettings):
 
     Attributes:
         width: Channels of the finest scale; 0 takes the run's.
+        keep: The epoch whose weights the model gets: the `best` on the validation split, or the
+            `last`. On few validation tiles the best is one that was lucky there.
     """
 
     epochs: int = 200
     width: int = 0
+    keep: Keep = "best"
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(self.keep in get_args(Keep), f"keep must be one of {get_args(Keep)}")
 
 
 NETWORK_SIZES: dict[Preset, dict[str, int]] = {
@@ -140,7 +149,7 @@ _PRESETS: dict[tuple[str, type[TrainingSettings]], dict[str, Any]] = {
         "logits_from": 6,
         "logit_learning_rate": 0.03,
     },
-    ("quick", RetrainSettings): {**_QUICK, "epochs": 20},
+    ("quick", RetrainSettings): {**_QUICK, "epochs": 20, "keep": "last"},
 }
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
@@ -179,9 +188,11 @@ class SettingsChoice:
         if not stored:
             return _build(kind, {**preset, **given})
         if self.preset != "paper":  # which is meant, too, where none is given
-            given = {**preset, **given}
-        _refuse_differences(given, stored)
-        return _build(kind, stored)
+            # A setting that is younger than the stage has its default there, whatever the preset.
+            given = {**{key: preset[key] for key in preset.keys() & stored.keys()}, **given}
+        built = _build(kind, stored)
+        _refuse_differences(given, asdict(built))
+        return built
 
 
 def _refuse_differences(given: Mapping[str, Any], stored: Mapping[str, Any]) -> None:
