@@ -61,8 +61,11 @@ def make_folder(path: Path) -> None:
     """Make a folder, and those above it.
 
     Raises:
+        RunStateError: A file is there already.
         DnasError: It cannot be made.
     """
+    if path.exists() and not path.is_dir():
+        raise RunStateError(f"{path}: is a file, where a folder is needed.", "Name another place.")
     try:
         path.mkdir(parents=True, exist_ok=True)
     except OSError as error:
@@ -221,6 +224,19 @@ def content_hash(value: Any) -> str:
     """Return the SHA-256 of plain data in its canonical JSON form, as `sha256:<hex>`."""
     text = json.dumps(value, sort_keys=True, separators=(",", ":"), ensure_ascii=True)
     return "sha256:" + hashlib.sha256(text.encode()).hexdigest()
+
+
+def file_hash(path: Path) -> str:
+    """Return the SHA-256 of a file's content, as `sha256:<hex>`.
+
+    Raises:
+        DataError: It cannot be read.
+    """
+    try:
+        with path.open("rb") as file:
+            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
+    except OSError as error:
+        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
 def refuse_existing(target: Path, overwrite: bool) -> None:

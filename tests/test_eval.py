@@ -452,6 +452,7 @@ def test_wrong_use_has_one_clear_message(
 
     assert "does not say what to evaluate it on" in _refused(runner, 2, model)
     assert "no such file" in _refused(runner, 4, tmp_path / "nothing.pt", tiles.root)
+    assert "no such run or model" in _refused(runner, 4, tmp_path / "nothing")
     assert "text.pt" in _refused(runner, 4, text, tiles.root)
     assert "not a run directory" in _refused(runner, 4, tmp_path / "empty")
     assert "nothing: is not there" in _refused(runner, 4, model, tmp_path / "nothing")
@@ -462,6 +463,9 @@ def test_wrong_use_has_one_clear_message(
         runner, 2, model, tmp_path / "empty", "--references"
     )
     assert "a tile set knows that itself" in _refused(runner, 2, run, "--dataset", "gid5")
+    assert "is a file, where a folder is needed" in _refused(
+        runner, 3, model, tiles.root, "--out", text
+    )
     assert "--device abacus" in runner.invoke(app, ["eval", str(run), "--device", "abacus"]).stderr
 
 

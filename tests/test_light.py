@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ from small_scenes import make_plain, write_raster
 from typer.testing import CliRunner
 
 from dnas_cli.app import app
+from dnas_cli.errors import DataError
 from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.model.model_file import Model, load_model, save_model
 from dnas_cli.scenes.normalisation import Moments, Normalisation
@@ -108,9 +110,8 @@ def test_a_map_is_the_same_in_another_light_only_when_normalised_per_image(
     with light_head():
         model = write_model(tmp_path / "model.pt", dtype="uint16", largest=16_000)
         given = load_model(model, torch.device("cpu"))
-        by = given.facts.normalisation
-        changed = Normalisation(by.scale, by.mean, by.std, per_image)
-        facts = given.facts.__class__(**{**vars(given.facts), "normalisation": changed})
+        by = replace(given.facts.normalisation, per_image=per_image)
+        facts = replace(given.facts, normalisation=by)
         save_model(model, Model(given.network, given.architecture, facts))
         for name, image in (("clear", values), ("hazy", hazy)):
             write_raster(tmp_path / f"{name}.tif", image, nodata=0)
@@ -123,7 +124,7 @@ def test_a_map_is_the_same_in_another_light_only_when_normalised_per_image(
     assert (np.mean(maps[0] == maps[1]) > 0.999) == per_image
 
 
-def test_training_evaluation_and_scenes_agree_on_the_light(
+def test_training_evaluation_and_scenes_agree_on_the_input(
     runner: CliRunner, scenes: Path, tmp_path: Path
 ) -> None:
     tiles, architecture = tmp_path / "tiles", tmp_path / "architecture.json"
@@ -156,6 +157,24 @@ def test_training_evaluation_and_scenes_agree_on_the_light(
             source["moments"] = {"mean": [1.0], "std": [1.0]}
         (plain / "dataset.json").write_text(json.dumps(content))
         assert "is damaged" in run(runner, "eval", tmp_path / "run/model.pt", plain, code=4).output
+
+
+def test_a_scene_damaged_in_the_pass_before_leaves_nothing_behind(
+    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def damaged(scene: object) -> Moments:
+        raise DataError("scene.tif: cannot be read.")
+
+    monkeypatch.setattr("dnas_cli.mapping.mapper.image_moments", damaged)
+    write_raster(tmp_path / "scene.tif", np.ones((3, 70, 70), np.uint8))
+    with light_head():
+        model = load_model(write_model(tmp_path / "model.pt"), torch.device("cpu"))
+        by = replace(model.facts.normalisation, per_image=True)
+        facts = replace(model.facts, normalisation=by)
+        save_model(tmp_path / "model.pt", Model(model.network, model.architecture, facts))
+        out = tmp_path / "map.tif"
+        run(runner, "predict", tmp_path / "model.pt", tmp_path / "scene.tif", "-o", out, code=4)
+    assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "scene.tif"}
 
 
 def test_blocks_that_were_cut_elsewhere_cannot_be_normalised_per_image(

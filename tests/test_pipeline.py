@@ -119,6 +119,36 @@ def test_status_names_the_next_command_at_every_step(searched: Path, tmp_path: P
     )
 
 
+def test_the_next_command_goes_on_with_the_preset_of_the_run(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    quick = ("--preset", "quick", "--epochs", 2, "--logits-from", 1)
+    done("search", run, "--stage", 1, "--data", tiny_tiles, "--layers", 3, "--width", 4, *quick)
+    decoded = done("decode", run, "--stage", 1)
+    following = f"dnas search {run} --stage 2 --preset quick"
+    assert following in done("status", run).stdout
+    assert following in refused(3, "retrain", run)
+    assert decoded.exit_code == 0
+    assert json.loads((run / "run.json").read_text())["stages"]["stage1"]["preset"] == "quick"
+
+
+def test_figures_of_the_model_before_are_told_apart_after_more_training(
+    searched: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    done("retrain", searched, "--branch", run, *RETRAIN)
+    done("eval", run)
+    assert "another model" not in done("status", run).stdout
+    assert "was evaluated before" in done("eval", run).stderr
+    extended = done("retrain", run, "--extend", 1)
+    assert f"Next: dnas eval {run} --overwrite" in extended.stderr
+    assert "test (of another model)" in done("status", run).stdout
+    refused(3, "eval", run)
+    done("eval", run, "--overwrite")
+    assert "dnas predict" in json.loads(done("status", run, "--json").stdout)["next"]
+
+
 def test_finished_stages_are_left_alone(searched: Path) -> None:
     before = (searched / "search/stage1/last.pt").read_bytes()
     result = done("search", searched, "--stage", 1)
@@ -201,8 +231,14 @@ def test_impossible_sizes_are_refused(
     tiny_tiles: Path, tmp_path: Path, arguments: tuple[object, ...]
 ) -> None:
     run = tmp_path / "run"
-    refused(2, "encode", run, "--stage", 1, "--data", tiny_tiles, *arguments)
-    assert not run.exists()
+    for command in ("encode", "search"):
+        refused(2, command, run, "--stage", 1, "--data", tiny_tiles, *arguments)
+        assert not run.exists()
+
+
+@pytest.mark.parametrize("width", [1, 3, 2048])
+def test_an_impossible_width_of_retraining_is_refused(searched: Path, width: int) -> None:
+    assert "width must be" in refused(2, "retrain", searched, *RETRAIN, "--width", width)
 
 
 def test_a_fourth_stage_does_not_exist(tiny_tiles: Path, tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """`dnas tile`: from scenes and labels to a tile set."""
 
+import contextlib
 import json
 import os
 import shutil
@@ -495,11 +496,18 @@ def group_lives(number):
 
 
 @pytest.mark.parametrize(
-    ("number", "workers"),
-    [(signal.SIGINT, 1), (signal.SIGTERM, 1), (signal.SIGINT, 2), (signal.SIGKILL, 2)],
+    ("number", "workers", "again_after"),
+    [
+        (signal.SIGINT, 1, None),
+        (signal.SIGTERM, 1, None),
+        (signal.SIGINT, 2, None),
+        (signal.SIGINT, 2, 0.01),
+        (signal.SIGINT, 2, 0.05),
+        (signal.SIGKILL, 2, None),
+    ],
 )
 def test_interrupted_at_any_moment_the_same_command_goes_on_to_the_same_bytes(
-    runner, tmp_path, number, workers
+    runner, tmp_path, number, workers, again_after
 ):
     source = make_gid(tmp_path / "gid5", scenes=24, height=320, width=320)
     run(runner, source, "--size", 32, "--workers", 1, "--out", tmp_path / "whole")
@@ -512,6 +520,10 @@ def test_interrupted_at_any_moment_the_same_command_goes_on_to_the_same_bytes(
         time.sleep(0.002)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal does: to the workers too
+        if again_after is not None:
+            time.sleep(again_after)
+            with contextlib.suppress(ProcessLookupError):
+                os.killpg(process.pid, number)
     else:
         process.send_signal(number)
     _, errors = process.communicate(timeout=60)

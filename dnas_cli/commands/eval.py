@@ -27,7 +27,9 @@ def evaluate(
     ] = False,
     cost: Annotated[
         bool,
-        typer.Option("--cost", help="Measure multiply-accumulates, parameters, memory and time."),
+        typer.Option(
+            "--cost", help="Count multiply-accumulates, parameters, memory; with data, time."
+        ),
     ] = False,
     scenes: Annotated[
         bool,

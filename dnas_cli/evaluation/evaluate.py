@@ -1,8 +1,6 @@
 """A model against labels: what was measured, on what, and the check that they fit together."""
 
-import hashlib
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -226,16 +224,3 @@ def check_classes(facts: ModelFacts, names: list[str], data: str, model: str) ->
             f"{data}: has the classes {', '.join(names)}, but {model} knows {', '.join(expected)}.",
             "Evaluate on data with the model's classes, in the same order.",
         )
-
-
-def file_hash(path: Path) -> str:
-    """Return the SHA-256 of a file's content, as `sha256:<hex>`.
-
-    Raises:
-        DataError: It cannot be read.
-    """
-    try:
-        with path.open("rb") as file:
-            return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()
-    except OSError as error:
-        raise DataError(f"{path}: cannot be read ({error.strerror}).") from error

@@ -13,12 +13,11 @@ from dnas_cli.evaluation.evaluate import (
     Subject,
     band_positions,
     evaluate_on_tiles,
-    file_hash,
 )
 from dnas_cli.evaluation.folder import open_folder
 from dnas_cli.evaluation.scenes import evaluate_scenes
 from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
-from dnas_cli.files import refuse_existing
+from dnas_cli.files import file_hash, refuse_existing
 from dnas_cli.mapping.mapper import Mapper, MapSettings
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.device import resolve_device
@@ -96,6 +95,8 @@ def _model_path(request: Request, run: Run | None) -> Path:
 def _data(request: Request, run: Run | None) -> Path:
     if request.data is not None:
         return request.data
+    if run is None and not request.target.exists():
+        raise DataError(f"{request.target}: no such run or model file.")
     if run is None:
         raise UsageError(
             f"{request.target}: a model file alone does not say what to evaluate it on.",

@@ -1,8 +1,9 @@
 """The figures that an earlier evaluation left behind."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError
 from dnas_cli.evaluation.evaluate import Evaluation, Subject
 from dnas_cli.files import read_json, refuse_existing
@@ -69,4 +70,5 @@ def stored_evaluation(folder: Path, subject: Subject, overwrite: bool) -> Evalua
             f"{path}: holds the figures of another model or other data.",
             "Give --overwrite to replace them, or --out DIR to write elsewhere.",
         )
-    return stored
+    logger.info("%s: was evaluated before; --overwrite does it anew", path)
+    return replace(stored, subject=subject)  # which may have moved

@@ -1,6 +1,5 @@
 """A model with all it takes to map scenes, and how scenes are read for it."""
 
-import hashlib
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from pathlib import Path
@@ -8,6 +7,7 @@ from pathlib import Path
 import torch
 
 from dnas_cli.errors import UsageError
+from dnas_cli.files import file_hash
 from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.mapping.memory import process_bytes
 from dnas_cli.mapping.stream import Reader
@@ -134,11 +134,6 @@ def load_mapper(path: Path, device: str, settings: MapSettings) -> Mapper:
     """
     where = resolve_device(device)
     model = load_model(path, where)
-    mapper = Mapper(model, _file_hash(path), where, settings)
+    mapper = Mapper(model, file_hash(path), where, settings)
     settings.grid(model.facts.tile_size)
     return mapper
-
-
-def _file_hash(path: Path) -> str:
-    with path.open("rb") as file:
-        return "sha256:" + hashlib.file_digest(file, "sha256").hexdigest()

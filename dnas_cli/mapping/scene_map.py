@@ -201,13 +201,13 @@ def _predict(
     if part.rows == scene.height:
         logger.info("%s: all rows are finished; writing the outputs", scene.path)
         return None
-    reader, grid = mapper.reader_of(scene), mapper.grid
+    grid = mapper.grid
     estimate = estimate_memory(
         mapper.process_bytes,
         scene.width,
         len(scene.bands),
         scene.stored_dtype,
-        reader,
+        mapper.reader,
         grid,
         with_probabilities,
         with_polygons,
@@ -235,6 +235,7 @@ def _predict(
     left = sum(1 for span in rows if span.start + grid.window > part.rows) * len(columns)
     began, known = time.monotonic(), part.rows
     try:
+        reader = mapper.reader_of(scene)
         with (
             progress(f"map {Path(scene.path).name}", left, "window") as advance,
             stopped_between_steps() as stop,

@@ -115,6 +115,11 @@ def load_model(path: Path, device: torch.device) -> Model:
     Raises:
         DataError: The file is missing, damaged, or not a model file.
     """
+    if path.is_dir():
+        inner = path / "model.pt"
+        raise DataError(
+            f"{path}: is a folder, not a model file.", f"Give {inner}." if inner.is_file() else ""
+        )
     content = load_tensors(path)
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise DataError(f"{path}: is not a dnas model.", "Models are written by `dnas retrain`.")

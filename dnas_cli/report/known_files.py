@@ -77,7 +77,7 @@ def tile_set_text(facts: dict[str, Any]) -> list[str]:
         f"dataset   {facts['name']}, tiles of {facts['tile_size']} x {facts['tile_size']} pixels",
         f"bands     {', '.join(facts['bands'])} ({facts['dtype']})",
         f"no data   {'not declared' if facts['nodata'] is None else facts['nodata']}",
-        f"light     {_light(facts['normalisation'])}",
+        f"input     {_input(facts['normalisation'])}",
         "tiles     " + ", ".join(f"{name} {split['tiles']}" for name, split in splits.items()),
         f"{'class':{width}} " + " ".join(f"{name:>8}" for name in splits),
     ]
@@ -91,7 +91,7 @@ def tile_set_text(facts: dict[str, Any]) -> list[str]:
     return lines
 
 
-def _light(normalisation: dict[str, Any]) -> str:
+def _input(normalisation: dict[str, Any]) -> str:
     per_image = normalisation.get("per_image", False)
     return f"normalised {'by each image' if per_image else 'by the same constants everywhere'}"
 
@@ -204,7 +204,7 @@ def torch_file_text(facts: dict[str, Any]) -> list[str]:
     names = ", ".join(item["name"] for item in facts["classes"])
     lines = [
         f"bands         {', '.join(facts['bands'])} ({facts['dtype']})",
-        f"light         {_light(facts['normalisation'])}",
+        f"input         {_input(facts['normalisation'])}",
         f"classes       {names}",
         f"trained on    tiles of {facts['tile_size']} pixels",
         f"network       {facts['layers']} layers, width {facts['width']}, "

@@ -27,6 +27,7 @@ def run_summary(run: Run) -> dict[str, Any]:
         "stages": {name: _stage(run, name) for name in STAGES},
         "model": str(run.model_path) if run.model_path.is_file() else None,
         "evaluations": sorted(path.stem for path in run.evaluation_folder.glob("*.json")),
+        "outdated_evaluations": run.outdated_evaluations(),
         "next": run.next_command(),
     }
 
@@ -77,7 +78,9 @@ def status_text(summary: dict[str, Any]) -> str:
     if summary["model"]:
         lines.append(f"  model      {summary['model']}")
     if summary["evaluations"]:
-        lines.append(f"  evaluated  {', '.join(summary['evaluations'])}")
+        outdated = summary["outdated_evaluations"]
+        told = [f"{x} (of another model)" if x in outdated else x for x in summary["evaluations"]]
+        lines.append(f"  evaluated  {', '.join(told)}")
     lines.append(f"  next       {summary['next']}")
     return "\n".join(lines)
 

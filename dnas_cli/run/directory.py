@@ -11,7 +11,7 @@ from pathlib import Path
 
 from dnas_cli import __version__
 from dnas_cli.errors import DataError, RunStateError, UsageError
-from dnas_cli.files import make_folder, read_json, remove_leftovers, write_json
+from dnas_cli.files import file_hash, make_folder, read_json, remove_leftovers, write_json
 from dnas_cli.run.manifest import Lineage, Manifest, StageRecord, TileSetLink
 from dnas_cli.space.coding import (
     ArchitectureCoding,
@@ -158,15 +158,36 @@ class Run:
             if record is None and stage <= max(coded, default=0):
                 continue  # a coding that came from outside
             if record is None or not record.finished:
-                return f"dnas search {run} --stage {stage}"
+                return f"dnas search {run} --stage {stage}{self._preset()}"
             if record.phase != "decoded" or stage not in coded:
                 return f"dnas decode {run} --stage {stage}"
         record = self.record("retrain")
         if record is None or not record.finished:
-            return f"dnas retrain {run}"
+            return f"dnas retrain {run}{self._preset()}"
+        if "test" in self.outdated_evaluations():
+            return f"dnas eval {run} --overwrite"
         if not (self.evaluation_folder / "test.json").is_file():
             return f"dnas eval {run}"
         return f"dnas predict {shlex.quote(str(self.model_path))} SCENE --out mask.png"
+
+    def outdated_evaluations(self) -> list[str]:
+        """Return which files of figures, by name without suffix, are of another model than now."""
+        if not self.model_path.is_file():
+            return []
+        model, found = file_hash(self.model_path), []
+        for path in sorted(self.evaluation_folder.glob("*.json")):
+            try:
+                subject = read_json(path)["subject"]["model_hash"]
+            except (DataError, LookupError, TypeError):
+                continue  # `dnas eval` says what is wrong with it
+            if subject != model:
+                found.append(path.stem)
+        return found
+
+    def _preset(self) -> str:
+        """Return the option for the preset that the stage before was begun with."""
+        presets = [record.preset for record in self.manifest.stages.values() if record.preset]
+        return f" --preset {presets[-1]}" if presets and presets[-1] != "paper" else ""
 
     def has_after(self, stage: int) -> bool:
         """Return whether a later stage was begun on the coding of this one."""

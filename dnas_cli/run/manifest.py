@@ -27,6 +27,7 @@ class StageRecord:
         extensions: Epochs added after the stage was finished, with the rule of their learning rate.
         memory: How the network is executed in training (`plain`, `fast` or `low`): the same numbers
             but for rounding, so that going on with another is allowed; empty before.
+        preset: Where the settings came from: `paper` or `quick`; empty before.
     """
 
     phase: Phase
@@ -35,6 +36,7 @@ class StageRecord:
     decoded: dict[str, Any] = field(default_factory=dict)
     extensions: list[dict[str, Any]] = field(default_factory=list)
     memory: str = ""
+    preset: str = ""
 
     def at(self, phase: Phase, epochs_done: int | None = None) -> "StageRecord":
         """Return the record in another phase."""
@@ -152,8 +154,8 @@ def _record(name: str, value: dict[str, Any]) -> StageRecord:
         raise TypeError(f"the extensions of {name} are no list")
     for item in record.extensions:
         _within(item["epochs"], 1, 1 << 31)
-    if not isinstance(record.memory, str):
-        raise TypeError(f"the memory of {name} is no text")
+    if not isinstance(record.memory, str) or not isinstance(record.preset, str):
+        raise TypeError(f"memory or preset of {name} is no text")
     if record.settings and not record.memory:
         return replace(record, memory="plain")  # begun when there was no other
     return record

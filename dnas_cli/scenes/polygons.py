@@ -123,7 +123,7 @@ def write_polygons(
     require_libraries()
     for path in draft.parent.glob("polygons.gpkg*"):  # of one that was killed, with its journal
         path.unlink()
-    layer = _Layer(draft.with_name("polygons.gpkg"), classes, georeference)
+    layer = _Layer(draft.with_name("polygons.gpkg"), classes, georeference, options.min_area)
     measure = partial(_areas_on_the_ground, georeference=georeference)
     tolerance = _in_pixels(options.simplify, georeference)
     cut = 0
@@ -222,18 +222,21 @@ class _Layer:
     """Polygons on their way: a GeoPackage that grows."""
 
     def __init__(
-        self, path: Path, classes: Sequence[LandClass], georeference: Georeference
+        self,
+        path: Path,
+        classes: Sequence[LandClass],
+        georeference: Georeference,
+        min_area: float,
     ) -> None:
-        self.path, self._georeference = path, georeference
+        self.path, self._georeference, self._min_area = path, georeference, min_area
         self._names = np.array([item.name for item in classes], np.object_)
         self.count = 0
         self._write(np.empty(0, np.object_), np.empty(0, np.int32), append=False)
 
     def append(self, outlines: npt.NDArray[np.object_], indices: npt.NDArray[np.int32]) -> None:
-        """Add outlines in pixels."""
+        """Add outlines in pixels, those that are large enough."""
         if len(outlines):
             self._write(_placed(outlines, self._georeference), indices, append=True)
-        self.count += len(outlines)
 
     def _write(
         self, geometries: npt.NDArray[np.object_], indices: npt.NDArray[np.int32], append: bool
@@ -243,6 +246,9 @@ class _Layer:
 
         unit = "area_px" if self._georeference.crs_wkt is None else "area_m2"
         areas = _areas(geometries, self._georeference)
+        kept = areas >= self._min_area  # simplified, some may have become smaller
+        geometries, indices, areas = geometries[kept], indices[kept], areas[kept]
+        self.count += len(geometries)
         with _explained(self.path):
             pyogrio.raw.write(
                 str(self.path),

@@ -95,7 +95,7 @@ def _run_for_first_stage(
         if tiles is None:
             raise UsageError(
                 f"{root}: is no run yet, and a new run needs its tile set.",
-                f"Run: dnas encode {root} --stage 1 --data TILES",
+                "Name it with --data TILES.",
             )
         opened = open_tile_set(tiles)
         for split in ("train", "val"):

@@ -9,8 +9,7 @@ import torch
 from dnas_cli import __version__
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, UsageError
-from dnas_cli.evaluation.evaluate import file_hash
-from dnas_cli.files import refuse_existing
+from dnas_cli.files import file_hash, refuse_existing
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.model.release1_file import Release1Checkpoint, load_release1
 from dnas_cli.nets.network import NetworkShape, build_derived

@@ -12,8 +12,7 @@ import torch
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, RunStateError, UsageError
-from dnas_cli.evaluation.evaluate import file_hash
-from dnas_cli.files import write_text
+from dnas_cli.files import file_hash, write_text
 from dnas_cli.model.release1_file import load_release1
 from dnas_cli.nets.network import NetworkShape, build_supernet
 from dnas_cli.nets.release1 import LOGITS, checkpoint_graph, placement, shape_of

@@ -8,7 +8,7 @@ from dnas_cli.nets.execution import Memory
 from dnas_cli.run.directory import Run
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.training.schedule import Extension, Rule
-from dnas_cli.training.settings import TrainingSettings, settings_to_json
+from dnas_cli.training.settings import Preset, TrainingSettings, settings_to_json
 
 WAYS_OUT = (
     "Keep both with --branch NEW_RUN, add epochs to a finished stage with --extend N, or start it "
@@ -92,14 +92,18 @@ class Intent:
         return replace(record, phase="started", decoded={}, extensions=[*record.extensions, added])
 
 
-def begun(record: StageRecord | None, settings: TrainingSettings, memory: Memory) -> StageRecord:
+def begun(
+    record: StageRecord | None, settings: TrainingSettings, memory: Memory, preset: Preset
+) -> StageRecord:
     """Return the record of a stage that is begun, or gone on with."""
+    known = record.preset if record else ""
     return StageRecord(
         "started",
         settings_to_json(settings),
         record.epochs_done if record else 0,
         extensions=record.extensions if record else [],
         memory=memory,
+        preset=known or preset,
     )
 
 

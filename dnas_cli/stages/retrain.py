@@ -134,7 +134,7 @@ def _retrained(
         schedule.epochs,
         settings.batch,
     )
-    record = begun(record, settings, memory)
+    record = begun(record, settings, memory, choice.preset)
     run.set_record("retrain", record)
     position = train(
         Job(
@@ -155,7 +155,7 @@ def _retrained(
     size = step_size(settings, tiles.tile_size)
     _write_model(run, coding, tiles, width, size, files, position, settings.keep)
     run.set_record("retrain", record.at("finished", position.epoch))
-    logger.info("Next: dnas eval %s", shlex.quote(str(run.root)))
+    logger.info("Next: %s", run.next_command())
     return run
 
 

@@ -11,7 +11,7 @@ from dnas_cli.run.directory import CODINGS, Run, check_stage, is_run, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.stages.branching import branch_before
 from dnas_cli.stages.describing import describe
-from dnas_cli.stages.encode import encode, linked_tile_set
+from dnas_cli.stages.encode import check_size, encode, linked_tile_set
 from dnas_cli.stages.execution import (
     Execution,
     check_batch,
@@ -128,7 +128,7 @@ def _searched(
     if intent.restart:  # only now that the new beginning is known to work
         start_over(run, name)
     _announce(run, stage, network, len(a), len(b), schedule)
-    record = begun(record, settings, memory)
+    record = begun(record, settings, memory, choice.preset)
     run.set_record(name, record)
     position = train(
         Job(
@@ -167,6 +167,7 @@ def _encoded(root: Path, stage: int, preset: Preset, new_run: NewRun) -> Run:
         return encode(root, stage, new_run.tiles, new_run.layers, new_run.width)
     if stage > 1:
         return open_run(root)  # says what is missing
+    check_size(new_run.layers, new_run.width)  # 0 is no size, and not "none given"
     size = NETWORK_SIZES[preset]
     layers, width = new_run.layers or size["layers"], new_run.width or size["width"]
     return encode(root, stage, new_run.tiles, layers, width)

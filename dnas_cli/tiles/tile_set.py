@@ -171,7 +171,8 @@ def open_tile_set(path: Path) -> TileSet:
         DataError: The folder is no tile set, or what is missing or damaged.
     """
     if not path.is_dir():
-        raise DataError(f"{path}: no such folder.", "Make a tile set with `dnas tile SOURCE`.")
+        what = "is a file, not a tile set" if path.exists() else "no such folder"
+        raise DataError(f"{path}: {what}.", "Make a tile set with `dnas tile SOURCE`.")
     file = path / "dataset.json"
     if not file.is_file():
         unfinished = (path / ".progress").is_dir()

@@ -3,15 +3,19 @@
 import multiprocessing
 import os
 import signal
+import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
 from multiprocessing import connection
 from multiprocessing.synchronize import Event
+from types import FrameType
 from typing import TypeVar
 
 from dnas_cli.errors import DnasError, Interrupted
+from dnas_cli.stopping import handled
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
@@ -74,8 +78,28 @@ def _in_processes(
         ) from error
     finally:
         # On success there is nothing to stop; on an error or Ctrl-C, tasks end at their next step.
-        stop.set()
-        pool.shutdown(wait=True, cancel_futures=True)
+        with _killed_by_another_signal() as again:
+            stop.set()
+            pool.shutdown(wait=True, cancel_futures=True)
+        if again and sys.exc_info()[0] is None:
+            raise KeyboardInterrupt
+
+
+@contextmanager
+def _killed_by_another_signal() -> Iterator[list[int]]:
+    """Kill the workers when a signal comes, and yield the list of those that came.
+
+    Raised while a pool shuts down, KeyboardInterrupt would leave workers behind that nobody ends.
+    """
+    came: list[int] = []
+
+    def kill(number: int, frame: FrameType | None) -> None:
+        came.append(number)
+        for process in multiprocessing.active_children():
+            process.kill()
+
+    with handled(kill, signal.SIGINT, signal.SIGTERM):
+        yield came
 
 
 def _start_worker(stop: Event) -> None:

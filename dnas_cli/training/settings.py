@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from dnas_cli.errors import DataError, RunStateError, UsageError
+from dnas_cli.run.manifest import MAX_WIDTH
 from dnas_cli.yaml_files import read_yaml
 
 Loss = Literal["cross-entropy", "focal"]
@@ -100,7 +101,7 @@ class SearchSettings(TrainingSettings):
         _require(
             0 <= self.logits_from < self.epochs,
             f"logits-from ({self.logits_from}) must be below epochs ({self.epochs}), "
-            "else the logits never learn",
+            "else the logits never learn; give a smaller --logits-from, or more --epochs",
         )
         _require(self.logit_learning_rate > 0, "logit-learning-rate must be above 0")
         _require(self.logit_weight_decay >= 0, "logit-weight-decay must be 0 or more")
@@ -122,6 +123,10 @@ class RetrainSettings(TrainingSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
+        _require(
+            self.width == 0 or (self.width % 2 == 0 and 2 <= self.width <= MAX_WIDTH),
+            f"width must be an even number from 2 to {MAX_WIDTH}",
+        )
         _require(self.keep in get_args(Keep), f"keep must be one of {get_args(Keep)}")
 
 

@@ -68,10 +68,11 @@ def test_small_polygons_are_left_out_and_borders_stay_shared_when_simplified(
     predict(models["rgb"], scene, "-o", out, "--simplify", 25)
     geometries = shapely.from_wkb(pyogrio.read(out)[2])
     assert shapely.coverage_is_valid(geometries)
-    predict(models["rgb"], scene, "-o", out, "--min-area", 5000, "--overwrite")
-    areas = pyogrio.read(out)[3][2]
-    assert 0 < len(areas) < len(geometries)
-    assert areas.min() >= 5000
+    for more in ((), ("--simplify", 25)):
+        predict(models["rgb"], scene, "-o", out, "--min-area", 5000, *more, "--overwrite")
+        areas = pyogrio.read(out)[3][2]
+        assert 0 < len(areas) < len(geometries)
+        assert areas.min() >= 5000
 
 
 def test_a_photograph_without_georeference_gives_polygons_in_pixels_only(

@@ -1,6 +1,7 @@
 """`dnas predict` used wrongly, and as a process of its own."""
 
 import json
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +22,8 @@ from small_models import write_model
         (["--out", "m.tif", "--bands", "1,2"], 4, "--bands gives 2 bands"),
         (["--out", "m.tif", "--window", "64", "--overlap", "40"], 2, "between 0 and 32"),
         (["--out", "m.tif", "--device", "tpu"], 2, "--device tpu"),
-        (["--out", "m.tif", "--min-area", "nan"], 2, "--min-area"),
+        (["--out", "m.gpkg", "--min-area", "nan"], 2, "--min-area"),
+        (["--out", "m.tif", "--simplify", "3"], 2, "are for polygons"),
         (["--out", "m.tif", "--map-nodata", "2"], 2, "is the class 'water' in the map"),
         (["--out", "m.tif", "--map-nodata", "256"], 2, "--map-nodata"),
         (["--out", "m.tif", "--out", "m.tif"], 2, "written twice"),
@@ -50,6 +52,9 @@ def test_a_scene_that_is_no_scene_and_a_model_that_is_none(
     assert "no such file" in predict(models["rgb"], tmp_path / "no.tif", *out, code=4).stderr
     assert "cannot be opened" in predict(models["rgb"], models["rgb"], *out, code=4).stderr
     assert str(scene) in predict(scene, scene, *out, code=4).stderr
+    (tmp_path / "run").mkdir()
+    shutil.copy(models["rgb"], tmp_path / "run/model.pt")
+    assert "Give" in predict(tmp_path / "run", scene, *out, code=4).stderr
 
 
 def test_the_program_itself_keeps_results_and_messages_apart(
