@@ -32,10 +32,13 @@ class Sums:
         """
         if self._map is None:
             self._map, self._shared = x, shared
-        elif self._shared:
-            self._map, self._shared = self._map + x, False
-        else:
+        elif not self._shared:
             self._map += x
+        elif not shared:  # then it is this one that may be written to
+            x += self._map
+            self._map, self._shared = x, False
+        else:
+            self._map, self._shared = self._map + x, False
 
     def add_average(self, x: Tensor, convolution: Convolution) -> None:
         """Add the 1x1 convolution of a map, to be resized and averaged.
