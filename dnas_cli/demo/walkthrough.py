@@ -101,6 +101,8 @@ def steps(folder: Path, seed: int, size: DemoSize) -> list[Step]:
     tiles, run = folder / "tiles", folder / "run"
     scene, _ = scene_paths(folder / "held-out", _HELD_OUT)
     quick = ("--preset", "quick", "--seed", str(seed))
+    # An epoch of so few tiles has few steps: the logits would hardly leave their start.
+    logits = ("--logit-learning-rate", "0.1")
 
     def has(path: Path) -> Callable[[], bool]:
         return path.is_file
@@ -117,7 +119,7 @@ def steps(folder: Path, seed: int, size: DemoSize) -> list[Step]:
         result += [
             _step(
                 partial(_is_finished, run, f"stage{stage}"),
-                "search", run, "--stage", stage, *data, *quick,
+                "search", run, "--stage", stage, *data, *quick, *logits,
             ),
             _step(
                 has(run / "coding" / f"{CODINGS[stage]}.json"),
