@@ -237,8 +237,13 @@ def test_impossible_sizes_are_refused(
 
 
 @pytest.mark.parametrize("width", [1, 3, 2048])
-def test_an_impossible_width_of_retraining_is_refused(searched: Path, width: int) -> None:
-    assert "width must be" in refused(2, "retrain", searched, *RETRAIN, "--width", width)
+def test_an_impossible_width_of_retraining_is_refused_and_leaves_no_branch(
+    searched: Path, tmp_path: Path, width: int
+) -> None:
+    child = tmp_path / "child"
+    message = refused(2, "retrain", searched, "--branch", child, *RETRAIN, "--width", width)
+    assert "width must be" in message
+    assert not child.exists()
 
 
 def test_a_fourth_stage_does_not_exist(tiny_tiles: Path, tmp_path: Path) -> None:

@@ -80,7 +80,7 @@ def retrain(
     execution.resolve()  # says what cannot be before anything is written
     if architecture is None and tile_set is not None:
         raise UsageError("--data begins a new run, which needs --architecture, too.")
-    if not is_run(root):
+    if not is_run(root) or intent.branch is not None:
         choice.resolve(RetrainSettings, {})
     with Interruption() as interruption, deterministic(execution.deterministic):
         if architecture is not None:

@@ -84,7 +84,7 @@ def search(
     choice, new_run = choice or SettingsChoice(), new_run or NewRun()
     execution, intent = execution or Execution(), intent or Intent()
     execution.resolve()  # says what cannot be before anything is written
-    if not is_run(root):
+    if not is_run(root) or intent.branch is not None:
         choice.resolve(SearchSettings, {})
     with Interruption() as interruption, deterministic(execution.deterministic):
         if intent.branch is not None:
