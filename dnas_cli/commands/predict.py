@@ -102,15 +102,11 @@ def predict(
     from dnas_cli.mapping.scene_map import map_scene
     from dnas_cli.mapping.scene_maps import map_scenes
     from dnas_cli.mapping.sources import find_scenes, stands_for_many
-    from dnas_cli.scenes.polygons import SUFFIXES, PolygonOptions
+    from dnas_cli.scenes.polygons import PolygonOptions
 
     if tta not in (None, "flips"):
         raise UsageError(f"--tta {tta}: unknown.", "Give --tta flips, or nothing.")
     polygons = PolygonOptions(min_area, simplify)
-    if (min_area or simplify) and not any(path.lower().endswith(tuple(SUFFIXES)) for path in out):
-        raise UsageError(
-            "--min-area and --simplify are for polygons, and no --out is .gpkg or .geojson."
-        )
     patterns = OutputPatterns(tuple(out), probabilities, confidence, overlay, polygons, map_nodata)
     settings = MapSettings(window, overlap, batch, flips=tta == "flips")
     reading = SceneReading(_split(bands), _nodata(nodata), scaled)

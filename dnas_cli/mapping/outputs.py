@@ -39,13 +39,17 @@ class Outputs:
     @property
     def polygon_files(self) -> tuple[Path, ...]:
         """The maps that are polygons."""
-        return tuple(path for path in self.maps if path.suffix.lower() in POLYGON_SUFFIXES)
+        return tuple(filter(_is_polygons, self.maps))
 
     @property
     def files(self) -> tuple[Path, ...]:
         """All of them but sidecars."""
         more = (self.probabilities, self.confidence, self.overlay)
         return (*self.maps, *(path for path in more if path is not None))
+
+
+def _is_polygons(path: Path) -> bool:
+    return path.suffix.lower() in POLYGON_SUFFIXES
 
 
 @dataclass(frozen=True)
@@ -70,6 +74,10 @@ class OutputPatterns:
             )
         for out in self.maps:
             _check_suffix(out, MAP_SUFFIXES, "--out")
+        if self.polygons != PolygonOptions() and not any(map(_is_polygons, map(Path, self.maps))):
+            raise UsageError(
+                "--min-area and --simplify are for polygons, and no --out is .gpkg or .geojson."
+            )
         for text, suffixes, option in (
             (self.probabilities, TIFF_SUFFIXES, "--probabilities"),
             (self.confidence, TIFF_SUFFIXES, "--confidence"),

@@ -9,6 +9,8 @@ from dnas_cli.space.lattice import MAX_LAYERS
 SCHEMA = "dnas/run"
 VERSION = 1
 MAX_WIDTH = 1024
+WIDTHS = f"an even number from 2 to {MAX_WIDTH}"
+"""What the width of a network must be, in words."""
 
 Phase = Literal["encoded", "started", "finished", "decoded"]
 PHASES: tuple[Phase, ...] = ("encoded", "started", "finished", "decoded")
@@ -159,6 +161,11 @@ def _record(name: str, value: dict[str, Any]) -> StageRecord:
     if record.settings and not record.memory:
         return replace(record, memory="plain")  # begun when there was no other
     return record
+
+
+def is_width(width: int) -> bool:
+    """Whether a network may have so many channels at its finest scale; the stem halves them."""
+    return 2 <= width <= MAX_WIDTH and width % 2 == 0
 
 
 def _known(kind: type[Any], value: dict[str, Any]) -> dict[str, Any]:

@@ -8,7 +8,7 @@ from dnas_cli.files import remove_leftovers
 from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import Run, check_stage, create_run, is_run, open_run
 from dnas_cli.run.lock import stage_lock
-from dnas_cli.run.manifest import MAX_WIDTH, StageRecord
+from dnas_cli.run.manifest import WIDTHS, StageRecord, is_width
 from dnas_cli.space.coding import SearchSpace, first_space, second_space, third_space
 from dnas_cli.space.lattice import MAX_LAYERS
 from dnas_cli.tiles.tile_set import TileSet, open_tile_set
@@ -127,10 +127,15 @@ def _run_for_first_stage(
 
 
 def check_size(layers: int | None, width: int | None) -> None:
+    """Refuse a size that no network can have; None means not given.
+
+    Raises:
+        UsageError: It is one.
+    """
     if layers is not None and not 2 <= layers <= MAX_LAYERS:
         raise UsageError(f"--layers {layers}: must be from 2 to {MAX_LAYERS}.")
-    if width is not None and (width < 2 or width % 2 or width > MAX_WIDTH):
-        raise UsageError(f"--width {width}: must be an even number from 2 to {MAX_WIDTH}.")
+    if width is not None and not is_width(width):
+        raise UsageError(f"--width {width}: must be {WIDTHS}.")
 
 
 def _write_space(run: Run, space: SearchSpace, overwrite: bool) -> None:

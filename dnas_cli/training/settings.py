@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal, TypeVar, get_args
 
 from dnas_cli.errors import DataError, RunStateError, UsageError
-from dnas_cli.run.manifest import MAX_WIDTH
+from dnas_cli.run.manifest import WIDTHS, is_width
 from dnas_cli.yaml_files import read_yaml
 
 Loss = Literal["cross-entropy", "focal"]
@@ -123,10 +123,7 @@ class RetrainSettings(TrainingSettings):
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        _require(
-            self.width == 0 or (self.width % 2 == 0 and 2 <= self.width <= MAX_WIDTH),
-            f"width must be an even number from 2 to {MAX_WIDTH}",
-        )
+        _require(self.width == 0 or is_width(self.width), f"width must be {WIDTHS}")
         _require(self.keep in get_args(Keep), f"keep must be one of {get_args(Keep)}")
 
 
