@@ -33,7 +33,7 @@ class Patches:
     Attributes:
         outlines: (N,) shapely polygons in pixels, x to the right and y down.
         indices: (N,) their classes.
-        areas: (N,) what `measure` said before they were simplified; 0 where it was not asked.
+        areas: (N,) what `measure` said before they were simplified; without it, infinite.
         cut: How many of them are parts of patches too long to be held, which go on below.
         rows: How many rows were looked at for them.
     """
@@ -101,7 +101,7 @@ def _pieces(
     outlines = shapely.transform(outlines, lambda points: points + np.array([0, strip.top]))
     indices = np.array(values, np.int32)
     first, last = (_owners(outlines, y, strip.rows.shape[1]) for y in (strip.top, strip.bottom))
-    areas = measure(outlines) if measure else np.zeros(len(outlines))
+    areas = measure(outlines) if measure else np.full(len(outlines), np.inf)
     if tolerance:
         dense = shapely.transform(shapely.segmentize(outlines, 1.0), np.rint)
         outlines = shapely.coverage_simplify(dense, tolerance, simplify_boundary=False)

@@ -124,7 +124,9 @@ def write_polygons(
     for path in draft.parent.glob("polygons.gpkg*"):  # of one that was killed, with its journal
         path.unlink()
     layer = _Layer(draft.with_name("polygons.gpkg"), classes, georeference, options.min_area)
-    measure = partial(_areas_on_the_ground, georeference=georeference)
+    measure = None
+    if options.min_area and options.simplify:  # what was small stays out, though it may have grown
+        measure = partial(_areas_on_the_ground, georeference=georeference)
     tolerance = _in_pixels(options.simplify, georeference)
     cut = 0
     with (
@@ -132,7 +134,7 @@ def write_polygons(
         rasterio.open(draft) as raster,
         progress("polygons", raster.height, "row") as advance,
     ):
-        for found in patches(raster, tolerance, measure if options.min_area else None):
+        for found in patches(raster, tolerance, measure):
             kept = found.areas >= options.min_area
             layer.append(found.outlines[kept], found.indices[kept])
             cut += found.cut
