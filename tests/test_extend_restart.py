@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import dnas, done, refused, rows
+from command_line import done, refused, rows
 from same_bits import assert_same_stage, differences
 from small_runs import RETRAIN, SEARCH, first_search
 
@@ -146,12 +146,13 @@ def test_a_branch_at_an_epoch_decodes_that_epoch_and_records_where_it_came_from(
     assert "--at-epoch" in refused(2, "search", run, "--stage", 1, "--at-epoch", 1)
 
 
-def test_a_branch_at_an_epoch_that_is_not_there_can_be_asked_for_again(run: Path) -> None:
+def test_a_branch_at_an_epoch_that_is_not_there_leaves_nothing(run: Path) -> None:
     child = run.with_name("child")
-    branch = ("encode", run, "--stage", 2, "--branch", child)
     message = refused(2, "search", run, "--stage", 2, "--branch", child, "--at-epoch", 9, *SEARCH)
-    assert "epochs 1 to 2" in message
-    assert dnas(*branch).exit_code != 0  # another branch than the one that is there
+    assert "--at-epoch 9: this stage has logits of epochs 1 to 2" in message
+    message = refused(2, "decode", run, "--stage", 1, "--branch", child, "--epoch", 9)
+    assert "--epoch 9: this stage has logits of epochs 1 to 2" in message
+    assert not child.exists()
     done("search", run, "--stage", 2, "--branch", child, "--at-epoch", 2, *SEARCH)
 
 

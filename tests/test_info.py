@@ -129,6 +129,17 @@ def test_models_and_checkpoints_are_told_apart(run: Path, tmp_path: Path) -> Non
     assert model["cost"]["network"]["parameters"] > 0
 
 
+def test_what_nothing_here_knows_is_told_as_that(tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("fields and rivers")
+    assert "notes.txt: is a file that nothing here knows" in refused(
+        4, "info", tmp_path / "notes.txt"
+    )
+    (tmp_path / "folder").mkdir()
+    message = refused(4, "info", tmp_path / "folder")
+    assert "folder: is a folder that nothing here knows" in message
+    assert "Name a file or folder in it." in message
+
+
 def test_a_torch_file_of_someone_else_is_refused_by_name(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "other.pt")
     assert "neither a model nor a checkpoint" in refused(4, "info", tmp_path / "other.pt")

@@ -48,6 +48,13 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
     assert "Did you mean 'epochs'?" in str(caught.value)
 
 
+def test_a_value_of_the_wrong_type_in_a_file_is_told_with_the_file(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("epochs: many\n")
+    with pytest.raises(DataError, match=r"settings\.yaml: setting epochs: 'many' is not"):
+        SettingsChoice("paper", file, {}).resolve(SearchSettings, {})
+
+
 @pytest.mark.parametrize("text", ["epochs: [", "- 1", "3", "? {a: 1} : 2", "!!python/none x"])
 def test_files_that_are_no_settings_are_refused(tmp_path: Path, text: str) -> None:
     file = tmp_path / "settings.yaml"

@@ -1,11 +1,20 @@
 """`dnas eval`: how good a model is, and what it costs."""
 
+from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dnas_cli.commands.options import AsJson, Device, Overwrite, Quiet, Verbose
+
+
+class SplitName(StrEnum):
+    """The splits of a tile set."""
+
+    train = "train"
+    val = "val"
+    test = "test"
 
 
 def evaluate(
@@ -17,7 +26,7 @@ def evaluate(
             help="A tile set, or a folder of images and labels. [default: the run's]",
         ),
     ] = None,
-    split: Annotated[str, typer.Option(help="Split of the tile set: train, val or test.")] = "test",
+    split: Annotated[SplitName, typer.Option(help="Split of the tile set.")] = SplitName.test,
     references: Annotated[
         bool,
         typer.Option(
@@ -82,7 +91,7 @@ def evaluate(
     request = Request(
         target,
         data,
-        split,
+        split.value,
         references,
         cost,
         scenes,

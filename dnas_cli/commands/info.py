@@ -3,11 +3,13 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
 
 from dnas_cli.commands.options import AsJson, Quiet, Verbose
+from dnas_cli.errors import DataError
 from dnas_cli.report import known_files
 from dnas_cli.report.raster_text import raster_text
 
@@ -50,9 +52,21 @@ def info(
 
 
 def _raster_facts(path: str) -> dict[str, Any]:
+    from dnas_cli.mapping.sources import RASTER_SUFFIXES
     from dnas_cli.scenes.facts import raster_facts
 
-    return raster_facts(path)
+    local = Path(path)
+    try:
+        return raster_facts(path)
+    except DataError as error:
+        if not local.exists() or local.suffix.lower() in RASTER_SUFFIXES:
+            raise
+        kind = "folder" if local.is_dir() else "file"
+        raise DataError(
+            f"{path}: is a {kind} that nothing here knows: no raster that GDAL reads, and no run, "
+            "tile set, coding, model or checkpoint of dnas.",
+            "Name a file or folder in it." if local.is_dir() else "",
+        ) from error
 
 
 # Asked in this order; a raster is whatever nothing else is, so that its errors are about rasters.

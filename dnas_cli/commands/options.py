@@ -44,7 +44,9 @@ Branch = Annotated[
 AtEpoch = Annotated[
     int | None,
     typer.Option(
-        "--at-epoch", help="With --branch: decode the stage before from this epoch of its search."
+        "--at-epoch",
+        min=1,
+        help="With --branch: decode the stage before from this epoch of its search.",
     ),
 ]
 Extend = Annotated[int | None, typer.Option(help="Add epochs to a finished stage.")]

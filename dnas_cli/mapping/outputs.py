@@ -73,7 +73,7 @@ class OutputPatterns:
                 "No output was named.", "Give --out, for example --out map.tif or --out maps/."
             )
         for out in self.maps:
-            _check_suffix(out, MAP_SUFFIXES, "--out")
+            _check(out, MAP_SUFFIXES, "--out")
         if self.polygons != PolygonOptions() and not any(map(_is_polygons, map(Path, self.maps))):
             raise UsageError(
                 "--min-area and --simplify are for polygons, and no --out is .gpkg or .geojson."
@@ -84,7 +84,7 @@ class OutputPatterns:
             (self.overlay, (".png",), "--overlay"),
         ):
             if text is not None:
-                _check_suffix(text, suffixes, option)
+                _check(text, suffixes, option)
 
     @property
     def many(self) -> bool:
@@ -182,7 +182,13 @@ def _is_folder(text: str) -> bool:
     return text.endswith("/") or Path(text).is_dir() or not Path(text).suffix
 
 
-def _check_suffix(text: str, suffixes: Sequence[str], option: str) -> None:
+def _check(text: str, suffixes: Sequence[str], option: str) -> None:
+    for placeholder in re.findall(r"\{\w*\}", text):
+        if placeholder != _NAME:
+            raise UsageError(
+                f"{option} {text}: {placeholder} stands for nothing.",
+                f"Write {_NAME} for the scene's name.",
+            )
     suffix = Path(text).suffix.lower()
     if not _is_folder(text) and suffix not in suffixes:
         raise UsageError(

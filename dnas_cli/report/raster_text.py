@@ -9,11 +9,13 @@ def raster_text(facts: dict[str, Any]) -> list[str]:
     cog = ", cloud-optimized" if storage["cloud_optimized"] else ""
     overviews = ", ".join(map(str, storage["overviews"])) or "none"
     count, compression = len(facts["bands"]), storage["compression"]
-    compression = "not compressed" if compression == "none" else f"compressed by {compression}"
+    # GDAL tells the compression of GeoTIFF; PNG and others have their own and say nothing.
+    known = compression != "none" or facts["format"] in ("GTiff", "COG")
+    compression = f", compressed by {compression}" if compression != "none" else ", not compressed"
     lines = [
         f"size          {facts['width']} x {facts['height']} pixels, "
         f"{count} {'band' if count == 1 else 'bands'}, {facts['dtype']}",
-        f"format        {facts['format']}, {compression}, blocks of "
+        f"format        {facts['format']}{compression if known else ''}, blocks of "
         f"{storage['block'][1]} x {storage['block'][0]}, overviews {overviews}{cog}",
         *_place_text(facts["georeference"]),
         f"no data       {_nodata_text(facts)}",

@@ -22,6 +22,7 @@ from dnas_cli.scenes.palette import LandClass, colours_to_indices
 from dnas_cli.scenes.raster import Window, header_errors, refuse_special, without_georeference
 
 Colour = tuple[int, int, int]
+BLACK: Colour = (0, 0, 0)
 
 _ROWS = 512  # read at once when a whole file is looked through
 
@@ -74,7 +75,8 @@ def tile_encoding(classes: tuple[LandClass, ...]) -> LabelEncoding:
 def encoding_of(path: str | Path, classes: tuple[LandClass, ...]) -> LabelEncoding:
     """Tell how a label raster of known classes is to be read.
 
-    One band without a palette holds class indices, 255 without label; anything else colours.
+    One band without a palette holds class indices, 255 without label; anything else colours, black
+    without label unless a class is black.
 
     Raises:
         DataError: The file cannot be opened.
@@ -83,7 +85,8 @@ def encoding_of(path: str | Path, classes: tuple[LandClass, ...]) -> LabelEncodi
         palette = dataset.count > 0 and dataset.colorinterp[0] == ColorInterp.palette
         if dataset.count == 1 and not palette:
             return tile_encoding(classes)
-    return LabelEncoding("colour", classes)
+    black_is_a_class = any(item.colour == BLACK for item in classes)
+    return LabelEncoding("colour", classes, ignored_colours=() if black_is_a_class else (BLACK,))
 
 
 def open_label(path: str | Path, encoding: LabelEncoding) -> "LabelRaster":

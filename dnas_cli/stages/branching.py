@@ -3,7 +3,7 @@
 from dnas_cli.errors import UsageError
 from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import Run
-from dnas_cli.stages.decode import decode
+from dnas_cli.stages.decode import check_epoch, decode
 from dnas_cli.stages.intent import Intent
 
 
@@ -22,6 +22,8 @@ def branch_before(parent: Run, intent: Intent, stage: int) -> Run:
         return branch(parent, intent.branch, stage - 1, stage - 1)
     if stage == 1:
         raise UsageError("--at-epoch: there is no search before stage 1.")
+    epoch = str(intent.at_epoch)
+    check_epoch(parent, stage - 1, epoch, "--at-epoch")
     child = branch(parent, intent.branch, stage - 1, stage - 2)
-    run, _ = decode(child.root, stage - 1, str(intent.at_epoch))
+    run, _ = decode(child.root, stage - 1, epoch)
     return run

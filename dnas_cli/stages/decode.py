@@ -41,7 +41,9 @@ def decode(
     """
     check_stage(stage)
     if branch_to is not None:
-        return decode(branch(open_run(root), branch_to, stage, stage - 1).root, stage, epoch, rule)
+        parent = open_run(root)
+        check_epoch(parent, stage, epoch)
+        return decode(branch(parent, branch_to, stage, stage - 1).root, stage, epoch, rule)
     run, name = open_run(root), f"stage{stage}"
     record = run.record(name)
     if record is None or not record.finished:
@@ -73,6 +75,24 @@ def decode(
     return run, coding
 
 
+def check_epoch(run: Run, stage: int, epoch: str, option: str = "--epoch") -> None:
+    """Refuse an epoch that a finished search does not have, before anything is made of it.
+
+    Args:
+        run: The run.
+        stage: 1, 2 or 3.
+        epoch: As `decode` takes it.
+        option: What it was given by, for the message.
+
+    Raises:
+        UsageError: There is no such epoch.
+        DataError: The record of the logits is damaged.
+    """
+    record = run.record(f"stage{stage}")
+    if record is not None and record.finished:
+        _logits(run, f"stage{stage}", epoch, option)
+
+
 def _refuse_other(run: Run, stage: int, path: Path, overwrite: bool) -> None:
     if run.has_after(stage):
         raise RunStateError(
@@ -86,7 +106,9 @@ def _refuse_other(run: Run, stage: int, path: Path, overwrite: bool) -> None:
         )
 
 
-def _logits(run: Run, name: str, epoch: str) -> tuple[int, dict[str, float]]:
+def _logits(
+    run: Run, name: str, epoch: str, option: str = "--epoch"
+) -> tuple[int, dict[str, float]]:
     """Return an epoch (from 0) and its logits."""
     folder = run.stage_folder(name)
     read = read_rows(folder / "logits.jsonl")
@@ -106,7 +128,7 @@ def _logits(run: Run, name: str, epoch: str) -> tuple[int, dict[str, float]]:
     elif epoch.isdecimal() and len(epoch) < 10:
         chosen = int(epoch) - 1
     else:
-        raise UsageError(f"--epoch {epoch}: give last, best or a number.")
+        raise UsageError(f"{option} {epoch}: give last, best or a number.")
     if chosen not in rows:
-        raise UsageError(f"--epoch {epoch}: this stage has logits of epochs 1 to {max(rows) + 1}.")
+        raise UsageError(f"{option} {epoch}: this stage has logits of epochs 1 to {max(rows) + 1}.")
     return chosen, rows[chosen]

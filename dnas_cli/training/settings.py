@@ -241,6 +241,12 @@ def _read_yaml(file: Path, kind: type[TrainingSettings]) -> dict[str, Any]:
     for key in values:
         if key not in known:
             raise DataError(f"{file}: unknown setting {name(key)!r}.", _nearest(key, known))
+    for item in fields(kind):
+        if item.name in values:
+            try:
+                _check_type(item.name, values[item.name], item.type)
+            except UsageError as error:
+                raise DataError(f"{file}: {error}") from error
     return values
 
 

@@ -11,7 +11,7 @@ from predicting import Predict, read
 from small_models import CLASSES
 
 
-@pytest.mark.parametrize("form", ["indices", "colours", "palette"])
+@pytest.mark.parametrize("form", ["indices", "colours", "black", "palette"])
 def test_a_map_is_compared_with_a_label_in_any_form(
     form: str, predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
@@ -23,8 +23,9 @@ def test_a_map_is_compared_with_a_label_in_any_form(
     colours = np.array([item.colour for item in CLASSES], np.uint8)
     if form == "indices":
         Image.fromarray(truth).save(label)
-    elif form == "colours":
-        Image.fromarray(np.where(truth[..., None] == 255, 9, colours[truth % 3])).save(label)
+    elif form in ("colours", "black"):
+        grey = 9 if form == "colours" else 0  # black is no label
+        Image.fromarray(np.where(truth[..., None] == 255, grey, colours[truth % 3])).save(label)
     else:  # in an order of its own
         picture = Image.fromarray(np.where(truth == 255, 0, 3 - truth))
         picture.putpalette([7, 7, 7, *colours[::-1].ravel().tolist()])
@@ -33,7 +34,7 @@ def test_a_map_is_compared_with_a_label_in_any_form(
     result = json.loads(said.stdout)[0]["truth"]
     assert result["metrics"]["pixels"] == 135 * 130
     assert result["metrics"]["overall_accuracy"] == pytest.approx(85 / 135)
-    assert result["unknown_pixels"] == (0 if form == "indices" else 15 * 130)
+    assert result["unknown_pixels"] == (0 if form in ("indices", "black") else 15 * 130)
     if form == "colours":
         assert "1,950 pixels have the colour of no class ((9, 9, 9): 1,950)" in said.stderr
 

@@ -15,6 +15,7 @@ from small_models import write_model
     ("arguments", "code", "said"),
     [
         (["--out", "map.jpg"], 2, "is not written"),
+        (["--out", "m/{nme}.tif"], 2, "{nme} stands for nothing"),
         (["--out", "m.tif", "--tta", "turns"], 2, "--tta turns"),
         (["--out", "m.tif", "--nodata", "zero"], 2, "--nodata zero"),
         (["--out", "m.tif", "--bands", "1,,2"], 2, "a name is empty"),

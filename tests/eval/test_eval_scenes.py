@@ -1,0 +1,127 @@
+"""`dnas eval --scenes`: the whole scenes that a split was cut from."""
+
+import csv
+import json
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+from evaluating import labelled_pixels, refused_eval
+from PIL import Image
+from typer.testing import CliRunner
+
+from dnas_cli.app import app
+from dnas_cli.demo.layout import GID5
+from dnas_cli.metrics import IGNORE
+from dnas_cli.model.model_file import Model, save_model
+from dnas_cli.run.directory import create_run
+from dnas_cli.scenes.palette import colours_to_indices
+from dnas_cli.tiles.tile_set import TileSet
+
+
+def _scene_of_test_split(tiles: TileSet) -> tuple[Path, Path]:
+    """Return the image and the label that the test split was cut from."""
+    (scene,) = tiles.scenes("test")
+    content = json.loads((tiles.root / "dataset.json").read_text())
+    (source,) = [item for item in content["sources"] if item["scene"] == scene]
+    folder = (tiles.root / content["source"]).resolve()
+    return folder / source["image"]["path"], folder / source["label"]["path"]
+
+
+def test_whole_scenes_of_a_split_are_scored_with_every_labelled_pixel_once(
+    run: Path, tiles: TileSet, runner: CliRunner
+) -> None:
+    result = runner.invoke(app, ["eval", str(run), "--scenes", "--json", "--device", "cpu"])
+
+    assert result.exit_code == 0, result.output
+    figures = json.loads(result.stdout)
+    _, label = _scene_of_test_split(tiles)
+    with Image.open(label) as picture:
+        labelled = colours_to_indices(np.asarray(picture.convert("RGB")), GID5) != IGNORE
+    assert figures["metrics"]["pixels"] == labelled.sum()
+    # Tiles of 64 in a scene of 180: the last ones lie over the others, and count pixels twice.
+    assert labelled.sum() < labelled_pixels(tiles, "test")
+    (scene,) = figures["scenes"]
+    assert scene["confusion"] == figures["confusion"]
+    assert [Path(path).name for path in figures["files"]] == [
+        "test-scenes.json", "confusion-scenes.csv", "confusion-scenes.png", "scenes.csv",
+    ]  # fmt: skip
+    with (run / "eval" / "scenes.csv").open(newline="") as file:
+        (row,) = csv.DictReader(file)
+    assert row["scene"] == tiles.scenes("test")[0]
+    assert int(row["labelled_pixels"]) == labelled.sum()
+    assert float(row["mean_iou"]) == pytest.approx(figures["metrics"]["mean_iou"], abs=1e-6)
+    assert float(row["iou water"]) == pytest.approx(
+        figures["metrics"]["classes"]["water"]["iou"], abs=1e-6
+    )
+
+
+def test_predict_with_a_label_says_what_evaluating_the_scene_says(
+    run: Path, tiles: TileSet, tmp_path: Path, runner: CliRunner
+) -> None:
+    scored = runner.invoke(app, ["eval", str(run), "--scenes", "--json", "--device", "cpu"])
+    image, label = _scene_of_test_split(tiles)
+    command = ["predict", str(run / "model.pt"), str(image), "--out", str(tmp_path / "map.tif")]
+    command += ["--bands", "nir,red,green,blue", "--truth", str(label), "--device", "cpu"]
+    mapped = runner.invoke(app, [*command, "--json"])
+
+    assert mapped.exit_code == 0, mapped.output
+    truth = json.loads(mapped.stdout)[0]["truth"]
+    assert truth["confusion"] == json.loads(scored.stdout)["confusion"]
+    assert truth["metrics"] == json.loads(scored.stdout)["metrics"]
+    printed = runner.invoke(app, [*command, "--overwrite"])
+    assert f"against {label} (" in printed.stdout
+    assert f"{truth['metrics']['mean_iou']:.4f}" in printed.stdout
+
+
+def test_scenes_that_moved_are_found_where_the_user_says(
+    tiles: TileSet, model: Model, tmp_path: Path, runner: CliRunner
+) -> None:
+    source = (tiles.root / "../gid5").resolve()
+    shutil.copytree(tiles.root, tmp_path / "far/away/tiles")
+    shutil.copytree(source, tmp_path / "scenes")
+    moved_run = tmp_path / "moved-run"
+    create_run(moved_run, tmp_path / "far/away/tiles", tiles.fingerprint, layers=2, width=4)
+    save_model(moved_run / "model.pt", model)
+    arguments = [moved_run, "--scenes"]
+
+    message = refused_eval(runner, 4, *arguments)
+    assert str(tmp_path / "far/away") in message
+    assert "--source DIR" in message
+    arguments += ["--source", tmp_path / "scenes"]
+    result = runner.invoke(app, ["eval", *map(str, arguments), "--device", "cpu"])
+    assert result.exit_code == 0, result.output
+
+    image, _ = _scene_of_test_split(tiles)
+    moved = tmp_path / "scenes" / image.relative_to(source)
+    moved.write_bytes(moved.read_bytes()[:-1] + b"x")
+    message = refused_eval(runner, 4, *arguments, "--overwrite")
+    assert f"{moved}: has changed since" in message
+    moved.unlink()
+    assert "is not there any more" in refused_eval(runner, 4, *arguments, "--overwrite")
+
+
+def test_tile_sets_that_know_no_whole_scenes_say_so(
+    run: Path, tiles: TileSet, tmp_path: Path, runner: CliRunner
+) -> None:
+    source, model = (tiles.root / "../gid5").resolve(), run / "model.pt"
+    by_block = tmp_path / "by-block"
+    arguments = ["tile", source, "--out", by_block, "--size", 64, "--split-by", "block"]
+    assert runner.invoke(app, list(map(str, arguments))).exit_code == 0
+    taken = tmp_path / "taken"
+    description = tmp_path / "tiles.yaml"
+    description.write_text(
+        "bands: [red, green, blue, nir]\nclasses:\n"
+        + "".join(f"  {item.name}: {list(item.colour)}\n" for item in GID5)
+    )
+    linked = tmp_path / "blocks"
+    shutil.copytree(tiles.root, linked, ignore=shutil.ignore_patterns("dataset.json"))
+    arguments = ["tile", linked, "--out", taken, "--from-lists", linked, "--dataset", description]
+    made = runner.invoke(app, list(map(str, arguments)))
+    assert made.exit_code == 0, made.output
+
+    assert "was split by block" in refused_eval(runner, 2, model, by_block, "--scenes")
+    assert "blocks that were cut elsewhere" in refused_eval(runner, 2, model, taken, "--scenes")
+    assert "Give --scenes, too" in refused_eval(runner, 2, run, "--source", source)
+    assert "scored on tiles" in refused_eval(runner, 2, run, "--scenes", "--references")

@@ -1,0 +1,118 @@
+"""JSON and YAML that are absurd, too deep, too large or mean harm."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from command_line import dnas, refused
+from small_codings import ARCHITECTURE
+
+from dnas_cli.files import content_hash
+
+DEEP = "[" * 1_000_000
+RATHER_DEEP = '{"a":' * 500 + "1" + "}" * 500
+
+
+@pytest.mark.parametrize("text", [DEEP, RATHER_DEEP, "[" * 900 + "]" * 900])
+@pytest.mark.parametrize(
+    "name", ["run.json", "coding/stage1.json", "coding/path.json", "search/stage1/logits.jsonl"]
+)
+def test_json_nested_a_million_deep_is_refused(run: Path, name: str, text: str) -> None:
+    (run / name).write_text(text)
+    refused(4, *(("status", run) if name == "run.json" else ("decode", run, "--stage", 1)))
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [
+        ("network", {"layers": 10**9, "width": 4}),
+        ("network", {"layers": 3, "width": 10**9}),
+        ("network", {"layers": "3", "width": 4}),
+        ("tile_set", {"path": "\0", "fingerprint": "x"}),
+        ("tile_set", {"path": "x" * 5000, "fingerprint": "x"}),
+        ("stages", {"stage9": {"phase": "finished"}}),
+        ("stages", {"stage1": {"phase": "finished", "epochs_done": -1}}),
+        ("lineage", {"parent": 3}),
+        ("stages", {"stage1": {"phase": "finished", "colour": "red"}}),
+        ("tile_set", {"path": "x", "fingerprint": "x", "colour": "red"}),
+    ],
+)
+def test_absurd_values_in_a_manifest_are_refused(run: Path, key: str, value: Any) -> None:
+    manifest = json.loads((run / "run.json").read_text())
+    (run / "run.json").write_text(json.dumps({**manifest, key: value}))
+    said = refused(4, "status", run)
+    assert "not a valid manifest" in said
+    assert ("unknown: colour" in said) == ("colour" in str(value))
+
+
+def _seal(document: dict[str, Any]) -> str:
+    body = {key: value for key, value in document.items() if key != "hash"}
+    return json.dumps({**body, "hash": content_hash(body)})
+
+
+@pytest.mark.parametrize(
+    ("change", "word"),
+    [
+        ({"edges": [[[0, 0], [1, 0]], [[1, 0], [0, 0]]]}, "later layer"),  # a cycle
+        ({"edges": [[[0, 0], [0, 0]]]}, "later layer"),
+        ({"edges": [[[-1, 0], [0, 0]], [[0, 0], [5, 0]]]}, "not on the lattice"),
+        ({"edges": []}, "no node"),
+        ({"edges": [[[-1, 0], [0, 0]]] * 40_000}, "more than any lattice"),
+        ({"layers": 10**12}, "layers"),
+        ({"operators": {"0,0": ["rm -rf"]}}, "operators"),
+    ],
+)
+def test_a_coding_that_is_no_network_is_refused(
+    tmp_path: Path, change: dict[str, Any], word: str
+) -> None:
+    path = tmp_path / "architecture.json"
+    path.write_text(_seal({**ARCHITECTURE.document(), **change}))
+    assert word in refused(4, "export-coding", path, "--out", tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_path_longer_than_any_lattice_is_refused(run: Path) -> None:
+    document = json.loads((run / "coding/path.json").read_text())
+    (run / "coding/path.json").write_text(_seal({**document, "path": [0] * 1000}))
+    assert "64 layers at most" in refused(4, "encode", run, "--stage", 2)
+
+
+def test_a_coding_of_ten_million_edges_is_refused_by_its_size(tmp_path: Path) -> None:
+    path = tmp_path / "architecture.json"
+    with path.open("w") as file:
+        file.write('{"schema": "dnas/architecture-coding", "edges": [')
+        file.write("[[0,0],[1,0]]," * 10_000_000)
+        file.write("[[0,0],[1,0]]]}")
+    assert "too large" in refused(4, "export-coding", path, "--out", tmp_path / "out")
+
+
+LAUGHS = "a: &a [x, x, x, x, x, x, x, x, x]\n" + "".join(
+    f"{b}: &{b} [{', '.join(['*' + a] * 9)}]\n"
+    for a, b in zip("abcdefghij", "bcdefghijk", strict=True)
+)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        LAUGHS,
+        "[" * 100_000,
+        "classes: !!python/object/apply:os.system ['touch here']",
+        "epochs: " + "9" * 4000,
+        "epochs: .inf",
+        "learning-rate: .nan",
+        "? [a, b]\n: c",
+        "\x00",
+        "a: 1\na: 2",
+    ],
+)
+def test_yaml_that_means_harm_is_refused(
+    run: Path, tiny_scenes: Path, tmp_path: Path, text: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / "own.yaml"
+    path.write_text(text)
+    refused(4, "tile", tiny_scenes, "--dataset", path, "--out", tmp_path / "tiles")
+    assert dnas("search", run, "--stage", 2, "--settings", path).exit_code in (2, 4)
+    assert not (tmp_path / "here").exists()

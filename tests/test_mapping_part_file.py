@@ -1,0 +1,81 @@
+"""The rows that are finished, while the map is not."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dnas_cli.errors import DnasError, RunStateError
+from dnas_cli.mapping.blending import MapRows
+from dnas_cli.mapping.part_file import open_part, part_folder
+
+
+def _rows(row: int, height: int) -> MapRows:
+    classes = np.full((height, 5), row, np.uint8)
+    return MapRows(row, classes, classes, np.stack([classes, classes + 1]))
+
+
+@pytest.fixture
+def target(tmp_path: Path) -> Iterator[Path]:
+    return tmp_path / "map.tif"
+
+
+def test_rows_survive_and_go_on(target: Path) -> None:
+    with open_part(target, {"a": 1}, 6, 5, 2, True) as part:
+        part.append(_rows(0, 4))
+    with open_part(target, {"a": 1}, 6, 5, 2, True) as part:
+        assert part.rows == 4
+        part.append(_rows(4, 2))
+        assert part.classes().read(0, 6)[0, :, 0].tolist() == [0, 0, 0, 0, 4, 4]
+        assert part.probabilities().read(3, 6)[:, 2, 2].tolist() == [4, 5]
+        assert part.confidence().read(1, 3).shape == (1, 2, 5)
+        part.discard()
+    assert not part_folder(target).exists()
+
+
+def test_other_settings_begin_anew(target: Path) -> None:
+    with open_part(target, {"a": 1}, 6, 5, 0, False) as part:
+        part.append(_rows(0, 4))
+    with open_part(target, {"a": 2}, 6, 5, 0, False) as part:
+        assert part.rows == 0
+
+
+def test_bytes_that_were_written_but_not_counted_are_dropped(target: Path) -> None:
+    with open_part(target, {}, 6, 5, 0, False) as part:
+        part.append(_rows(0, 2))
+    with (part_folder(target) / "classes.raw").open("ab") as file:
+        file.write(b"half a ro")
+    with open_part(target, {}, 6, 5, 0, False) as part:
+        part.append(_rows(2, 4))
+        assert part.classes().read(0, 6)[0, :, 0].tolist() == [0, 0, 2, 2, 2, 2]
+
+
+@pytest.mark.parametrize("damage", ["", "{}", '{"rows": 4', '{"rows": 99, "key": {}}'])
+def test_a_damaged_state_begins_anew(target: Path, damage: str) -> None:
+    with open_part(target, {}, 6, 5, 0, False) as part:
+        part.append(_rows(0, 2))
+    (part_folder(target) / "state.json").write_text(damage)
+    with open_part(target, {}, 6, 5, 0, False) as part:
+        assert part.rows == 0
+
+
+def test_two_processes_cannot_write_one_map(target: Path) -> None:
+    with (
+        open_part(target, {}, 6, 5, 0, False),
+        pytest.raises(RunStateError, match="another process"),
+        open_part(target, {}, 6, 5, 0, False),
+    ):
+        pass
+
+
+def test_a_full_disk_is_noticed_before_the_work(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    usage = type("Usage", (), {"free": 10})
+    monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
+    with (
+        pytest.raises(DnasError, match="GB are free"),
+        open_part(target, {}, 6, 5, 0, False),
+    ):
+        pass
