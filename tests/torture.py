@@ -25,7 +25,8 @@ from same_bits import differences
 
 _MEMORY = "/dev/shm"  # kills are the same there, and no disk is worn
 
-QUICK = ("--epochs", 3, "--logits-from", 1, "--batch", 4, "--device", "cpu")
+CPU = ("--device", "cpu")
+QUICK = ("--epochs", 3, "--logits-from", 1, "--batch", 4, *CPU)
 OFTEN = ("--checkpoint-every", 0)
 PLAIN, LOW = ("--memory", "plain"), ("--memory", "low")  # elsewhere fast, as by default
 SIZE = ("--layers", 3, "--width", 4)
@@ -68,7 +69,8 @@ STAGES = (
     Stage("decode 3", ("decode", "run", "--stage", 3), kills=1),
     Stage("branch", ("search", "run", "--stage", 3, "--branch", "child", *QUICK), "child", 2),
     Stage(
-        "retrain", ("retrain", "run", "--epochs", 3, "--batch", 4, "--device", "cpu", *OFTEN, *LOW)
+        "retrain",
+        ("retrain", "run", "--epochs", 3, "--batch", 4, "--keep", "average", *CPU, *OFTEN, *LOW),
     ),
 )
 

@@ -117,10 +117,11 @@ class ClassWeightsName(StrEnum):
 
 
 class KeepName(StrEnum):
-    """The epoch whose weights a model gets."""
+    """The weights a model gets."""
 
     best = "best"
     last = "last"
+    average = "average"
 
 
 class MemoryName(StrEnum):

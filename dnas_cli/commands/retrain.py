@@ -26,7 +26,7 @@ def retrain(
     validate_every: options.ValidateEvery = None,
     keep: Annotated[
         options.KeepName | None,
-        typer.Option(help="Epoch of the model's weights. [default: best on val; quick: last]"),
+        typer.Option(help="The model's weights: epoch or average. [default: best; quick: average]"),
     ] = None,
     seed: options.Seed = None,
     device: Device = "auto",

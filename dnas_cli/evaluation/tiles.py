@@ -47,17 +47,40 @@ def evaluate_tiles(
     """
     matrix = ConfusionMatrix(len(tiles.classes))
     refs = tiles.split(split)
+    for images, labels in normalised_batches(tiles, refs, normalisation, bands, batch):
+        with torch.inference_mode():
+            logits = network(images.to(device))  # (N, classes, H, W)
+            predictions = logits.argmax(1).to(torch.uint8).cpu().numpy()  # (N, H, W)
+        matrix.add(labels, predictions)
+        advance(len(images))
+    return matrix
+
+
+def normalised_batches(
+    tiles: TileSet,
+    refs: Sequence[TileRef],
+    normalisation: Normalisation,
+    bands: tuple[int, ...],
+    batch: int,
+) -> Iterator[tuple[Tensor, npt.NDArray[np.uint8]]]:
+    """Yield images (N, B, H, W), normalised, and labels (N, H, W) of tiles as they are, in order.
+
+    Args:
+        tiles: The tile set.
+        refs: Its tiles.
+        normalisation: What the network was trained with.
+        bands: Positions of the network's bands among the tile set's.
+        batch: Most tiles per batch; tiles of another size start a new one.
+
+    Raises:
+        DataError: A tile cannot be read.
+    """
     constants = iter([tiles.normalisation_of(ref, normalisation, bands) for ref in refs])
     for group in _batches(read_ahead(tiles, refs), batch):
         images = np.stack(
             [next(constants).apply(image[list(bands)], valid) for image, valid, _ in group]
         )
-        with torch.inference_mode():
-            logits = network(torch.from_numpy(images).to(device))  # (N, classes, H, W)
-            predictions = logits.argmax(1).to(torch.uint8).cpu().numpy()  # (N, H, W)
-        matrix.add(np.stack([label for _, _, label in group]), predictions)
-        advance(len(group))
-    return matrix
+        yield torch.from_numpy(images), np.stack([label for _, _, label in group])
 
 
 def read_ahead(tiles: TileSet, refs: Sequence[TileRef]) -> Iterator[Tile]:

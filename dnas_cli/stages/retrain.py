@@ -3,18 +3,18 @@
 import platform
 import shlex
 from pathlib import Path
+from typing import cast
 
 import torch
 
 from dnas_cli import __version__
 from dnas_cli.console import logger
-from dnas_cli.errors import DataError, RunStateError, UsageError
+from dnas_cli.errors import RunStateError, UsageError
 from dnas_cli.files import remove_leftovers
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
-from dnas_cli.nets.network import build_derived
+from dnas_cli.nets.network import Network, build_derived
 from dnas_cli.run.directory import CODINGS, Run, is_run, now, open_run
 from dnas_cli.run.lock import stage_lock
-from dnas_cli.run.rows import read_rows
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.adopting import adopt_architecture
 from dnas_cli.stages.branching import branch_before
@@ -31,6 +31,7 @@ from dnas_cli.stages.execution import (
 )
 from dnas_cli.stages.intent import Intent, begun, extensions
 from dnas_cli.stages.memory import choose_memory, step_size
+from dnas_cli.stages.model_weights import ModelWeights, of_an_epoch, of_the_average
 from dnas_cli.stages.restart import complete_restart, start_over
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream
@@ -38,15 +39,13 @@ from dnas_cli.training.failures import deterministic
 from dnas_cli.training.interruption import Interruption
 from dnas_cli.training.job import Description, Job
 from dnas_cli.training.loop import train
-from dnas_cli.training.position import Position
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import (
     NETWORK_SIZES,
-    Keep,
     RetrainSettings,
     SettingsChoice,
 )
-from dnas_cli.training.stage_files import StageFiles, load_checkpoint
+from dnas_cli.training.stage_files import StageFiles
 from dnas_cli.training.steps import WeightSteps
 
 STREAM = 3  # sets the retraining's randomness apart from the searches'
@@ -62,7 +61,8 @@ def retrain(
 ) -> Run:
     """Train the network that a run was decoded to, and write `model.pt`.
 
-    The model holds the weights of the epoch that was best on the validation split, or of the last.
+    The model holds the weights of the epoch that was best on the validation split, of the last
+    one, or the average over the last steps.
 
     Args:
         root: The run directory.
@@ -136,24 +136,33 @@ def _retrained(
     )
     record = begun(record, settings, memory, choice.preset)
     run.set_record("retrain", record)
+    steps = WeightSteps(network, stream, settings, device, class_pixels(tiles), memory)
+    resume_command = f"dnas retrain {shlex.quote(str(run.root))}" + execution.options
     position = train(
         Job(
             title="retraining",
-            steps=WeightSteps(network, stream, settings, device, class_pixels(tiles), memory),
+            steps=steps,
             schedule=schedule,
             files=files,
             identity=coding.hash,
             validate=validator(network, tiles, device, settings.batch),
             describe=lambda: Description({}),
-            resume_command=f"dnas retrain {shlex.quote(str(run.root))}" + execution.options,
+            resume_command=resume_command,
             on_epoch=lambda done: run.set_record("retrain", record.at("started", done)),
             interruption=interruption,
             checkpoint_every=60 * execution.checkpoint_every,
             may_back_off=execution.on_divergence == "backoff",
         )
     )
+    if steps.average is None:
+        weights = of_an_epoch(files, position, settings.keep)
+    else:
+        averaged = cast(Network, steps.average.module)
+        weights = of_the_average(
+            averaged, tiles, settings, device, position, interruption, resume_command
+        )
     size = step_size(settings, tiles.tile_size)
-    _write_model(run, coding, tiles, width, size, files, position, settings.keep)
+    _write_model(run, coding, tiles, width, size, weights)
     run.set_record("retrain", record.at("finished", position.epoch))
     logger.info("Next: %s", run.next_command())
     return run
@@ -179,21 +188,8 @@ def _write_model(
     tiles: TileSet,
     width: int,
     trained_size: int,
-    files: StageFiles,
-    position: Position,
-    keep: Keep,
+    weights: ModelWeights,
 ) -> None:
-    chosen = files.best if keep == "best" and position.best_epoch >= 0 else files.last
-    try:
-        content = load_checkpoint(chosen)
-    except DataError as error:
-        raise DataError(
-            error.what, "Restore it, or start over with --restart --overwrite."
-        ) from error
-    if chosen == files.best:
-        epoch, score = int(content["epoch"]) + 1, content["mean_iou"]
-    else:
-        epoch, score = position.epoch, _score_of_last(files)
     facts = ModelFacts(
         classes=tiles.classes,
         bands=tiles.bands,
@@ -209,17 +205,12 @@ def _write_model(
             "python": platform.python_version(),
             "created": now(),
             "run": run.root.resolve().name,
-            "epoch": epoch,
-            "val_mean_iou": score,
+            "epoch": weights.epoch,
+            "val_mean_iou": weights.mean_iou,
             "tile_set": tiles.fingerprint,
         },
     )
     network = build_derived(architecture, facts.shape)
-    network.load_state_dict(content["network"])
+    network.load_state_dict(weights.state)
     save_model(run.model_path, Model(network, architecture, facts))
-    logger.info("%s: written, weights of epoch %d.", run.model_path, epoch)
-
-
-def _score_of_last(files: StageFiles) -> float | None:
-    scored = [row["val"]["mean_iou"] for row in read_rows(files.history)[-1:] if "val" in row]
-    return float(scored[0]) if scored else None
+    logger.info("%s: written, weights of epoch %d.", run.model_path, weights.epoch)

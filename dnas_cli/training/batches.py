@@ -54,8 +54,9 @@ class TrainingTiles(Dataset[Batch | DnasError]):
         image, valid, label = random_crop(image, valid, label, settings.crop, rng)
         image, valid, label = random_symmetry(image, valid, label, settings.augment, rng)
         normalised = normalisation.apply(np.ascontiguousarray(image), valid)
-        # Exposure and haze of an image move its mean and deviation alike, and are taken out again.
-        if settings.augment == "photometric" and not self._tiles.normalisation.per_image:
+        # Also where images are normalised by themselves: how bright one comes out depends on what
+        # it shows, and the next one shows other shares of the classes.
+        if settings.augment == "photometric":
             normalised = random_light(normalised, valid, normalisation.black, rng)
         return torch.from_numpy(normalised), torch.from_numpy(label.astype(np.int64))
 

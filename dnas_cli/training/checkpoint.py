@@ -16,7 +16,7 @@ def snapshot(steps: Steps, identity: str, position: Position) -> dict[str, Any]:
     """Return all that continuing needs.
 
     Args:
-        steps: Network, optimizers, scaler.
+        steps: Network, optimizers, scaler, the average of the weights if one is kept.
         identity: Hash of the space or architecture.
         position: How far training is.
     """
@@ -27,6 +27,7 @@ def snapshot(steps: Steps, identity: str, position: Position) -> dict[str, Any]:
         "optimizers": {name: item.state_dict() for name, item in steps.optimizers.items()},
         "scaler": steps.precision.state(),
         "random": _random_state(),
+        "average": None if steps.average is None else steps.average.state_dict(),
     }
 
 
@@ -52,6 +53,8 @@ def restore(
             optimizer.load_state_dict(content["optimizers"][key])
             _check_shapes(optimizer)
         steps.precision.load(content["scaler"])
+        if steps.average is not None:
+            steps.average.load_state_dict(content["average"])
         _set_random_state(content["random"])
         position = Position.from_json(content["position"])
     except (*MALFORMED, RuntimeError) as error:

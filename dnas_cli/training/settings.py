@@ -16,7 +16,7 @@ from dnas_cli.yaml_files import read_yaml
 Loss = Literal["cross-entropy", "focal"]
 Augmentation = Literal["mirror", "dihedral", "photometric"]
 ClassWeights = Literal["equal", "balanced"]
-Keep = Literal["best", "last"]
+Keep = Literal["best", "last", "average"]
 Preset = Literal["paper", "quick"]
 
 LARGEST = 1_000_000_000  # of any setting
@@ -37,8 +37,7 @@ class TrainingSettings:
         loss: `cross-entropy`, or `focal` (gamma 2, alpha 0.5).
         class_weights: `equal`, or `balanced`: pixels of rare classes count more.
         augment: `mirror` (horizontal, as in the paper), `dihedral` (mirrors and quarter turns), or
-            `photometric` (dihedral, and random exposure and haze; none where tiles are normalised
-            by each image, which takes out both).
+            `photometric` (dihedral, and random exposure and haze).
         validate_every: Epochs between validations; the last epoch is always validated.
         seed: Of everything random.
     """
@@ -113,8 +112,9 @@ class RetrainSettings(TrainingSettings):
 
     Attributes:
         width: Channels of the finest scale; 0 takes the run's.
-        keep: The epoch whose weights the model gets: the `best` on the validation split, or the
-            `last`. On few validation tiles the best is one that was lucky there.
+        keep: The weights the model gets: of the epoch that was `best` on the validation split, of
+            the `last` one, or the moving `average` over the last steps. On few validation tiles
+            the best is one that was lucky there.
     """
 
     epochs: int = 200
@@ -151,7 +151,7 @@ _PRESETS: dict[tuple[str, type[TrainingSettings]], dict[str, Any]] = {
         "logits_from": 6,
         "logit_learning_rate": 0.03,
     },
-    ("quick", RetrainSettings): {**_QUICK, "epochs": 20, "keep": "last"},
+    ("quick", RetrainSettings): {**_QUICK, "epochs": 20, "keep": "average"},
 }
 
 Settings = TypeVar("Settings", bound=TrainingSettings)

@@ -9,9 +9,11 @@ from typing import Any, Protocol
 
 import torch
 from torch.optim import SGD, Adam, Optimizer
+from torch.optim.swa_utils import AveragedModel
 
 from dnas_cli.nets.execution import Memory, executor
 from dnas_cli.nets.network import Network
+from dnas_cli.training.averaging import moving_average
 from dnas_cli.training.batches import Batch, BatchStream
 from dnas_cli.training.finite import check_loss
 from dnas_cli.training.losses import make_loss
@@ -27,6 +29,7 @@ class Steps(Protocol):
     network: Network
     precision: Precision
     optimizers: dict[str, Optimizer]
+    average: AveragedModel | None
 
     @property
     def per_epoch(self) -> int:
@@ -61,6 +64,7 @@ class _NetworkSteps:
                 weight_decay=settings.weight_decay,
             )
         }
+        self.average: AveragedModel | None = None
         self._loss = make_loss(settings, class_pixels, device)
         self._device = device
 
@@ -94,6 +98,8 @@ class WeightSteps(_NetworkSteps):
     ) -> None:
         super().__init__(network, settings, device, class_pixels, memory)
         self._stream = stream
+        if settings.keep == "average":
+            self.average = moving_average(network)
 
     @property
     def per_epoch(self) -> int:
@@ -106,7 +112,10 @@ class WeightSteps(_NetworkSteps):
 
     def step(self, batches: Batch, learning_rate: float) -> Losses:
         """Take a step of the weights."""
-        return {"loss": self._step_weights(batches, learning_rate)}
+        losses = {"loss": self._step_weights(batches, learning_rate)}
+        if self.average is not None:
+            self.average.update_parameters(self.network)
+        return losses
 
 
 class SearchSteps(_NetworkSteps):

@@ -1,0 +1,119 @@
+"""Which weights the model of a retraining gets."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from dnas_cli.console import logger, progress
+from dnas_cli.errors import DataError, Interrupted
+from dnas_cli.evaluation.tiles import normalised_batches
+from dnas_cli.nets.network import Network
+from dnas_cli.run.rows import read_rows
+from dnas_cli.stages.execution import validator
+from dnas_cli.tiles.tile_set import TileSet
+from dnas_cli.training.averaging import measure_statistics
+from dnas_cli.training.interruption import Interruption
+from dnas_cli.training.position import Position
+from dnas_cli.training.settings import Keep, RetrainSettings
+from dnas_cli.training.stage_files import StageFiles, load_checkpoint
+
+_MOST_TILES = 1024  # that the statistics of an average are measured on
+
+
+@dataclass(frozen=True)
+class ModelWeights:
+    """Weights for a model.
+
+    Attributes:
+        state: The network's `state_dict`.
+        epoch: How many epochs they had.
+        mean_iou: On the validation split; None where it was not scored.
+    """
+
+    state: dict[str, Any]
+    epoch: int
+    mean_iou: float | None
+
+
+def of_an_epoch(files: StageFiles, position: Position, keep: Keep) -> ModelWeights:
+    """Return the weights of the best epoch, or of the last one.
+
+    Raises:
+        DataError: Their checkpoint is damaged.
+    """
+    chosen = files.best if keep == "best" and position.best_epoch >= 0 else files.last
+    try:
+        content = load_checkpoint(chosen)
+    except DataError as error:
+        raise DataError(
+            error.what, "Restore it, or start over with --restart --overwrite."
+        ) from error
+    if chosen == files.best:
+        return ModelWeights(content["network"], int(content["epoch"]) + 1, content["mean_iou"])
+    scored = [row["val"]["mean_iou"] for row in read_rows(files.history)[-1:] if "val" in row]
+    return ModelWeights(content["network"], position.epoch, float(scored[0]) if scored else None)
+
+
+def of_the_average(
+    network: Network,
+    tiles: TileSet,
+    settings: RetrainSettings,
+    device: torch.device,
+    position: Position,
+    interruption: Interruption,
+    resume_command: str,
+) -> ModelWeights:
+    """Return the averaged weights, with the statistics of batch normalisation measured anew.
+
+    Args:
+        network: Has the averaged weights; gets the statistics.
+        tiles: Statistics come from tiles of the training split, the score from validation.
+        settings: Of the retraining.
+        device: Where the network is.
+        position: At the end of the training.
+        interruption: Tells whether a signal asked to stop.
+        resume_command: How to go on after that.
+
+    Raises:
+        Interrupted: A signal came; the next call begins again.
+        DataError: A tile cannot be read.
+    """
+
+    def look_up() -> None:
+        if interruption.requested:
+            raise Interrupted(
+                "retraining: is done; stopped before the model was written.",
+                f"Go on with: {resume_command}",
+            )
+
+    measure_statistics(network, _training_images(tiles, settings, device, look_up))
+    metrics = validator(network, tiles, device, settings.batch)(look_up)
+    network.eval()
+    if metrics is not None:
+        logger.info("retraining: averaged weights, val mIoU %.4f", metrics.mean_iou)
+    score = None if metrics is None else metrics.mean_iou
+    return ModelWeights(network.state_dict(), position.epoch, score)
+
+
+def _training_images(
+    tiles: TileSet,
+    settings: RetrainSettings,
+    device: torch.device,
+    look_up: Callable[[], None],
+) -> Iterator[Tensor]:
+    """Yield whole batches of training tiles as they are, in a random order."""
+    split = tiles.split("train")
+    order = np.random.default_rng(settings.seed).permutation(len(split))[:_MOST_TILES]
+    refs, bands = [split[index] for index in order], tuple(range(len(tiles.bands)))
+    with progress("statistics of the averaged network", len(refs), "tile") as advance:
+        for images, _ in normalised_batches(
+            tiles, refs, tiles.normalisation, bands, settings.batch
+        ):
+            if len(images) == settings.batch:
+                yield images.to(device)
+            advance(len(images))
+            look_up()
