@@ -19,8 +19,8 @@ def test_a_setting_that_came_after_a_stage_began_has_its_default_there() -> None
     stored = settings_to_json(quick.resolve(RetrainSettings, {}))
     del stored["keep"]
     assert quick.resolve(RetrainSettings, stored).keep == "best"
-    with pytest.raises(RunStateError, match=r"keep best \(now average\)"):
-        SettingsChoice("quick", flags={"keep": "average"}).resolve(RetrainSettings, stored)
+    with pytest.raises(RunStateError, match=r"keep best \(now last\)"):
+        SettingsChoice("quick", flags={"keep": "last"}).resolve(RetrainSettings, stored)
 
 
 def test_the_defaults_are_the_paper_s() -> None:

@@ -26,7 +26,7 @@ def retrain(
     validate_every: options.ValidateEvery = None,
     keep: Annotated[
         options.KeepName | None,
-        typer.Option(help="The model's weights: epoch or average. [default: best; quick: average]"),
+        typer.Option(help="The model's weights: epoch or average. [default: best; quick: last]"),
     ] = None,
     seed: options.Seed = None,
     device: Device = "auto",

@@ -6,6 +6,7 @@ convolution sees zeros beyond the border, where the folded one would see what th
 makes of the zeros beyond and of the border pixels. These one-pixel rings are taken away again.
 """
 
+from collections.abc import Iterable
 from typing import cast
 
 import torch
@@ -13,6 +14,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnas_cli.nets.folded_branches import fold_norm
+from dnas_cli.nets.folded_convolution import Convolution, constant
 from dnas_cli.nets.folded_maps import interpolation, kept
 from dnas_cli.nets.network import Network
 
@@ -51,9 +53,12 @@ class FoldedHead(nn.Module):
         self.register_buffer("through", through[:, None].to(dtype))  # (classes, 1, 3, 3)
         self.classes = last.out_channels
         channels = [network.shape.channels(node) for node in network.graph.outputs]
-        self.taps = nn.ParameterList(
-            nn.Parameter(part.to(dtype).contiguous(), requires_grad=False)
-            for part in torch.split(taps, channels, 3)
+        finest = network.graph.outputs[0].scale
+        self.outputs = nn.ModuleList(
+            _SameSize(part.to(dtype)) if node.scale == finest else _Coarser(part.to(dtype))
+            for node, part in zip(
+                network.graph.outputs, torch.split(taps, channels, 3), strict=True
+            )
         )
 
     bias: Tensor
@@ -64,11 +69,8 @@ class FoldedHead(nn.Module):
         height, width = features[0].shape[-2:]
         ones = features[0].new_ones(1, 1, height, width)
         logits = F.conv2d(ones, self.through, self.bias, padding=1)  # what the biases come to
-        for feature, taps in zip(features, self.taps, strict=True):
-            if feature.shape[-2:] == (height, width):
-                logits = logits + _at_the_same_size(feature, taps)
-            else:
-                logits = logits + _from_coarser(feature, taps, (height, width))
+        for feature, output in zip(features, self.outputs, strict=True):
+            logits = logits + output(feature, (height, width))
         return logits
 
 
@@ -104,50 +106,63 @@ def _operators(outer: int, inner: int) -> list[tuple[int, int]]:
     return found
 
 
-def _at_the_same_size(x: Tensor, taps: Tensor) -> Tensor:
-    """Apply the operators as a 5x5 convolution, and to the border's rows, columns and corners.
+class _SameSize(nn.Module):
+    """Applies the operators as a 5x5 convolution, and to the border's rows, columns and corners.
 
     Args:
-        x: (N, C, H, W).
         taps: (7, 7, classes, C).
-
-    Returns:
-        (N, classes, H, W).
     """
-    kernels = taps.permute(2, 3, 0, 1)  # (classes, C, 7, 7)
-    result = F.conv2d(x, kernels[:, :, :5, :5], padding=2)
-    for row, operator in ((0, 5), (-1, 6)):
-        line = F.conv1d(x[:, :, row], kernels[:, :, operator, :5], padding=2)
-        line[:, :, 0] += x[:, :, row, 0] @ taps[operator, 5].T
-        line[:, :, -1] += x[:, :, row, -1] @ taps[operator, 6].T
-        result[:, :, row] += line
-    for column, operator in ((0, 5), (-1, 6)):
-        result[..., column] += F.conv1d(x[..., column], kernels[:, :, :5, operator], padding=2)
-    return result
+
+    def __init__(self, taps: Tensor) -> None:
+        super().__init__()
+        kernels = taps.permute(2, 3, 0, 1)  # (classes, C, 7, 7)
+        self.inside = Convolution(kernels[:, :, :5, :5], None)
+        self.rows = _constants(kernels[:, :, operator, :5] for operator in (5, 6))
+        self.columns = _constants(kernels[:, :, :5, operator] for operator in (5, 6))
+        self.corners = _constants(taps[row, column].T for row in (5, 6) for column in (5, 6))
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """Map (N, C, H, W) to (N, classes, H, W)."""
+        result: Tensor = self.inside(x)
+        corners = iter(self.corners)
+        for row, weight in zip((0, -1), self.rows, strict=True):
+            line = F.conv1d(x[:, :, row], weight, padding=2)
+            for column in (0, -1):
+                line[:, :, column] += x[:, :, row, column] @ next(corners)
+            result[:, :, row] += line
+        for column, weight in zip((0, -1), self.columns, strict=True):
+            result[..., column] += F.conv1d(x[..., column], weight, padding=2)
+        return result
 
 
-def _from_coarser(x: Tensor, taps: Tensor, size: tuple[int, int]) -> Tensor:
-    """Map to classes at the input's own resolution, then resize by matrices that shift as well.
+class _Coarser(nn.Module):
+    """Maps to classes at the input's own resolution, then resizes by matrices that shift as well.
 
     Args:
-        x: (N, C, h, w).
         taps: (7, 7, classes, C).
-        size: (H, W) of the result.
-
-    Returns:
-        (N, classes, H, W).
     """
-    (count, channels), (h, w), classes = x.shape[:2], x.shape[-2:], taps.shape[2]
-    rows, columns = (
-        kept(_axis_operators)(*lengths, x.dtype, x.device)
-        for lengths in ((h, size[0]), (w, size[1]))
-    )
-    pixels = x.permute(0, 2, 3, 1).reshape(-1, channels)  # (N*h*w, C)
-    matrix = taps.permute(2, 0, 1, 3).reshape(-1, channels)  # (classes*7*7, C)
-    mapped = (pixels @ matrix.T).reshape(count, h, w, classes, _OPERATORS, _OPERATORS)
-    mapped = mapped.permute(0, 3, 4, 1, 5, 2)  # (N, classes, 7 rows, h, 7 columns, w)
-    wide = mapped.reshape(-1, _OPERATORS * w) @ columns.T  # (N*classes*7*h, W)
-    return torch.matmul(rows, wide.reshape(count, classes, _OPERATORS * h, size[1]))
+
+    def __init__(self, taps: Tensor) -> None:
+        super().__init__()
+        self.classes = taps.shape[2]
+        mixing = taps.permute(2, 0, 1, 3).flatten(0, 2)  # (classes*7*7, C)
+        self.mix = Convolution(mixing[:, :, None, None], None)
+
+    def forward(self, x: Tensor, size: tuple[int, int]) -> Tensor:
+        """Map (N, C, h, w) to (N, classes, H, W), of the given size."""
+        count, (h, w) = x.shape[0], x.shape[-2:]
+        rows, columns = (
+            kept(_axis_operators)(*lengths, x.dtype, x.device)
+            for lengths in ((h, size[0]), (w, size[1]))
+        )
+        mixed = self.mix(x).reshape(count, self.classes, _OPERATORS, _OPERATORS, h, w)
+        mixed = mixed.permute(0, 1, 2, 4, 3, 5)  # (N, classes, 7 rows, h, 7 columns, w)
+        wide = mixed.reshape(-1, _OPERATORS * w) @ columns.T  # (N*classes*7*h, W)
+        return torch.matmul(rows, wide.reshape(count, self.classes, _OPERATORS * h, size[1]))
+
+
+def _constants(values: Iterable[Tensor]) -> nn.ParameterList:
+    return nn.ParameterList(constant(value.contiguous()) for value in values)
 
 
 def _axis_operators(size: int, to: int, dtype: torch.dtype, device: torch.device) -> Tensor:

@@ -7,11 +7,12 @@ kind of convolution run as one.
 from collections.abc import Callable, Hashable, Iterable
 from typing import TypeVar, cast
 
+import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnas_cli.nets.folded_branches import Branch, Finish
-from dnas_cli.nets.folded_convolution import Convolution, joint_convolution
+from dnas_cli.nets.folded_convolution import Convolution, constant, joint_convolution
 from dnas_cli.nets.folded_maps import max_pool, mean_after_resize
 from dnas_cli.nets.folded_sums import Sums
 from dnas_cli.nets.network import resize
@@ -149,11 +150,13 @@ class Means(nn.Module):
         super().__init__()
         self.scale = found[0].target.scale
         self.targets = [b.target for b in found]
-        self.conv = joint_convolution([b.affine for b in found], relu=True)
+        self.weight = constant(torch.cat([b.affine.weight.flatten(1) for b in found]))
+        self.bias = constant(torch.cat([b.affine.bias for b in found]))
 
     def forward(self, x: Tensor, sizes: Sizes, pending: Pending) -> None:
         """Add the branches of (N, C, H, W) to the sums of their targets."""
-        y = self.conv(mean_after_resize(x, sizes[self.scale]))
+        mean = mean_after_resize(x, sizes[self.scale])[:, :, 0, 0]
+        y = F.relu_(F.linear(mean, self.weight, self.bias))[:, :, None, None]
         for target, part in zip(self.targets, y.chunk(len(self.targets), 1), strict=True):
             pending[target].add_vector(part)
 

@@ -151,7 +151,7 @@ _PRESETS: dict[tuple[str, type[TrainingSettings]], dict[str, Any]] = {
         "logits_from": 6,
         "logit_learning_rate": 0.03,
     },
-    ("quick", RetrainSettings): {**_QUICK, "epochs": 20, "keep": "average"},
+    ("quick", RetrainSettings): {**_QUICK, "epochs": 20, "keep": "last"},
 }
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
