@@ -71,3 +71,4 @@ def test_a_model_gets_the_averaged_weights_and_statistics_of_training_tiles(
     scored = json.loads((run / "eval/val.json").read_text())["metrics"]["mean_iou"]
     assert model.facts.provenance["val_mean_iou"] == pytest.approx(scored, abs=1e-3)
     assert model.facts.provenance["epoch"] == 2
+    assert "epoch 2, averaged weights, val mIoU" in done("info", run / "model.pt").stdout

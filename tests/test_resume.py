@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 from command_line import done, refused, rows, start
 from same_bits import assert_same_stage
+from small_runs import wait_for
 
 SIZE = ("--layers", 3, "--width", 4)
 SEARCH = ("--epochs", 4, "--logits-from", 2, "--batch", 2, "--device", "cpu")
@@ -23,13 +24,6 @@ def uninterrupted(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) ->
     run = tmp_path_factory.mktemp("whole") / "run"
     done(*_search(run, tiny_tiles))
     return run
-
-
-def _wait_for(path: Path, seconds: float = 60.0) -> None:
-    end = time.monotonic() + seconds
-    while not path.exists():
-        assert time.monotonic() < end, f"{path} did not appear"
-        time.sleep(0.01)
 
 
 def _memory(run: Path) -> object:
@@ -54,7 +48,7 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
 ) -> None:
     run = tmp_path / "run"
     process = start(*_search(run, tiny_tiles))
-    _wait_for(run / "search/stage1/last.pt")
+    wait_for(run / "search/stage1/last.pt")
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
@@ -73,7 +67,7 @@ def test_killed_and_continued_a_search_ends_with_the_same_bits(
     done(*_search(whole, tiny_tiles), "--memory", memory)
     for delay in (0.0, 0.15):
         process = start(*command, "--checkpoint-every", 0)
-        _wait_for(run / "search/stage1/last.pt")
+        wait_for(run / "search/stage1/last.pt")
         time.sleep(delay)
         process.kill()
         process.communicate()
@@ -88,7 +82,7 @@ def test_a_search_goes_on_with_another_memory_if_told_to(
 ) -> None:
     run = tmp_path / "run"
     process = start(*_search(run, tiny_tiles), "--memory", before)
-    _wait_for(run / "search/stage1/last.pt")
+    wait_for(run / "search/stage1/last.pt")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     result = done("search", run, "--stage", 1, "--memory", after)
@@ -115,7 +109,7 @@ def test_a_stage_in_work_is_locked_and_names_who_works_on_it(
     run = tmp_path / "run"
     process = start(*_search(run, tiny_tiles))
     try:
-        _wait_for(run / "search/stage1/last.pt")
+        wait_for(run / "search/stage1/last.pt")
         message = refused(3, "search", run, "--stage", 1)
         assert f"process {process.pid}" in message
         done("status", run)  # readers are not locked out

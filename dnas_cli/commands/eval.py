@@ -1,20 +1,11 @@
 """`dnas eval`: how good a model is, and what it costs."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Device, Overwrite, Quiet, Verbose
-
-
-class SplitName(StrEnum):
-    """The splits of a tile set."""
-
-    train = "train"
-    val = "val"
-    test = "test"
+from dnas_cli.commands.options import AsJson, Device, Overwrite, Quiet, SplitName, Verbose
 
 
 def evaluate(

@@ -54,12 +54,13 @@ def info(
 def _raster_facts(path: str) -> dict[str, Any]:
     from dnas_cli.mapping.sources import RASTER_SUFFIXES
     from dnas_cli.scenes.facts import raster_facts
+    from dnas_cli.scenes.raster import NotARasterError
 
     local = Path(path)
     try:
         return raster_facts(path)
-    except DataError as error:
-        if not local.exists() or local.suffix.lower() in RASTER_SUFFIXES:
+    except NotARasterError as error:
+        if local.suffix.lower() in RASTER_SUFFIXES:
             raise
         kind = "folder" if local.is_dir() else "file"
         raise DataError(

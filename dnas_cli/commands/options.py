@@ -116,6 +116,14 @@ class ClassWeightsName(StrEnum):
     balanced = "balanced"
 
 
+class SplitName(StrEnum):
+    """The splits of a tile set."""
+
+    train = "train"
+    val = "val"
+    test = "test"
+
+
 class KeepName(StrEnum):
     """The weights a model gets."""
 

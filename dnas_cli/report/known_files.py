@@ -212,6 +212,8 @@ def torch_file_text(facts: dict[str, Any]) -> list[str]:
         f"{count['multiply_accumulates'] / 1e9:.2f} G multiply-accumulates per tile",
     ]
     told = [f"{key} {source[key]}" for key in ("run", "epoch") if source.get(key)]
+    if source.get("averaged"):
+        told.append("averaged weights")
     if source.get("val_mean_iou") is not None:
         told.append(f"val mIoU {source['val_mean_iou']:.4f}")
     if told:

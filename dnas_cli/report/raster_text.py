@@ -9,13 +9,14 @@ def raster_text(facts: dict[str, Any]) -> list[str]:
     cog = ", cloud-optimized" if storage["cloud_optimized"] else ""
     overviews = ", ".join(map(str, storage["overviews"])) or "none"
     count, compression = len(facts["bands"]), storage["compression"]
-    # GDAL tells the compression of GeoTIFF; PNG and others have their own and say nothing.
-    known = compression != "none" or facts["format"] in ("GTiff", "COG")
-    compression = f", compressed by {compression}" if compression != "none" else ", not compressed"
+    if compression != "none":
+        storage_told = f", compressed by {compression}"
+    else:  # GDAL tells it of GeoTIFF; PNG and others have their own and say nothing
+        storage_told = ", not compressed" if facts["format"] in ("GTiff", "COG") else ""
     lines = [
         f"size          {facts['width']} x {facts['height']} pixels, "
         f"{count} {'band' if count == 1 else 'bands'}, {facts['dtype']}",
-        f"format        {facts['format']}{compression if known else ''}, blocks of "
+        f"format        {facts['format']}{storage_told}, blocks of "
         f"{storage['block'][1]} x {storage['block'][0]}, overviews {overviews}{cog}",
         *_place_text(facts["georeference"]),
         f"no data       {_nodata_text(facts)}",

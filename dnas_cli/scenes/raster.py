@@ -139,6 +139,10 @@ def refuse_special(path: str | Path) -> None:
         raise DataError(f"{path}: is no regular file.")
 
 
+class NotARasterError(DataError):
+    """GDAL cannot open a file or folder that is there."""
+
+
 def _cannot_open(path: str | Path, error: Exception) -> DataError:
     reason = str(error).removeprefix(f"'{path}' ").rstrip(".")
     if "://" in str(path) or str(path).startswith("/vsi"):
@@ -150,8 +154,8 @@ def _cannot_open(path: str | Path, error: Exception) -> DataError:
     if not local.exists() and ":" not in str(path):
         return DataError(f"{path}: no such file.")
     if local.is_dir():
-        return DataError(f"{path}: is a folder, not a raster.")
-    return DataError(
+        return NotARasterError(f"{path}: is a folder, not a raster.")
+    return NotARasterError(
         f"{path}: cannot be opened as a raster ({reason}).",
         "Check that the file is whole (`rio info FILE` or `gdalinfo FILE`).",
     )

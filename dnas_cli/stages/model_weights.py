@@ -32,11 +32,13 @@ class ModelWeights:
         state: The network's `state_dict`.
         epoch: How many epochs they had.
         mean_iou: On the validation split; None where it was not scored.
+        averaged: Whether they are an average over steps up to the end of that epoch.
     """
 
     state: dict[str, Any]
     epoch: int
     mean_iou: float | None
+    averaged: bool = False
 
 
 def of_an_epoch(files: StageFiles, position: Position, keep: Keep) -> ModelWeights:
@@ -92,11 +94,10 @@ def of_the_average(
 
     measure_statistics(network, _training_images(tiles, settings, device, look_up))
     metrics = validator(network, tiles, device, settings.batch)(look_up)
-    network.eval()
     if metrics is not None:
         logger.info("retraining: averaged weights, val mIoU %.4f", metrics.mean_iou)
     score = None if metrics is None else metrics.mean_iou
-    return ModelWeights(network.state_dict(), position.epoch, score)
+    return ModelWeights(network.state_dict(), position.epoch, score, averaged=True)
 
 
 def _training_images(

@@ -206,6 +206,7 @@ def _write_model(
             "created": now(),
             "run": run.root.resolve().name,
             "epoch": weights.epoch,
+            "averaged": weights.averaged,
             "val_mean_iou": weights.mean_iou,
             "tile_set": tiles.fingerprint,
         },
@@ -213,4 +214,5 @@ def _write_model(
     network = build_derived(architecture, facts.shape)
     network.load_state_dict(weights.state)
     save_model(run.model_path, Model(network, architecture, facts))
-    logger.info("%s: written, weights of epoch %d.", run.model_path, weights.epoch)
+    kind = "averaged weights" if weights.averaged else "weights"
+    logger.info("%s: written, %s of epoch %d.", run.model_path, kind, weights.epoch)
