@@ -7,6 +7,7 @@ import statistics
 import sys
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -67,19 +68,29 @@ def randomise(network: nn.Module) -> None:
 
 
 def alternate(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Run functions in turn, so that a busy machine is busy for all, and return their seconds.
+    """Run functions in turn, so that a busy machine is busy for all, and return their seconds."""
+    return in_turn(
+        {name: partial(timed, function) for name, function in functions.items()}, repeats
+    )
 
-    Each runs twice in its turn, and the second time counts: tile follows tile in use, too.
-    """
-    seconds: dict[str, list[float]] = {name: [] for name in functions}
+
+def in_turn(timers: dict[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
+    """Return the seconds that timers tell, asked in turn; the first turn warms up."""
+    seconds: dict[str, list[float]] = {name: [] for name in timers}
     for turn in range(repeats + 1):
-        for name, function in functions.items():
-            function()
-            start = time.perf_counter()
-            function()
-            if turn:  # the first turn warms up
-                seconds[name].append(time.perf_counter() - start)
+        for name, timer in timers.items():
+            told = timer()
+            if turn:
+                seconds[name].append(told)
     return seconds
+
+
+def timed(function: Callable[[], object]) -> float:
+    """Run a function twice and return the seconds of the second: tile follows tile in use, too."""
+    function()
+    start = time.perf_counter()
+    function()
+    return time.perf_counter() - start
 
 
 def summary(seconds: dict[str, list[float]]) -> dict[str, dict[str, float]]:

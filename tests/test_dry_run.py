@@ -15,6 +15,7 @@ from dnas_cli.space.coding import ArchitectureCoding, ConnectionCoding, third_sp
 from dnas_cli.space.lattice import prune
 from dnas_cli.stages import memory as choosing
 from dnas_cli.stages.ahead import RETRAINING, network_ahead
+from dnas_cli.training.settings import RetrainSettings, SearchSettings
 
 STAGES = ["stage 1", "stage 2", "stage 3", "retraining"]
 CODINGS = Path(__file__).resolve().parents[1] / "benchmarks" / "codings"
@@ -139,6 +140,12 @@ def test_assumed_networks_take_what_published_ones_do_or_somewhat_more(name: str
         expected, found = (estimate_step(network, "fast", 2, 256) for network in (real, ahead))
         assert 0.9 < found.parameters / expected.parameters < 2.1
         assert 1.1 < found.activation_bytes / expected.activation_bytes < 1.6
+
+
+def test_moments_and_averages_of_the_weights_are_counted() -> None:
+    assert choosing.kept_copies(SearchSettings()) == 1
+    assert choosing.kept_copies(SearchSettings(optimizer="adamw")) == 2
+    assert choosing.kept_copies(RetrainSettings(optimizer="adamw", keep="average")) == 3
 
 
 def _memory(run: Path) -> str:

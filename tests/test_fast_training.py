@@ -166,6 +166,8 @@ def test_an_estimate_is_what_a_step_then_takes(memory: Memory) -> None:
     assert estimate.activation_bytes == pytest.approx(_saved(network, memory, image), rel=0.1)
     assert estimate.parameters == sum(p.numel() for p in network.parameters())
     assert estimate.total_bytes > estimate.activation_bytes
+    more = estimate_step(network, memory, 2, 64, copies=3).optimizer_bytes
+    assert more - estimate.optimizer_bytes == 2 * 4 * (estimate.parameters - logits.numel())
 
 
 def test_counting_saved_bytes_leaves_nothing_behind() -> None:

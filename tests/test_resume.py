@@ -58,13 +58,21 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     assert_same_stage(uninterrupted / "search/stage1", run / "search/stage1")
 
 
-@pytest.mark.parametrize("memory", ["plain", "fast", "low"])
+@pytest.mark.parametrize(
+    ("memory", "settings"),
+    [
+        ("plain", ()),
+        ("fast", ()),
+        ("low", ()),
+        ("fast", ("--optimizer", "adamw", "--augment", "scale", "--learning-rate", 0.002)),
+    ],
+)
 def test_killed_and_continued_a_search_ends_with_the_same_bits(
-    tiny_tiles: Path, tmp_path: Path, memory: str
+    tiny_tiles: Path, tmp_path: Path, memory: str, settings: tuple[object, ...]
 ) -> None:
     run, whole = tmp_path / "run", tmp_path / "whole"
-    command = (*_search(run, tiny_tiles), "--memory", memory)
-    done(*_search(whole, tiny_tiles), "--memory", memory)
+    command = (*_search(run, tiny_tiles), *settings, "--memory", memory)
+    done(*_search(whole, tiny_tiles), *settings, "--memory", memory)
     for delay in (0.0, 0.15):
         process = start(*command, "--checkpoint-every", 0)
         wait_for(run / "search/stage1/last.pt")

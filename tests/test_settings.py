@@ -37,7 +37,7 @@ def test_flags_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> 
     file.write_text("epochs: 7\nlogits-from: 2\nbatch: 3\n")
     settings = SettingsChoice("quick", file, {"batch": 5, "seed": None}).resolve(SearchSettings, {})
     assert (settings.epochs, settings.logits_from, settings.batch) == (7, 2, 5)
-    assert settings.augment == "photometric"  # of the preset
+    assert settings.augment == "scale"  # of the preset
 
 
 def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
@@ -53,6 +53,17 @@ def test_a_value_of_the_wrong_type_in_a_file_is_told_with_the_file(tmp_path: Pat
     file.write_text("epochs: many\n")
     with pytest.raises(DataError, match=r"settings\.yaml: setting epochs: 'many' is not"):
         SettingsChoice("paper", file, {}).resolve(SearchSettings, {})
+
+
+def test_a_value_that_cannot_work_is_told_with_the_file_that_holds_it(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("logits-from: 15\n")
+    together = SettingsChoice("quick", file, {"epochs": 20}).resolve(SearchSettings, {})
+    assert together.logits_from == 15
+    with pytest.raises(DataError, match=r"settings\.yaml: settings: logits-from \(15\) must be"):
+        SettingsChoice("quick", file, {}).resolve(SearchSettings, {})
+    with pytest.raises(UsageError, match=r"^settings: batch must be at least 1"):
+        SettingsChoice("quick", file, {"batch": 0}).resolve(SearchSettings, {})
 
 
 @pytest.mark.parametrize("text", ["epochs: [", "- 1", "3", "? {a: 1} : 2", "!!python/none x"])

@@ -101,12 +101,20 @@ class LossName(StrEnum):
     focal = "focal"
 
 
+class OptimizerName(StrEnum):
+    """Optimizers of the weights."""
+
+    sgd = "sgd"
+    adamw = "adamw"
+
+
 class AugmentName(StrEnum):
     """Augmentations."""
 
     mirror = "mirror"
     dihedral = "dihedral"
     photometric = "photometric"
+    scale = "scale"
 
 
 class ClassWeightsName(StrEnum):
@@ -155,10 +163,16 @@ Epochs = Annotated[int | None, typer.Option(help="Passes over the training tiles
 Batch = Annotated[int | None, typer.Option(help="Tiles per step.")]
 Crop = Annotated[int | None, typer.Option(help="Random crop in pixels; 0 for whole tiles.")]
 LearningRate = Annotated[float | None, typer.Option(help="Learning rate of the weights.")]
+OptimizerOption = Annotated[
+    OptimizerName | None, typer.Option(help="Of the weights. [default: sgd; quick: adamw]")
+]
 LossOption = Annotated[LossName | None, typer.Option(help="Loss over labelled pixels.")]
 AugmentOption = Annotated[
     AugmentName | None,
-    typer.Option(help="mirror: left-right; dihedral: quarter turns, too; photometric: light, too."),
+    typer.Option(
+        help="mirror: left-right; dihedral: quarter turns, too; photometric: light, too; "
+        "scale: size, too."
+    ),
 ]
 ClassWeightsOption = Annotated[
     ClassWeightsName | None, typer.Option(help="balanced: pixels of rare classes count more.")

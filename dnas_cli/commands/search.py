@@ -33,6 +33,7 @@ def search(
     logit_learning_rate: Annotated[
         float | None, typer.Option(help="Learning rate of the architecture logits.")
     ] = None,
+    optimizer: options.OptimizerOption = None,
     loss: options.LossOption = None,
     class_weights: options.ClassWeightsOption = None,
     augment: options.AugmentOption = None,
@@ -72,6 +73,7 @@ def search(
         "crop": crop,
         "learning_rate": learning_rate,
         "logit_learning_rate": logit_learning_rate,
+        "optimizer": optimizer and optimizer.value,
         "loss": loss and loss.value,
         "class_weights": class_weights and class_weights.value,
         "augment": augment and augment.value,

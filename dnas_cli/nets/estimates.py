@@ -21,7 +21,8 @@ class StepEstimate:
     Attributes:
         parameters: Number of parameters, architecture logits included.
         parameter_bytes: Of the parameters.
-        optimizer_bytes: Of gradients, of SGD's momentum and of Adam's two moments of the logits.
+        optimizer_bytes: Of gradients, of the copies that the optimizer and an average of the
+            weights keep, and of Adam's two moments of the logits.
         activation_bytes: Saved by the forward pass for the backward pass. What a block of the
             backward pass needs while it runs comes on top.
         multiply_accumulates: Of convolutions: the plain forward pass, twice that for the backward
@@ -44,7 +45,9 @@ class StepEstimate:
         return {**asdict(self), "total_bytes": self.total_bytes}
 
 
-def estimate_step(network: Network, memory: Memory, batch: int, size: int) -> StepEstimate:
+def estimate_step(
+    network: Network, memory: Memory, batch: int, size: int, copies: int = 1
+) -> StepEstimate:
     """Estimate a step of the weights, by running it on tensors that have shapes and no values.
 
     Args:
@@ -52,6 +55,7 @@ def estimate_step(network: Network, memory: Memory, batch: int, size: int) -> St
         memory: How it will be executed.
         batch: Tiles per step.
         size: Height and width of the tiles.
+        copies: How many numbers are kept beside each weight and its gradient; momentum is one.
     """
     shapes = _without_values(network).train()
     logits = shapes.architecture_logits()
@@ -70,7 +74,7 @@ def estimate_step(network: Network, memory: Memory, batch: int, size: int) -> St
     return StepEstimate(
         parameters=count,
         parameter_bytes=count * _FLOAT,
-        optimizer_bytes=(2 * (count - of_logits) + 3 * of_logits) * _FLOAT,
+        optimizer_bytes=((1 + copies) * (count - of_logits) + 3 * of_logits) * _FLOAT,
         activation_bytes=saved.total,
         multiply_accumulates=forward * (4 if memory == "low" else 3),
     )

@@ -13,7 +13,7 @@ from dnas_cli.nets.execution import MEMORIES, Memory
 from dnas_cli.nets.network import Network
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.stages.execution import MemoryChoice
-from dnas_cli.training.settings import TrainingSettings
+from dnas_cli.training.settings import RetrainSettings, TrainingSettings
 
 _HEADROOM = 1.5  # gradients of activations, what kernels need for themselves, tiles on their way
 
@@ -52,7 +52,8 @@ def choose_memory(
     free = free_memory(device)
     if free is None:
         return "fast"
-    needed = _needed(estimate_step(network, "fast", settings.batch, size))
+    copies = kept_copies(settings)
+    needed = _needed(estimate_step(network, "fast", settings.batch, size, copies))
     if needed <= free:
         return "fast"
     logger.info(
@@ -60,7 +61,7 @@ def choose_memory(
         as_bytes(needed),
         as_bytes(free),
     )
-    needed = _needed(estimate_step(network, "low", settings.batch, size))
+    needed = _needed(estimate_step(network, "low", settings.batch, size, copies))
     if needed > free:
         logger.warning(
             "even that needs about %s. A smaller --batch or --crop needs less.", as_bytes(needed)
@@ -72,6 +73,13 @@ def fits(estimate: StepEstimate, device: torch.device) -> bool:
     """Whether a step that is estimated so fits in the memory that is free; if nobody says, yes."""
     free = free_memory(device)
     return free is None or _needed(estimate) <= free
+
+
+def kept_copies(settings: TrainingSettings) -> int:
+    """Return how many numbers training keeps beside each weight and its gradient."""
+    moments = 2 if settings.optimizer == "adamw" else 1
+    averages = isinstance(settings, RetrainSettings) and settings.keep == "average"
+    return moments + averages
 
 
 def step_size(settings: TrainingSettings, tile_size: int) -> int:

@@ -17,7 +17,7 @@ from dnas_cli.stages.ahead import RETRAINING, Ahead, network_ahead
 from dnas_cli.stages.encode import check_size, linked_tile_set
 from dnas_cli.stages.execution import Execution, check_batch, class_pixels, network_shape
 from dnas_cli.stages.intent import Intent
-from dnas_cli.stages.memory import choose_memory, fits, step_size
+from dnas_cli.stages.memory import choose_memory, fits, kept_copies, step_size
 from dnas_cli.stages.retrain import STREAM
 from dnas_cli.stages.search import NewRun
 from dnas_cli.tiles.tile_set import TileSet, open_tile_set
@@ -170,7 +170,7 @@ class _Planner:
             network, self._execution.memory, record, settings, tile_size, self._device
         )
         size = step_size(settings, tile_size)
-        estimate = estimate_step(network, memory, settings.batch, size)
+        estimate = estimate_step(network, memory, settings.batch, size, kept_copies(settings))
         steps = make_steps(memory)
         alone = both = None
         if fits(estimate, self._device):

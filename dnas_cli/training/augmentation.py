@@ -1,4 +1,4 @@
-"""Random crops and mirrors, as functions of (seed, epoch, tile) only.
+"""Random crops, mirrors, light and scale, as functions of (seed, epoch, tile) only.
 
 They do not depend on workers, batches or on what was drawn before, so that interrupted training
 continues with the very same samples.
@@ -8,7 +8,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
+import torch.nn.functional as F
 
+from dnas_cli.metrics import IGNORE
 from dnas_cli.training.settings import Augmentation
 
 Image = npt.NDArray[Any]
@@ -80,6 +83,52 @@ def random_light(
     zero = np.clip(black, -2.0, 0.0)[:, None, None]
     changed = (image - zero) * gain.astype(np.float32) + (zero + haze).astype(np.float32)
     return np.where(valid, changed, np.float32(0))
+
+
+def random_scale(
+    image: npt.NDArray[np.float32], valid: Mask, label: Label, rng: np.random.Generator
+) -> tuple[npt.NDArray[np.float32], Mask, Label]:
+    """Show half of the tiles larger or smaller, by 0.67 to 1.5, as from another ground resolution.
+
+    Of a larger one a random part stays; a smaller one lies anywhere within the tile, and around it
+    there is no data.
+
+    Args:
+        image: (B, H, W), normalised; 0 where there is no data.
+        valid: (H, W).
+        label: (H, W).
+        rng: Source of randomness.
+    """
+    if rng.integers(2):
+        return image, valid, label
+    factor = float(np.exp(rng.uniform(-0.4, 0.4)))
+    height, width = label.shape
+    share = min(factor, 1 / factor)
+    part = max(round(height * share), 1), max(round(width * share), 1)
+    row, column = int(rng.integers(height - part[0] + 1)), int(rng.integers(width - part[1] + 1))
+    rows, columns = slice(row, row + part[0]), slice(column, column + part[1])
+    if factor > 1:
+        return _resized(
+            image[:, rows, columns], valid[rows, columns], label[rows, columns], (height, width)
+        )
+    canvas = np.zeros_like(image), np.zeros_like(valid), np.full_like(label, IGNORE)
+    for empty, values in zip(canvas, _resized(image, valid, label, part), strict=True):
+        empty[..., rows, columns] = values
+    return canvas
+
+
+def _resized(
+    image: npt.NDArray[np.float32], valid: Mask, label: Label, size: tuple[int, int]
+) -> tuple[npt.NDArray[np.float32], Mask, Label]:
+    """Resize an image, bilinearly and without aliasing, and what says of pixels what they are."""
+    values = torch.from_numpy(np.ascontiguousarray(image))[None]
+    resized = F.interpolate(values, size, mode="bilinear", antialias=True)[0].numpy()
+    rows, columns = (
+        ((np.arange(to) + 0.5) * of / to).astype(np.intp)
+        for to, of in zip(size, label.shape, strict=True)
+    )
+    nearest = np.ix_(rows, columns)
+    return np.where(valid[nearest], resized, np.float32(0)), valid[nearest], label[nearest]
 
 
 def _is_square(label: Label) -> bool:

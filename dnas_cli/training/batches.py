@@ -13,6 +13,7 @@ from dnas_cli.tiles.tile_set import TileRef, TileSet
 from dnas_cli.training.augmentation import (
     random_crop,
     random_light,
+    random_scale,
     random_symmetry,
     sample_generator,
 )
@@ -56,8 +57,10 @@ class TrainingTiles(Dataset[Batch | DnasError]):
         normalised = normalisation.apply(np.ascontiguousarray(image), valid)
         # Also where images are normalised by themselves: how bright one comes out depends on what
         # it shows, and the next one shows other shares of the classes.
-        if settings.augment == "photometric":
+        if settings.augment in ("photometric", "scale"):
             normalised = random_light(normalised, valid, normalisation.black, rng)
+        if settings.augment == "scale":
+            normalised, valid, label = random_scale(normalised, valid, label, rng)
         return torch.from_numpy(normalised), torch.from_numpy(label.astype(np.int64))
 
 

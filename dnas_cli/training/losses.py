@@ -39,7 +39,7 @@ def cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None = None)
     """
     # Summed here: the sum that torch takes itself is not deterministic on a GPU.
     losses = F.cross_entropy(logits, target, weights, ignore_index=IGNORE, reduction="none")
-    return losses.sum() / _counted(target, weights)
+    return losses.sum() / _labelled(target)
 
 
 def focal(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
@@ -51,7 +51,7 @@ def focal(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tens
     scaled = FOCAL_ALPHA * (1 - torch.exp(-losses)) ** FOCAL_GAMMA * losses
     if weights is not None:
         scaled = scaled * weights[target.clamp(max=len(weights) - 1)]  # ignored pixels lose 0
-    return scaled.sum() / _counted(target, weights)
+    return scaled.sum() / _labelled(target)
 
 
 def balanced_weights(pixels: Sequence[int]) -> Tensor:
@@ -69,13 +69,14 @@ def balanced_weights(pixels: Sequence[int]) -> Tensor:
     return (weights * counts.sum() / (weights * counts).sum()).float()
 
 
-def _counted(target: Tensor, weights: Tensor | None) -> Tensor:
-    """Return the summed weight of the labelled pixels, 1 when there are none."""
-    if weights is None:
-        return (target != IGNORE).sum().clamp(min=1)
-    labelled = weights[target.clamp(max=len(weights) - 1)] * (target != IGNORE)
-    total = labelled.sum()
-    return torch.where(total > 0, total, torch.ones_like(total))
+def _labelled(target: Tensor) -> Tensor:
+    """Return the number of labelled pixels, 1 when there are none.
+
+    Weights are 1 on average over the training data, and so the mean over pixels is right for them,
+    too. A mean by the weights of each batch would take the weight of rare classes away again: a
+    batch that shows nothing but water would count as much as one full of roads.
+    """
+    return (target != IGNORE).sum().clamp(min=1)
 
 
 LOSSES: dict[Loss, Callable[..., Tensor]] = {

@@ -14,7 +14,8 @@ from dnas_cli.run.manifest import WIDTHS, is_width
 from dnas_cli.yaml_files import read_yaml
 
 Loss = Literal["cross-entropy", "focal"]
-Augmentation = Literal["mirror", "dihedral", "photometric"]
+OptimizerName = Literal["sgd", "adamw"]
+Augmentation = Literal["mirror", "dihedral", "photometric", "scale"]
 ClassWeights = Literal["equal", "balanced"]
 Keep = Literal["best", "last", "average"]
 Preset = Literal["paper", "quick"]
@@ -32,12 +33,14 @@ class TrainingSettings:
         crop: Size of the random crop in pixels; tiles that are not larger, or 0, stay whole.
         learning_rate: Of the weights, at the start.
         final_learning_rate: At the end of the cosine.
-        momentum: Of SGD.
+        optimizer: Of the weights: `sgd`, or `adamw`, which gets farther in few steps.
+        momentum: Of the optimizer; of AdamW it is the first beta.
         weight_decay: Of the weights.
         loss: `cross-entropy`, or `focal` (gamma 2, alpha 0.5).
         class_weights: `equal`, or `balanced`: pixels of rare classes count more.
-        augment: `mirror` (horizontal, as in the paper), `dihedral` (mirrors and quarter turns), or
-            `photometric` (dihedral, and random exposure and haze).
+        augment: `mirror` (horizontal, as in the paper), `dihedral` (mirrors and quarter turns),
+            `photometric` (dihedral, and random exposure and haze), or `scale` (photometric, and
+            some tiles larger or smaller).
         validate_every: Epochs between validations; the last epoch is always validated.
         seed: Of everything random.
     """
@@ -47,6 +50,7 @@ class TrainingSettings:
     crop: int = 0
     learning_rate: float = 0.025
     final_learning_rate: float = 0.001
+    optimizer: OptimizerName = "sgd"
     momentum: float = 0.9
     weight_decay: float = 3e-4
     loss: Loss = "cross-entropy"
@@ -69,6 +73,10 @@ class TrainingSettings:
         )
         _require(0 <= self.momentum < 1, "momentum must be from 0 to below 1")
         _require(self.weight_decay >= 0, "weight-decay must be 0 or more")
+        _require(
+            self.optimizer in get_args(OptimizerName),
+            f"optimizer must be one of {get_args(OptimizerName)}",
+        )
         _require(self.loss in get_args(Loss), f"loss must be one of {get_args(Loss)}")
         _require(
             self.class_weights in get_args(ClassWeights),
@@ -137,8 +145,11 @@ _QUICK = {
     # Whole tiles, as maps are made of: on a crop of half the size the outer weights of a wide
     # convolution see nothing but padding, and say anything once there is more.
     "batch": 4,
-    "learning_rate": 0.01,
-    "augment": "photometric",
+    "optimizer": "adamw",
+    "learning_rate": 0.002,
+    "final_learning_rate": 5e-5,
+    "weight_decay": 0.01,
+    "augment": "scale",
     "class_weights": "balanced",
     "validate_every": 2,
 }
@@ -151,7 +162,7 @@ _PRESETS: dict[tuple[str, type[TrainingSettings]], dict[str, Any]] = {
         "logits_from": 6,
         "logit_learning_rate": 0.03,
     },
-    ("quick", RetrainSettings): {**_QUICK, "epochs": 20, "keep": "last"},
+    ("quick", RetrainSettings): {**_QUICK, "epochs": 20},
 }
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
@@ -180,15 +191,20 @@ class SettingsChoice:
 
         Raises:
             UsageError: A value cannot work.
-            DataError: The file cannot be read or holds unknown keys.
+            DataError: The file cannot be read, or holds unknown keys or values that cannot work.
             RunStateError: Something given differs from the stored settings.
         """
-        given = {key: value for key, value in self.flags.items() if value is not None}
-        if self.file is not None:
-            given = {**_read_yaml(self.file, kind), **given}
+        flags = {key: value for key, value in self.flags.items() if value is not None}
+        given = flags if self.file is None else {**_read_yaml(self.file, kind), **flags}
         preset = _PRESETS[self.preset, kind]
         if not stored:
-            return _build(kind, {**preset, **given})
+            try:
+                return _build(kind, {**preset, **given})
+            except UsageError as error:
+                if self.file is None:
+                    raise
+                _build(kind, {**preset, **flags})  # raises where the file is not to blame
+                raise DataError(f"{self.file}: {error.what}", error.remedy) from error
         if self.preset != "paper":  # which is meant, too, where none is given
             # A setting that is younger than the stage has its default there, whatever the preset.
             given = {**{key: preset[key] for key in preset.keys() & stored.keys()}, **given}

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
-from torch.optim import SGD, Adam, Optimizer
+from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from dnas_cli.nets.execution import Memory, executor
@@ -56,14 +56,7 @@ class _NetworkSteps:
         self.network = network
         self._run = executor(network, memory)
         self.precision = Precision(device)
-        self.optimizers: dict[str, Optimizer] = {
-            "weights": SGD(
-                network.weights(),
-                settings.learning_rate,
-                momentum=settings.momentum,
-                weight_decay=settings.weight_decay,
-            )
-        }
+        self.optimizers: dict[str, Optimizer] = {"weights": _optimizer(network, settings)}
         self.average: AveragedModel | None = None
         self._loss = make_loss(settings, class_pixels, device)
         self._device = device
@@ -175,3 +168,11 @@ class SearchSteps(_NetworkSteps):
             self._logits.requires_grad_(False)
             for parameter in weights:
                 parameter.requires_grad_(True)
+
+
+def _optimizer(network: Network, settings: TrainingSettings) -> Optimizer:
+    """Return the optimizer of the weights."""
+    weights, rate, decay = network.weights(), settings.learning_rate, settings.weight_decay
+    if settings.optimizer == "adamw":
+        return AdamW(weights, rate, betas=(settings.momentum, 0.999), weight_decay=decay)
+    return SGD(weights, rate, momentum=settings.momentum, weight_decay=decay)
