@@ -10,13 +10,20 @@ the memory that feature maps leave (`nets.allocation`), as commands do. Prints J
 import argparse
 import copy
 from collections.abc import Callable
-from concurrent.futures import ProcessPoolExecutor
-from contextlib import ExitStack
-from multiprocessing import get_context
 from typing import Any
 
 import torch
-from measuring import SHAPE, in_turn, machine, note, published, randomise, report, summary, timed
+from measuring import (
+    SHAPE,
+    in_turn,
+    machine,
+    note,
+    programs,
+    published,
+    randomise,
+    report,
+    summary,
+)
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
@@ -47,23 +54,11 @@ def main() -> None:
 
 
 def _times(name: str, size: int, repeats: int) -> dict[str, dict[str, float]]:
-    with ExitStack() as programs:
-        timers = {}
-        for way in WAYS:
-            program = ProcessPoolExecutor(
-                1, get_context("spawn"), initializer=_begin, initargs=(name, size, way)
-            )
-            programs.enter_context(program)
-            timers[way] = lambda program=program: program.submit(_time).result()
+    with programs(_prepare, {way: (way, name, size) for way in WAYS}) as timers:
         return summary(in_turn(timers, repeats))
 
 
-_step: Callable[[], object]  # of this process
-
-
-def _begin(name: str, size: int, way: str) -> None:
-    """Prepare what this process is there to run."""
-    global _step
+def _prepare(way: str, name: str, size: int) -> Callable[[], object]:
     if way != "plain":
         keep_freed_memory()
     network: nn.Module = _plain(name)
@@ -79,11 +74,7 @@ def _begin(name: str, size: int, way: str) -> None:
             result: Tensor = network(image)
         return result
 
-    _step = step
-
-
-def _time() -> float:
-    return timed(_step)
+    return step
 
 
 @torch.inference_mode()

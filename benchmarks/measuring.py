@@ -6,8 +6,11 @@ import platform
 import statistics
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import ExitStack, contextmanager
 from functools import partial
+from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
 
@@ -83,6 +86,40 @@ def in_turn(timers: dict[str, Callable[[], float]], repeats: int) -> dict[str, l
             if turn:
                 seconds[name].append(told)
     return seconds
+
+
+@contextmanager
+def programs(
+    prepare: Callable[..., Callable[[], object]], ways: dict[str, tuple[Any, ...]]
+) -> Iterator[dict[str, Callable[[], float]]]:
+    """Give every way a process of its own, as a program is, and return their timers.
+
+    Args:
+        prepare: Makes what is to be timed, in that process, of a way's arguments.
+        ways: Name to arguments.
+    """
+    with ExitStack() as processes:
+        timers: dict[str, Callable[[], float]] = {}
+        for name, arguments in ways.items():
+            process = processes.enter_context(
+                ProcessPoolExecutor(
+                    1, get_context("spawn"), initializer=_begin, initargs=(prepare, arguments)
+                )
+            )
+            timers[name] = lambda process=process: process.submit(_timed_here).result()
+        yield timers
+
+
+_step: Callable[[], object]  # what this process is there to run
+
+
+def _begin(prepare: Callable[..., Callable[[], object]], arguments: tuple[Any, ...]) -> None:
+    global _step
+    _step = prepare(*arguments)
+
+
+def _timed_here() -> float:
+    return timed(_step)
 
 
 def timed(function: Callable[[], object]) -> float:

@@ -3,23 +3,25 @@
     python benchmarks/training_step.py [--repeats 3] [--size 256] [--coding L14] [--stages ...]
 
 A step is a forward pass at batch 2, cross-entropy and the backward pass; `logits` is the step of a
-search in which only the architecture logits learn. Prints JSON.
+search in which only the architecture logits learn. Every way to run it is a process of its own, and
+they take turns. `plain` is PyTorch as it comes; the others keep the memory that feature maps leave
+(`nets.allocation`), as commands do. Prints JSON.
 """
 
 import argparse
-import copy
 from collections.abc import Callable
-from typing import Any
+from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from measuring import alternate, machine, networks, note, report, saved_bytes, summary
+from measuring import in_turn, machine, networks, note, programs, report, saved_bytes, summary
 from torch import Tensor
 
+from dnas_cli.nets.allocation import keep_freed_memory
 from dnas_cli.nets.execution import Memory, executor
 from dnas_cli.nets.network import Network
 
-MEMORIES: tuple[Memory, ...] = ("plain", "fast", "low")
+WAYS = ("plain", "plain, memory kept", "fast", "low")
 
 
 def main() -> None:
@@ -31,11 +33,14 @@ def main() -> None:
     parser.add_argument("--stages", nargs="+", default=["stage 1", "stage 2", "stage 3", "retrain"])
     parser.add_argument("--large", type=int, default=512, help="size at which stage 3 is counted")
     options = parser.parse_args()
-    torch.manual_seed(0)
     result: dict[str, Any] = {"machine": machine(), "coding": options.coding, "steps": {}}
-    for stage, network in networks(options.coding).items():
-        if stage in options.stages:
-            result["steps"].update(_measure(stage, network, options.size, options.repeats))
+    for stage in options.stages:
+        searched = networks(options.coding)[stage].weighting is not None
+        for kind in ("weights", "logits") if searched else ("weights",):
+            note(f"{stage}, {kind}")
+            result["steps"][f"{stage}, {kind}"] = _measure(
+                options.coding, stage, kind, options.size, options.repeats
+            )
     if "stage 3" in options.stages:
         note(f"stage 3 at {options.large} px: bytes")
         network = networks(options.coding)["stage 3"]
@@ -45,36 +50,26 @@ def main() -> None:
     report(result)
 
 
-def _measure(stage: str, network: Network, size: int, repeats: int) -> dict[str, Any]:
-    result = {}
-    for kind in ("weights", "logits") if network.weighting is not None else ("weights",):
-        note(f"{stage}, {kind}")
-        for parameter in network.weights():
-            parameter.requires_grad_(kind == "weights")
-        logits = network.architecture_logits()
-        if logits is not None:
-            logits.requires_grad_(kind == "logits")
-        # Executors lay weights out for themselves: each gets a network of its own, so that the
-        # plain one stays in the default layout.
-        own = {memory: copy.deepcopy(network) for memory in MEMORIES}
-        saved = {memory: _bytes(own[memory], memory, size) for memory in MEMORIES}
-        steps: dict[str, Callable[[], object]] = {
-            memory: _step(own[memory], memory, size) for memory in MEMORIES
+def _measure(coding: str, stage: str, kind: str, size: int, repeats: int) -> dict[str, Any]:
+    what = (coding, stage, kind, size)
+    with programs(_prepare, {way: (way, *what) for way in WAYS}) as timers:
+        times = summary(in_turn(timers, repeats))
+    saved = {way: _bytes(_network(coding, stage, kind), _memory(way), size) for way in WAYS}
+    return {
+        way: {
+            **times[way],
+            "saved_mb": saved[way] / 1e6,
+            "saved_share": saved[way] / saved["plain"],
         }
-        times = summary(alternate(steps, repeats))
-        result[f"{stage}, {kind}"] = {
-            memory: {
-                **times[memory],
-                "saved_mb": saved[memory] / 1e6,
-                "saved_share": saved[memory] / saved["plain"],
-            }
-            for memory in MEMORIES
-        }
-    return result
+        for way in WAYS
+    }
 
 
-def _step(network: Network, memory: Memory, size: int) -> Callable[[], None]:
-    run = executor(network.train(), memory)
+def _prepare(way: str, coding: str, stage: str, kind: str, size: int) -> Callable[[], object]:
+    if way != "plain":
+        keep_freed_memory()
+    network = _network(coding, stage, kind)
+    run = executor(network.train(), _memory(way))
     image, target = _batch(size)
 
     def step() -> None:
@@ -82,6 +77,22 @@ def _step(network: Network, memory: Memory, size: int) -> Callable[[], None]:
         F.cross_entropy(run(image), target).backward()
 
     return step
+
+
+def _memory(way: str) -> Memory:
+    """Return how a way executes: its first word."""
+    return cast(Memory, way.partition(",")[0])
+
+
+def _network(coding: str, stage: str, kind: str) -> Network:
+    torch.manual_seed(0)
+    network = networks(coding)[stage]
+    for parameter in network.weights():
+        parameter.requires_grad_(kind == "weights")
+    logits = network.architecture_logits()
+    if logits is not None:
+        logits.requires_grad_(kind == "logits")
+    return network
 
 
 def _bytes(network: Network, memory: Memory, size: int) -> int:

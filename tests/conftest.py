@@ -6,12 +6,13 @@ from pathlib import Path
 
 # Tests run two at a time: a thread each, in this process and in those that tests start.
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-# Where a shell started them in the background they ignore Ctrl-C, and so would all they start.
-signal.signal(signal.SIGINT, signal.default_int_handler)
 
 import pytest
 from command_line import dnas
 from typer.testing import CliRunner
+
+# Where a shell started them in the background they ignore Ctrl-C, and so would all they start.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
 
