@@ -11,7 +11,7 @@ they take turns. `plain` is PyTorch as it comes; the others keep the memory that
 """
 
 import argparse
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -34,8 +34,10 @@ def main() -> None:
     parser.add_argument("--coding", default="L14")
     parser.add_argument("--stages", nargs="+", default=["stage 1", "stage 2", "stage 3", "retrain"])
     parser.add_argument("--large", type=int, default=512, help="size at which stage 3 is counted")
-    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS, help="plain among them")
+    parser.add_argument("--ways", nargs="+", default=WAYS, choices=WAYS, help="plain comes first")
     options = parser.parse_args()
+    if options.ways[0] != "plain":
+        parser.error("--ways: plain comes first, for the others are compared with it")
     result: dict[str, Any] = {"machine": machine(), "coding": options.coding, "steps": {}}
     for stage in options.stages:
         searched = networks(options.coding)[stage].weighting is not None
@@ -53,7 +55,7 @@ def main() -> None:
     report(result)
 
 
-def _measure(ways: list[str], what: tuple[str, str, str, int], repeats: int) -> dict[str, Any]:
+def _measure(ways: Sequence[str], what: tuple[str, str, str, int], repeats: int) -> dict[str, Any]:
     with programs(_prepare, {way: (way, *what) for way in ways}) as timers:
         times = summary(in_turn(timers, repeats))
     coding, stage, kind, size = what

@@ -1,8 +1,14 @@
 """Augmentation: what moves together, what stays, and how far light and scale go."""
 
+from pathlib import Path
+from typing import get_args
+
 import numpy as np
 import numpy.typing as npt
+import torch
+from torch import Tensor
 
+from dnas_cli.tiles.tile_set import open_tile_set
 from dnas_cli.training.augmentation import (
     random_crop,
     random_light,
@@ -10,6 +16,8 @@ from dnas_cli.training.augmentation import (
     random_symmetry,
     sample_generator,
 )
+from dnas_cli.training.batches import TrainingTiles
+from dnas_cli.training.settings import Augmentation, RetrainSettings
 
 
 def test_light_changes_leave_missing_pixels_alone() -> None:
@@ -130,6 +138,22 @@ def test_a_tile_that_is_not_square_and_all_missing_can_be_scaled() -> None:
         new_image, new_valid, new_label = random_scale(image, valid, label, rng)
         assert (new_image.shape, new_valid.shape, new_label.shape) == ((1, 5, 9), (5, 9), (5, 9))
         assert (new_label == 255).all()
+
+
+def test_each_kind_of_augmentation_does_what_the_one_before_does_and_more(tiny_tiles: Path) -> None:
+    tiles = open_tile_set(tiny_tiles)
+    kinds = get_args(Augmentation)
+    first: dict[str, list[tuple[Tensor, Tensor]]] = {}
+    for kind in kinds:
+        settings = RetrainSettings(epochs=1, augment=kind)
+        samples = TrainingTiles(tiles, tiles.split("train"), settings, 0)
+        first[kind] = [samples[epoch, 0] for epoch in range(20)]  # type: ignore[misc]
+    dihedral, light, scale = (first[kind] for kind in kinds[1:])
+    assert all(torch.equal(a[1], b[1]) for a, b in zip(dihedral, light, strict=True))
+    assert not any(torch.equal(a[0], b[0]) for a, b in zip(dihedral, light, strict=True))
+    same = [torch.equal(a[0], b[0]) for a, b in zip(light, scale, strict=True)]
+    assert 4 < sum(same) < 16
+    assert any((b[1] == 255).sum() > (a[1] == 255).sum() for a, b in zip(light, scale, strict=True))
 
 
 def test_a_tile_is_changed_alike_whenever_it_is_drawn() -> None:

@@ -64,6 +64,11 @@ def test_a_value_that_cannot_work_is_told_with_the_file_that_holds_it(tmp_path: 
         SettingsChoice("quick", file, {}).resolve(SearchSettings, {})
     with pytest.raises(UsageError, match=r"^settings: batch must be at least 1"):
         SettingsChoice("quick", file, {"batch": 0}).resolve(SearchSettings, {})
+    file.write_text(
+        "logits-from: 5\nbatch: 0\n"
+    )  # without it, the preset's logits-from is too late
+    with pytest.raises(DataError, match=r"settings\.yaml: settings: batch must be at least 1"):
+        SettingsChoice("paper", file, {"epochs": 10}).resolve(SearchSettings, {})
 
 
 @pytest.mark.parametrize("text", ["epochs: [", "- 1", "3", "? {a: 1} : 2", "!!python/none x"])

@@ -128,6 +128,18 @@ def _batch(classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
     return torch.randn(2, 4, 32, 32), torch.randint(0, classes, (2, 32, 32))
 
 
+def test_weights_learn_with_the_optimizer_that_was_asked_for() -> None:
+    network = build_supernet(first_space(3), NetworkShape(4, 4, 3))
+    sgd = _search(network, [_batch()], epochs=2, logits_from=1).optimizers["weights"]
+    assert isinstance(sgd, torch.optim.SGD)
+    adamw = _search(
+        network, [_batch()], epochs=2, logits_from=1, optimizer="adamw", momentum=0.8,
+        weight_decay=0.01,
+    ).optimizers["weights"]  # fmt: skip
+    assert isinstance(adamw, torch.optim.AdamW)
+    assert (adamw.defaults["betas"], adamw.defaults["weight_decay"]) == ((0.8, 0.999), 0.01)
+
+
 def test_logits_rest_before_their_first_epoch_and_learn_after() -> None:
     torch.manual_seed(0)
     network = build_supernet(first_space(3), NetworkShape(4, 4, 3))

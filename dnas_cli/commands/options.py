@@ -164,7 +164,11 @@ Batch = Annotated[int | None, typer.Option(help="Tiles per step.")]
 Crop = Annotated[int | None, typer.Option(help="Random crop in pixels; 0 for whole tiles.")]
 LearningRate = Annotated[float | None, typer.Option(help="Learning rate of the weights.")]
 OptimizerOption = Annotated[
-    OptimizerName | None, typer.Option(help="Of the weights. [default: sgd; quick: adamw]")
+    OptimizerName | None,
+    typer.Option(
+        help="Of the weights; adamw wants a --learning-rate of 0.002 or so. "
+        "[default: sgd; quick: adamw]"
+    ),
 ]
 LossOption = Annotated[LossName | None, typer.Option(help="Loss over labelled pixels.")]
 AugmentOption = Annotated[

@@ -106,15 +106,18 @@ def random_scale(
     share = min(factor, 1 / factor)
     part = max(round(height * share), 1), max(round(width * share), 1)
     row, column = int(rng.integers(height - part[0] + 1)), int(rng.integers(width - part[1] + 1))
-    rows, columns = slice(row, row + part[0]), slice(column, column + part[1])
     if factor > 1:
+        rows, columns = slice(row, row + part[0]), slice(column, column + part[1])
         return _resized(
             image[:, rows, columns], valid[rows, columns], label[rows, columns], (height, width)
         )
-    canvas = np.zeros_like(image), np.zeros_like(valid), np.full_like(label, IGNORE)
-    for empty, values in zip(canvas, _resized(image, valid, label, part), strict=True):
-        empty[..., rows, columns] = values
-    return canvas
+    smaller, data, classes = _resized(image, valid, label, part)
+    around = (row, height - row - part[0]), (column, width - column - part[1])
+    return (
+        np.pad(smaller, ((0, 0), *around)),
+        np.pad(data, around),
+        np.pad(classes, around, constant_values=IGNORE),
+    )
 
 
 def _resized(

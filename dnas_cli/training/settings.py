@@ -201,9 +201,8 @@ class SettingsChoice:
             try:
                 return _build(kind, {**preset, **given})
             except UsageError as error:
-                if self.file is None:
+                if self.file is None or _fault(kind, {**preset, **flags}) == error.what:
                     raise
-                _build(kind, {**preset, **flags})  # raises where the file is not to blame
                 raise DataError(f"{self.file}: {error.what}", error.remedy) from error
         if self.preset != "paper":  # which is meant, too, where none is given
             # A setting that is younger than the stage has its default there, whatever the preset.
@@ -222,9 +221,9 @@ def _refuse_differences(given: Mapping[str, Any], stored: Mapping[str, Any]) -> 
     if different:
         raise RunStateError(
             f"this stage was started with other settings: {', '.join(different)}.",
-            "Leave them out to go on as before. For others: keep both with --branch NEW_RUN, add "
-            "epochs to a finished stage with --extend N, or start it over with --restart "
-            "--overwrite.",
+            "Leave them out, and --preset, to go on as before. For others: keep both with --branch "
+            "NEW_RUN, add epochs to a finished stage with --extend N, or start it over with "
+            "--restart --overwrite.",
         )
 
 
@@ -244,6 +243,15 @@ def _build(kind: type[Settings], values: Mapping[str, Any]) -> Settings:
         if key not in known:
             raise UsageError(f"unknown setting {name(key)!r}.", _nearest(key, known))
     return kind(**values)
+
+
+def _fault(kind: type[TrainingSettings], values: Mapping[str, Any]) -> str:
+    """Return what is wrong with values; empty if nothing is."""
+    try:
+        _build(kind, values)
+    except UsageError as error:
+        return error.what
+    return ""
 
 
 def _read_yaml(file: Path, kind: type[TrainingSettings]) -> dict[str, Any]:
