@@ -61,13 +61,13 @@ def _times(name: str, size: int, repeats: int) -> dict[str, dict[str, float]]:
 def _prepare(way: str, name: str, size: int) -> Callable[[], object]:
     if way != "plain":
         keep_freed_memory()
-    network: nn.Module = _plain(name)
-    image = _image(size)
+    plain, image = _plain(name), _image(size)
+    network: nn.Module = plain
     if way.startswith("channels last"):
-        network = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network = plain.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
         image = image.contiguous(memory_format=torch.channels_last)
     elif way == "folded":
-        network = fold(_plain(name))
+        network = fold(plain)
 
     def step() -> Tensor:
         with torch.inference_mode():

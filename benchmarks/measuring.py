@@ -9,7 +9,6 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
-from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -70,15 +69,11 @@ def randomise(network: nn.Module) -> None:
                 module.bias.normal_(0, 0.1)
 
 
-def alternate(functions: dict[str, Callable[[], object]], repeats: int) -> dict[str, list[float]]:
-    """Run functions in turn, so that a busy machine is busy for all, and return their seconds."""
-    return in_turn(
-        {name: partial(timed, function) for name, function in functions.items()}, repeats
-    )
-
-
 def in_turn(timers: dict[str, Callable[[], float]], repeats: int) -> dict[str, list[float]]:
-    """Return the seconds that timers tell, asked in turn; the first turn warms up."""
+    """Return the seconds that timers tell, in turn, so that a busy machine is busy for all.
+
+    The first turn warms up.
+    """
     seconds: dict[str, list[float]] = {name: [] for name in timers}
     for turn in range(repeats + 1):
         for name, timer in timers.items():
@@ -158,7 +153,7 @@ def machine() -> dict[str, Any]:
     """Return what a reader must know to compare: processor, threads, versions, load, arithmetic."""
     resolve_device("cpu")  # with what commands set up
     left = torch.randn(2048, 2048)
-    fastest = min(alternate({"product": lambda: left @ left}, 7)["product"])
+    fastest = min(timed(lambda: left @ left) for _ in range(7))
     return {
         "processor": _processor(),
         "cores": os.cpu_count(),

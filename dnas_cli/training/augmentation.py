@@ -39,9 +39,7 @@ def random_crop(
     height, width = label.shape
     if size == 0 or (height <= size and width <= size):
         return image, valid, label
-    row = int(rng.integers(max(height - size, 0) + 1))
-    column = int(rng.integers(max(width - size, 0) + 1))
-    rows, columns = slice(row, row + size), slice(column, column + size)
+    rows, columns = _random_window(label, (min(size, height), min(size, width)), rng)
     return image[:, rows, columns], valid[rows, columns], label[rows, columns]
 
 
@@ -105,19 +103,28 @@ def random_scale(
     height, width = label.shape
     share = min(factor, 1 / factor)
     part = max(round(height * share), 1), max(round(width * share), 1)
-    row, column = int(rng.integers(height - part[0] + 1)), int(rng.integers(width - part[1] + 1))
+    rows, columns = _random_window(label, part, rng)
     if factor > 1:
-        rows, columns = slice(row, row + part[0]), slice(column, column + part[1])
         return _resized(
             image[:, rows, columns], valid[rows, columns], label[rows, columns], (height, width)
         )
     smaller, data, classes = _resized(image, valid, label, part)
-    around = (row, height - row - part[0]), (column, width - column - part[1])
+    around = (rows.start, height - rows.stop), (columns.start, width - columns.stop)
     return (
         np.pad(smaller, ((0, 0), *around)),
         np.pad(data, around),
         np.pad(classes, around, constant_values=IGNORE),
     )
+
+
+def _random_window(
+    label: Label, size: tuple[int, int], rng: np.random.Generator
+) -> tuple[slice, slice]:
+    """Return the rows and columns of a window of a size, anywhere within the tile."""
+    row, column = (
+        int(rng.integers(whole - part + 1)) for whole, part in zip(label.shape, size, strict=True)
+    )
+    return slice(row, row + size[0]), slice(column, column + size[1])
 
 
 def _resized(
