@@ -23,7 +23,7 @@ test: $(READY)  ## run the test suite
 	$(BIN)/python -m pytest
 
 torture: $(READY)  ## kill commands and mutate files, many times: CASES=300 FILES=4000
-	$(BIN)/python tests/torture.py --kills $(or $(CASES),300) --mutations $(or $(FILES),4000)
+	$(BIN)/python -m tests.torture --kills $(or $(CASES),300) --mutations $(or $(FILES),4000)
 
 check: $(READY)  ## lint, format check, types, tests
 	$(BIN)/ruff check .

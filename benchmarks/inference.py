@@ -28,7 +28,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dnas_cli.nets.allocation import keep_freed_memory
-from dnas_cli.nets.folding import fold
+from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.nets.network import Network, build_derived
 
 WAYS = ("plain", "plain, memory kept", "channels last, memory kept", "folded")

@@ -17,8 +17,8 @@ import torch
 from torch import Tensor, nn
 
 from dnas_cli.nets.device import resolve_device
-from dnas_cli.nets.estimates import SavedBytes
 from dnas_cli.nets.network import Network, NetworkShape, build_derived, build_supernet
+from dnas_cli.nets.step_estimate import SavedBytes
 from dnas_cli.space.coding import (
     ArchitectureCoding,
     ConnectionCoding,

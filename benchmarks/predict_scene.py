@@ -35,7 +35,7 @@ from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.nets.network import build_derived
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import open_scene
+from dnas_cli.scenes.raster import open_raster
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.lattice import edge, make_graph
 
@@ -122,8 +122,8 @@ def classes_of(
     """Map a scene in memory."""
     settings = MapSettings(window, overlap, flips=flips, shift=shift)
     mapper = load_mapper(arguments.model, "auto", settings)
-    with open_scene(arguments.scene) as scene:
-        rows = list(stream_map(scene, mapper.reader_of(scene), mapper.grid))
+    with open_raster(arguments.scene) as scene:
+        rows = list(stream_map(scene, mapper.predictor_of(scene), mapper.grid))
     return np.concatenate([item.classes for item in rows])
 
 

@@ -20,8 +20,8 @@ from measuring import in_turn, machine, networks, note, programs, report, saved_
 from torch import Tensor
 
 from dnas_cli.nets.allocation import keep_freed_memory
-from dnas_cli.nets.execution import Memory, executor
 from dnas_cli.nets.network import Network
+from dnas_cli.nets.training_pass.executor import ExecutionMode, executor
 
 WAYS = ("plain", "plain, memory kept", "fast", "low")
 
@@ -84,9 +84,9 @@ def _prepare(way: str, coding: str, stage: str, kind: str, size: int) -> Callabl
     return step
 
 
-def _memory(way: str) -> Memory:
+def _memory(way: str) -> ExecutionMode:
     """Return how a way executes: its first word."""
-    return cast(Memory, way.partition(",")[0])
+    return cast(ExecutionMode, way.partition(",")[0])
 
 
 def _network(coding: str, stage: str, kind: str) -> Network:
@@ -100,7 +100,7 @@ def _network(coding: str, stage: str, kind: str) -> Network:
     return network
 
 
-def _bytes(network: Network, memory: Memory, size: int) -> int:
+def _bytes(network: Network, memory: ExecutionMode, size: int) -> int:
     run = executor(network.train(), memory)
     image, _ = _batch(size)
     return saved_bytes(network, lambda: run(image))

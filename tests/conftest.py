@@ -8,8 +8,9 @@ from pathlib import Path
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import pytest
-from command_line import dnas
 from typer.testing import CliRunner
+
+from tests.support.command_line import dnas
 
 # Where a shell started them in the background they ignore Ctrl-C, and so would all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)

@@ -5,14 +5,14 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import done
-from random_networks import random_network
-from small_codings import ARCHITECTURE
-from small_runs import RETRAIN
 from torch import nn
 
 from dnas_cli.model.model_file import load_model
 from dnas_cli.training.averaging import DECAY, measure_statistics, moving_average
+from tests.support.command_line import done
+from tests.support.random_networks import random_network
+from tests.support.small_codings import ARCHITECTURE
+from tests.support.small_runs import RETRAIN
 
 
 def test_the_average_forgets_its_beginning_quickly_and_steps_slowly() -> None:

@@ -11,12 +11,12 @@ from typing import Any
 
 import pytest
 import torch
-from command_line import done, refused, rows
-from same_bits import assert_same_stage, differences
-from small_runs import first_search
 
 from dnas_cli.training.losses import LOSSES
 from dnas_cli.training.stage_files import StageFiles
+from tests.support.command_line import done, refused, rows
+from tests.support.same_bits import assert_same_stage, differences
+from tests.support.small_runs import first_search
 
 
 @pytest.fixture(scope="module")

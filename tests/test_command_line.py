@@ -7,12 +7,12 @@ import sys
 from pathlib import Path
 
 import pytest
-from command_line import refused, start
-from small_models import write_model
 from typer.testing import CliRunner
 
 from dnas_cli import __version__
 from dnas_cli.app import app
+from tests.support.command_line import refused, start
+from tests.support.small_models import write_model
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "rasterio", "cv2", "sklearn", "matplotlib", "PIL", "scipy", "numpy")

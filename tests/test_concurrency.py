@@ -5,10 +5,6 @@ import os
 from pathlib import Path
 
 import pytest
-from command_line import dnas, done, start
-from crowd import crowd
-from same_bits import assert_same_stage, differences
-from small_runs import RETRAIN, SEARCH, SIZE, first_search, wait_for
 
 from dnas_cli.run.directory import open_run
 from dnas_cli.run.manifest import StageRecord
@@ -18,6 +14,10 @@ from dnas_cli.space.coding import (
     PathCoding,
     second_space,
 )
+from tests.support.command_line import dnas, done, start
+from tests.support.crowd import crowd
+from tests.support.same_bits import assert_same_stage, differences
+from tests.support.small_runs import RETRAIN, SEARCH, SIZE, first_search, wait_for
 
 SHORT = ("--epochs", 1, "--logits-from", 0, "--batch", 4, "--device", "cpu")
 

@@ -6,16 +6,16 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import dnas, done, refused
-from release1_files import random_state, raw_network, write_checkpoint
 from torch import nn
 
 from dnas_cli.nets.cost import CostCount, count_cells, count_coding, count_cost
 from dnas_cli.nets.network import Network, NetworkShape, build_derived, build_supernet
+from dnas_cli.release1.codings import read_release1
 from dnas_cli.space.coding import ArchitectureCoding, first_space
 from dnas_cli.space.lattice import STEM, Edge, Graph, Node
 from dnas_cli.space.operators import OPERATORS
-from dnas_cli.space.release1 import read_release1
+from tests.support.command_line import dnas, done, refused
+from tests.support.release1_files import random_state, raw_network, write_checkpoint
 
 PUBLISHED = {
     # layer operations (G), outputs of layers (MB), parameters (M) with and without dead cells
@@ -162,7 +162,7 @@ def test_the_published_networks_run_and_other_counters_agree(name: str, golden: 
 
 
 def test_a_model_without_dead_cells_has_one_column(tmp_path: Path) -> None:
-    from small_models import write_model
+    from tests.support.small_models import write_model
 
     printed = done("eval", write_model(tmp_path / "model.pt"), "--cost").stdout
     assert "this network" in printed

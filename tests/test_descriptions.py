@@ -5,12 +5,12 @@ import json
 
 import pytest
 import yaml
-from fuzzing import FUZZ
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dnas_cli.datasets.description import BUILT_IN, load_description, parse_description
 from dnas_cli.errors import DataError
-from dnas_cli.tiles.description import BUILT_IN, load_description, parse_description
+from tests.support.fuzzing import FUZZ
 
 
 def test_the_built_in_descriptions_are_valid():

@@ -5,9 +5,10 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import done, start
-from same_bits import differences
-from small_runs import SIZE, wait_for
+
+from tests.support.command_line import done, start
+from tests.support.same_bits import differences
+from tests.support.small_runs import SIZE, wait_for
 
 _NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 

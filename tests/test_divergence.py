@@ -7,9 +7,6 @@ from typing import Any
 
 import pytest
 import torch
-from command_line import done, refused, rows
-from same_bits import assert_same_stage
-from small_runs import first_search
 from torch import Tensor
 
 from dnas_cli.nets.network import NetworkShape, build_supernet
@@ -20,9 +17,12 @@ from dnas_cli.space.coding import (
     second_space,
     third_space,
 )
-from dnas_cli.stages.describing import describe
+from dnas_cli.stages.logit_summary import summarise_logits
 from dnas_cli.training.losses import LOSSES
 from dnas_cli.training.precision import Precision
+from tests.support.command_line import done, refused, rows
+from tests.support.same_bits import assert_same_stage
+from tests.support.small_runs import first_search
 
 BACKOFF = ("--on-divergence", "backoff")
 
@@ -133,5 +133,7 @@ def test_one_operator_everywhere_is_said() -> None:
     with torch.no_grad():
         logits.zero_()
         logits[:, 4] = 1.0
-    assert "every node has the same operators" in describe(space, network).warning
-    assert not describe(first_space(3), build_supernet(first_space(3), network.shape)).warning
+    assert "every node has the same operators" in summarise_logits(space, network).warning
+    assert not summarise_logits(
+        first_space(3), build_supernet(first_space(3), network.shape)
+    ).warning

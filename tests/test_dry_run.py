@@ -5,17 +5,17 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import done, refused
-from small_runs import RETRAIN, SEARCH, first_search
 
-from dnas_cli.nets.estimates import estimate_step
 from dnas_cli.nets.network import NetworkShape, build_derived, build_supernet
+from dnas_cli.nets.step_estimate import estimate_step
 from dnas_cli.space.assumed import assumed_architecture, assumed_connections, assumed_path
 from dnas_cli.space.coding import ArchitectureCoding, ConnectionCoding, third_space
 from dnas_cli.space.lattice import prune
-from dnas_cli.stages import memory as choosing
-from dnas_cli.stages.ahead import RETRAINING, network_ahead
+from dnas_cli.stages import execution_mode as choosing
+from dnas_cli.stages.expected_network import RETRAINING, expected_network
 from dnas_cli.training.settings import RetrainSettings, SearchSettings
+from tests.support.command_line import done, refused
+from tests.support.small_runs import RETRAIN, SEARCH, first_search
 
 STAGES = ["stage 1", "stage 2", "stage 3", "retraining"]
 CODINGS = Path(__file__).resolve().parents[1] / "benchmarks" / "codings"
@@ -129,11 +129,11 @@ def test_assumed_networks_take_what_published_ones_do_or_somewhat_more(name: str
         pairs = [
             (
                 build_supernet(third_space(published), shape),
-                network_ahead(None, layers, 3, shape).network,
+                expected_network(None, layers, 3, shape).network,
             ),
             (
                 build_derived(architecture, shape),
-                network_ahead(None, layers, RETRAINING, shape).network,
+                expected_network(None, layers, RETRAINING, shape).network,
             ),
         ]
     for real, ahead in pairs:

@@ -4,10 +4,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from command_line import done, refused
-from release1_files import golden_state, write_checkpoint
 
 from dnas_cli.space.coding import ArchitectureCoding
+from tests.support.command_line import done, refused
+from tests.support.release1_files import golden_state, write_checkpoint
 
 
 def _imported(golden: Path, name: str, out: Path) -> ArchitectureCoding:

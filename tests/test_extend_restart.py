@@ -6,11 +6,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import done, refused, rows
-from same_bits import assert_same_stage, differences
-from small_runs import RETRAIN, SEARCH, first_search
 
 from dnas_cli.run.directory import open_run
+from tests.support.command_line import done, refused, rows
+from tests.support.same_bits import assert_same_stage, differences
+from tests.support.small_runs import RETRAIN, SEARCH, first_search
 
 
 @pytest.fixture(scope="module")

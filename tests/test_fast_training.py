@@ -7,22 +7,22 @@ from pathlib import Path
 import pytest
 import torch
 import torch.nn.functional as F
-from random_networks import KINDS, random_network
 from torch import Tensor
 
-from dnas_cli.nets.estimates import SavedBytes, estimate_step
-from dnas_cli.nets.execution import Memory, executor
-from dnas_cli.nets.fast_head import joined_convolution
 from dnas_cli.nets.network import Network, NetworkShape, build_supernet, resize
+from dnas_cli.nets.step_estimate import SavedBytes, estimate_step
+from dnas_cli.nets.training_pass.executor import ExecutionMode, executor
+from dnas_cli.nets.training_pass.head import joined_convolution
 from dnas_cli.space.coding import (
     ArchitectureCoding,
     ConnectionCoding,
     first_space,
     third_space,
 )
+from tests.support.random_networks import KINDS, random_network
 
 CODINGS = Path(__file__).resolve().parents[1] / "benchmarks" / "codings"
-MEMORIES: list[Memory] = ["fast", "low"]
+MEMORIES: list[ExecutionMode] = ["fast", "low"]
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
@@ -31,7 +31,7 @@ MEMORIES: list[Memory] = ["fast", "low"]
     ("seed", "size"), [(0, (64, 64)), (1, (37, 50)), (2, (5, 9)), (3, (20, 6))]
 )
 def test_every_execution_gives_the_gradients_of_the_plain_network(
-    kind: str, memory: Memory, seed: int, size: tuple[int, int]
+    kind: str, memory: ExecutionMode, seed: int, size: tuple[int, int]
 ) -> None:
     plain = random_network(kind, seed).train()
     other = copy.deepcopy(plain)
@@ -49,7 +49,9 @@ def test_every_execution_gives_the_gradients_of_the_plain_network(
 
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("kind", KINDS[:3])
-def test_a_step_of_the_logits_computes_no_gradient_of_a_weight(kind: str, memory: Memory) -> None:
+def test_a_step_of_the_logits_computes_no_gradient_of_a_weight(
+    kind: str, memory: ExecutionMode
+) -> None:
     plain = random_network(kind, 5).train()
     for parameter in plain.weights():
         parameter.requires_grad_(False)
@@ -64,7 +66,7 @@ def test_a_step_of_the_logits_computes_no_gradient_of_a_weight(kind: str, memory
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
-def test_several_steps_of_an_optimizer_end_at_the_same_weights(memory: Memory) -> None:
+def test_several_steps_of_an_optimizer_end_at_the_same_weights(memory: ExecutionMode) -> None:
     plain = random_network("stage 3", 6, layers=4).train()
     other = copy.deepcopy(plain)
     batches = [_batch(plain, (32, 32), seed) for seed in range(3)]
@@ -82,7 +84,7 @@ def test_several_steps_of_an_optimizer_end_at_the_same_weights(memory: Memory) -
 @pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("kind", KINDS)
 def test_mixed_precision_is_as_near_to_the_exact_logits_as_the_plain_networks(
-    kind: str, memory: Memory
+    kind: str, memory: ExecutionMode
 ) -> None:
     network = random_network(kind, 3).float().train()
     image, target = _batch(network, (64, 64))
@@ -100,7 +102,7 @@ def test_mixed_precision_is_as_near_to_the_exact_logits_as_the_plain_networks(
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
-def test_in_evaluation_mode_an_executor_is_the_network(memory: Memory) -> None:
+def test_in_evaluation_mode_an_executor_is_the_network(memory: ExecutionMode) -> None:
     network = random_network("stage 2", 0).eval()
     image, _ = _batch(network, (30, 30))
     with torch.no_grad():
@@ -156,7 +158,7 @@ def test_stage_three_of_the_published_network_trains_in_less_than_a_gigabyte() -
 
 
 @pytest.mark.parametrize("memory", ["plain", "fast", "low"])
-def test_an_estimate_is_what_a_step_then_takes(memory: Memory) -> None:
+def test_an_estimate_is_what_a_step_then_takes(memory: ExecutionMode) -> None:
     network = random_network("stage 3", 2, width=8).float().train()
     logits = network.architecture_logits()
     assert logits is not None
@@ -210,7 +212,7 @@ def _batch(network: Network, size: tuple[int, int], seed: int = 0) -> tuple[Tens
     return image, torch.randint(0, shape.classes, (3, *size), generator=generator)
 
 
-def _step(network: Network, memory: Memory, image: Tensor, target: Tensor) -> Tensor:
+def _step(network: Network, memory: ExecutionMode, image: Tensor, target: Tensor) -> Tensor:
     logits = executor(network, memory)(image)
     F.cross_entropy(logits, target).backward()
     return logits.detach()
@@ -220,7 +222,7 @@ def _gradients(network: Network) -> dict[str, Tensor]:
     return {n: p.grad for n, p in network.named_parameters() if p.grad is not None}
 
 
-def _saved(network: Network, memory: Memory, image: Tensor) -> int:
+def _saved(network: Network, memory: ExecutionMode, image: Tensor) -> int:
     run = executor(network, memory)
     saved = SavedBytes(network)
     with saved.counted():

@@ -11,9 +11,10 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from command_line import dnas, done, refused
-from same_bits import assert_same_stage, differences
-from small_runs import SEARCH, SIZE, first_search
+
+from tests.support.command_line import dnas, done, refused
+from tests.support.same_bits import assert_same_stage, differences
+from tests.support.small_runs import SEARCH, SIZE, first_search
 
 OFTEN = ("--checkpoint-every", 0)
 

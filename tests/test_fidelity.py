@@ -12,7 +12,6 @@ from typing import Any
 
 import pytest
 import torch
-from command_line import done, refused
 
 from dnas_cli.errors import Interrupted
 from dnas_cli.evaluation.tiles import evaluate_tiles
@@ -28,6 +27,7 @@ from dnas_cli.tiles.tile_set import TileSet, open_tile_set
 from dnas_cli.training.batches import BatchStream, halves
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.steps import SearchSteps
+from tests.support.command_line import done, refused
 
 CPU, BANDS = torch.device("cpu"), (0, 1, 2, 3)
 

@@ -11,19 +11,19 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from random_networks import KINDS, random_network, randomise
 from torch import Tensor, nn
 from torch.utils._python_dispatch import TorchDispatchMode
 from torch.utils.flop_counter import FlopCounterMode
 
-from dnas_cli.nets.folded_convolution import Convolution
-from dnas_cli.nets.folded_head import FoldedHead
-from dnas_cli.nets.folded_maps import average_pool, interpolation, max_pool, mean_after_resize
-from dnas_cli.nets.folding import fold
+from dnas_cli.nets.folding.convolution import Convolution
+from dnas_cli.nets.folding.folded_network import fold
+from dnas_cli.nets.folding.head import FoldedHead
+from dnas_cli.nets.map_operations import average_pool, interpolation, max_pool, mean_after_resize
 from dnas_cli.nets.network import NetworkShape, build_derived, resize
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.lattice import edge, make_graph, prune
 from dnas_cli.space.operators import OPERATORS
+from tests.support.random_networks import KINDS, random_network, randomise
 
 SIZES = [(64, 64), (37, 90), (1, 1), (5, 3), (18, 130)]
 CODINGS = Path(__file__).resolve().parents[1] / "benchmarks" / "codings"
@@ -216,7 +216,7 @@ def test_feature_maps_use_the_memory_again_that_others_left() -> None:
 import resource, sys, torch
 from pathlib import Path
 from dnas_cli.nets.device import resolve_device
-from dnas_cli.nets.folding import fold
+from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.nets.network import NetworkShape, build_derived
 from dnas_cli.space.coding import ArchitectureCoding
 if sys.argv[1] == "kept":

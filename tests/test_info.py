@@ -7,14 +7,14 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from command_line import done, refused
-from small_models import write_model
 from typer.testing import CliRunner
 
 from dnas_cli.app import app
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference
 from dnas_cli.scenes.writers import Rows, write_draft
+from tests.support.command_line import done, refused
+from tests.support.small_models import write_model
 
 
 def _facts(runner: CliRunner, path: Path) -> Any:

@@ -138,7 +138,7 @@ def test_encodings_survive_their_plain_data():
 
 def test_the_palettes_of_real_masks_differ_and_still_give_the_same_classes(real_data):
     """Tile 2 has palette images; all of the mask is known once through RGB."""
-    from dnas_cli.tiles.description import load_description
+    from dnas_cli.datasets.description import load_description
 
     encoding = load_description(str(EXAMPLE)).encoding
     for part in range(1, 10):

@@ -11,8 +11,6 @@ import numpy.typing as npt
 import pytest
 import rasterio
 import torch
-from small_models import light_head, write_model
-from small_scenes import make_plain, write_raster
 from typer.testing import CliRunner
 
 from dnas_cli.app import app
@@ -20,8 +18,10 @@ from dnas_cli.errors import DataError
 from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.model.model_file import Model, load_model, save_model
 from dnas_cli.scenes.normalisation import Moments, Normalisation
-from dnas_cli.scenes.raster import open_scene, without_georeference
+from dnas_cli.scenes.raster import open_raster, without_georeference
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.small_models import light_head, write_model
+from tests.support.small_scenes import make_plain, write_raster
 
 PER_IMAGE = Normalisation(1.0, (100.0, 50.0), (10.0, 20.0), per_image=True)
 
@@ -88,7 +88,7 @@ def test_blocks_are_normalised_by_all_pixels_with_data_of_their_image(
             assert fitted.mean == pytest.approx([band[valid].mean() for band in image])
             assert fitted.std == pytest.approx([band[valid].std() for band in image])
             # What `dnas predict` finds of the same image.
-            with open_scene(scenes / f"images/{ref.scene}.tif") as scene:
+            with open_raster(scenes / f"images/{ref.scene}.tif") as scene:
                 assert tiles.normalisation.of_image(image_moments(scene)) == fitted
             swapped = tiles.normalisation_of(ref, bands=(1, 0))
             assert swapped.mean == fitted.mean[::-1]

@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from dnas_cli.errors import DataError, UsageError
+from dnas_cli.mapping.find_scenes import find_scenes
 from dnas_cli.mapping.outputs import OutputPatterns, plan_outputs, scene_name
-from dnas_cli.mapping.sources import find_scenes
 
 
 def test_folders_patterns_and_lists_are_expanded_once_and_in_order(tmp_path: Path) -> None:

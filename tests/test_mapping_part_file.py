@@ -8,7 +8,7 @@ import pytest
 
 from dnas_cli.errors import DnasError, RunStateError
 from dnas_cli.mapping.blending import MapRows
-from dnas_cli.mapping.part_file import open_part, part_folder
+from dnas_cli.mapping.unfinished_map import open_unfinished_map, part_folder
 
 
 def _rows(row: int, height: int) -> MapRows:
@@ -22,9 +22,9 @@ def target(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_rows_survive_and_go_on(target: Path) -> None:
-    with open_part(target, {"a": 1}, 6, 5, 2, True) as part:
+    with open_unfinished_map(target, {"a": 1}, 6, 5, 2, True) as part:
         part.append(_rows(0, 4))
-    with open_part(target, {"a": 1}, 6, 5, 2, True) as part:
+    with open_unfinished_map(target, {"a": 1}, 6, 5, 2, True) as part:
         assert part.rows == 4
         part.append(_rows(4, 2))
         assert part.classes().read(0, 6)[0, :, 0].tolist() == [0, 0, 0, 0, 4, 4]
@@ -35,36 +35,36 @@ def test_rows_survive_and_go_on(target: Path) -> None:
 
 
 def test_other_settings_begin_anew(target: Path) -> None:
-    with open_part(target, {"a": 1}, 6, 5, 0, False) as part:
+    with open_unfinished_map(target, {"a": 1}, 6, 5, 0, False) as part:
         part.append(_rows(0, 4))
-    with open_part(target, {"a": 2}, 6, 5, 0, False) as part:
+    with open_unfinished_map(target, {"a": 2}, 6, 5, 0, False) as part:
         assert part.rows == 0
 
 
 def test_bytes_that_were_written_but_not_counted_are_dropped(target: Path) -> None:
-    with open_part(target, {}, 6, 5, 0, False) as part:
+    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
         part.append(_rows(0, 2))
     with (part_folder(target) / "classes.raw").open("ab") as file:
         file.write(b"half a ro")
-    with open_part(target, {}, 6, 5, 0, False) as part:
+    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
         part.append(_rows(2, 4))
         assert part.classes().read(0, 6)[0, :, 0].tolist() == [0, 0, 2, 2, 2, 2]
 
 
 @pytest.mark.parametrize("damage", ["", "{}", '{"rows": 4', '{"rows": 99, "key": {}}'])
 def test_a_damaged_state_begins_anew(target: Path, damage: str) -> None:
-    with open_part(target, {}, 6, 5, 0, False) as part:
+    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
         part.append(_rows(0, 2))
     (part_folder(target) / "state.json").write_text(damage)
-    with open_part(target, {}, 6, 5, 0, False) as part:
+    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
         assert part.rows == 0
 
 
 def test_two_processes_cannot_write_one_map(target: Path) -> None:
     with (
-        open_part(target, {}, 6, 5, 0, False),
+        open_unfinished_map(target, {}, 6, 5, 0, False),
         pytest.raises(RunStateError, match="another process"),
-        open_part(target, {}, 6, 5, 0, False),
+        open_unfinished_map(target, {}, 6, 5, 0, False),
     ):
         pass
 
@@ -76,6 +76,6 @@ def test_a_full_disk_is_noticed_before_the_work(
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     with (
         pytest.raises(DnasError, match="GB are free"),
-        open_part(target, {}, 6, 5, 0, False),
+        open_unfinished_map(target, {}, 6, 5, 0, False),
     ):
         pass

@@ -9,7 +9,7 @@ import pytest
 import torch
 
 from dnas_cli.mapping.blending import FULL_SHARE, MapRows
-from dnas_cli.mapping.stream import Reader, stream_map
+from dnas_cli.mapping.stream import Predictor, stream_map
 from dnas_cli.mapping.windows import WindowGrid, reflected
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.raster import Window
@@ -59,7 +59,7 @@ def mapped(
     scene: ArrayScene, grid: WindowGrid, network: Any = band_network, **more: Any
 ) -> list[MapRows]:
     classes = 3 if isinstance(network, torch.nn.Module) else 2
-    reader = Reader(network, classes, PLAIN, CPU, more.pop("batch", 1), more.pop("flips", False))
+    reader = Predictor(network, classes, PLAIN, CPU, more.pop("batch", 1), more.pop("flips", False))
     return list(stream_map(scene, reader, grid, **more))  # type: ignore[arg-type]
 
 

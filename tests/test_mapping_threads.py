@@ -6,7 +6,7 @@ from collections.abc import Generator
 import pytest
 
 from dnas_cli.errors import DataError, DnasError
-from dnas_cli.mapping.threads import prefetched, written_behind
+from dnas_cli.mapping.read_ahead import prefetched, written_behind
 
 
 def test_items_come_in_order_and_never_more_than_one_ahead() -> None:

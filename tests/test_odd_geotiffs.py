@@ -5,11 +5,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from small_models import light_head, write_model
 from typer.testing import CliRunner
 
 from dnas_cli.app import app
-from dnas_cli.scenes.raster import Window, open_scene, without_georeference
+from dnas_cli.scenes.raster import Window, open_raster, without_georeference
+from tests.support.small_models import light_head, write_model
 
 # What becomes of each file with a model of as many bands as it has. "map": it is mapped whole; a
 # share: that much of it holds data; a text: the message that refuses it.
@@ -61,7 +61,7 @@ def test_an_odd_file_is_mapped_rightly_or_refused_clearly(
         assert list(tmp_path.iterdir()) == [model]  # nothing half-written
         return
     assert result.exit_code == 0, result.output
-    with open_scene(path) as scene, without_georeference(), rasterio.open(out) as made:
+    with open_raster(path) as scene, without_georeference(), rasterio.open(out) as made:
         valid = scene.valid(Window(0, 0, scene.height, scene.width))
         indices = made.read(1)
         assert np.array_equal(indices == 255, ~valid)
@@ -74,7 +74,7 @@ def test_an_odd_file_is_mapped_rightly_or_refused_clearly(
 def _fitting_model(path: Path, target: Path) -> Path:
     """Write a model for the bands and values of a file."""
     try:
-        with open_scene(path) as scene:
+        with open_raster(path) as scene:
             bands, dtype = scene.file_bands, scene.dtype
             values, valid = scene.preview(64)
         largest = float(values[:, valid].max()) if valid.any() else 1.0

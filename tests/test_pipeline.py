@@ -6,11 +6,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import dnas, done, refused, rows
 
 from dnas_cli.model.model_file import load_model
 from dnas_cli.run.directory import open_run
 from dnas_cli.space.coding import PathCoding
+from tests.support.command_line import dnas, done, refused, rows
 
 QUICK = ("--epochs", 2, "--logits-from", 1, "--batch", 4, "--device", "cpu")
 RETRAIN = ("--epochs", 2, "--batch", 4, "--device", "cpu")

@@ -13,7 +13,7 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
 from dnas_cli.errors import DataError, UsageError
-from dnas_cli.scenes.raster import Window, open_scene, without_georeference
+from dnas_cli.scenes.raster import Window, open_raster, without_georeference
 
 WriteRaster = Callable[..., Path]
 
@@ -46,7 +46,7 @@ def write_raster(tmp_path: Path) -> WriteRaster:
 
 
 def _whole(path: Path, **more: Any) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    with open_scene(path, **more) as scene:
+    with open_raster(path, **more) as scene:
         return scene.read_with_validity(Window(0, 0, scene.height, scene.width))
 
 
@@ -57,14 +57,14 @@ def test_bands_are_named_by_description_then_colour_then_number(write_raster: Wr
         descriptions=("Blue", None, None, "Band_4"),
         colours=("undefined", "green", "red", "undefined"),
     )
-    with open_scene(path) as scene:
+    with open_raster(path) as scene:
         assert scene.bands == ("Blue", "green", "red", "4")
 
 
 def test_bands_are_chosen_by_name_or_number_in_any_order(write_raster: WriteRaster) -> None:
     values = np.arange(3, dtype=np.uint8)[:, None, None] * np.ones((3, 2, 2), np.uint8)
     path = write_raster(values, descriptions=("red", "green", "nir"))
-    with open_scene(path, ["NIR", 1, "2"]) as scene:
+    with open_raster(path, ["NIR", 1, "2"]) as scene:
         assert scene.bands == ("nir", "red", "green")
         assert scene.read(Window(0, 0, 1, 1))[:, 0, 0].tolist() == [2, 0, 1]
 
@@ -74,13 +74,13 @@ def test_a_band_that_does_not_exist_is_refused_with_those_that_do(
 ) -> None:
     path = write_raster(np.zeros((2, 2, 2), np.uint8), descriptions=("red", "green"))
     with pytest.raises(UsageError, match="no band 'nir'") as refused:
-        open_scene(path, ["nir"])
+        open_raster(path, ["nir"])
     assert "red, green" in str(refused.value)
 
 
 def test_a_window_reads_its_pixels_only(write_raster: WriteRaster) -> None:
     values = np.arange(20, dtype=np.uint16).reshape(1, 4, 5)
-    with open_scene(write_raster(values)) as scene:
+    with open_raster(write_raster(values)) as scene:
         assert scene.read(Window(1, 2, 2, 3)).tolist() == values[:, 1:3, 2:5].tolist()
 
 
@@ -128,7 +128,7 @@ def test_alpha_is_a_mask_and_no_band(write_raster: WriteRaster) -> None:
     values = np.ones((4, 1, 2), np.uint16)
     values[3] = [[0, 1]]  # 1 of 65535 is zero in 8 bits, and yet it is not clear
     path = write_raster(values, colours=("blue", "green", "red", "alpha"))
-    with open_scene(path) as scene:
+    with open_raster(path) as scene:
         assert scene.bands == ("blue", "green", "red")
     assert _whole(path)[1].tolist() == [[False, True]]
 
@@ -145,7 +145,7 @@ def test_alpha_asked_for_by_number_is_data(write_raster: WriteRaster) -> None:
 def test_values_are_read_as_stored_unless_scaling_is_asked_for(real_data: Path) -> None:
     path = real_data / "odd_geotiffs/cog_scale.tif"
     window = Window(100, 100, 1, 1)
-    with open_scene(path) as stored, open_scene(path, scaled=True) as scaled:
+    with open_raster(path) as stored, open_raster(path, scaled=True) as scaled:
         assert (stored.dtype, scaled.dtype) == ("int16", "float32")
         expected = stored.read(window)[:, 0, 0] * [0.0001, 0.001] + [1000, 2000]
         assert scaled.read(window)[:, 0, 0] == pytest.approx(expected)
@@ -154,19 +154,19 @@ def test_values_are_read_as_stored_unless_scaling_is_asked_for(real_data: Path) 
 def test_every_form_of_georeference_is_reported(write_raster: WriteRaster, tmp_path: Path) -> None:
     pixels = np.ones((1, 4, 4), np.uint8)
     turned = Affine(2, 1, 500, 1, -2, 900)
-    with open_scene(write_raster(pixels, crs="EPSG:32631", transform=turned)) as scene:
+    with open_raster(write_raster(pixels, crs="EPSG:32631", transform=turned)) as scene:
         assert scene.georeference.transform == (2, 1, 500, 1, -2, 900)
         assert "UTM zone 31N" in (scene.georeference.crs_wkt or "")
         assert scene.georeference.has_map_coordinates
     points = [GroundControlPoint(row, column, column, -row) for row in (0, 3) for column in (0, 3)]
-    with open_scene(write_raster(pixels, gcps=points, crs="EPSG:4326")) as scene:
+    with open_raster(write_raster(pixels, gcps=points, crs="EPSG:4326")) as scene:
         assert scene.georeference.transform is None
         assert len(scene.georeference.gcps) == 4
         assert "WGS 84" in (scene.georeference.gcp_crs_wkt or "")
 
 
 def test_a_preview_is_small_and_knows_where_there_is_data(real_data: Path) -> None:
-    with open_scene(real_data / "odd_geotiffs/rgb_deflate.tif") as scene:
+    with open_raster(real_data / "odd_geotiffs/rgb_deflate.tif") as scene:
         values, valid = scene.preview(100)
     assert values.shape == (3, 91, 100)
     assert 0.6 < valid.mean() < 0.75
@@ -185,13 +185,13 @@ def test_what_cannot_be_read_is_one_message_with_the_name(
     real_data: Path, name: str, said: str
 ) -> None:
     with pytest.raises(DataError, match=said) as refused:
-        open_scene(real_data / name)
+        open_raster(real_data / name)
     assert str(real_data / name) in refused.value.what
 
 
 def test_a_damaged_file_says_where(real_data: Path) -> None:
     with (
-        open_scene(real_data / "odd_geotiffs/corrupt.tif") as scene,
+        open_raster(real_data / "odd_geotiffs/corrupt.tif") as scene,
         pytest.raises(DataError, match="cannot be read at row 0"),
     ):
         scene.read(Window(0, 0, scene.height, scene.width))

@@ -6,13 +6,13 @@ import numpy as np
 import numpy.typing as npt
 import pytest
 
+from dnas_cli.datasets.description import load_description
 from dnas_cli.demo.scenes import write_scenes
 from dnas_cli.errors import DataError
 from dnas_cli.evaluation.references import Reference, evaluate_references, sample_pixels
 from dnas_cli.metrics import IGNORE
-from dnas_cli.scenes.blocks import write_label_block
-from dnas_cli.tiles.description import load_description
-from dnas_cli.tiles.making import Effort, make_tile_set
+from dnas_cli.scenes.tile_files import write_label_tile
+from dnas_cli.tiles.make_tile_set import TilingOptions, make_tile_set
 from dnas_cli.tiles.settings import TilingSettings
 from dnas_cli.tiles.tile_set import TileSet
 
@@ -22,7 +22,7 @@ def _tile_set(folder: Path) -> TileSet:
         folder / "gid5",
         folder / "tiles",
         TilingSettings(load_description("gid5"), size=64),
-        Effort(),
+        TilingOptions(),
     ).tiles
 
 
@@ -95,7 +95,7 @@ def test_a_training_split_of_one_class_still_has_references(tmp_path: Path) -> N
     tiles = _tile_set(tmp_path)
     for ref in tiles.split("train"):
         label = np.full((64, 64), 2, np.uint8)
-        write_label_block(tiles.blocks / ref.label, label, tiles.classes)
+        write_label_tile(tiles.tiles_folder / ref.label, label, tiles.classes)
     _, by_pixel = evaluate_references(tiles, "train")
 
     assert by_pixel.matrix.metrics().overall_accuracy == 1.0
@@ -107,6 +107,6 @@ def test_a_training_split_without_labels_is_bad_data(tmp_path: Path) -> None:
     tiles = _tile_set(tmp_path)
     for ref in tiles.split("train"):
         label = np.full((64, 64), IGNORE, np.uint8)
-        write_label_block(tiles.blocks / ref.label, label, tiles.classes)
+        write_label_tile(tiles.tiles_folder / ref.label, label, tiles.classes)
     with pytest.raises(DataError, match="no labelled pixel to learn from"):
         evaluate_references(tiles, "test")

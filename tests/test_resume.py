@@ -6,9 +6,10 @@ import time
 from pathlib import Path
 
 import pytest
-from command_line import done, refused, rows, start
-from same_bits import assert_same_stage
-from small_runs import wait_for
+
+from tests.support.command_line import done, refused, rows, start
+from tests.support.same_bits import assert_same_stage
+from tests.support.small_runs import wait_for
 
 SIZE = ("--layers", 3, "--width", 4)
 SEARCH = ("--epochs", 4, "--logits-from", 2, "--batch", 2, "--device", "cpu")

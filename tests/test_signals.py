@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 import torch
-from command_line import done, refused, start
-from same_bits import assert_same_stage
-from small_runs import first_search, wait_for
 
 from dnas_cli.training.losses import LOSSES
+from tests.support.command_line import done, refused, start
+from tests.support.same_bits import assert_same_stage
+from tests.support.small_runs import first_search, wait_for
 
 LONG = ("--epochs", 6)
 

@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dnas_cli.datasets.description import parse_description
 from dnas_cli.errors import UsageError
-from dnas_cli.tiles.description import parse_description
 from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
 from dnas_cli.tiles.settings import TilingSettings, parse_ratio, parse_scenes
 from dnas_cli.tiles.split import split_sizes, split_units

@@ -19,9 +19,9 @@ from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
-from killing import NEVER, End, Point, any_point, run
-from mutation import TARGETS, Tally, build_fixture, fuzz
-from same_bits import differences
+from tests.support.killing import NEVER, End, Point, any_point, run
+from tests.support.mutation import TARGETS, Tally, build_fixture, fuzz
+from tests.support.same_bits import differences
 
 _MEMORY = "/dev/shm"  # kills are the same there, and no disk is worn
 

@@ -75,11 +75,11 @@ def evaluate(
         _print_cost(target, as_json)
         return
 
-    from dnas_cli.evaluation.request import Request, perform
+    from dnas_cli.evaluation.evaluate import EvaluationRequest, evaluate_request
     from dnas_cli.report.evaluation_files import write_evaluation
     from dnas_cli.report.evaluation_table import print_evaluation
 
-    request = Request(
+    request = EvaluationRequest(
         target,
         data,
         split.value,
@@ -93,7 +93,7 @@ def evaluate(
         device,
         overwrite,
     )
-    evaluation, folder = perform(request)
+    evaluation, folder = evaluate_request(request)
     files = write_evaluation(folder, evaluation) if folder else ()
     if as_json:
         print(json.dumps(evaluation.to_json() | {"files": [str(path) for path in files]}, indent=2))

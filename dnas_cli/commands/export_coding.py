@@ -37,7 +37,7 @@ def export_coding(
     """
     import json
 
-    from dnas_cli.stages.exporting import export_release1
+    from dnas_cli.release1.export_coding import export_release1
 
     paths = export_release1(source, out, overwrite)
     if as_json:

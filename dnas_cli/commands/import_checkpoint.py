@@ -90,7 +90,7 @@ def _import_search(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    from dnas_cli.stages.importing_search import import_search
+    from dnas_cli.release1.import_search import import_search
 
     result, found = import_search(checkpoint, run, stage, data, overwrite)
     _print(
@@ -103,7 +103,7 @@ def _import_search(
 def _import_architecture(
     connections: Path, operations: Path, out: Path, overwrite: bool, as_json: bool
 ) -> None:
-    from dnas_cli.stages.importing import import_architecture
+    from dnas_cli.release1.import_model import import_architecture
 
     coding = import_architecture(connections, operations, out, overwrite)
     facts = {"architecture": str(out), "layers": coding.graph.layers}
@@ -114,7 +114,7 @@ def _import_architecture(
 def _import_model(
     files: list[Path], imagery: tuple[str, str, int], out: Path, overwrite: bool, as_json: bool
 ) -> None:
-    from dnas_cli.stages.importing import Imagery, import_model
+    from dnas_cli.release1.import_model import Imagery, import_model
 
     model = import_model(files[0], files[1], files[2], Imagery(*imagery), out, overwrite)
     facts = model.facts

@@ -52,7 +52,7 @@ def info(
 
 
 def _raster_facts(path: str) -> dict[str, Any]:
-    from dnas_cli.mapping.sources import RASTER_SUFFIXES
+    from dnas_cli.mapping.find_scenes import RASTER_SUFFIXES
     from dnas_cli.scenes.facts import raster_facts
     from dnas_cli.scenes.raster import NotARasterError
 

@@ -58,9 +58,9 @@ def retrain(
 
     Ctrl-C saves and stops; the same command goes on.
     """
-    from dnas_cli.stages.execution import Execution
-    from dnas_cli.stages.intent import Intent
+    from dnas_cli.stages.compute_options import ComputeOptions
     from dnas_cli.stages.retrain import retrain as retrain_run
+    from dnas_cli.stages.stage_options import StageOptions
     from dnas_cli.training.settings import SettingsChoice
 
     flags = {
@@ -78,15 +78,15 @@ def retrain(
         "seed": seed,
     }
     choice = SettingsChoice(preset.value, settings, flags)
-    execution = Execution(
+    compute = ComputeOptions(
         device, workers, checkpoint_every, on_divergence.value, deterministic, memory.value
     )
-    intent = Intent(branch, at_epoch, extend, extend_rate.value, restart, overwrite)
+    stage_options = StageOptions(branch, at_epoch, extend, extend_rate.value, restart, overwrite)
     if dry_run:
         from dnas_cli.report.plan_table import print_plan
-        from dnas_cli.stages.planning import plan_retraining
+        from dnas_cli.stages.dry_run import plan_retraining
 
-        print_plan(plan_retraining(run, choice, execution, intent, architecture, data))
+        print_plan(plan_retraining(run, choice, compute, stage_options, architecture, data))
         return
-    result = retrain_run(run, choice, execution, intent, architecture, data)
+    result = retrain_run(run, choice, compute, stage_options, architecture, data)
     typer.echo(result.model_path)

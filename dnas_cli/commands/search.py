@@ -60,10 +60,10 @@ def search(
     Ctrl-C saves and stops; the same command goes on. A stage keeps the settings that it was
     started with.
     """
-    from dnas_cli.stages.execution import Execution
-    from dnas_cli.stages.intent import Intent
+    from dnas_cli.stages.compute_options import ComputeOptions
     from dnas_cli.stages.search import NewRun
     from dnas_cli.stages.search import search as search_stage
+    from dnas_cli.stages.stage_options import StageOptions
     from dnas_cli.training.settings import SettingsChoice
 
     flags = {
@@ -81,15 +81,15 @@ def search(
         "seed": seed,
     }
     choice, new_run = SettingsChoice(preset.value, settings, flags), NewRun(data, layers, width)
-    execution = Execution(
+    compute = ComputeOptions(
         device, workers, checkpoint_every, on_divergence.value, deterministic, memory.value
     )
-    intent = Intent(branch, at_epoch, extend, extend_rate.value, restart, overwrite)
+    stage_options = StageOptions(branch, at_epoch, extend, extend_rate.value, restart, overwrite)
     if dry_run:
         from dnas_cli.report.plan_table import print_plan
-        from dnas_cli.stages.planning import plan_search
+        from dnas_cli.stages.dry_run import plan_search
 
-        print_plan(plan_search(run, stage, choice, new_run, execution, intent))
+        print_plan(plan_search(run, stage, choice, new_run, compute, stage_options))
         return
-    result = search_stage(run, stage, choice, new_run, execution, intent)
+    result = search_stage(run, stage, choice, new_run, compute, stage_options)
     typer.echo(result.stage_folder(f"stage{stage}"))

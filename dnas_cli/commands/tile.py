@@ -1,7 +1,7 @@
 """`dnas tile`: from scenes and labels to a tile set."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -9,12 +9,12 @@ from dnas_cli.commands.options import AsJson, Overwrite, Quiet, Verbose
 from dnas_cli.errors import UsageError
 
 if TYPE_CHECKING:
-    from dnas_cli.tiles.outcome import Outcome
+    from dnas_cli.tiles.result import TileSetResult
 
 
 def tile(
     source: Annotated[
-        Path, typer.Argument(metavar="SOURCE", help="Folder with scenes and labels, or blocks.")
+        Path, typer.Argument(metavar="SOURCE", help="Folder with scenes and labels, or tiles.")
     ],
     out: Annotated[
         Path | None, typer.Option(metavar="DIR", help="The tile set.  [default: SOURCE-tiles]")
@@ -26,7 +26,7 @@ def tile(
             help="gid5, gid15, fbp or a description of your own.  [default: told by the folders]",
         ),
     ] = None,
-    size: Annotated[int, typer.Option(help="Height and width of a block, in pixels.")] = 512,
+    size: Annotated[int, typer.Option(help="Height and width of a tile, in pixels.")] = 512,
     split_by: Annotated[
         str, typer.Option(metavar="scene|block", help="What is never divided among splits.")
     ] = "scene",
@@ -45,7 +45,7 @@ def tile(
         list[Path] | None,
         typer.Option(
             metavar="DIR|FILE",
-            help="Take over blocks that are cut already, by their lists; repeat it for files.",
+            help="Take over tiles that are cut already, by their lists; repeat it for files.",
         ),
     ] = None,
     max_unknown: Annotated[
@@ -64,15 +64,15 @@ def tile(
 ) -> None:
     """Cut scenes and labels into a tile set, split by scene.
 
-    Blocks of SIZE x SIZE pixels, named <scene>_<row>_<column>; the last row and column are shifted
+    Tiles of SIZE x SIZE pixels, named <scene>_<row>_<column>; the last row and column are shifted
     back to end at the border. Scenes not named for a split are divided among the splits without
     names. Interrupted, the same command goes on. docs/datasets.md tells how to describe a folder.
     """
-    from dnas_cli.tiles.discovery import find_description
-    from dnas_cli.tiles.making import make_tile_set
-    from dnas_cli.tiles.outcome import Effort
+    from dnas_cli.datasets.discovery import find_description
+    from dnas_cli.tiles.from_lists import tile_set_from_lists
+    from dnas_cli.tiles.make_tile_set import make_tile_set
+    from dnas_cli.tiles.result import TilingOptions
     from dnas_cli.tiles.settings import TilingSettings, parse_ratio, parse_scenes
-    from dnas_cli.tiles.takeover import take_over
     from dnas_cli.tiles.workers import default_workers
 
     _check_source(source)
@@ -93,12 +93,14 @@ def tile(
     )
     target = out or default_target(source)
     _check_target(source, target)
-    effort = Effort(workers or default_workers(), overwrite, strict)
+    options = TilingOptions(workers or default_workers(), overwrite, strict)
     if from_lists:
-        outcome = take_over(source, target, from_lists, settings.description, max_unknown, effort)
+        result = tile_set_from_lists(
+            source, target, from_lists, settings.description, max_unknown, options
+        )
     else:
-        outcome = make_tile_set(source, target, settings, effort)
-    _print(outcome, as_json)
+        result = make_tile_set(source, target, settings, options)
+    _print(result, as_json)
 
 
 def default_target(source: Path) -> Path:
@@ -128,13 +130,12 @@ def _check_target(source: Path, target: Path) -> None:
         raise UsageError(f"--out {target}: holds the scenes themselves; name another folder.")
 
 
-def _print(outcome: "Outcome", as_json: bool) -> None:
+def _print(result: "TileSetResult", as_json: bool) -> None:
     import json
 
     from dnas_cli.console import logger
     from dnas_cli.tiles.summary import summary_json, summary_text
 
-    if not outcome.made:
-        logger.info("%s: is finished already; nothing to do.", outcome.tiles.root)
-    result: Any = summary_json(outcome)
-    print(json.dumps(result, indent=2) if as_json else summary_text(outcome))
+    if not result.made:
+        logger.info("%s: is finished already; nothing to do.", result.tiles.root)
+    print(json.dumps(summary_json(result), indent=2) if as_json else summary_text(result))

@@ -20,7 +20,7 @@ from dnas_cli.files import read_json, write_json
 from dnas_cli.report.side_by_side import write_side_by_side
 from dnas_cli.run.directory import CODINGS, is_run, open_run
 from dnas_cli.scenes.labels import LabelEncoding, open_label, tile_encoding
-from dnas_cli.scenes.raster import Window, open_scene
+from dnas_cli.scenes.raster import Window, open_raster
 
 _HELD_OUT = 900  # number of the scene that is in no split
 _MADE = ("gid5", "held-out", "tiles", "run")
@@ -213,7 +213,7 @@ def _wait(process: "subprocess.Popen[bytes]") -> int:
 
 def _draw(folder: Path) -> None:
     image_path, label_path = scene_paths(folder / "held-out", _HELD_OUT)
-    with open_scene(image_path, bands=("red", "green", "blue")) as scene:
+    with open_raster(image_path, bands=("red", "green", "blue")) as scene:
         whole = Window(0, 0, scene.height, scene.width)
         image = scene.read(whole)
     with open_label(label_path, LabelEncoding("colour", GID5)) as label:

@@ -12,7 +12,7 @@ import torch
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.cost import CostCount, count_cells, count_cost
 from dnas_cli.nets.device import synchronise
-from dnas_cli.nets.folding import fold
+from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.space.lattice import Edge, edge
 
 Cells = Mapping[Edge, tuple[str, ...]]

@@ -1,226 +1,217 @@
-"""A model against labels: what was measured, on what, and the check that they fit together."""
+"""From what a user asks for to figures: which model, which data, where the figures go."""
 
 from dataclasses import dataclass, replace
-from typing import Any
+from pathlib import Path
 
 import torch
 
-from dnas_cli import __version__, console
-from dnas_cli.errors import MALFORMED, DataError
-from dnas_cli.evaluation.cost import ModelCost, timed_cost
-from dnas_cli.evaluation.references import Reference, evaluate_references
-from dnas_cli.evaluation.scenes import SceneScore
-from dnas_cli.evaluation.tiles import evaluate_tiles
-from dnas_cli.metrics import ConfusionMatrix
-from dnas_cli.model.model_file import Model, ModelFacts
-from dnas_cli.nets.folding import fold
-from dnas_cli.scenes.palette import LandClass
-from dnas_cli.tiles.tile_set import TileSet
-
-SCHEMA = "dnas/evaluation"
-VERSION = 1
-
-_REPLACE = "Give --overwrite to replace it."
-
-
-@dataclass(frozen=True)
-class Subject:
-    """What was evaluated on what.
-
-    Attributes:
-        model: The model file.
-        model_hash: `sha256:...` of the model file.
-        data: The tile set or folder.
-        fingerprint: Of the tile set; empty for a plain folder.
-        split: Split of the tile set; empty for a plain folder.
-        items: Number of tiles or scenes.
-        unit: What they are, "tile" or "scene".
-    """
-
-    model: str
-    model_hash: str
-    data: str
-    fingerprint: str
-    split: str
-    items: int
-    unit: str = "tile"
-
-    def is_same(self, other: "Subject") -> bool:
-        """Tell whether another subject is the same, wherever its files are by now."""
-
-        def known(subject: "Subject") -> tuple[object, ...]:
-            return (
-                subject.model_hash,
-                subject.fingerprint,
-                subject.split,
-                subject.items,
-                subject.unit,
-            )
-
-        return known(self) == known(other)
+from dnas_cli.errors import DataError, UsageError
+from dnas_cli.evaluation.cost import timed_cost
+from dnas_cli.evaluation.evaluation import (
+    Evaluation,
+    Subject,
+    band_positions,
+    evaluate_on_tiles,
+)
+from dnas_cli.evaluation.folder import open_folder
+from dnas_cli.evaluation.scenes import evaluate_scenes
+from dnas_cli.evaluation.split_scenes import open_split_scenes
+from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
+from dnas_cli.files import file_hash, refuse_existing
+from dnas_cli.mapping.mapper import Mapper, MapSettings
+from dnas_cli.model.model_file import Model, load_model
+from dnas_cli.nets.device import resolve_device
+from dnas_cli.run.directory import Run, open_run
+from dnas_cli.tiles.tile_set import TileSet, open_tile_set
 
 
 @dataclass(frozen=True)
-class Evaluation:
-    """The figures of a model.
+class EvaluationRequest:
+    """What to evaluate.
 
     Attributes:
-        subject: What was evaluated on what.
-        classes: The classes.
-        matrix: The confusion matrix of the network.
-        references: Plain references on the same pixels; empty where not asked for.
-        cost: What the network costs; None where not asked for.
-        scenes: Per scene, where whole scenes were scored.
+        target: A run directory or a model file.
+        data: A tile set or a plain folder; the run's tile set when missing.
+        split: Split of a tile set.
+        references: Score plain references, too.
+        cost: Measure the cost, too.
+        scenes: Map and score the whole scenes that the split was cut from, instead of its tiles;
+            a plain folder is scored so anyway.
+        source: Where these scenes are, if not where they were cut.
+        dataset: What a plain folder holds.
+        out: Where the figures go; for a run on its own tile set its `eval` folder when missing.
+        batch: Tiles or windows per forward pass.
+        device: As `resolve_device` takes it.
+        overwrite: Replace figures that are there.
     """
 
-    subject: Subject
-    classes: tuple[LandClass, ...]
-    matrix: ConfusionMatrix
-    references: tuple[Reference, ...] = ()
-    cost: ModelCost | None = None
-    scenes: tuple[SceneScore, ...] = ()
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the evaluation as plain data."""
-        names = [land_class.name for land_class in self.classes]
-        return {
-            "schema": SCHEMA,
-            "version": VERSION,
-            "dnas": __version__,
-            "subject": vars(self.subject),
-            "classes": [land_class.to_json() for land_class in self.classes],
-            "metrics": self.matrix.metrics().to_json(names),
-            "confusion": self.matrix.to_json(),
-            "references": [
-                {
-                    "name": reference.name,
-                    "detail": reference.detail,
-                    "selection_iou": reference.selection_iou,
-                    "metrics": reference.matrix.metrics().to_json(names),
-                    "confusion": reference.matrix.to_json(),
-                }
-                for reference in self.references
-            ],
-            "cost": self.cost.to_json() if self.cost else None,
-            "scenes": [scene.to_json(names) for scene in self.scenes],
-        }
-
-    @staticmethod
-    def from_json(value: Any, name: str) -> "Evaluation":
-        """Build an evaluation from plain data.
-
-        Raises:
-            DataError: It is not an evaluation, or one of another version.
-        """
-        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-            raise DataError(f"{name}: is not an evaluation.", _REPLACE)
-        if value.get("version") != VERSION:
-            raise DataError(
-                f"{name}: evaluation version {value.get('version')!r} is not version {VERSION}.",
-                _REPLACE,
-            )
-        try:
-            return Evaluation(
-                subject=Subject(**value["subject"]),
-                classes=tuple(LandClass.from_json(item) for item in value["classes"]),
-                matrix=ConfusionMatrix.from_json(value["confusion"]),
-                references=tuple(
-                    Reference(
-                        item["name"],
-                        item["detail"],
-                        ConfusionMatrix.from_json(item["confusion"]),
-                        item["selection_iou"],
-                    )
-                    for item in value["references"]
-                ),
-                cost=ModelCost.from_json(value["cost"]) if value["cost"] else None,
-                scenes=tuple(SceneScore.from_json(item) for item in value.get("scenes", [])),
-            )
-        except MALFORMED as error:
-            raise DataError(f"{name}: is not a valid evaluation ({error!r}).", _REPLACE) from error
+    target: Path
+    data: Path | None = None
+    split: str = "test"
+    references: bool = False
+    cost: bool = False
+    scenes: bool = False
+    source: Path | None = None
+    dataset: str | None = None
+    out: Path | None = None
+    batch: int = 4
+    device: str = "auto"
+    overwrite: bool = False
 
 
-def evaluate_on_tiles(
-    model: Model,
-    subject: Subject,
-    tiles: TileSet,
-    device: torch.device,
-    batch: int,
-    stored: Evaluation | None,
-    with_references: bool,
-    with_cost: bool,
-) -> Evaluation:
-    """Evaluate a model on a split, and add what was asked for to what is known already.
+def evaluate_request(request: EvaluationRequest) -> tuple[Evaluation, Path | None]:
+    """Evaluate a model.
 
-    Args:
-        model: The model, on `device`.
-        subject: What is evaluated on what.
-        tiles: The tile set.
-        device: Where to compute.
-        batch: Tiles per forward pass.
-        stored: An earlier evaluation of the same subject; its figures stand.
-        with_references: Score plain references, too.
-        with_cost: Measure the cost, too.
+    Returns:
+        The figures, and the folder they are to be written to; none for printing only.
 
     Raises:
-        DataError: Model and tile set do not fit, or a tile cannot be read.
+        UsageError: The request cannot work.
+        DataError: Model or data are missing, damaged, or do not fit together.
+        RunStateError: There are other figures where these would go.
     """
-    bands = band_positions(model.facts, tiles, subject.model)
-    split = subject.split
-    if stored is None:
-        with console.progress(f"evaluating {split}", subject.items, "tile") as advance:
-            matrix = evaluate_tiles(
-                fold(model.network),
-                model.facts.normalisation,
-                tiles,
-                split,
-                device,
-                bands,
-                batch,
-                advance,
+    device = resolve_device(request.device)
+    run = open_run(request.target) if request.target.is_dir() else None
+    model_path, data = _model_path(request, run), _data(request, run)
+    model = load_model(model_path, device)
+    folder = request.out
+    if run is not None and request.data is None and folder is None:
+        folder = run.evaluation_folder
+    if _is_tile_set(data):
+        return _on_tiles(request, run, model, model_path, data, folder, device), folder
+    return _on_folder(request, model, model_path, data, folder, device), folder
+
+
+def _model_path(request: EvaluationRequest, run: Run | None) -> Path:
+    if run is None:
+        return request.target
+    if not run.model_path.is_file():
+        raise DataError(
+            f"{run.model_path}: the run has no model yet.", f"Run: {run.next_command()}"
+        )
+    return run.model_path
+
+
+def _data(request: EvaluationRequest, run: Run | None) -> Path:
+    if request.data is not None:
+        return request.data
+    if run is None and not request.target.exists():
+        raise DataError(f"{request.target}: no such run or model file.")
+    if run is None:
+        raise UsageError(
+            f"{request.target}: a model file alone does not say what to evaluate it on.",
+            "Name a tile set, or a folder of images and labels, after it.",
+        )
+    return run.tile_set_path
+
+
+def _is_tile_set(data: Path) -> bool:
+    return (data / "dataset.json").exists() or (data / ".progress").exists()
+
+
+def _on_tiles(
+    request: EvaluationRequest,
+    run: Run | None,
+    model: Model,
+    model_path: Path,
+    data: Path,
+    folder: Path | None,
+    device: torch.device,
+) -> Evaluation:
+    tiles = _tile_set(request, run, data)
+    subject = Subject(
+        model=str(model_path),
+        model_hash=file_hash(model_path),
+        data=str(data),
+        fingerprint=tiles.fingerprint,
+        split=request.split,
+        items=len(tiles.split(request.split)),
+    )
+    if request.scenes:
+        return _on_split_scenes(request, model, subject, tiles, folder, device)
+    stored = stored_evaluation(folder, subject, request.overwrite) if folder else None
+    return evaluate_on_tiles(
+        model, subject, tiles, device, request.batch, stored, request.references, request.cost
+    )
+
+
+def _tile_set(request: EvaluationRequest, run: Run | None, data: Path) -> TileSet:
+    if request.dataset is not None:
+        raise UsageError(
+            "--dataset says what a plain folder holds; a tile set knows that itself.",
+            "Leave it out.",
+        )
+    if request.source is not None and not request.scenes:
+        raise UsageError("--source says where whole scenes are.", "Give --scenes, too.")
+    tiles = open_tile_set(data)
+    if run is not None and request.data is None:
+        expected = run.manifest.tile_set.fingerprint
+        if tiles.fingerprint != expected:
+            raise DataError(
+                f"{data}: is not the tile set that {run.root} was trained on; it was changed.",
+                f"To evaluate on it all the same: dnas eval {run.root} {data}",
             )
-        stored = Evaluation(subject, tiles.classes, matrix)
-    if with_references and not stored.references:
-        with console.progress(f"references on {split}", subject.items, "tile") as advance:
-            references = evaluate_references(tiles, split, advance=advance)
-        stored = replace(stored, references=references)
-    if with_cost and stored.cost is None:
+    return tiles
+
+
+def _on_split_scenes(
+    request: EvaluationRequest,
+    model: Model,
+    of_tiles: Subject,
+    tiles: TileSet,
+    folder: Path | None,
+    device: torch.device,
+) -> Evaluation:
+    if request.references:
+        raise UsageError(
+            "--references are scored on tiles, which is other pixels than --scenes.",
+            "Leave one of them out.",
+        )
+    band_positions(model.facts, tiles, of_tiles.model)  # model and data fit together
+    scenes = open_split_scenes(tiles, request.split, request.source)
+    subject = replace(of_tiles, items=len(scenes.pairs), unit="scene")
+    stored = stored_evaluation(folder, subject, request.overwrite) if folder else None
+    if stored is None:
+        mapper = _mapper(request, model, subject.model_hash, device)
+        matrix, scores = evaluate_scenes(mapper, scenes, strict=True)
+        stored = Evaluation(subject, tiles.classes, matrix, scenes=scores)
+    if request.cost and stored.cost is None:
         stored = replace(stored, cost=timed_cost(model, device))
     return stored
 
 
-def band_positions(facts: ModelFacts, tiles: TileSet, model: str) -> tuple[int, ...]:
-    """Return where the model's bands are among the tile set's.
-
-    Raises:
-        DataError: Bands, data type or classes differ.
-    """
-    if facts.dtype != tiles.dtype:
-        raise DataError(
-            f"{tiles.root}: holds {tiles.dtype} values, but {model} was trained on {facts.dtype}.",
-            "Evaluate on a tile set cut from imagery of the same kind.",
+def _on_folder(
+    request: EvaluationRequest,
+    model: Model,
+    model_path: Path,
+    data: Path,
+    folder: Path | None,
+    device: torch.device,
+) -> Evaluation:
+    if request.references:
+        raise UsageError(
+            "--references learn from a training split, which a plain folder does not have.",
+            "Cut the folder with `dnas tile`, and evaluate on the tile set.",
         )
-    check_classes(facts, [item.name for item in tiles.classes], str(tiles.root), model)
-    known = {band.casefold(): index for index, band in enumerate(tiles.bands)}
-    missing = [band for band in facts.bands if band.casefold() not in known]
-    if missing:
-        raise DataError(
-            f"{tiles.root}: has the bands {', '.join(tiles.bands)}, but {model} needs "
-            f"{', '.join(facts.bands)}.",
-            "Evaluate on a tile set that has all of the model's bands.",
+    if request.source is not None:
+        raise UsageError(
+            "--source says where the scenes of a tile set are; a plain folder holds them itself.",
+            "Leave it out.",
         )
-    return tuple(known[band.casefold()] for band in facts.bands)
+    scenes = open_folder(data, request.dataset, model.facts, str(model_path))
+    model_hash = file_hash(model_path)
+    if folder is not None:
+        # A plain folder has no fingerprint: figures that are there may be of other images.
+        for path in evaluation_files(folder, "", "scene").all:
+            refuse_existing(path, request.overwrite)
+    mapper = _mapper(request, model, model_hash, device)
+    matrix, scores = evaluate_scenes(mapper, scenes, strict=False)
+    subject = Subject(str(model_path), model_hash, str(data), "", "", len(scores), "scene")
+    cost = timed_cost(model, device) if request.cost else None
+    return Evaluation(subject, model.facts.classes, matrix, cost=cost, scenes=scores)
 
 
-def check_classes(facts: ModelFacts, names: list[str], data: str, model: str) -> None:
-    """Refuse data of other classes.
-
-    Raises:
-        DataError: The classes or their order differ.
-    """
-    expected = [item.name for item in facts.classes]
-    if names != expected:
-        raise DataError(
-            f"{data}: has the classes {', '.join(names)}, but {model} knows {', '.join(expected)}.",
-            "Evaluate on data with the model's classes, in the same order.",
-        )
+def _mapper(
+    request: EvaluationRequest, model: Model, model_hash: str, device: torch.device
+) -> Mapper:
+    return Mapper(model, model_hash, device, MapSettings(batch=request.batch))

@@ -5,12 +5,12 @@ from pathlib import Path
 import yaml
 
 from dnas_cli.console import logger
+from dnas_cli.datasets.description import DatasetDescription, parse_description
+from dnas_cli.datasets.discovery import find_description, find_pairs
 from dnas_cli.errors import DataError
-from dnas_cli.evaluation.evaluate import check_classes
+from dnas_cli.evaluation.evaluation import check_classes
 from dnas_cli.evaluation.scenes import LabelledScenes
 from dnas_cli.model.model_file import ModelFacts
-from dnas_cli.tiles.description import DatasetDescription, parse_description
-from dnas_cli.tiles.discovery import find_description, find_pairs
 
 
 def open_folder(root: Path, dataset: str | None, facts: ModelFacts, model: str) -> LabelledScenes:

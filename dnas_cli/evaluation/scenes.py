@@ -7,6 +7,8 @@ from typing import Any
 
 from dnas_cli import console
 from dnas_cli.console import logger
+from dnas_cli.datasets.discovery import Pair
+from dnas_cli.datasets.inspection import choose_bands
 from dnas_cli.errors import DataError
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.memory import GDAL_CACHE
@@ -15,9 +17,7 @@ from dnas_cli.mapping.truth import add_rows, refuse_other_size
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.model_file import ModelFacts
 from dnas_cli.scenes.labels import LabelEncoding, open_label
-from dnas_cli.scenes.raster import Scene, block_cache, open_scene
-from dnas_cli.tiles.discovery import Pair
-from dnas_cli.tiles.inspection import choose_bands
+from dnas_cli.scenes.raster import Raster, block_cache, open_raster
 
 
 @dataclass(frozen=True)
@@ -129,22 +129,22 @@ def _score(mapper: Mapper, scenes: LabelledScenes, pair: Pair, title: str) -> Sc
         refuse_other_size(labels, scene)
         grid = mapper.grid
         windows = rows_of_windows(scene.height, grid) * len(grid.spans(scene.width))
-        reader = mapper.reader_of(scene)
+        predictor = mapper.predictor_of(scene)
         with console.progress(title, windows, "window") as advance:
-            for rows in stream_map(scene, reader, grid, window_done=advance):
+            for rows in stream_map(scene, predictor, grid, window_done=advance):
                 add_rows(matrix, labels, rows.row, rows.classes)
         return SceneScore(pair.key, pair.image, pair.label, scene.width, scene.height, matrix)
 
 
-def _open_image(facts: ModelFacts, scenes: LabelledScenes, pair: Pair) -> Scene:
+def _open_image(facts: ModelFacts, scenes: LabelledScenes, pair: Pair) -> Raster:
     """Open an image with the bands in the model's order."""
     path = scenes.root / pair.image
     nodata = scenes.nodata
-    with open_scene(path) as whole:
+    with open_raster(path) as whole:
         bands = _bands(path, whole, facts, scenes, pair)
         if nodata is None and not whole.has_validity:
             nodata = facts.nodata  # the file says nothing; what held in training holds here
-    scene = open_scene(path, bands, nodata)
+    scene = open_raster(path, bands, nodata)
     if scene.dtype != facts.dtype:
         scene.close()
         raise DataError(
@@ -154,7 +154,7 @@ def _open_image(facts: ModelFacts, scenes: LabelledScenes, pair: Pair) -> Scene:
 
 
 def _bands(
-    path: Path, whole: Scene, facts: ModelFacts, scenes: LabelledScenes, pair: Pair
+    path: Path, whole: Raster, facts: ModelFacts, scenes: LabelledScenes, pair: Pair
 ) -> tuple[int, ...]:
     """Return the numbers of the model's bands: by the dataset's names, else by the file's."""
     if scenes.bands or pair.bands:

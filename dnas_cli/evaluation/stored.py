@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError
-from dnas_cli.evaluation.evaluate import Evaluation, Subject
+from dnas_cli.evaluation.evaluation import Evaluation, Subject
 from dnas_cli.files import read_json, refuse_existing
 
 

@@ -77,7 +77,7 @@ class Blend:
             else:
                 size = self._grid.window
                 block = self._left.new_zeros((self._classes, size, size))
-            self._place(batch.row_index, index, block)
+            self._add_window(batch.row_index, index, block)
         if batch.first + len(batch.has_data) < len(self._columns):
             return None
         return self._finish_row(batch.valid)
@@ -93,7 +93,7 @@ class Blend:
     def _bytes(self, shape: tuple[int, ...]) -> torch.Tensor:
         return torch.empty(shape, dtype=torch.uint8, device=self._device)
 
-    def _place(self, row_index: int, index: int, block: torch.Tensor) -> None:
+    def _add_window(self, row_index: int, index: int, block: torch.Tensor) -> None:
         overlap, stride = self._grid.overlap, self._grid.stride
         span = self._columns[index]
         if index and overlap:

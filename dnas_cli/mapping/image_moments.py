@@ -4,13 +4,13 @@ from pathlib import Path
 
 from dnas_cli.console import progress
 from dnas_cli.scenes.normalisation import Moments
-from dnas_cli.scenes.raster import Scene, Window
+from dnas_cli.scenes.raster import Raster, Window
 from dnas_cli.tiles.statistics import BandStatistics
 
 _LARGEST_STRIP = 16 << 20  # pixels of all bands that are read at once
 
 
-def image_moments(scene: Scene) -> Moments:
+def image_moments(scene: Raster) -> Moments:
     """Read a scene once and return the moments of its pixels with data, band by band.
 
     They are those that `dnas tile` finds of the same image.

@@ -10,12 +10,12 @@ from dnas_cli.errors import UsageError
 from dnas_cli.files import file_hash
 from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.mapping.memory import process_bytes
-from dnas_cli.mapping.stream import Reader
+from dnas_cli.mapping.stream import Predictor
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.device import resolve_device
-from dnas_cli.nets.folding import FoldedNetwork, fold
-from dnas_cli.scenes.raster import Scene
+from dnas_cli.nets.folding.folded_network import FoldedNetwork, fold
+from dnas_cli.scenes.raster import Raster
 
 
 @dataclass(frozen=True)
@@ -83,7 +83,7 @@ class Mapper:
         """The windows."""
         return self.settings.grid(self.model.facts.tile_size)
 
-    def reader_of(self, scene: Scene) -> Reader:
+    def predictor_of(self, scene: Raster) -> Predictor:
         """Return the network as the stream sees it, with the normalisation for a scene.
 
         A network that is normalised per image needs a pass over the scene before.
@@ -92,16 +92,16 @@ class Mapper:
             DataError: The scene is damaged.
         """
         if not self.model.facts.normalisation.per_image:
-            return self.reader
+            return self.predictor
         constants = self.model.facts.normalisation.of_image(image_moments(scene))
-        return replace(self.reader, normalisation=constants)
+        return replace(self.predictor, normalisation=constants)
 
     @property
-    def reader(self) -> Reader:
+    def predictor(self) -> Predictor:
         """The network as the stream sees it, before there is a scene."""
         facts = self.model.facts
         batch = self.settings.batch or (8 if self.device.type == "cuda" else 1)
-        return Reader(
+        return Predictor(
             self._network,
             len(facts.classes),
             facts.normalisation,
@@ -117,7 +117,7 @@ class Mapper:
     @cached_property
     def process_bytes(self) -> int:
         """The memory of the program with the network, after one forward pass."""
-        return process_bytes(self.reader, len(self.model.facts.bands), self.grid)
+        return process_bytes(self.predictor, len(self.model.facts.bands), self.grid)
 
 
 def load_mapper(path: Path, device: str, settings: MapSettings) -> Mapper:

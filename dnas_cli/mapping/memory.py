@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dnas_cli.mapping.stream import Reader, probabilities
+from dnas_cli.mapping.stream import Predictor, probabilities
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.scenes.patches import STRIP_BYTES
 
@@ -34,9 +34,11 @@ class MemoryEstimate:
         return self.process + max(self.rows + self.windows, self.polygons) + GDAL_CACHE
 
 
-def process_bytes(reader: Reader, bands: int, grid: WindowGrid) -> int:
+def process_bytes(predictor: Predictor, bands: int, grid: WindowGrid) -> int:
     """Let a network claim the memory it needs by one forward pass, and return the peak."""
-    probabilities(reader, np.zeros((reader.batch, bands, grid.window, grid.window), np.float32))
+    probabilities(
+        predictor, np.zeros((predictor.batch, bands, grid.window, grid.window), np.float32)
+    )
     return _peak_so_far()
 
 
@@ -45,7 +47,7 @@ def estimate_memory(
     width: int,
     bands: int,
     dtype: str,
-    reader: Reader,
+    predictor: Predictor,
     grid: WindowGrid,
     with_shares: bool,
     with_polygons: bool = False,
@@ -53,8 +55,8 @@ def estimate_memory(
     """Estimate the peak for a scene of `width` pixels, of any height."""
     return MemoryEstimate(
         process=process,
-        rows=row_bytes(width, bands, dtype, reader.classes, grid, with_shares),
-        windows=window_bytes(bands, reader, grid),
+        rows=row_bytes(width, bands, dtype, predictor.classes, grid, with_shares),
+        windows=window_bytes(bands, predictor, grid),
         polygons=STRIP_BYTES if with_polygons else 0,
     )
 
@@ -75,11 +77,11 @@ def row_bytes(
     return scene + shared + finished
 
 
-def window_bytes(bands: int, reader: Reader, grid: WindowGrid) -> int:
+def window_bytes(bands: int, predictor: Predictor, grid: WindowGrid) -> int:
     """Return the bytes of the windows that are prepared, in work and being blended."""
     pixels = grid.window**2 * 4
-    prepared = 2 * reader.batch * bands * pixels * 2  # and a copy while they are made
-    return prepared + (reader.batch + 3) * reader.classes * pixels
+    prepared = 2 * predictor.batch * bands * pixels * 2  # and a copy while they are made
+    return prepared + (predictor.batch + 3) * predictor.classes * pixels
 
 
 def _peak_so_far() -> int:

@@ -145,7 +145,7 @@ def plan_outputs(scenes: Sequence[str], patterns: OutputPatterns) -> list[Output
             "Give a folder (--out maps/) or a pattern (--out 'maps/{name}.png') for each output.",
         )
     planned = [patterns.for_scene(scene) for scene in scenes]
-    inputs = {_place(scene): scene for scene in scenes}
+    inputs = {_resolve_scene(scene): scene for scene in scenes}
     taken: dict[Path, str] = {}
     for scene, outputs in zip(scenes, planned, strict=True):
         for path in outputs.files:
@@ -174,7 +174,7 @@ def scene_name(scene: str) -> str:
     return re.sub(r'[:*?"<>|]+', "_", stem) or "scene"
 
 
-def _place(scene: str) -> Path:
+def _resolve_scene(scene: str) -> Path:
     return Path(scene) if "://" in scene or scene.startswith("/vsi") else Path(scene).resolve()
 
 

@@ -18,16 +18,16 @@ from dnas_cli.mapping.bands import choose_bands
 from dnas_cli.mapping.mapper import Mapper, SceneReading
 from dnas_cli.mapping.memory import GDAL_CACHE, estimate_memory
 from dnas_cli.mapping.outputs import Outputs
-from dnas_cli.mapping.part_file import PartFile, open_part
-from dnas_cli.mapping.product import alpha_holds_data, doubts_about, zero_share
+from dnas_cli.mapping.read_ahead import written_behind
+from dnas_cli.mapping.scene_checks import alpha_holds_data, doubts_about, zero_share
 from dnas_cli.mapping.stream import stream_map
-from dnas_cli.mapping.threads import written_behind
 from dnas_cli.mapping.truth import check_truth, compare
+from dnas_cli.mapping.unfinished_map import UnfinishedMap, open_unfinished_map
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.georeference import pixel_area
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Scene, block_cache, open_scene
+from dnas_cli.scenes.raster import Raster, block_cache, open_raster
 from dnas_cli.scenes.writers import Rows
 from dnas_cli.stopping import StepStop, stopped_between_steps
 
@@ -72,19 +72,21 @@ def map_scene(
         key = _key(mapper, scene, reading)
         classes = len(mapper.model.facts.classes) if outputs.probabilities else 0
         target = outputs.files[0]
-        with open_part(
+        with open_unfinished_map(
             target, key, scene.height, scene.width, classes, outputs.confidence is not None
-        ) as part:
-            _refuse(outputs, overwrite, part)
-            resumed = part.rows
-            with _interruption_explained(scene, part):
-                speed = _predict(mapper, scene, part, bool(classes), bool(outputs.polygon_files))
-                polygons = write_outputs(
-                    part, outputs, mapper.model.facts.classes, scene, _tags(mapper)
+        ) as unfinished:
+            _refuse(outputs, overwrite, unfinished)
+            resumed = unfinished.rows
+            with _interruption_explained(scene, unfinished):
+                speed = _predict(
+                    mapper, scene, unfinished, bool(classes), bool(outputs.polygon_files)
                 )
-                counts = _count(part.classes())
-                score = compare(labels, part.classes()) if labels else None
-            part.discard()
+                polygons = write_outputs(
+                    unfinished, outputs, mapper.model.facts.classes, scene, _tags(mapper)
+                )
+                counts = _count(unfinished.classes())
+                score = compare(labels, unfinished.classes()) if labels else None
+            unfinished.discard()
         return _report(mapper, scene, outputs, counts) | {
             "polygons": polygons,
             "truth": score,
@@ -96,28 +98,28 @@ def map_scene(
 
 
 @contextmanager
-def _interruption_explained(scene: Scene, part: PartFile) -> Iterator[None]:
+def _interruption_explained(scene: Raster, unfinished: UnfinishedMap) -> Iterator[None]:
     try:
         yield
     except KeyboardInterrupt as error:
         raise Interrupted(
-            f"{scene.path}: interrupted; {part.rows} of {scene.height} rows are finished.",
+            f"{scene.path}: interrupted; {unfinished.rows} of {scene.height} rows are finished.",
             "Run the same command again to go on from there.",
         ) from error
 
 
-def _refuse(outputs: Outputs, overwrite: bool, part: PartFile) -> None:
+def _refuse(outputs: Outputs, overwrite: bool, unfinished: UnfinishedMap) -> None:
     """Refuse to replace outputs, except those that this very work began to write before."""
     try:
         for path in outputs.files:
-            refuse_existing(path, overwrite or path.name in part.outputs)
+            refuse_existing(path, overwrite or path.name in unfinished.outputs)
     except RunStateError:
-        if part.rows == 0:
-            part.discard()
+        if unfinished.rows == 0:
+            unfinished.discard()
         raise
 
 
-def _open(mapper: Mapper, path: str, reading: SceneReading, warnings: list[str]) -> Scene:
+def _open(mapper: Mapper, path: str, reading: SceneReading, warnings: list[str]) -> Raster:
     """Open a scene with the bands in the model's order, and tell what is odd about it."""
     facts = mapper.model.facts
 
@@ -125,7 +127,7 @@ def _open(mapper: Mapper, path: str, reading: SceneReading, warnings: list[str])
         warnings.append(text)
         logger.warning("%s: %s", path, text)
 
-    with open_scene(path) as whole:
+    with open_raster(path) as whole:
         file_bands = whole.file_bands
         if len(file_bands) < len(facts.bands) and alpha_holds_data(whole):
             file_bands = (*file_bands, str(whole.alpha_band))
@@ -144,7 +146,7 @@ def _open(mapper: Mapper, path: str, reading: SceneReading, warnings: list[str])
         logger.info("%s: %s", path, choice.note)
     if choice.doubt:
         warn(f"{choice.doubt}; if that is wrong, choose with --bands")
-    scene = open_scene(path, choice.bands, nodata, reading.scaled)
+    scene = open_raster(path, choice.bands, nodata, reading.scaled)
     try:
         if scene.declares_scale and not reading.scaled:
             logger.info(
@@ -169,7 +171,7 @@ def _open(mapper: Mapper, path: str, reading: SceneReading, warnings: list[str])
     return scene
 
 
-def _key(mapper: Mapper, scene: Scene, reading: SceneReading) -> dict[str, Any]:
+def _key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]:
     """Return what must be the same for unfinished work to be continued, as plain data."""
     local = Path(scene.path)
     stat = local.stat() if local.exists() else None
@@ -191,14 +193,18 @@ def _key(mapper: Mapper, scene: Scene, reading: SceneReading) -> dict[str, Any]:
 
 
 def _predict(
-    mapper: Mapper, scene: Scene, part: PartFile, with_probabilities: bool, with_polygons: bool
+    mapper: Mapper,
+    scene: Raster,
+    unfinished: UnfinishedMap,
+    with_probabilities: bool,
+    with_polygons: bool,
 ) -> float | None:
     """Bring the part file to the last row of the scene.
 
     Returns:
         Megapixels of the scene per second; nothing where all rows were finished before.
     """
-    if part.rows == scene.height:
+    if unfinished.rows == scene.height:
         logger.info("%s: all rows are finished; writing the outputs", scene.path)
         return None
     grid = mapper.grid
@@ -207,7 +213,7 @@ def _predict(
         scene.width,
         len(scene.bands),
         scene.stored_dtype,
-        mapper.reader,
+        mapper.predictor,
         grid,
         with_probabilities,
         with_polygons,
@@ -229,28 +235,28 @@ def _predict(
         as_bytes(estimate.windows),
         as_bytes(estimate.polygons),
     )
-    if part.rows:
-        logger.info("%s: going on from row %d of %d", scene.path, part.rows, scene.height)
+    if unfinished.rows:
+        logger.info("%s: going on from row %d of %d", scene.path, unfinished.rows, scene.height)
     rows, columns = grid.spans(scene.height), grid.spans(scene.width)
-    left = sum(1 for span in rows if span.start + grid.window > part.rows) * len(columns)
-    began, known = time.monotonic(), part.rows
+    left = sum(1 for span in rows if span.start + grid.window > unfinished.rows) * len(columns)
+    began, known = time.monotonic(), unfinished.rows
     try:
-        reader = mapper.reader_of(scene)
+        predictor = mapper.predictor_of(scene)
         with (
             progress(f"map {Path(scene.path).name}", left, "window") as advance,
             stopped_between_steps() as stop,
-            written_behind(part.append) as write,
+            written_behind(unfinished.append) as write,
         ):
             finished = stream_map(
-                scene, reader, grid, known, with_probabilities, window_done=_told(stop, advance)
+                scene, predictor, grid, known, with_probabilities, window_done=_told(stop, advance)
             )
             for map_rows in finished:
                 write(map_rows)
                 stop.end_step()
     except DataError:
         # A damaged file stays damaged; a remote one may be there again.
-        if part.rows == 0 or Path(scene.path).exists():
-            part.discard()
+        if unfinished.rows == 0 or Path(scene.path).exists():
+            unfinished.discard()
         raise
     seconds = time.monotonic() - began
     megapixels = (scene.height - known) * scene.width / 1e6
@@ -291,7 +297,7 @@ def _count(indices: Rows) -> npt.NDArray[np.int64]:
 
 
 def _report(
-    mapper: Mapper, scene: Scene, outputs: Outputs, counts: npt.NDArray[np.int64]
+    mapper: Mapper, scene: Raster, outputs: Outputs, counts: npt.NDArray[np.int64]
 ) -> dict[str, Any]:
     valid = int(counts[:IGNORE].sum())
     area = pixel_area(scene.georeference)

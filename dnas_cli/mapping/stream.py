@@ -17,13 +17,13 @@ from dnas_cli.mapping.blending import Blend, MapRows
 from dnas_cli.mapping.window_batches import window_batches
 from dnas_cli.mapping.windows import WindowGrid, finished_ends
 from dnas_cli.scenes.normalisation import Normalisation
-from dnas_cli.scenes.raster import Scene
+from dnas_cli.scenes.raster import Raster
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 
 
 @dataclass(frozen=True)
-class Reader:
+class Predictor:
     """How a network wants its input and what it gives back.
 
     Attributes:
@@ -49,8 +49,8 @@ def rows_of_windows(height: int, grid: WindowGrid) -> int:
 
 
 def stream_map(
-    scene: Scene,
-    reader: Reader,
+    scene: Raster,
+    predictor: Predictor,
     grid: WindowGrid,
     first_row: int = 0,
     with_probabilities: bool = False,
@@ -60,7 +60,7 @@ def stream_map(
 
     Args:
         scene: Read with the bands in the network's order.
-        reader: The network.
+        predictor: The network.
         grid: The windows.
         first_row: Rows above it are known already; it must be the end of rows yielded before.
         with_probabilities: Yield the probability of every class, too.
@@ -74,38 +74,38 @@ def stream_map(
     ends = finished_ends(grid.spans(scene.height), scene.height)
     begin = ends.index(first_row) if first_row else 0
     size = (scene.height, scene.width)
-    blend = Blend(grid, *size, reader.classes, reader.device, with_probabilities)
-    for batch in window_batches(scene, reader.normalisation, grid, reader.batch, begin):
-        finished = blend.add(batch, probabilities(reader, batch.images))
+    blend = Blend(grid, *size, predictor.classes, predictor.device, with_probabilities)
+    for batch in window_batches(scene, predictor.normalisation, grid, predictor.batch, begin):
+        finished = blend.add(batch, probabilities(predictor, batch.images))
         window_done(len(batch.has_data))
         if finished is not None and finished.row >= first_row and finished.classes.size:
             yield finished
 
 
 @torch.inference_mode()
-def probabilities(reader: Reader, images: npt.NDArray[np.float32]) -> torch.Tensor:
+def probabilities(predictor: Predictor, images: npt.NDArray[np.float32]) -> torch.Tensor:
     """Return class probabilities (n, C, H, W) float32 of normalised images.
 
     Raises:
         DnasError: The device has too little memory.
     """
     if not len(images):
-        return torch.empty((0, reader.classes, *images.shape[2:]), device=reader.device)
-    views: list[tuple[int, ...]] = [(), (2,), (3,), (2, 3)] if reader.flips else [()]
+        return torch.empty((0, predictor.classes, *images.shape[2:]), device=predictor.device)
+    views: list[tuple[int, ...]] = [(), (2,), (3,), (2, 3)] if predictor.flips else [()]
     try:
-        batch = torch.from_numpy(images).to(reader.device)
+        batch = torch.from_numpy(images).to(predictor.device)
         total: torch.Tensor | None = None
         for axes in views:
-            logits = reader.network(batch.flip(axes) if axes else batch)
+            logits = predictor.network(batch.flip(axes) if axes else batch)
             shares = torch.softmax(logits.float(), dim=1)
             shares = shares.flip(axes) if axes else shares
             total = shares if total is None else total.add_(shares)
     except torch.OutOfMemoryError as error:
         raise DnasError(
-            f"{reader.device}: too little memory for {len(images)} windows of "
+            f"{predictor.device}: too little memory for {len(images)} windows of "
             f"{images.shape[-1]} pixels at once.",
             "Give a smaller --batch or --window.",
         ) from error
     assert total is not None
-    assert total.shape[1] == reader.classes
-    return total / len(views) if reader.flips else total
+    assert total.shape[1] == predictor.classes
+    return total / len(views) if predictor.flips else total

@@ -11,7 +11,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.scenes.labels import LabelEncoding, LabelRaster, encoding_of, open_label
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Scene, Window
+from dnas_cli.scenes.raster import Raster, Window
 from dnas_cli.scenes.writers import Rows
 
 _ROWS = 512  # read at once
@@ -32,7 +32,7 @@ class Truth:
     unknown_pixels: int
 
 
-def check_truth(path: str, scene: Scene, classes: tuple[LandClass, ...]) -> Truth:
+def check_truth(path: str, scene: Raster, classes: tuple[LandClass, ...]) -> Truth:
     """Look through a label raster before a map is made to compare with it.
 
     Args:
@@ -64,7 +64,7 @@ def check_truth(path: str, scene: Scene, classes: tuple[LandClass, ...]) -> Trut
     return Truth(path, encoding, unknown)
 
 
-def refuse_other_size(labels: LabelRaster, scene: Scene) -> None:
+def refuse_other_size(labels: LabelRaster, scene: Raster) -> None:
     """Refuse a label that does not lie pixel on pixel over its scene.
 
     Raises:

@@ -11,10 +11,10 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dnas_cli.mapping.threads import prefetched
+from dnas_cli.mapping.read_ahead import prefetched
 from dnas_cli.mapping.windows import WindowGrid, finished_ends, reflected
 from dnas_cli.scenes.normalisation import Normalisation
-from dnas_cli.scenes.raster import Scene, Window
+from dnas_cli.scenes.raster import Raster, Window
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ class _WindowRow:
 
 
 def window_batches(
-    scene: Scene, normalisation: Normalisation, grid: WindowGrid, size: int, first_row: int
+    scene: Raster, normalisation: Normalisation, grid: WindowGrid, size: int, first_row: int
 ) -> Iterator[WindowBatch]:
     """Yield the windows of a scene, row by row.
 
@@ -66,7 +66,7 @@ def window_batches(
 
 
 def _batches(
-    scene: Scene, normalisation: Normalisation, grid: WindowGrid, size: int, first_row: int
+    scene: Raster, normalisation: Normalisation, grid: WindowGrid, size: int, first_row: int
 ) -> Generator[WindowBatch, None, None]:
     columns = [reflected(span.start, grid.window, scene.width) for span in grid.spans(scene.width)]
     for row in prefetched(_rows(scene, grid, first_row)):
@@ -97,7 +97,7 @@ def _window(
     return normalisation.apply(values, None if valid.all() else valid)
 
 
-def _rows(scene: Scene, grid: WindowGrid, first_row: int) -> Generator[_WindowRow, None, None]:
+def _rows(scene: Raster, grid: WindowGrid, first_row: int) -> Generator[_WindowRow, None, None]:
     spans = grid.spans(scene.height)
     ends = finished_ends(spans, scene.height)
     for index in range(first_row, len(spans)):

@@ -5,11 +5,11 @@ from pathlib import Path
 
 from dnas_cli.console import logger
 from dnas_cli.mapping.outputs import TIFF_SUFFIXES, Outputs
-from dnas_cli.mapping.part_file import PartFile
+from dnas_cli.mapping.unfinished_map import UnfinishedMap
 from dnas_cli.scenes.overlay import write_overlay
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.polygons import check_place, require_libraries, write_polygons
-from dnas_cli.scenes.raster import Georeference, Scene
+from dnas_cli.scenes.raster import Georeference, Raster
 from dnas_cli.scenes.writers import (
     Rows,
     write_cog,
@@ -38,10 +38,10 @@ def check_outputs(
 
 
 def write_outputs(
-    part: PartFile,
+    unfinished: UnfinishedMap,
     outputs: Outputs,
     classes: tuple[LandClass, ...],
-    scene: Scene,
+    scene: Raster,
     tags: dict[str, str],
 ) -> dict[str, int]:
     """Write every output; each appears whole or not at all.
@@ -49,11 +49,11 @@ def write_outputs(
     Returns:
         The number of polygons per polygon file.
     """
-    draft = part.folder / "map.tif"
-    write_draft(draft, part.classes(), classes, scene.georeference, tags, outputs.nodata)
+    draft = unfinished.folder / "map.tif"
+    write_draft(draft, unfinished.classes(), classes, scene.georeference, tags, outputs.nodata)
     for path in outputs.maps:
         logger.debug("writing %s", path)
-        part.begin_output(path)
+        unfinished.begin_output(path)
         if path.suffix.lower() in TIFF_SUFFIXES:
             write_sidecar(path, classes)
             write_cog(draft, path, "MODE")
@@ -68,25 +68,27 @@ def write_outputs(
             if path.suffix.lower() == ".geojson":
                 logger.info("%s: coordinates are in WGS84, as GeoJSON has it", path)
     if outputs.overlay is not None:
-        part.begin_output(outputs.overlay)
+        unfinished.begin_output(outputs.overlay)
         write_overlay(outputs.overlay, scene, draft, classes)
     names = [item.name for item in classes]
-    _write_shares(outputs.probabilities, part, part.probabilities, names, scene, tags)
-    _write_shares(outputs.confidence, part, part.confidence, ["confidence"], scene, tags)
+    _write_shares(outputs.probabilities, unfinished, unfinished.probabilities, names, scene, tags)
+    _write_shares(
+        outputs.confidence, unfinished, unfinished.confidence, ["confidence"], scene, tags
+    )
     return dict.fromkeys(map(str, polygons), count)
 
 
 def _write_shares(
     target: Path | None,
-    part: PartFile,
+    unfinished: UnfinishedMap,
     shares: Callable[[], Rows],
     names: list[str],
-    scene: Scene,
+    scene: Raster,
     tags: dict[str, str],
 ) -> None:
     if target is None:
         return
-    part.begin_output(target)
-    draft = part.folder / "shares.tif"
+    unfinished.begin_output(target)
+    draft = unfinished.folder / "shares.tif"
     write_shares_draft(draft, shares(), names, scene.georeference, tags)
     write_cog(draft, target, "AVERAGE")

@@ -5,7 +5,7 @@ import io
 from collections.abc import Sequence
 from pathlib import Path
 
-from dnas_cli.evaluation.evaluate import Evaluation
+from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.stored import evaluation_files
 from dnas_cli.files import write_json, write_text

@@ -9,7 +9,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from dnas_cli.evaluation.evaluate import Evaluation
+from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.metrics import ConfusionMatrix, Metrics
 from dnas_cli.report.cost_table import cost_table

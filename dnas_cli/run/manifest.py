@@ -40,7 +40,7 @@ class StageRecord:
     memory: str = ""
     preset: str = ""
 
-    def at(self, phase: Phase, epochs_done: int | None = None) -> "StageRecord":
+    def with_phase(self, phase: Phase, epochs_done: int | None = None) -> "StageRecord":
         """Return the record in another phase."""
         done = self.epochs_done if epochs_done is None else epochs_done
         return replace(self, phase=phase, epochs_done=done)

@@ -9,7 +9,7 @@ import numpy as np
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
-from dnas_cli.scenes.raster import Georeference, Scene, header_errors, open_scene
+from dnas_cli.scenes.raster import Georeference, Raster, header_errors, open_raster
 
 _SAMPLE = 1024  # pixels on the longer side
 
@@ -20,7 +20,7 @@ def raster_facts(path: str) -> dict[str, Any]:
     Raises:
         DataError: It cannot be opened or read.
     """
-    with header_errors(path), open_scene(path) as scene:
+    with header_errors(path), open_raster(path) as scene:
         dataset = scene.dataset
         local = Path(path)
         storage = dataset.tags(ns="IMAGE_STRUCTURE")
@@ -73,7 +73,7 @@ def georeference_facts(georeference: Georeference) -> dict[str, Any]:
     return facts
 
 
-def _sample(scene: Scene) -> dict[str, Any]:
+def _sample(scene: Raster) -> dict[str, Any]:
     values, valid = scene.preview(_SAMPLE)
     bands = []
     for index, name in enumerate(scene.bands):

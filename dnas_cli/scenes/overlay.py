@@ -12,14 +12,14 @@ from rasterio.enums import Resampling
 
 from dnas_cli.files import write_bytes
 from dnas_cli.scenes.palette import LandClass, palette_table
-from dnas_cli.scenes.raster import Scene, without_georeference
+from dnas_cli.scenes.raster import Raster, without_georeference
 
 _LONGEST = 2000  # pixels
 _STRENGTH = 0.45  # of the class colours
 _RGB = ("red", "green", "blue")
 
 
-def write_overlay(target: Path, scene: Scene, draft: Path, classes: Sequence[LandClass]) -> None:
+def write_overlay(target: Path, scene: Raster, draft: Path, classes: Sequence[LandClass]) -> None:
     """Write a preview PNG of a map over its scene, at most 2000 pixels on the longer side.
 
     Pixels without data are transparent.

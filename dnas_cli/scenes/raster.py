@@ -77,12 +77,12 @@ def block_cache(size: int) -> Iterator[None]:
         yield
 
 
-def open_scene(
+def open_raster(
     path: str | Path,
     bands: Sequence[str | int] | None = None,
     nodata: float | None = None,
     scaled: bool = False,
-) -> "Scene":
+) -> "Raster":
     """Open a raster for reading.
 
     Args:
@@ -106,7 +106,7 @@ def open_scene(
         raise _cannot_open(path, error) from error
     try:
         with header_errors(path):
-            return Scene(str(path), dataset, bands, nodata, scaled)
+            return Raster(str(path), dataset, bands, nodata, scaled)
     except BaseException:
         dataset.close()
         raise
@@ -161,7 +161,7 @@ def _cannot_open(path: str | Path, error: Exception) -> DataError:
     )
 
 
-class Scene:
+class Raster:
     """An open raster; use it as a context manager.
 
     Attributes:
@@ -226,7 +226,7 @@ class Scene:
         self.has_mask = self._finds_mask()
         self.georeference = _georeference(dataset)
 
-    def __enter__(self) -> "Scene":
+    def __enter__(self) -> "Raster":
         return self
 
     def __exit__(

@@ -71,7 +71,7 @@ def write_draft(
     indices = replace(indices, read=_with_nodata(indices.read, nodata))
     profile = _profile(indices) | {"nodata": nodata}
     with _writing(target), _created(target, profile) as draft:
-        _place(draft, georeference)
+        _set_georeference(draft, georeference)
         draft.write_colormap(1, _colour_table(classes, nodata))
         draft.update_tags(CLASS_NAMES=",".join(item.name for item in classes), **tags)
         draft.update_tags(1, **{f"CLASS_{i}": item.name for i, item in enumerate(classes)})
@@ -94,7 +94,7 @@ def write_shares_draft(
     count = shares.count
     profile = _profile(shares) | {"interleave": "band"}
     with _writing(target), _created(target, profile) as draft:
-        _place(draft, georeference)
+        _set_georeference(draft, georeference)
         draft.update_tags(**tags)
         draft.scales = (1 / 254,) * count
         draft.colorinterp = (ColorInterp.gray,) + (ColorInterp.undefined,) * (count - 1)
@@ -191,7 +191,7 @@ def _created(target: Path, profile: dict[str, Any]) -> Iterator[Any]:
         yield raster
 
 
-def _place(raster: Any, georeference: Georeference) -> None:
+def _set_georeference(raster: Any, georeference: Georeference) -> None:
     if georeference.transform is not None:
         raster.transform = Affine(*georeference.transform)
     if georeference.crs_wkt is not None:

@@ -13,9 +13,9 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from dnas_cli.errors import DataError, brief
-from dnas_cli.space.documents import read_document, seal, write_document
 from dnas_cli.space.lattice import Edge, Graph, edge, make_graph, prune
 from dnas_cli.space.operators import OPERATORS
+from dnas_cli.space.sealed_json import read_sealed_json, seal, write_sealed_json
 from dnas_cli.space.spaces import check_path, connection_space, core_edges, path_space
 
 VERSION = 1
@@ -50,7 +50,7 @@ class Coding(ABC):
 
     def write(self, path: Path) -> None:
         """Write the coding to a file, atomically."""
-        write_document(path, self.document())
+        write_sealed_json(path, self.document())
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -59,7 +59,7 @@ class Coding(ABC):
         Raises:
             DataError: The file is missing, damaged, edited, or of another kind.
         """
-        return cls.from_document(read_document(path, cls.schema, VERSION), str(path))
+        return cls.from_document(read_sealed_json(path, cls.schema, VERSION), str(path))
 
     @classmethod
     def from_document(cls, document: dict[str, Any], name: str) -> Self:

@@ -13,11 +13,11 @@ from dnas_cli.errors import DataError, Interrupted
 from dnas_cli.evaluation.tiles import normalised_batches
 from dnas_cli.nets.network import Network
 from dnas_cli.run.rows import read_rows
-from dnas_cli.stages.execution import validator
+from dnas_cli.stages.compute_options import validator
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.averaging import measure_statistics
 from dnas_cli.training.interruption import Interruption
-from dnas_cli.training.position import Position
+from dnas_cli.training.progress import Progress
 from dnas_cli.training.settings import Keep, RetrainSettings
 from dnas_cli.training.stage_files import StageFiles, load_checkpoint
 
@@ -41,13 +41,13 @@ class ModelWeights:
     averaged: bool = False
 
 
-def of_an_epoch(files: StageFiles, position: Position, keep: Keep) -> ModelWeights:
+def of_an_epoch(files: StageFiles, progress: Progress, keep: Keep) -> ModelWeights:
     """Return the weights of the best epoch, or of the last one.
 
     Raises:
         DataError: Their checkpoint is damaged.
     """
-    chosen = files.best if keep == "best" and position.best_epoch >= 0 else files.last
+    chosen = files.best if keep == "best" and progress.best_epoch >= 0 else files.last
     try:
         content = load_checkpoint(chosen)
     except DataError as error:
@@ -57,7 +57,7 @@ def of_an_epoch(files: StageFiles, position: Position, keep: Keep) -> ModelWeigh
     if chosen == files.best:
         return ModelWeights(content["network"], int(content["epoch"]) + 1, content["mean_iou"])
     scored = [row["val"]["mean_iou"] for row in read_rows(files.history)[-1:] if "val" in row]
-    return ModelWeights(content["network"], position.epoch, float(scored[0]) if scored else None)
+    return ModelWeights(content["network"], progress.epoch, float(scored[0]) if scored else None)
 
 
 def of_the_average(
@@ -65,7 +65,7 @@ def of_the_average(
     tiles: TileSet,
     settings: RetrainSettings,
     device: torch.device,
-    position: Position,
+    progress: Progress,
     interruption: Interruption,
     resume_command: str,
 ) -> ModelWeights:
@@ -76,7 +76,7 @@ def of_the_average(
         tiles: Statistics come from tiles of the training split, the score from validation.
         settings: Of the retraining.
         device: Where the network is.
-        position: At the end of the training.
+        progress: At the end of the training.
         interruption: Tells whether a signal asked to stop.
         resume_command: How to go on after that.
 
@@ -85,26 +85,26 @@ def of_the_average(
         DataError: A tile cannot be read.
     """
 
-    def look_up() -> None:
+    def check_interruption() -> None:
         if interruption.requested:
             raise Interrupted(
                 "retraining: is done; stopped before the model was written.",
                 f"Go on with: {resume_command}",
             )
 
-    measure_statistics(network, _training_images(tiles, settings, device, look_up))
-    metrics = validator(network, tiles, device, settings.batch)(look_up)
+    measure_statistics(network, _training_images(tiles, settings, device, check_interruption))
+    metrics = validator(network, tiles, device, settings.batch)(check_interruption)
     if metrics is not None:
         logger.info("retraining: averaged weights, val mIoU %.4f", metrics.mean_iou)
     score = None if metrics is None else metrics.mean_iou
-    return ModelWeights(network.state_dict(), position.epoch, score, averaged=True)
+    return ModelWeights(network.state_dict(), progress.epoch, score, averaged=True)
 
 
 def _training_images(
     tiles: TileSet,
     settings: RetrainSettings,
     device: torch.device,
-    look_up: Callable[[], None],
+    check_interruption: Callable[[], None],
 ) -> Iterator[Tensor]:
     """Yield whole batches of training tiles as they are, in a random order."""
     split = tiles.split("train")
@@ -117,4 +117,4 @@ def _training_images(
             if len(images) == settings.batch:
                 yield images.to(device)
             advance(len(images))
-            look_up()
+            check_interruption()

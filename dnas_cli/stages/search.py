@@ -9,28 +9,27 @@ from dnas_cli.errors import RunStateError
 from dnas_cli.nets.network import Network, build_supernet
 from dnas_cli.run.directory import CODINGS, Run, check_stage, is_run, open_run
 from dnas_cli.run.lock import stage_lock
-from dnas_cli.stages.branching import branch_before
-from dnas_cli.stages.describing import describe
-from dnas_cli.stages.encode import check_size, encode, linked_tile_set
-from dnas_cli.stages.execution import (
-    Execution,
+from dnas_cli.stages.branch_stage import branch_before
+from dnas_cli.stages.compute_options import (
+    ComputeOptions,
     check_batch,
     class_pixels,
     logged,
     network_shape,
     seed_everything,
-    tell_crop,
     validator,
+    warn_crop_beyond_tiles,
 )
-from dnas_cli.stages.intent import Intent, begun, extensions
-from dnas_cli.stages.memory import choose_memory
+from dnas_cli.stages.encode import check_size, encode, linked_tile_set
+from dnas_cli.stages.execution_mode import choose_execution_mode
+from dnas_cli.stages.logit_summary import summarise_logits
 from dnas_cli.stages.restart import check_restart, complete_restart, start_over
+from dnas_cli.stages.stage_options import StageOptions, extensions, started_record
 from dnas_cli.training.batches import BatchStream, halves
-from dnas_cli.training.failures import deterministic
 from dnas_cli.training.interruption import Interruption
 from dnas_cli.training.job import Job
 from dnas_cli.training.loop import train
-from dnas_cli.training.position import Position
+from dnas_cli.training.progress import Progress
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import (
     NETWORK_SIZES,
@@ -40,6 +39,7 @@ from dnas_cli.training.settings import (
 )
 from dnas_cli.training.stage_files import StageFiles
 from dnas_cli.training.steps import SearchSteps
+from dnas_cli.training.torch_errors import deterministic
 
 
 @dataclass(frozen=True)
@@ -62,8 +62,8 @@ def search(
     stage: int,
     choice: SettingsChoice | None = None,
     new_run: NewRun | None = None,
-    execution: Execution | None = None,
-    intent: Intent | None = None,
+    compute: ComputeOptions | None = None,
+    options: StageOptions | None = None,
 ) -> Run:
     """Search a stage of a run to its end, going on where it was interrupted.
 
@@ -74,47 +74,47 @@ def search(
         stage: 1, 2 or 3.
         choice: Preset, file and flags that settings come from.
         new_run: Tile set and network size, for stage 1 of a new run.
-        execution: Device, workers and the like.
-        intent: Whether to branch, extend or restart.
+        compute: Device, workers and the like.
+        options: Whether to branch, extend or restart.
 
     Raises:
         DnasError: See the kinds that encoding, settings and training raise.
     """
     check_stage(stage)
     choice, new_run = choice or SettingsChoice(), new_run or NewRun()
-    execution, intent = execution or Execution(), intent or Intent()
-    execution.resolve()  # says what cannot be before anything is written
-    if not is_run(root) or intent.branch is not None:
+    compute, options = compute or ComputeOptions(), options or StageOptions()
+    compute.resolve()  # says what cannot be before anything is written
+    if not is_run(root) or options.branch is not None:
         choice.resolve(SearchSettings, {})
-    with Interruption() as interruption, deterministic(execution.deterministic):
-        if intent.branch is not None:
-            root = branch_before(open_run(root), intent, stage).root
+    with Interruption() as interruption, deterministic(compute.deterministic):
+        if options.branch is not None:
+            root = branch_before(open_run(root), options, stage).root
         run = _encoded(root, stage, choice.preset, new_run)
         with stage_lock(run, f"stage{stage}"), logged(run):
-            return _searched(run.root, stage, choice, execution, intent, interruption)
+            return _searched(run.root, stage, choice, compute, options, interruption)
 
 
 def _searched(
     root: Path,
     stage: int,
     choice: SettingsChoice,
-    execution: Execution,
-    intent: Intent,
+    compute: ComputeOptions,
+    options: StageOptions,
     interruption: Interruption,
 ) -> Run:
     """Search a stage whose lock is held."""
     run, name = open_run(root), f"stage{stage}"
-    device, workers = execution.resolve()
+    device, workers = compute.resolve()
     complete_restart(run, name)
-    if intent.restart:
+    if options.restart:
         check_restart(run, stage)
-    record = None if intent.restart else intent.extended(run, name, run.record(name))
+    record = None if options.restart else options.extended(run, name, run.record(name))
     settings = choice.resolve(SearchSettings, record.settings if record else {})
     if record is not None and record.finished:
         logger.info("%s: stage %d is searched already.", run.root, stage)
         return run
     space, tiles = run.space(stage), linked_tile_set(run)
-    tell_crop(settings, tiles.tile_size)
+    warn_crop_beyond_tiles(settings, tiles.tile_size)
     seed_everything(settings.seed, stage)
     network = build_supernet(space, network_shape(tiles, run.manifest.width)).to(device)
     check_batch(settings, network)
@@ -124,13 +124,15 @@ def _searched(
         BatchStream(tiles, b, settings, 1, workers),
     )
     schedule = Schedule(settings, extensions(run, record))
-    memory = choose_memory(network, execution.memory, record, settings, tiles.tile_size, device)
-    if intent.restart:  # only now that the new beginning is known to work
+    memory = choose_execution_mode(
+        network, compute.memory, record, settings, tiles.tile_size, device
+    )
+    if options.restart:  # only now that the new beginning is known to work
         start_over(run, name)
     _announce(run, stage, network, len(a), len(b), schedule)
-    record = begun(record, settings, memory, choice.preset)
+    record = started_record(record, settings, memory, choice.preset)
     run.set_record(name, record)
-    position = train(
+    progress = train(
         Job(
             title=f"stage {stage}",
             steps=SearchSteps(network, streams, settings, device, class_pixels(tiles), memory),
@@ -138,17 +140,17 @@ def _searched(
             files=StageFiles(run.stage_folder(name)),
             identity=space.hash,
             validate=validator(network, tiles, device, settings.batch),
-            describe=lambda: describe(space, network),
+            describe=lambda: summarise_logits(space, network),
             resume_command=f"dnas search {shlex.quote(str(run.root))} --stage {stage}"
-            + execution.options,
-            on_epoch=lambda done: run.set_record(name, record.at("started", done)),
+            + compute.options,
+            on_epoch=lambda done: run.set_record(name, record.with_phase("started", done)),
             interruption=interruption,
-            checkpoint_every=60 * execution.checkpoint_every,
-            may_back_off=execution.on_divergence == "backoff",
+            checkpoint_every=60 * compute.checkpoint_every,
+            may_back_off=compute.on_divergence == "backoff",
         )
     )
-    run.set_record(name, record.at("finished", position.epoch))
-    _conclude(run, stage, position)
+    run.set_record(name, record.with_phase("finished", progress.epoch))
+    _conclude(run, stage, progress)
     return run
 
 
@@ -192,9 +194,9 @@ def _announce(run: Run, stage: int, network: Network, a: int, b: int, schedule: 
     )
 
 
-def _conclude(run: Run, stage: int, position: Position) -> None:
+def _conclude(run: Run, stage: int, progress: Progress) -> None:
     best = ""
-    if position.best_epoch >= 0:
-        best = f" (best val mIoU {position.best_metric:.4f} in epoch {position.best_epoch + 1})"
+    if progress.best_epoch >= 0:
+        best = f" (best val mIoU {progress.best_metric:.4f} in epoch {progress.best_epoch + 1})"
     logger.info("%s: stage %d is searched%s.", run.root, stage, best)
     logger.info("Next: dnas decode %s --stage %d", run.root, stage)

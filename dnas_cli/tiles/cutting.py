@@ -1,6 +1,6 @@
-"""Cutting one image and its label into blocks, measuring them on the way.
+"""Cutting one image and its label into tiles, measuring them on the way.
 
-One pass over the files: a row of blocks is read, cut and measured before the next one, so that
+One pass over the files: a row of tiles is read, cut and measured before the next one, so that
 memory holds a strip of the image and never all of it.
 """
 
@@ -13,21 +13,21 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dnas_cli.datasets.discovery import Problem
+from dnas_cli.datasets.inspection import ImageFacts, problem_of
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
-from dnas_cli.scenes.blocks import (
-    block_georeference,
-    cutting_environment,
-    write_image_block,
-    write_label_block,
-)
 from dnas_cli.scenes.labels import LabelEncoding, LabelRaster, open_label
-from dnas_cli.scenes.raster import Scene, Window, open_scene
-from dnas_cli.tiles.discovery import Problem
-from dnas_cli.tiles.grid import block_rows, inside
-from dnas_cli.tiles.inspection import ImageFacts, problem_of
+from dnas_cli.scenes.raster import Raster, Window, open_raster
+from dnas_cli.scenes.tile_files import (
+    cutting_environment,
+    tile_georeference,
+    write_image_tile,
+    write_label_tile,
+)
+from dnas_cli.tiles.grid import inside, tile_rows
 from dnas_cli.tiles.lists import TileRef
-from dnas_cli.tiles.reports import Report, class_counts, save_report
+from dnas_cli.tiles.measurements import Measurements, class_counts, save_measurements
 from dnas_cli.tiles.statistics import BandStatistics
 from dnas_cli.tiles.workers import check_stop
 
@@ -43,7 +43,7 @@ class CuttingTask:
         out: The folder of the tile set.
         report: The file to write when the image is done.
         facts: The image.
-        size: Height and width of a block.
+        size: Height and width of a tile.
         encoding: How the label says the class.
         nodata: The nodata value by the description, if it has one.
         max_unknown: The largest share of label pixels of no known colour.
@@ -61,8 +61,8 @@ class CuttingTask:
     per_image: bool
 
 
-def block_refs(facts: ImageFacts, size: int) -> list[TileRef]:
-    """Return the blocks of an image, row by row: `<scene>/<image>_<row>_<column>_img.tif`."""
+def tile_refs(facts: ImageFacts, size: int) -> list[TileRef]:
+    """Return the tiles of an image, row by row: `<scene>/<image>_<row>_<column>_img.tif`."""
     pair = facts.pair
     return [
         TileRef(
@@ -70,34 +70,34 @@ def block_refs(facts: ImageFacts, size: int) -> list[TileRef]:
             f"label/{pair.scene}/{pair.key}_{row}_{column}_label.png",
             pair.scene,
         )
-        for row, windows in enumerate(block_rows(facts.height, facts.width, size))
+        for row, windows in enumerate(tile_rows(facts.height, facts.width, size))
         for column in range(len(windows))
     ]
 
 
 def cut_image(task: CuttingTask) -> Problem | None:
-    """Cut an image and its label into blocks and write the report that says so.
+    """Cut an image and its label into tiles and write the report that says so.
 
     Returns:
-        The reason why the image cannot be used, if there is one; no block of it is left then.
+        The reason why the image cannot be used, if there is one; no tile of it is left then.
     """
     try:
         with cutting_environment():
             report = _cut(task)
-        save_report(task.report, report)
+        save_measurements(task.report, report)
     except DataError as error:
-        for ref in block_refs(task.facts, task.size):
+        for ref in tile_refs(task.facts, task.size):
             (task.out / ref.image).unlink(missing_ok=True)
             (task.out / ref.label).unlink(missing_ok=True)
         return problem_of(task.facts.pair.image, error, task.source)
     return None
 
 
-def _cut(task: CuttingTask) -> Report:
+def _cut(task: CuttingTask) -> Measurements:
     facts, pair = task.facts, task.facts.pair
     for folder in ("image", "label"):
         (task.out / folder / pair.scene).mkdir(parents=True, exist_ok=True)
-    refs = iter(block_refs(facts, task.size))
+    refs = iter(tile_refs(facts, task.size))
     counts = []
     statistics = BandStatistics.empty(len(facts.bands), facts.dtype)
     whole = BandStatistics.empty(len(facts.bands), facts.dtype)
@@ -105,7 +105,7 @@ def _cut(task: CuttingTask) -> Report:
     seen = _Seen()
     image_path, label_path = task.source / pair.image, task.source / pair.label
     with (
-        open_scene(image_path, facts.band_numbers, task.nodata) as scene,
+        open_raster(image_path, facts.band_numbers, task.nodata) as scene,
         open_label(label_path, task.encoding) as labels,
     ):
         for windows in _strips(facts, task.size):
@@ -117,12 +117,12 @@ def _cut(task: CuttingTask) -> Report:
                 whole.add(strip.image[:, *new], strip.valid[new])
             for window in windows:
                 ref = next(refs)
-                image, valid, label = strip.block(window, scene.nodata)
-                place = block_georeference(scene.georeference, window)
-                write_image_block(
+                image, valid, label = strip.tile(window, scene.nodata)
+                place = tile_georeference(scene.georeference, window)
+                write_image_tile(
                     task.out / ref.image, image, valid, facts.bands, scene.nodata, place
                 )
-                write_label_block(task.out / ref.label, label, task.encoding.classes)
+                write_label_tile(task.out / ref.label, label, task.encoding.classes)
                 statistics.add(image, valid)
                 counts.append(class_counts(label, len(task.encoding.classes)))
         share = unknown / (facts.height * facts.width)
@@ -139,21 +139,21 @@ def _cut(task: CuttingTask) -> Report:
     }
     if task.per_image:
         source_facts["moments"] = whole.moments().to_json()
-    return Report(pair.key, source_facts, np.stack(counts), statistics)
+    return Measurements(pair.key, source_facts, np.stack(counts), statistics)
 
 
 def _strips(facts: ImageFacts, size: int) -> Iterator[Sequence[Window]]:
-    """Yield the blocks in groups that are read at once: a row of them, or less of a wide image."""
+    """Yield the tiles in groups that are read at once: a row of them, or less of a wide image."""
     column_bytes = size * (len(facts.bands) * np.dtype(facts.dtype).itemsize + 4)
     at_once = max(1, _LARGEST_STRIP // (column_bytes * size))
-    for windows in block_rows(facts.height, facts.width, size):
+    for windows in tile_rows(facts.height, facts.width, size):
         for start in range(0, len(windows), at_once):
             yield windows[start : start + at_once]
 
 
 @dataclass(frozen=True)
 class _Strip:
-    """Neighbouring blocks of a row, as read: nothing beyond the border of the image."""
+    """Neighbouring tiles of a row, as read: nothing beyond the border of the image."""
 
     column: int
     image: npt.NDArray[Any]
@@ -162,7 +162,7 @@ class _Strip:
     unknown: npt.NDArray[np.bool_]
 
     @staticmethod
-    def read(scene: Scene, labels: LabelRaster, windows: Sequence[Window]) -> "_Strip":
+    def read(scene: Raster, labels: LabelRaster, windows: Sequence[Window]) -> "_Strip":
         first, last = windows[0], windows[-1]
         around = Window(
             first.row, first.column, first.height, last.column + last.width - first.column
@@ -173,10 +173,10 @@ class _Strip:
         label[~valid] = IGNORE
         return _Strip(first.column, image, valid, label, unknown)
 
-    def block(
+    def tile(
         self, window: Window, nodata: float | None
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.uint8]]:
-        """Return image, validity and label of a block, filled up where it leaves the image."""
+        """Return image, validity and label of a tile, filled up where it leaves the image."""
         start = window.column - self.column
         columns = slice(start, start + window.width)
         image, valid = self.image[:, :, columns], self.valid[:, columns]
@@ -195,7 +195,7 @@ class _Strip:
 
 @dataclass
 class _Seen:
-    """How far an image was read, so that pixels of blocks shifted back are not counted twice."""
+    """How far an image was read, so that pixels of tiles shifted back are not counted twice."""
 
     row: int = 0  # rows above are complete
     bottom: int = 0  # of the strip being read

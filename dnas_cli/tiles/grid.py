@@ -1,22 +1,22 @@
-"""Where the blocks of an image lie."""
+"""Where the tiles of an image lie."""
 
 from dnas_cli.scenes.raster import Window
 
 
 def offsets(length: int, size: int) -> tuple[int, ...]:
-    """Return where blocks start along one side; the last one is shifted back to end at the border.
+    """Return where tiles start along one side; the last one is shifted back to end at the border.
 
-    A side of 6800 and blocks of 512: 0, 512, ..., 6144, then 6288 = 6800 - 512; 14 blocks.
-    A side shorter than a block has one block at 0, which reaches over the border.
+    A side of 6800 and tiles of 512: 0, 512, ..., 6144, then 6288 = 6800 - 512; 14 tiles.
+    A side shorter than a tile has one tile at 0, which reaches over the border.
     """
     count = max(1, -(-length // size))
     return tuple(max(0, min(index * size, length - size)) for index in range(count))
 
 
-def block_rows(height: int, width: int, size: int) -> tuple[tuple[Window, ...], ...]:
-    """Return the blocks of an image, row by row (method, section 7).
+def tile_rows(height: int, width: int, size: int) -> tuple[tuple[Window, ...], ...]:
+    """Return the tiles of an image, row by row (method, section 7).
 
-    Blocks of an image smaller than a block reach over its border; see `inside`.
+    Tiles of an image smaller than a tile reach over its border; see `inside`.
     """
     return tuple(
         tuple(Window(row, column, size, size) for column in offsets(width, size))

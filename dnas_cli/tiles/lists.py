@@ -1,4 +1,4 @@
-"""List files of blocks, as published: one `image<TAB>label` a line, relative, with `/`.
+"""List files of tiles, as published: one `image<TAB>label` a line, relative, with `/`.
 
 A list is input from elsewhere: a path in it never leaves the folder it belongs to, neither by its
 text nor by a link.
@@ -15,17 +15,17 @@ from dnas_cli.files import size_of_file
 SPLITS = ("train", "val", "test")
 
 _LARGEST_LIST = 256 << 20  # bytes; a published list of 18,900 lines has 2 MB
-_MOST_BLOCKS = 4_000_000  # they take 2 GB of memory
+_MOST_TILES = 4_000_000  # they take 2 GB of memory
 
 
 @dataclass(frozen=True)
 class TileRef:
-    """One block of a tile set.
+    """One tile of a tile set.
 
     Attributes:
-        image: Path of the image, relative to the folder of blocks, with `/`.
+        image: Path of the image, relative to the folder of tiles, with `/`.
         label: Path of the label, likewise.
-        scene: Name of the scene the block was cut from.
+        scene: Name of the scene the tile was cut from.
     """
 
     image: str
@@ -40,13 +40,13 @@ def read_list(path: Path) -> tuple[TileRef, ...]:
         DataError: The file cannot be read, or a line is not a pair of relative paths.
     """
     if size_of_file(path) > _LARGEST_LIST:
-        raise DataError(f"{path}: is too large to be a list of blocks.")
+        raise DataError(f"{path}: is too large to be a list of tiles.")
     try:
         text = path.read_text(encoding="utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise DataError(f"{path}: cannot be read as a list ({error}).") from error
-    if text.count("\n") > _MOST_BLOCKS:
-        raise DataError(f"{path}: has too many lines to be a list of blocks.")
+    if text.count("\n") > _MOST_TILES:
+        raise DataError(f"{path}: has too many lines to be a list of tiles.")
     # Not splitlines(): it would also cut at characters that may be part of a name.
     lines = enumerate(text.split("\n"), start=1)
     return tuple(_entry(path, number, line.rstrip("\r")) for number, line in lines if line.strip())
@@ -58,9 +58,9 @@ def list_text(tiles: Iterable[TileRef]) -> str:
 
 
 def scene_of(image: str) -> str:
-    """Tell the scene of a block by its path.
+    """Tell the scene of a tile by its path.
 
-    It is the folder of `image/<scene>/<block>`, else the block's name without row and column.
+    It is the folder of `image/<scene>/<tile>`, else the tile's name without row and column.
     """
     path = PurePosixPath(image)
     if len(path.parts) >= 3:
@@ -69,7 +69,7 @@ def scene_of(image: str) -> str:
 
 
 def image_of(ref: TileRef) -> str:
-    """Tell the image of a block that was cut here: `<image>_<row>_<column>_img.tif`."""
+    """Tell the image of a tile that was cut here: `<image>_<row>_<column>_img.tif`."""
     return PurePosixPath(ref.image).name.rsplit("_", 3)[0]
 
 
@@ -96,7 +96,7 @@ def _entry(path: Path, number: int, line: str) -> TileRef:
         if not _is_relative(field):
             raise DataError(
                 f"{path}: line {number} holds {field[:80]!r}, which is not a path below the "
-                "folder of blocks.",
+                "folder of tiles.",
                 "Paths are relative, with `/`, and never go up.",
             )
     return TileRef(fields[0], fields[1], scene_of(fields[0]))

@@ -11,12 +11,12 @@ import numpy.typing as npt
 
 from dnas_cli import __version__
 from dnas_cli.console import logger
+from dnas_cli.datasets.description import DatasetDescription
+from dnas_cli.datasets.discovery import Problem
 from dnas_cli.files import remove_leftovers, write_json, write_text
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.labels import LabelEncoding
 from dnas_cli.scenes.normalisation import Normalisation
-from dnas_cli.tiles.description import DatasetDescription
-from dnas_cli.tiles.discovery import Problem
 from dnas_cli.tiles.lists import SPLITS, TileRef, list_text
 from dnas_cli.tiles.statistics import BandStatistics
 from dnas_cli.tiles.tile_set import SCHEMA, VERSION
@@ -31,24 +31,24 @@ class TileSetContent:
     Attributes:
         description: The dataset.
         settings: How it was made, as plain data.
-        blocks: The folder of blocks, relative to the tile set; `.` for its own.
-        source: The folder of the scenes, relative to the tile set; none for blocks cut elsewhere.
+        tiles_folder: The folder of tiles, relative to the tile set; `.` for its own.
+        source: The folder of the scenes, relative to the tile set; none for tiles cut elsewhere.
         bands: Names of the bands.
-        band_numbers: Their numbers in the blocks, from 1.
+        band_numbers: Their numbers in the tiles, from 1.
         dtype: NumPy name of the values.
-        tile_size: Height and width of a block.
+        tile_size: Height and width of a tile.
         nodata: The value that means "no data", if there is one for all.
-        encoding: How the labels of the blocks say the class.
-        tiles: The blocks per split.
+        encoding: How the labels of the tiles say the class.
+        tiles: The tiles per split.
         class_pixels: Pixels per split: classes, then unlabelled.
         statistics: Of the training split.
-        sources: Facts on the files the blocks came from.
+        sources: Facts on the files the tiles came from.
         skipped: What was left out.
     """
 
     description: DatasetDescription
     settings: Any
-    blocks: str
+    tiles_folder: str
     source: str | None
     bands: tuple[str, ...]
     band_numbers: tuple[int, ...]
@@ -64,11 +64,11 @@ class TileSetContent:
 
 
 def write_tile_set(root: Path, content: TileSetContent) -> None:
-    """Write the lists and `dataset.json` of a tile set whose blocks are there."""
+    """Write the lists and `dataset.json` of a tile set whose tiles are there."""
     remove_leftovers(root)
     for split in SPLITS:
         write_text(root / f"{split}.lst", list_text(content.tiles[split]))
-    # One flush for all the blocks: each for itself would cost more than cutting them.
+    # One flush for all the tiles: each for itself would cost more than cutting them.
     if hasattr(os, "sync"):
         os.sync()
     write_json(root / "dataset.json", _to_json(content))
@@ -106,7 +106,7 @@ def _to_json(content: TileSetContent) -> dict[str, Any]:
             for split in SPLITS
         },
         "settings": content.settings,
-        "blocks": content.blocks,
+        "blocks": content.tiles_folder,
         "source": content.source,
         "sources": list(content.sources),
         "skipped": [{"name": item.name, "reason": item.reason} for item in content.skipped],

@@ -7,9 +7,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.console import logger
+from dnas_cli.datasets.path_patterns import safe_name
 from dnas_cli.errors import UsageError
 from dnas_cli.tiles.lists import SPLITS
-from dnas_cli.tiles.patterns import safe_name
 from dnas_cli.tiles.settings import TilingSettings
 from dnas_cli.tiles.split import split_units
 
@@ -69,11 +69,11 @@ def split_with_names(
     elif rest:
         left = sorted({scene_of_unit[unit] for unit in rest})
         logger.warning("%d scenes are in no split: %s", len(left), _listed(left))
-    _tell_empty_splits(result, settings)
+    _warn_empty_splits(result, settings)
     return result
 
 
-def _tell_empty_splits(result: Mapping[str, str], settings: TilingSettings) -> None:
+def _warn_empty_splits(result: Mapping[str, str], settings: TilingSettings) -> None:
     for split, part in zip(SPLITS, settings.ratio, strict=True):
         if split not in result.values() and part:
             unit = "blocks" if settings.split_by == "block" else "scenes"

@@ -4,11 +4,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
+from dnas_cli.datasets.description import DatasetDescription
+from dnas_cli.datasets.path_patterns import safe_name
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.files import read_text
-from dnas_cli.tiles.description import DatasetDescription
 from dnas_cli.tiles.lists import SPLITS
-from dnas_cli.tiles.patterns import safe_name
 
 _LARGEST_TILE = 16384
 
@@ -19,8 +19,8 @@ class TilingSettings:
 
     Attributes:
         description: The dataset.
-        size: Height and width of a block, in pixels.
-        split_by: What is never divided among splits: a scene, or only a block.
+        size: Height and width of a tile, in pixels.
+        split_by: What is never divided among splits: a scene, or only a tile.
         ratio: Parts of train, val and test.
         seed: Another one gives another split.
         scenes: Scenes that are named for a split, per split; a split without an entry shares what

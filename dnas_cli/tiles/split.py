@@ -23,7 +23,7 @@ _MISSING = 10**9  # what a class missing from a split costs; above any sum of sh
 def split_units(
     pixels: Mapping[str, Sequence[int]], ratio: tuple[int, int, int], seed: int
 ) -> dict[str, str]:
-    """Divide units (scenes or blocks) among train, val and test.
+    """Divide units (scenes or tiles) among train, val and test.
 
     Args:
         pixels: Labelled pixels per class, of every unit by its name.

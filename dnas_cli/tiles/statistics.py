@@ -1,4 +1,4 @@
-"""Statistics of bands over many blocks, exact or nearly so, that can be added up in any order.
+"""Statistics of bands over many tiles, exact or nearly so, that can be added up in any order.
 
 Integers of 8 and 16 bits are counted value by value, so everything is exact. Other numbers are
 counted in 65,536 bins by the leading 16 bits of their float32 form: about 0.8 % wide anywhere on

@@ -3,16 +3,16 @@
 from typing import Any
 
 from dnas_cli.tiles.lists import SPLITS
-from dnas_cli.tiles.outcome import Outcome
+from dnas_cli.tiles.result import TileSetResult
 from dnas_cli.tiles.tile_set import TileSet
 
 
-def summary_json(outcome: Outcome) -> dict[str, Any]:
+def summary_json(result: TileSetResult) -> dict[str, Any]:
     """Return the facts on a tile set as plain data."""
-    tiles = outcome.tiles
+    tiles = result.tiles
     return {
         "tile_set": str(tiles.root),
-        "made": outcome.made,
+        "made": result.made,
         "dataset": tiles.name,
         "bands": list(tiles.bands),
         "dtype": tiles.dtype,
@@ -27,17 +27,17 @@ def summary_json(outcome: Outcome) -> dict[str, Any]:
             }
             for split in SPLITS
         },
-        "skipped": [{"name": item.name, "reason": item.reason} for item in outcome.skipped],
+        "skipped": [{"name": item.name, "reason": item.reason} for item in result.skipped],
     }
 
 
-def summary_text(outcome: Outcome) -> str:
+def summary_text(result: TileSetResult) -> str:
     """Return the facts on a tile set with a table of class shares per split.
 
     Shares of classes are of the labelled pixels; the last column is the share of all pixels that
     has no label.
     """
-    tiles = outcome.tiles
+    tiles = result.tiles
     names = [land_class.name for land_class in tiles.classes]
     rows = [["split", "scenes", "tiles", *names, "unlabelled"]]
     rows += [_row(tiles, split) for split in SPLITS]
@@ -55,8 +55,8 @@ def summary_text(outcome: Outcome) -> str:
         table,
         *(f"note: {line}" for line in _missing_classes(tiles)),
     ]
-    if outcome.skipped:
-        lines.append(f"skipped: {len(outcome.skipped)} (named in dataset.json)")
+    if result.skipped:
+        lines.append(f"skipped: {len(result.skipped)} (named in dataset.json)")
     return "\n".join(lines)
 
 

@@ -1,6 +1,6 @@
-"""Tile sets: blocks of scenes with labels, cut once, read by training and evaluation.
+"""Tile sets: tiles of scenes with labels, cut once, read by training and evaluation.
 
-A tile set is a folder with `dataset.json`, a list per split, and the blocks
+A tile set is a folder with `dataset.json`, a list per split, and the tiles
 (`docs/datasets.md`). Opening reads the description and the lists and trusts nothing in them.
 """
 
@@ -18,7 +18,7 @@ from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.labels import LabelEncoding, open_label
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Window, open_scene
+from dnas_cli.scenes.raster import Window, open_raster
 from dnas_cli.tiles.lists import SPLITS, TileRef, image_of, list_text, path_inside, read_list
 
 __all__ = ["SCHEMA", "VERSION", "TileRef", "TileSet", "open_tile_set"]
@@ -27,7 +27,7 @@ SCHEMA = "dnas.tile-set"
 VERSION = 1
 
 _LARGEST_TILE = 16384
-# What says nothing about the tiles: the writing version, and where scenes, or the blocks of a
+# What says nothing about the tiles: the writing version, and where scenes, or the tiles of a
 # taken-over set, lie. Without them the fingerprint survives an update and a move.
 _NOT_IN_FINGERPRINT = ("written_by", "blocks", "source")
 
@@ -38,14 +38,14 @@ class TileSet:
 
     Attributes:
         root: The folder with `dataset.json`.
-        blocks: The folder that block paths are relative to: `root`, or the folder of a set that
-            was cut elsewhere.
+        tiles_folder: The folder that tile paths are relative to: `root`, or the folder of a set
+            that was cut elsewhere.
         name: What the dataset is called.
         classes: The classes; position is the label's index.
-        bands: Names of the bands of every block, in order.
+        bands: Names of the bands of every tile, in order.
         dtype: NumPy name of the band values.
-        tile_size: Height and width of every block.
-        nodata: The value that means "no data", if there is one for all blocks.
+        tile_size: Height and width of every tile.
+        nodata: The value that means "no data", if there is one for all tiles.
         normalisation: The step from band values to network input.
         statistics: Per band name: count, min, max, mean, std and percentiles (1, 50, 99) of the
             training split, in raw units, nodata left out.
@@ -53,7 +53,7 @@ class TileSet:
     """
 
     root: Path
-    blocks: Path
+    tiles_folder: Path
     name: str
     classes: tuple[LandClass, ...]
     bands: tuple[str, ...]
@@ -70,7 +70,7 @@ class TileSet:
     _moments: dict[str, Moments] = field(repr=False)
 
     def split(self, name: str) -> tuple[TileRef, ...]:
-        """Return the blocks of `train`, `val` or `test`.
+        """Return the tiles of `train`, `val` or `test`.
 
         Raises:
             DataError: There is no such split, or it is empty.
@@ -83,7 +83,7 @@ class TileSet:
             )
         if not self._tiles[name]:
             raise DataError(
-                f"{self.root}: the split {name!r} holds no blocks.",
+                f"{self.root}: the split {name!r} holds no tiles.",
                 "Use another split, or cut the tile set again with more scenes in it.",
             )
         return self._tiles[name]
@@ -91,7 +91,7 @@ class TileSet:
     def read(
         self, ref: TileRef
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.uint8]]:
-        """Read one block.
+        """Read one tile.
 
         Returns:
             The image (B, H, W) in `dtype`, the pixels that hold data (H, W), and the class indices
@@ -101,13 +101,13 @@ class TileSet:
             DataError: A file is missing, damaged, of another size, or outside the tile set.
         """
         whole = Window(0, 0, self.tile_size, self.tile_size)
-        path = path_inside(self.blocks, ref.image)
-        with open_scene(path, self.band_numbers, self.nodata) as scene:
+        path = path_inside(self.tiles_folder, ref.image)
+        with open_raster(path, self.band_numbers, self.nodata) as scene:
             self._check_size(path, scene.height, scene.width)
             if scene.dtype != self.dtype:
                 raise DataError(f"{path}: holds {scene.dtype} values, not {self.dtype}.")
             image, valid = scene.read_with_validity(whole)
-        path = path_inside(self.blocks, ref.label)
+        path = path_inside(self.tiles_folder, ref.label)
         with open_label(path, self.encoding) as raster:
             self._check_size(path, raster.height, raster.width)
             label, _ = raster.read(whole)
@@ -117,10 +117,10 @@ class TileSet:
     def normalisation_of(
         self, ref: TileRef, by: Normalisation | None = None, bands: Sequence[int] | None = None
     ) -> Normalisation:
-        """Return the constants for a block, which depend on its image if they are per image.
+        """Return the constants for a tile, which depend on its image if they are per image.
 
         Args:
-            ref: The block.
+            ref: The tile.
             by: A network's normalisation; the tile set's own when missing.
             bands: Positions of the network's bands among the tile set's; all when missing.
 
@@ -140,26 +140,26 @@ class TileSet:
         return by.of_image(moments if bands is None else moments.of_bands(bands))
 
     def class_pixels(self, split: str) -> dict[str, int]:
-        """Return how many pixels each class has in a split, over its blocks."""
+        """Return how many pixels each class has in a split, over its tiles."""
         counts = self._class_pixels.get(split, {})
         return {land_class.name: counts.get(land_class.name, 0) for land_class in self.classes}
 
     def unlabelled_pixels(self, split: str) -> int:
-        """Return how many pixels of a split have no label, over its blocks."""
+        """Return how many pixels of a split have no label, over its tiles."""
         return self._class_pixels.get(split, {}).get("unlabelled", 0)
 
     def count(self, split: str) -> int:
-        """Return how many blocks a split has; none when its list is missing."""
+        """Return how many tiles a split has; none when its list is missing."""
         return len(self._tiles.get(split, ()))
 
     def scenes(self, split: str) -> tuple[str, ...]:
-        """Return the scenes that a split has blocks of, sorted."""
+        """Return the scenes that a split has tiles of, sorted."""
         return tuple(sorted({ref.scene for ref in self._tiles.get(split, ())}))
 
     def _check_size(self, path: Path, height: int, width: int) -> None:
         if (height, width) != (self.tile_size, self.tile_size):
             raise DataError(
-                f"{path}: has {width} x {height} pixels, but this tile set has blocks of "
+                f"{path}: has {width} x {height} pixels, but this tile set has tiles of "
                 f"{self.tile_size} x {self.tile_size}."
             )
 
@@ -224,7 +224,7 @@ def _tile_set(
     nodata = content["nodata"]
     return TileSet(
         root=path,
-        blocks=_blocks_folder(path, content["blocks"]),
+        tiles_folder=_tiles_folder(path, content["blocks"]),
         name=str(content["name"]),
         classes=classes,
         bands=bands,
@@ -256,12 +256,12 @@ def _moments_of(source: dict[str, Any], bands: int) -> Moments:
     return moments
 
 
-def _blocks_folder(path: Path, blocks: Any) -> Path:
-    # "." for blocks that were cut here; else the folder that `dnas tile --from-lists` was given.
-    folder = path if blocks == "." else path / str(blocks)
+def _tiles_folder(path: Path, tiles: Any) -> Path:
+    # "." for tiles that were cut here; else the folder that `dnas tile --from-lists` was given.
+    folder = path if tiles == "." else path / str(tiles)
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: the blocks of the tile set {path} are not there any more.",
+            f"{folder}: the tiles of the tile set {path} are not there any more.",
             "Put them back, or run `dnas tile --from-lists` again from where they are now.",
         )
     return folder

@@ -8,21 +8,21 @@ from torch import Tensor
 from torch.optim import Optimizer
 
 from dnas_cli.errors import MALFORMED, DataError, RunStateError, brief
-from dnas_cli.training.position import Position
+from dnas_cli.training.progress import Progress
 from dnas_cli.training.steps import Steps
 
 
-def snapshot(steps: Steps, identity: str, position: Position) -> dict[str, Any]:
+def snapshot(steps: Steps, identity: str, progress: Progress) -> dict[str, Any]:
     """Return all that continuing needs.
 
     Args:
         steps: Network, optimizers, scaler, the average of the weights if one is kept.
         identity: Hash of the space or architecture.
-        position: How far training is.
+        progress: How far training is.
     """
     return {
         "identity": identity,
-        "position": asdict(position),
+        "position": asdict(progress),
         "network": steps.network.state_dict(),
         "optimizers": {name: item.state_dict() for name, item in steps.optimizers.items()},
         "scaler": steps.precision.state(),
@@ -33,8 +33,8 @@ def snapshot(steps: Steps, identity: str, position: Position) -> dict[str, Any]:
 
 def restore(
     content: dict[str, Any] | None, steps: Steps, identity: str, name: str
-) -> Position | None:
-    """Put a checkpoint back and return its position; None when there is none.
+) -> Progress | None:
+    """Put a checkpoint back and return its progress; None when there is none.
 
     Raises:
         RunStateError: It belongs to another space or architecture.
@@ -56,10 +56,10 @@ def restore(
         if steps.average is not None:
             steps.average.load_state_dict(content["average"])
         _set_random_state(content["random"])
-        position = Position.from_json(content["position"])
+        progress = Progress.from_json(content["position"])
     except (*MALFORMED, RuntimeError) as error:
         raise DataError(f"{name}: is not a valid checkpoint ({brief(error)}).") from error
-    return position
+    return progress
 
 
 def _check_shapes(optimizer: Optimizer) -> None:

@@ -4,18 +4,18 @@ from dnas_cli.console import logger
 from dnas_cli.training.checkpoint import restore
 from dnas_cli.training.finite import DivergedError
 from dnas_cli.training.job import Job
-from dnas_cli.training.position import Position
+from dnas_cli.training.progress import Progress
 
 BACK_OFF_FACTOR = 0.1
 
 
-def back_off(error: DivergedError, job: Job, position: Position) -> Position:
+def back_off(error: DivergedError, job: Job, progress: Progress) -> Progress:
     """Go back to the last good checkpoint, once, with a lower learning rate.
 
     Raises:
         DivergedError: It may not, or did so already.
     """
-    if not job.may_back_off or position.rate_factor < 1.0:
+    if not job.may_back_off or progress.rate_factor < 1.0:
         raise error
     back = restore(job.files.load_last(), job.steps, job.identity, str(job.files.last))
     assert back is not None

@@ -12,22 +12,23 @@ from typing import Any
 
 import torch
 
-from dnas_cli.console import logger, progress
+from dnas_cli import console
+from dnas_cli.console import logger
 from dnas_cli.errors import Interrupted
 from dnas_cli.run.rows import write_row
 from dnas_cli.training.checkpoint import restore, snapshot
 from dnas_cli.training.divergence import back_off
-from dnas_cli.training.failures import explained
 from dnas_cli.training.finite import DivergedError, check_weights
 from dnas_cli.training.job import Job
-from dnas_cli.training.position import Position
+from dnas_cli.training.progress import Progress
+from dnas_cli.training.torch_errors import explained
 
 
 class StoppedError(Exception):
     """Validation was left because a signal asked to stop."""
 
 
-def train(job: Job) -> Position:
+def train(job: Job) -> Progress:
     """Train until the last epoch, from the last good checkpoint if there is one.
 
     Raises:
@@ -35,93 +36,93 @@ def train(job: Job) -> Position:
         RunStateError: The checkpoint belongs to something else.
         DivergedError: A loss or a weight is not finite; the last good checkpoint is intact.
     """
-    position = restore(job.files.load_last(), job.steps, job.identity, str(job.files.last))
-    if position is None:
-        position = Position()
-        _save(job, position)
+    progress = restore(job.files.load_last(), job.steps, job.identity, str(job.files.last))
+    if progress is None:
+        progress = Progress()
+        _save(job, progress)
     else:
         logger.info(
-            "%s: goes on in epoch %d, step %d", job.title, position.epoch + 1, position.step + 1
+            "%s: goes on in epoch %d, step %d", job.title, progress.epoch + 1, progress.step + 1
         )
-    while position.epoch < job.schedule.epochs:
+    while progress.epoch < job.schedule.epochs:
         try:
             with explained():
-                _train_epoch(job, position)
-                _finish_epoch(job, position)
+                _train_epoch(job, progress)
+                _finish_epoch(job, progress)
         except StoppedError:
-            raise _stopped(job, position) from None
+            raise _stopped(job, progress) from None
         except KeyboardInterrupt:
             raise Interrupted(
                 f"{job.title}: stopped at once; the last checkpoint is intact.",
                 f"Go on with: {job.resume_command}",
             ) from None
         except DivergedError as error:
-            position = back_off(error, job, position)
-            _save(job, position)
-        if job.interruption.requested and position.epoch < job.schedule.epochs:
-            raise _stopped(job, position)
-    return position
+            progress = back_off(error, job, progress)
+            _save(job, progress)
+        if job.interruption.requested and progress.epoch < job.schedule.epochs:
+            raise _stopped(job, progress)
+    return progress
 
 
-def _train_epoch(job: Job, position: Position) -> None:
+def _train_epoch(job: Job, progress: Progress) -> None:
     steps, schedule, interruption = job.steps, job.schedule, job.interruption
     steps.network.train()
-    started, saved = time.monotonic() - position.seconds, time.monotonic()
-    label = f"{job.title}, epoch {position.epoch + 1} of {schedule.epochs}"
-    with progress(label, steps.per_epoch - position.step) as advance:
-        for batches in steps.batches(position.epoch, position.step):
-            done = position.epoch + position.step / steps.per_epoch
-            position.add(steps.step(batches, schedule.rate(done) * position.rate_factor))
-            position.seconds = time.monotonic() - started
+    started, saved = time.monotonic() - progress.seconds, time.monotonic()
+    label = f"{job.title}, epoch {progress.epoch + 1} of {schedule.epochs}"
+    with console.progress(label, steps.per_epoch - progress.step) as advance:
+        for batches in steps.batches(progress.epoch, progress.step):
+            done = progress.epoch + progress.step / steps.per_epoch
+            progress.add(steps.step(batches, schedule.rate(done) * progress.rate_factor))
+            progress.seconds = time.monotonic() - started
             advance(1)
             if interruption.requested:
-                _save(job, position)
+                _save(job, progress)
                 raise StoppedError
-            if _saved_as_asked(job, position):
+            if _saved_as_asked(job, progress):
                 saved = time.monotonic()
             elif time.monotonic() - saved > job.checkpoint_every:
-                _save(job, position)
+                _save(job, progress)
                 saved = time.monotonic()
 
 
-def _saved_as_asked(job: Job, position: Position) -> bool:
+def _saved_as_asked(job: Job, progress: Progress) -> bool:
     """Save if a signal asked for it."""
     if not job.interruption.save_requested:
         return False
     job.interruption.save_requested = False
-    _save(job, position)
+    _save(job, progress)
     logger.info(
-        "%s: saved in epoch %d, step %d, as asked", job.title, position.epoch + 1, position.step
+        "%s: saved in epoch %d, step %d, as asked", job.title, progress.epoch + 1, progress.step
     )
     return True
 
 
-def _finish_epoch(job: Job, position: Position) -> None:
+def _finish_epoch(job: Job, progress: Progress) -> None:
     """Validate, write the epoch's rows, then the checkpoints.
 
     In this order a crash in between repeats the end of the epoch, and loses or doubles nothing.
     """
 
-    def look_up() -> None:
+    def check_interruption() -> None:
         if job.interruption.requested:
-            _save(job, position)
+            _save(job, progress)
             raise StoppedError
-        _saved_as_asked(job, position)
+        _saved_as_asked(job, progress)
 
-    epoch, settings, started = position.epoch, job.schedule.settings, time.monotonic()
+    epoch, settings, started = progress.epoch, job.schedule.settings, time.monotonic()
     check_weights(job.steps.network)
     is_last = epoch + 1 == job.schedule.epochs
     wanted = is_last or (epoch + 1) % settings.validate_every == 0
-    metrics = job.validate(look_up) if wanted else None
+    metrics = job.validate(check_interruption) if wanted else None
     description = job.describe()
     row: dict[str, Any] = {
         "epoch": epoch,
-        **position.means(),
-        "learning_rate": job.schedule.rate(epoch + 1) * position.rate_factor,
+        **progress.means(),
+        "learning_rate": job.schedule.rate(epoch + 1) * progress.rate_factor,
         **description.facts,
     }
-    if position.rate_factor != 1.0:
-        row["rate_factor"] = position.rate_factor
+    if progress.rate_factor != 1.0:
+        row["rate_factor"] = progress.rate_factor
     if description.warning:
         row["warning"] = description.warning
         logger.warning("%s: %s", job.title, description.warning)
@@ -131,28 +132,28 @@ def _finish_epoch(job: Job, position: Position) -> None:
             "overall_accuracy": metrics.overall_accuracy,
             "iou": list(metrics.iou),
         }
-    row["seconds"] = round(position.seconds + time.monotonic() - started, 3)
+    row["seconds"] = round(progress.seconds + time.monotonic() - started, 3)
     row["peak_memory_mb"] = round(_peak_memory(), 1)
     if description.logits is not None:
         write_row(job.files.logits, {"epoch": epoch, "logits": description.logits})
     write_row(job.files.history, row)
-    if metrics is not None and metrics.mean_iou > position.best_metric:
-        position.best_metric, position.best_epoch = metrics.mean_iou, epoch
+    if metrics is not None and metrics.mean_iou > progress.best_metric:
+        progress.best_metric, progress.best_epoch = metrics.mean_iou, epoch
         best = {"epoch": epoch, "mean_iou": metrics.mean_iou, "identity": job.identity}
         job.files.save_best({**best, "network": job.steps.network.state_dict()})
-    position.next_epoch()
-    _save(job, position)
-    job.on_epoch(position.epoch)
+    progress.next_epoch()
+    _save(job, progress)
+    job.on_epoch(progress.epoch)
     _log(job, row)
 
 
-def _save(job: Job, position: Position) -> None:
+def _save(job: Job, progress: Progress) -> None:
     check_weights(job.steps.network)  # what is saved is what going back relies on
-    job.files.save_last(snapshot(job.steps, job.identity, position))
+    job.files.save_last(snapshot(job.steps, job.identity, progress))
 
 
-def _stopped(job: Job, position: Position) -> Interrupted:
-    where = f"epoch {position.epoch + 1}, step {position.step} of {job.steps.per_epoch}"
+def _stopped(job: Job, progress: Progress) -> Interrupted:
+    where = f"epoch {progress.epoch + 1}, step {progress.step} of {job.steps.per_epoch}"
     return Interrupted(
         f"{job.title}: stopped in {where}; saved in {job.files.last}.",
         f"Go on with: {job.resume_command}",

@@ -2,8 +2,8 @@
 
 from dataclasses import dataclass
 
-from dnas_cli.nets.estimates import StepEstimate
-from dnas_cli.nets.execution import Memory
+from dnas_cli.nets.step_estimate import StepEstimate
+from dnas_cli.nets.training_pass.executor import ExecutionMode
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class StagePlan:
     name: str
     assumed: str
     edges: int
-    memory: Memory
+    memory: ExecutionMode
     batch: int
     size: int
     epochs: int

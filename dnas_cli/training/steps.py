@@ -11,8 +11,8 @@ import torch
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from dnas_cli.nets.execution import Memory, executor
 from dnas_cli.nets.network import Network
+from dnas_cli.nets.training_pass.executor import ExecutionMode, executor
 from dnas_cli.training.averaging import moving_average
 from dnas_cli.training.batches import Batch, BatchStream
 from dnas_cli.training.finite import check_loss
@@ -51,7 +51,7 @@ class _NetworkSteps:
         settings: TrainingSettings,
         device: torch.device,
         class_pixels: Sequence[int],
-        memory: Memory,
+        memory: ExecutionMode,
     ) -> None:
         self.network = network
         self._run = executor(network, memory)
@@ -87,7 +87,7 @@ class WeightSteps(_NetworkSteps):
         settings: RetrainSettings,
         device: torch.device,
         class_pixels: Sequence[int] = (),
-        memory: Memory = "fast",
+        memory: ExecutionMode = "fast",
     ) -> None:
         super().__init__(network, settings, device, class_pixels, memory)
         self._stream = stream
@@ -121,7 +121,7 @@ class SearchSteps(_NetworkSteps):
         settings: SearchSettings,
         device: torch.device,
         class_pixels: Sequence[int] = (),
-        memory: Memory = "fast",
+        memory: ExecutionMode = "fast",
     ) -> None:
         super().__init__(network, settings, device, class_pixels, memory)
         logits = network.architecture_logits()

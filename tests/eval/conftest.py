@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 import torch
 
+from dnas_cli.datasets.description import load_description
 from dnas_cli.demo.scenes import write_scenes
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.nets.network import build_derived
 from dnas_cli.run.directory import create_run
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.lattice import edge, make_graph
-from dnas_cli.tiles.description import load_description
-from dnas_cli.tiles.making import Effort, make_tile_set
+from dnas_cli.tiles.make_tile_set import TilingOptions, make_tile_set
 from dnas_cli.tiles.settings import TilingSettings
 from dnas_cli.tiles.tile_set import TileSet
 
@@ -23,7 +23,7 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> TileSet:
     folder = tmp_path_factory.mktemp("eval")
     write_scenes(folder / "gid5", 1, range(5), 180)
     settings = TilingSettings(load_description("gid5"), size=64)
-    return make_tile_set(folder / "gid5", folder / "tiles", settings, Effort()).tiles
+    return make_tile_set(folder / "gid5", folder / "tiles", settings, TilingOptions()).tiles
 
 
 @pytest.fixture

@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from evaluating import labelled_pixels, refused_eval
 from PIL import Image
 from typer.testing import CliRunner
 
 from dnas_cli.app import app
 from dnas_cli.model.model_file import Model, save_model
 from dnas_cli.tiles.tile_set import TileSet
+from tests.support.evaluating import labelled_pixels, refused_eval
 
 
 def test_a_run_is_scored_on_its_test_split_and_keeps_the_figures(
@@ -49,7 +49,7 @@ def test_references_and_cost_are_added_to_figures_that_are_there(
     assert runner.invoke(app, ["eval", str(run), "--device", "cpu"]).exit_code == 0
     before = json.loads((run / "eval" / "test.json").read_text())
     monkeypatch.setattr("dnas_cli.evaluation.references._SAMPLE_PIXELS", 3000)
-    monkeypatch.setattr("dnas_cli.evaluation.evaluate.evaluate_tiles", None)  # not called again
+    monkeypatch.setattr("dnas_cli.evaluation.evaluation.evaluate_tiles", None)  # not called again
     result = runner.invoke(app, ["eval", str(run), "--references", "--cost", "--device", "cpu"])
 
     assert result.exit_code == 0, result.output

@@ -7,7 +7,6 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from evaluating import labelled_pixels, refused_eval
 from PIL import Image
 from typer.testing import CliRunner
 
@@ -18,6 +17,7 @@ from dnas_cli.model.model_file import Model, save_model
 from dnas_cli.run.directory import create_run
 from dnas_cli.scenes.palette import colours_to_indices
 from dnas_cli.tiles.tile_set import TileSet
+from tests.support.evaluating import labelled_pixels, refused_eval
 
 
 def _scene_of_test_split(tiles: TileSet) -> tuple[Path, Path]:

@@ -7,7 +7,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
-from evaluating import labelled_pixels
 from torch import Tensor
 from typer.testing import CliRunner
 
@@ -18,6 +17,7 @@ from dnas_cli.model.model_file import Model, save_model
 from dnas_cli.nets.network import build_derived
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.tiles.tile_set import TileSet
+from tests.support.evaluating import labelled_pixels
 
 CPU = torch.device("cpu")
 BANDS = (0, 1, 2, 3)

@@ -4,7 +4,6 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from evaluating import refused_eval
 from typer.testing import CliRunner
 
 from dnas_cli.app import app
@@ -12,6 +11,7 @@ from dnas_cli.model.model_file import Model, save_model
 from dnas_cli.run.directory import create_run
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.tile_set import TileSet
+from tests.support.evaluating import refused_eval
 
 
 def test_models_and_tile_sets_that_do_not_fit_are_told_apart(

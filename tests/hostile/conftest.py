@@ -8,8 +8,9 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command_line import done
-from small_runs import first_search
+
+from tests.support.command_line import done
+from tests.support.small_runs import first_search
 
 
 @pytest.fixture(scope="session")

@@ -7,14 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from fuzzing import changed, plain, quickly
 from hypothesis import given
 from hypothesis import strategies as st
-from small_codings import ARCHITECTURE, CONNECTIONS, PATH
 
+from dnas_cli.datasets.description import parse_description
 from dnas_cli.errors import DataError, DnasError
-from dnas_cli.evaluation.evaluate import Evaluation
+from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.files import parse_json
+from dnas_cli.release1.codings import read_release1
 from dnas_cli.run.manifest import Manifest
 from dnas_cli.run.rows import read_rows
 from dnas_cli.space.coding import (
@@ -25,11 +25,11 @@ from dnas_cli.space.coding import (
     first_space,
     second_space,
 )
-from dnas_cli.space.release1 import read_release1
-from dnas_cli.tiles.description import parse_description
 from dnas_cli.tiles.lists import read_list
 from dnas_cli.training.settings import RetrainSettings, SearchSettings, SettingsChoice
 from dnas_cli.yaml_files import parse_yaml
+from tests.support.fuzzing import changed, plain, quickly
+from tests.support.small_codings import ARCHITECTURE, CONNECTIONS, PATH
 
 MANIFEST = {
     "schema": "dnas/run",

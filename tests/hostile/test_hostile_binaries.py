@@ -10,11 +10,11 @@ from typing import Any
 
 import pytest
 import torch
-from command_line import dnas, refused
-from small_models import write_model
 
 from dnas_cli.errors import DataError
 from dnas_cli.model.model_file import load_model
+from tests.support.command_line import dnas, refused
+from tests.support.small_models import write_model
 
 
 class _Touch:

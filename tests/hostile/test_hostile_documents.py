@@ -5,10 +5,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from command_line import dnas, refused
-from small_codings import ARCHITECTURE
 
 from dnas_cli.files import content_hash
+from tests.support.command_line import dnas, refused
+from tests.support.small_codings import ARCHITECTURE
 
 DEEP = "[" * 1_000_000
 RATHER_DEEP = '{"a":' * 500 + "1" + "}" * 500

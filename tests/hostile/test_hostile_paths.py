@@ -6,9 +6,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from command_line import refused
-from crowd import crowd
-from small_runs import first_search
+
+from tests.support.command_line import refused
+from tests.support.crowd import crowd
+from tests.support.small_runs import first_search
 
 
 def test_a_name_that_is_too_long_is_one_message(tmp_path: Path) -> None:

@@ -5,11 +5,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from predicting import Predict, write_scene
-from small_models import light_head, write_model
 from typer.testing import CliRunner
 
 from dnas_cli.app import app
+from tests.support.predicting import Predict, write_scene
+from tests.support.small_models import light_head, write_model
 
 
 @pytest.fixture(scope="module", autouse=True)

@@ -9,11 +9,11 @@ from typing import Any
 
 import numpy as np
 import pytest
-from predicting import Predict, read
 
 from dnas_cli.mapping.blending import MapRows
-from dnas_cli.mapping.part_file import part_folder
 from dnas_cli.mapping.stream import stream_map
+from dnas_cli.mapping.unfinished_map import part_folder
+from tests.support.predicting import Predict, read
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from predicting import Predict, read
+
+from tests.support.predicting import Predict, read
 
 
 def test_real_naip_dates_with_four_bands_and_a_rerun_that_skips_them(

@@ -10,10 +10,10 @@ import pytest
 import rasterio
 import rasterio.shutil
 from PIL import Image
-from predicting import Predict, read
 from rasterio.enums import ColorInterp
 
-from dnas_cli.mapping.part_file import part_folder
+from dnas_cli.mapping.unfinished_map import part_folder
+from tests.support.predicting import Predict, read
 
 
 def test_one_pass_writes_every_form_of_the_same_map(

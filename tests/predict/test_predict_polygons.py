@@ -8,12 +8,12 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from predicting import Predict, write_scene
 from rasterio.features import rasterize
 from rasterio.transform import Affine
-from small_models import CLASSES
 
-from dnas_cli.mapping.part_file import part_folder
+from dnas_cli.mapping.unfinished_map import part_folder
+from tests.support.predicting import Predict, write_scene
+from tests.support.small_models import CLASSES
 
 
 def test_polygons_rasterise_back_to_the_map(

@@ -7,8 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from predicting import Predict, read
-from small_models import CLASSES
+
+from tests.support.predicting import Predict, read
+from tests.support.small_models import CLASSES
 
 
 @pytest.mark.parametrize("form", ["indices", "colours", "black", "palette"])

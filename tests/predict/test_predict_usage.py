@@ -7,8 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from predicting import Predict, read
-from small_models import write_model
+
+from tests.support.predicting import Predict, read
+from tests.support.small_models import write_model
 
 
 @pytest.mark.parametrize(

@@ -6,13 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 import rasterio
-from predicting import Predict, read, write_scene
 from rasterio.enums import ColorInterp
 from rasterio.rpc import RPC
 from rasterio.transform import Affine
-from small_models import write_model
 
 from dnas_cli.scenes.raster import without_georeference
+from tests.support.predicting import Predict, read, write_scene
+from tests.support.small_models import write_model
 
 NAIP = "naip_nd/m_4709963_se_14_1_20100629.tif"
 LANDSAT = "landsat8_scene/LC08_L1TP_224078_20200518_20200518_01_RT.TIF"

@@ -4,9 +4,10 @@ import shutil
 from pathlib import Path
 
 import pytest
-from small_scenes import make_gid
-from tiling import run
 from typer.testing import CliRunner
+
+from tests.support.small_scenes import make_gid
+from tests.support.tiling import run
 
 
 @pytest.fixture(scope="session")

@@ -5,15 +5,15 @@ import json
 import numpy as np
 import pytest
 from PIL import Image
-from small_scenes import make_gid, make_plain, write_raster
-from tiling import run
 
-from dnas_cli.tiles.grid import block_rows, offsets
+from dnas_cli.tiles.grid import offsets, tile_rows
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.small_scenes import make_gid, make_plain, write_raster
+from tests.support.tiling import run
 
 
 def test_a_gid_scene_has_14_by_15_blocks_and_the_last_ones_end_at_the_border():
-    rows = block_rows(6800, 7200, 512)
+    rows = tile_rows(6800, 7200, 512)
     assert (len(rows), {len(row) for row in rows}) == (14, {15})
     assert (rows[-1][-1].row, rows[-1][-1].column) == (6800 - 512, 7200 - 512)
     assert (rows[1][1].row, rows[1][1].column) == (512, 512)

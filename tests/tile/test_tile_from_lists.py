@@ -5,11 +5,11 @@ import shutil
 import numpy as np
 import pytest
 from PIL import Image
-from small_scenes import write_raster
-from tiling import run
 
 from dnas_cli.tiles.lists import read_list, scene_of
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.small_scenes import write_raster
+from tests.support.tiling import run
 
 
 def publish(cut, folder, prefix="rs_"):

@@ -9,10 +9,10 @@ import sys
 import time
 
 import pytest
-from small_scenes import make_gid
-from tiling import content, run
 
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.small_scenes import make_gid
+from tests.support.tiling import content, run
 
 
 def group_lives(number):
@@ -88,7 +88,7 @@ def test_an_image_changed_after_an_interruption_is_cut_again(runner, tmp_path):
     run(runner, source, "--size", 64)
     expected = content(tmp_path / "gid5-tiles")
     # As if interrupted just before the end, with one block lost and one file damaged.
-    import dnas_cli.tiles.making as making
+    import dnas_cli.tiles.make_tile_set as making
 
     out = tmp_path / "again"
     original = making.write_tile_set

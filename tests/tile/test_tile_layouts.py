@@ -8,11 +8,11 @@ import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from small_scenes import GID_COLOURS, class_indices, make_gid, write_raster
-from tiling import run
 
 from dnas_cli.scenes.raster import without_georeference
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.small_scenes import GID_COLOURS, class_indices, make_gid, write_raster
+from tests.support.tiling import run
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dubai.yaml"
 

@@ -3,10 +3,9 @@
 import os
 import shutil
 
-from small_scenes import make_gid
-from tiling import content, run
-
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.small_scenes import make_gid
+from tests.support.tiling import content, run
 
 
 def test_a_finished_tile_set_is_left_alone(runner, tmp_path):

@@ -6,15 +6,15 @@ import pickle
 
 import numpy as np
 import pytest
-from fuzzing import FUZZ
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
-from small_scenes import class_indices
 
 from dnas_cli.errors import DataError
 from dnas_cli.tiles.lists import read_list, scene_of
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.fuzzing import FUZZ
+from tests.support.small_scenes import class_indices
 
 
 def test_an_opened_tile_set_gives_images_validity_and_labels(cut):

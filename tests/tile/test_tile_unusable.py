@@ -5,11 +5,11 @@ import json
 import numpy as np
 import pytest
 import rasterio
-from small_scenes import make_gid, make_plain, write_raster
-from tiling import run
 
 from dnas_cli.scenes.raster import without_georeference
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.small_scenes import make_gid, make_plain, write_raster
+from tests.support.tiling import run
 
 
 def test_everything_unusable_is_named_and_the_rest_is_cut(runner, tmp_path):

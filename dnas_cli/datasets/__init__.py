@@ -1,0 +1,1 @@
+"""Descriptions of labelled data, and the images and labels that they find."""

@@ -1,0 +1,297 @@
+"""Dataset descriptions: where scenes and labels are, how they pair, bands, classes, colours.
+
+A description is a small YAML file (`docs/datasets.md`); `gid5`, `gid15` and `fbp` are built in. An
+unknown key is an error that names the nearest known one.
+"""
+
+import difflib
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import resources
+from pathlib import Path
+from typing import Any, Literal
+
+from dnas_cli.datasets.description_values import (
+    colour_of,
+    names_of,
+    number_of,
+    numbers_of,
+    read_classes,
+    text_of,
+)
+from dnas_cli.datasets.path_patterns import Pattern, placeholders
+from dnas_cli.errors import DataError
+from dnas_cli.files import read_text
+from dnas_cli.scenes.labels import Colour, LabelEncoding
+from dnas_cli.scenes.normalisation import Normalisation
+from dnas_cli.scenes.palette import LandClass
+from dnas_cli.yaml_files import LARGEST_YAML, parse_yaml
+
+BUILT_IN = ("gid5", "gid15", "fbp")
+PER_IMAGE = "image"  # the normalisation by mean and deviation of each image
+
+_KEYS = (
+    "name", "images", "labels", "scene", "bands", "nodata", "label_kind", "first_value", "ignore",
+    "classes", "normalisation", "lists",
+)  # fmt: skip
+
+# What `images` and `labels` are when a description does not say: plain folders side by side.
+_PLAIN_IMAGES = ("images/{scene}.*", "image/{scene}.*")
+_PLAIN_LABELS = (
+    "labels/{scene}.*", "masks/{scene}.*", "labels/{scene}_label.*", "masks/{scene}_mask.*",
+    "label/{scene}.*", "label/{scene}_label.*",
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class ImagePattern:
+    """One place where images may be.
+
+    Attributes:
+        pattern: Their paths.
+        bands: Names of the bands in the files there, in file order; empty when the files say it
+            themselves or have the bands of the description in its order.
+    """
+
+    pattern: Pattern
+    bands: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True)
+class DatasetDescription:
+    """All that `dnas tile` knows about a kind of dataset.
+
+    Attributes:
+        name: What the dataset is called.
+        images: Places to look for images; the one that pairs most of them is taken.
+        labels: Places to look for labels, likewise.
+        scene: Template of the scene's name over the parts named in the patterns.
+        bands: Names of the wanted bands, in the order they have in tiles; empty for all there are.
+        nodata: The value that means "no data", when the files do not declare it.
+        encoding: How labels say which class a pixel has.
+        normalisation: Constants over `bands`; from the training split when missing.
+        per_image: Normalise each image by its own mean and deviation.
+        lists: Name of published list files, with `{split}` for train, val and test.
+    """
+
+    name: str
+    images: tuple[ImagePattern, ...]
+    labels: tuple[Pattern, ...]
+    scene: str
+    bands: tuple[str, ...]
+    nodata: float | None
+    encoding: LabelEncoding
+    normalisation: Normalisation | None
+    per_image: bool
+    lists: str | None
+
+    @property
+    def classes(self) -> tuple[LandClass, ...]:
+        """The classes; position is the class index."""
+        return self.encoding.classes
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what decides the tiles as plain data, for comparing settings."""
+        return {
+            "name": self.name,
+            "images": [
+                {"path": image.pattern.text, "bands": list(image.bands)} for image in self.images
+            ],
+            "labels": [pattern.text for pattern in self.labels],
+            "scene": self.scene,
+            "bands": list(self.bands),
+            "nodata": self.nodata,
+            "classes": [land_class.to_json() for land_class in self.classes],
+            "label_encoding": self.encoding.to_json(),
+            "normalisation": self._normalisation_json(),
+        }
+
+    def _normalisation_json(self) -> Any:
+        if self.per_image:
+            return PER_IMAGE
+        return self.normalisation.to_json() if self.normalisation else None
+
+
+def load_description(name_or_path: str) -> DatasetDescription:
+    """Load a built-in description by name, or a user's YAML file by path.
+
+    Raises:
+        DataError: There is none of that name, or it is not valid.
+    """
+    if name_or_path in BUILT_IN:
+        source = resources.files("dnas_cli.datasets") / "built_in" / f"{name_or_path}.yaml"
+        return parse_description(source.read_text(encoding="utf-8"), name_or_path, name_or_path)
+    path = Path(name_or_path)
+    if not path.is_file():
+        raise DataError(
+            f"{name_or_path}: is neither a built-in dataset ({', '.join(BUILT_IN)}) nor a file.",
+            "Write a description as docs/datasets.md shows, and give its path.",
+        )
+    text = read_text(path, LARGEST_YAML)
+    return parse_description(text, str(path), path.stem)
+
+
+def parse_description(text: str, origin: str, default_name: str) -> DatasetDescription:
+    """Parse the YAML text of a description.
+
+    Args:
+        text: The YAML.
+        origin: What error messages call it.
+        default_name: The dataset's name when the text gives none.
+
+    Raises:
+        DataError: It is not YAML, or not a valid description.
+    """
+    value = parse_yaml(text, origin)
+    try:
+        return _description(value, default_name)
+    except DataError as error:
+        raise DataError(
+            f"{origin}: {error.what}", error.remedy or "docs/datasets.md lists every key."
+        ) from error
+
+
+def _description(value: Any, default_name: str) -> DatasetDescription:
+    if not isinstance(value, dict):
+        raise DataError("must hold keys with values, such as `classes:`.")
+    _refuse_unknown_keys(value, _KEYS, "")
+    images = _image_patterns(value.get("images"))
+    labels = _label_patterns(value.get("labels"))
+    scene = text_of(value.get("scene", "{scene}"), "scene")
+    _check_names(images, labels, scene)
+    bands = names_of(value.get("bands", []), "bands")
+    nodata = value.get("nodata")
+    lists = value.get("lists")
+    if lists is not None and "{split}" not in text_of(lists, "lists"):
+        raise DataError("`lists` must hold {split}, such as rs_{split}.lst.")
+    return DatasetDescription(
+        name=text_of(value.get("name", default_name), "name"),
+        images=images,
+        labels=labels,
+        scene=scene,
+        bands=bands,
+        nodata=None if nodata is None else number_of(nodata, "nodata"),
+        encoding=_encoding(value),
+        normalisation=_normalisation(value.get("normalisation"), bands),
+        per_image=value.get("normalisation") == PER_IMAGE,
+        lists=lists,
+    )
+
+
+def _refuse_unknown_keys(value: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:
+    for key in value:
+        if key not in known:
+            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
+            hint = f" Did you mean `{near[0]}`?" if near else ""
+            raise DataError(
+                f"unknown key `{where}{key}`.{hint}", f"Known keys: {', '.join(known)}."
+            )
+
+
+def _image_patterns(value: Any) -> tuple[ImagePattern, ...]:
+    if value is None:
+        return tuple(ImagePattern(Pattern(text)) for text in _PLAIN_IMAGES)
+    entries = value if isinstance(value, list) else [value]
+    patterns = []
+    for entry in entries:
+        if isinstance(entry, dict):
+            _refuse_unknown_keys(entry, ("path", "bands"), "images: ")
+            path = text_of(entry.get("path"), "images: path")
+            bands = names_of(entry.get("bands", []), "images: bands")
+            patterns.append(ImagePattern(Pattern(path), bands))
+        else:
+            patterns.append(ImagePattern(Pattern(text_of(entry, "images"))))
+    if not patterns:
+        raise DataError("`images` is empty.")
+    return tuple(patterns)
+
+
+def _label_patterns(value: Any) -> tuple[Pattern, ...]:
+    if value is None:
+        return tuple(Pattern(text) for text in _PLAIN_LABELS)
+    entries = value if isinstance(value, list) else [value]
+    if not entries:
+        raise DataError("`labels` is empty.")
+    return tuple(Pattern(text_of(entry, "labels")) for entry in entries)
+
+
+def _check_names(images: tuple[ImagePattern, ...], labels: tuple[Pattern, ...], scene: str) -> None:
+    wanted = placeholders(scene)
+    if not wanted:
+        raise DataError("`scene` names no part of the image path, such as {scene}.")
+    for image in images:
+        missing = [name for name in wanted if name not in image.pattern.names]
+        if missing:
+            raise DataError(
+                f"images pattern {image.pattern.text!r} lacks {{{missing[0]}}}, which `scene` "
+                "is made of."
+            )
+    for image in images:
+        for label in labels:
+            extra = [name for name in label.names if name not in image.pattern.names]
+            if extra or not label.names:
+                what = f"{{{extra[0]}}}" if extra else "no part"
+                raise DataError(
+                    f"labels pattern {label.text!r} names {what}, which the images pattern "
+                    f"{image.pattern.text!r} does not have; they could not be paired."
+                )
+
+
+def _encoding(value: Mapping[str, Any]) -> LabelEncoding:
+    kind: Literal["colour", "index"]
+    asked = value.get("label_kind", "colour")
+    if asked not in ("colour", "index"):
+        raise DataError(f"`label_kind` is {asked!r}, but must be colour or index.")
+    kind = "colour" if asked == "colour" else "index"
+    if kind == "colour" and "first_value" in value:
+        raise DataError("`first_value` goes with `label_kind: index` only.")
+    first = value.get("first_value", 0)
+    if isinstance(first, bool) or not isinstance(first, int):
+        raise DataError(f"`first_value` is {first!r}, but must be a whole number.")
+    classes, values = read_classes(value.get("classes"), first, kind)
+    ignore = value.get("ignore", [])
+    if kind == "colour":
+        return LabelEncoding(kind, classes, ignored_colours=_ignored_colours(ignore, classes))
+    entries = ignore if isinstance(ignore, list) else [ignore]
+    for entry in entries:
+        if isinstance(entry, bool) or not isinstance(entry, int):
+            raise DataError(f"`ignore` holds {entry!r}; with index labels it takes whole numbers.")
+        if entry in values:
+            name = classes[values.index(entry)].name
+            raise DataError(f"`ignore` holds {entry}, which is the class {name!r}.")
+    return LabelEncoding(kind, classes, values, tuple(entries))
+
+
+def _ignored_colours(ignore: Any, classes: tuple[LandClass, ...]) -> tuple[Colour, ...]:
+    # One colour may be given without the outer list: `ignore: [0, 0, 0]`.
+    if not isinstance(ignore, list) or (ignore and not isinstance(ignore[0], list | str)):
+        ignore = [ignore]
+    entries = ignore
+    colours = tuple(dict.fromkeys(colour_of(entry, "ignore") for entry in entries))
+    for land_class in classes:
+        if land_class.colour in colours:
+            raise DataError(
+                f"`ignore` holds {land_class.colour}, which is the class {land_class.name!r}."
+            )
+    if len(classes) + len(colours) > 250:
+        raise DataError(f"{len(colours)} ignored colours are too many.")
+    return colours
+
+
+def _normalisation(value: Any, bands: tuple[str, ...]) -> Normalisation | None:
+    if value is None or value == PER_IMAGE:
+        return None
+    if not isinstance(value, dict):
+        raise DataError(f"`normalisation` is {PER_IMAGE!r}, or has the keys scale, mean and std.")
+    _refuse_unknown_keys(value, ("scale", "mean", "std"), "normalisation: ")
+    scale = number_of(value.get("scale", 1.0), "normalisation: scale")
+    mean = numbers_of(value.get("mean"), "normalisation: mean")
+    std = numbers_of(value.get("std"), "normalisation: std")
+    if not bands or len(mean) != len(bands) or len(std) != len(bands):
+        raise DataError(
+            f"`normalisation` has {len(mean)} means and {len(std)} deviations for "
+            f"{len(bands)} `bands`; there must be one each per band."
+        )
+    if scale <= 0 or not all(deviation > 0 for deviation in std):
+        raise DataError("`normalisation` needs a scale and deviations above zero.")
+    return Normalisation(scale, mean, std)

@@ -1,0 +1,175 @@
+"""Looking at images and labels before anything is cut: what they are, and which do not fit."""
+
+from collections import Counter
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dnas_cli.datasets.description import DatasetDescription
+from dnas_cli.datasets.discovery import Pair, Problem
+from dnas_cli.errors import DataError
+from dnas_cli.scenes.labels import open_label
+from dnas_cli.scenes.raster import Raster, open_raster
+
+# A header that promises this much more than its file holds is broken or made to do harm: even an
+# empty image compresses to more than that.
+_LARGEST_UNCHECKED = 8 << 30  # bytes
+_LONGEST_SIDE = 4_000_000  # pixels; three times the Earth at 30 m
+_LARGEST_RATIO = 2000
+
+
+@dataclass(frozen=True)
+class ImageFacts:
+    """What the headers of an image and its label say.
+
+    Attributes:
+        pair: The files.
+        height: Rows.
+        width: Pixels per row.
+        bands: Names of the bands that are used, in order.
+        band_numbers: Their numbers in the file, from 1.
+        dtype: NumPy name of the values.
+        nodata: The value that means "no data", if there is one.
+        alpha: Number of the band that is taken for alpha and not used, if there is one.
+    """
+
+    pair: Pair
+    height: int
+    width: int
+    bands: tuple[str, ...]
+    band_numbers: tuple[int, ...]
+    dtype: str
+    nodata: float | None
+    alpha: int | None = None
+
+
+@dataclass(frozen=True)
+class Inspection:
+    """The task of looking at one pair of files."""
+
+    source: Path
+    pair: Pair
+    description: DatasetDescription
+
+
+def inspect(task: Inspection) -> ImageFacts | Problem:
+    """Read the headers of an image and its label, and compare them."""
+    try:
+        return _inspect(task.source, task.pair, task.description)
+    except DataError as error:
+        return problem_of(task.pair.image, error, task.source)
+
+
+def problem_of(name: str, error: DataError, source: Path) -> Problem:
+    """Return an error about a file as a problem, without what every line would repeat."""
+    return Problem(name, error.what.replace(f"{source}/", "").removeprefix(f"{name}: "))
+
+
+def _inspect(source: Path, pair: Pair, description: DatasetDescription) -> ImageFacts:
+    path = source / pair.image
+    with open_raster(path) as scene:
+        bands, numbers = choose_bands(path, scene, pair.bands, description.bands)
+    with open_raster(path, numbers, description.nodata) as scene:
+        refuse_absurd(path, scene.height, scene.width, len(numbers), scene.dtype)
+        alpha = None if scene.alpha_band in numbers else scene.alpha_band
+        facts = ImageFacts(
+            pair, scene.height, scene.width, bands, numbers, scene.dtype, scene.nodata, alpha
+        )
+    label_path = source / pair.label
+    with open_label(label_path, description.encoding) as label:
+        if (label.height, label.width) != (facts.height, facts.width):
+            raise DataError(
+                f"{label_path}: has {label.width} x {label.height} pixels, but its image has "
+                f"{facts.width} x {facts.height}."
+            )
+        refuse_absurd(label_path, label.height, label.width, 1, "uint8")
+    return facts
+
+
+def choose_bands(
+    path: Path, scene: Raster, file_bands: tuple[str, ...], wanted: tuple[str, ...]
+) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """Decide which bands of a file are used, and in which order.
+
+    The order said for the place where the file is comes first, then the names in the file itself,
+    then the order of the description.
+
+    Args:
+        path: The file.
+        scene: The file, opened with all its bands.
+        file_bands: The names of its bands by the description, if that says them.
+        wanted: The bands of the description, in the order of tiles; empty for all.
+
+    Returns:
+        Names and numbers (from 1) of the bands.
+
+    Raises:
+        DataError: The file has not the bands that are wanted.
+    """
+    own = scene.file_bands  # without alpha
+    # GDAL calls the fourth band of many R G B NIR files alpha, so the count may mean either.
+    counts = (scene.dataset.count, len(own))
+    if file_bands and len(file_bands) in counts:
+        chosen = [band for band in wanted if band in file_bands] if wanted else list(file_bands)
+        return tuple(chosen), tuple(file_bands.index(band) + 1 for band in chosen)
+    lowered = [band.lower() for band in own]
+    if wanted and all(band.lower() in lowered for band in wanted):
+        return wanted, tuple(lowered.index(band.lower()) + 1 for band in wanted)
+    if wanted and len(wanted) in counts:
+        return wanted, tuple(range(1, len(wanted) + 1))
+    if not wanted and not file_bands:
+        return own, tuple(range(1, len(own) + 1))
+    expected = wanted or file_bands
+    raise DataError(
+        f"{path}: has {len(own)} bands ({', '.join(own)}), but the dataset has "
+        f"{len(expected)} ({', '.join(expected)})."
+    )
+
+
+def refuse_absurd(path: Path, height: int, width: int, bands: int, dtype: str) -> None:
+    """Refuse a raster whose header promises far more than its file can hold.
+
+    Raises:
+        DataError: It does.
+    """
+    if max(height, width) > _LONGEST_SIDE:
+        raise DataError(f"{path}: says it has {width} x {height} pixels, which no scene has.")
+    promised = height * width * bands * np.dtype(dtype).itemsize
+    if promised > _LARGEST_UNCHECKED and promised > _LARGEST_RATIO * path.stat().st_size:
+        raise DataError(
+            f"{path}: says it has {width} x {height} pixels, which its "
+            f"{path.stat().st_size:,} bytes cannot hold."
+        )
+
+
+def agreeing(images: Sequence[ImageFacts]) -> tuple[list[ImageFacts], list[Problem]]:
+    """Keep the images that have the bands and the value type of most; tell the others."""
+    kept, problems = list(images), list[Problem]()
+    properties: tuple[tuple[str, Callable[[ImageFacts], Any]], ...] = (
+        ("bands", lambda facts: ", ".join(facts.bands)),
+        ("values", lambda facts: facts.dtype),
+    )
+    for what, of in properties:
+        usual = _most_common([of(facts) for facts in kept])
+        problems += [
+            Problem(facts.pair.image, f"has {what} {of(facts)}, but most have {usual}")
+            for facts in kept
+            if of(facts) != usual
+        ]
+        kept = [facts for facts in kept if of(facts) == usual]
+    return kept, problems
+
+
+def common_nodata(images: Sequence[ImageFacts]) -> float | None:
+    """Return the nodata value that all images share, if they do; tiles keep their own anyway."""
+    values = {None if facts.nodata is None else str(facts.nodata) for facts in images}
+    return images[0].nodata if len(values) == 1 else None
+
+
+def _most_common(values: Sequence[str]) -> str:
+    counts = Counter(values)
+    # By count, then by name: never by chance.
+    return min(counts, key=lambda value: (-counts[value], value), default="")

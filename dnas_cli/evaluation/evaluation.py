@@ -1,0 +1,226 @@
+"""A model against labels: what was measured, on what, and the check that they fit together."""
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import torch
+
+from dnas_cli import __version__, console
+from dnas_cli.errors import MALFORMED, DataError
+from dnas_cli.evaluation.cost import ModelCost, timed_cost
+from dnas_cli.evaluation.references import Reference, evaluate_references
+from dnas_cli.evaluation.scenes import SceneScore
+from dnas_cli.evaluation.tiles import evaluate_tiles
+from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.model.model_file import Model, ModelFacts
+from dnas_cli.nets.folding.folded_network import fold
+from dnas_cli.scenes.palette import LandClass
+from dnas_cli.tiles.tile_set import TileSet
+
+SCHEMA = "dnas/evaluation"
+VERSION = 1
+
+_REPLACE = "Give --overwrite to replace it."
+
+
+@dataclass(frozen=True)
+class Subject:
+    """What was evaluated on what.
+
+    Attributes:
+        model: The model file.
+        model_hash: `sha256:...` of the model file.
+        data: The tile set or folder.
+        fingerprint: Of the tile set; empty for a plain folder.
+        split: Split of the tile set; empty for a plain folder.
+        items: Number of tiles or scenes.
+        unit: What they are, "tile" or "scene".
+    """
+
+    model: str
+    model_hash: str
+    data: str
+    fingerprint: str
+    split: str
+    items: int
+    unit: str = "tile"
+
+    def is_same(self, other: "Subject") -> bool:
+        """Tell whether another subject is the same, wherever its files are by now."""
+
+        def known(subject: "Subject") -> tuple[object, ...]:
+            return (
+                subject.model_hash,
+                subject.fingerprint,
+                subject.split,
+                subject.items,
+                subject.unit,
+            )
+
+        return known(self) == known(other)
+
+
+@dataclass(frozen=True)
+class Evaluation:
+    """The figures of a model.
+
+    Attributes:
+        subject: What was evaluated on what.
+        classes: The classes.
+        matrix: The confusion matrix of the network.
+        references: Plain references on the same pixels; empty where not asked for.
+        cost: What the network costs; None where not asked for.
+        scenes: Per scene, where whole scenes were scored.
+    """
+
+    subject: Subject
+    classes: tuple[LandClass, ...]
+    matrix: ConfusionMatrix
+    references: tuple[Reference, ...] = ()
+    cost: ModelCost | None = None
+    scenes: tuple[SceneScore, ...] = ()
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the evaluation as plain data."""
+        names = [land_class.name for land_class in self.classes]
+        return {
+            "schema": SCHEMA,
+            "version": VERSION,
+            "dnas": __version__,
+            "subject": vars(self.subject),
+            "classes": [land_class.to_json() for land_class in self.classes],
+            "metrics": self.matrix.metrics().to_json(names),
+            "confusion": self.matrix.to_json(),
+            "references": [
+                {
+                    "name": reference.name,
+                    "detail": reference.detail,
+                    "selection_iou": reference.selection_iou,
+                    "metrics": reference.matrix.metrics().to_json(names),
+                    "confusion": reference.matrix.to_json(),
+                }
+                for reference in self.references
+            ],
+            "cost": self.cost.to_json() if self.cost else None,
+            "scenes": [scene.to_json(names) for scene in self.scenes],
+        }
+
+    @staticmethod
+    def from_json(value: Any, name: str) -> "Evaluation":
+        """Build an evaluation from plain data.
+
+        Raises:
+            DataError: It is not an evaluation, or one of another version.
+        """
+        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
+            raise DataError(f"{name}: is not an evaluation.", _REPLACE)
+        if value.get("version") != VERSION:
+            raise DataError(
+                f"{name}: evaluation version {value.get('version')!r} is not version {VERSION}.",
+                _REPLACE,
+            )
+        try:
+            return Evaluation(
+                subject=Subject(**value["subject"]),
+                classes=tuple(LandClass.from_json(item) for item in value["classes"]),
+                matrix=ConfusionMatrix.from_json(value["confusion"]),
+                references=tuple(
+                    Reference(
+                        item["name"],
+                        item["detail"],
+                        ConfusionMatrix.from_json(item["confusion"]),
+                        item["selection_iou"],
+                    )
+                    for item in value["references"]
+                ),
+                cost=ModelCost.from_json(value["cost"]) if value["cost"] else None,
+                scenes=tuple(SceneScore.from_json(item) for item in value.get("scenes", [])),
+            )
+        except MALFORMED as error:
+            raise DataError(f"{name}: is not a valid evaluation ({error!r}).", _REPLACE) from error
+
+
+def evaluate_on_tiles(
+    model: Model,
+    subject: Subject,
+    tiles: TileSet,
+    device: torch.device,
+    batch: int,
+    stored: Evaluation | None,
+    with_references: bool,
+    with_cost: bool,
+) -> Evaluation:
+    """Evaluate a model on a split, and add what was asked for to what is known already.
+
+    Args:
+        model: The model, on `device`.
+        subject: What is evaluated on what.
+        tiles: The tile set.
+        device: Where to compute.
+        batch: Tiles per forward pass.
+        stored: An earlier evaluation of the same subject; its figures stand.
+        with_references: Score plain references, too.
+        with_cost: Measure the cost, too.
+
+    Raises:
+        DataError: Model and tile set do not fit, or a tile cannot be read.
+    """
+    bands = band_positions(model.facts, tiles, subject.model)
+    split = subject.split
+    if stored is None:
+        with console.progress(f"evaluating {split}", subject.items, "tile") as advance:
+            matrix = evaluate_tiles(
+                fold(model.network),
+                model.facts.normalisation,
+                tiles,
+                split,
+                device,
+                bands,
+                batch,
+                advance,
+            )
+        stored = Evaluation(subject, tiles.classes, matrix)
+    if with_references and not stored.references:
+        with console.progress(f"references on {split}", subject.items, "tile") as advance:
+            references = evaluate_references(tiles, split, advance=advance)
+        stored = replace(stored, references=references)
+    if with_cost and stored.cost is None:
+        stored = replace(stored, cost=timed_cost(model, device))
+    return stored
+
+
+def band_positions(facts: ModelFacts, tiles: TileSet, model: str) -> tuple[int, ...]:
+    """Return where the model's bands are among the tile set's.
+
+    Raises:
+        DataError: Bands, data type or classes differ.
+    """
+    if facts.dtype != tiles.dtype:
+        raise DataError(
+            f"{tiles.root}: holds {tiles.dtype} values, but {model} was trained on {facts.dtype}.",
+            "Evaluate on a tile set cut from imagery of the same kind.",
+        )
+    check_classes(facts, [item.name for item in tiles.classes], str(tiles.root), model)
+    known = {band.casefold(): index for index, band in enumerate(tiles.bands)}
+    missing = [band for band in facts.bands if band.casefold() not in known]
+    if missing:
+        raise DataError(
+            f"{tiles.root}: has the bands {', '.join(tiles.bands)}, but {model} needs "
+            f"{', '.join(facts.bands)}.",
+            "Evaluate on a tile set that has all of the model's bands.",
+        )
+    return tuple(known[band.casefold()] for band in facts.bands)
+
+
+def check_classes(facts: ModelFacts, names: list[str], data: str, model: str) -> None:
+    """Refuse data of other classes.
+
+    Raises:
+        DataError: The classes or their order differ.
+    """
+    expected = [item.name for item in facts.classes]
+    if names != expected:
+        raise DataError(
+            f"{data}: has the classes {', '.join(names)}, but {model} knows {', '.join(expected)}.",
+            "Evaluate on data with the model's classes, in the same order.",
+        )

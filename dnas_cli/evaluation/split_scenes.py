@@ -1,0 +1,123 @@
+"""The scenes that a split of a tile set was cut from, with their labels."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dnas_cli import console
+from dnas_cli.datasets.discovery import Pair
+from dnas_cli.datasets.path_patterns import Pattern
+from dnas_cli.errors import DataError, UsageError, brief
+from dnas_cli.evaluation.scenes import LabelledScenes
+from dnas_cli.files import read_json
+from dnas_cli.scenes.labels import LabelEncoding
+from dnas_cli.tiles.cutting import file_facts
+from dnas_cli.tiles.lists import path_inside
+from dnas_cli.tiles.tile_set import TileSet
+
+
+def open_split_scenes(tiles: TileSet, split: str, source: Path | None) -> LabelledScenes:
+    """Find the scenes of a split where they were cut, and make sure that they are the same.
+
+    Args:
+        tiles: The tile set.
+        split: "train", "val" or "test".
+        source: The folder of the scenes, if it is another one by now.
+
+    Raises:
+        UsageError: The tile set was not cut from whole scenes.
+        DataError: Scenes are missing or have changed.
+    """
+    tiles.split(split)  # it exists and holds something
+    file = tiles.root / "dataset.json"
+    content = read_json(file)
+    try:
+        return _scenes(tiles, content, set(tiles.scenes(split)), source)
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise DataError(
+            f"{file}: does not tell its scenes ({brief(error)}).",
+            "Cut the tile set again with --overwrite.",
+        ) from error
+
+
+def _scenes(
+    tiles: TileSet, content: Mapping[str, Any], wanted: set[str], source: Path | None
+) -> LabelledScenes:
+    settings = content["settings"]
+    if settings.get("split_by") != "scene":
+        raise UsageError(_not_by_scene(tiles, settings), "Leave --scenes out: score its tiles.")
+    folder = _folder(tiles, content, source)
+    dataset = settings["dataset"]
+    found = [item for item in content["sources"] if item["scene"] in wanted]
+    bands = _file_bands(dataset["images"], [str(item["image"]["path"]) for item in found])
+    pairs = [
+        Pair(
+            key=str(item["key"]),
+            scene=str(item["scene"]),
+            scene_text=str(item["scene"]),
+            image=str(item["image"]["path"]),
+            label=str(item["label"]["path"]),
+            bands=bands,
+        )
+        for item in found
+    ]
+    missing = wanted - {pair.scene for pair in pairs}
+    if missing:
+        raise ValueError(f"no source of the scene {min(missing)}")
+    facts = [item[kind] for item in found for kind in ("image", "label")]
+    with console.progress("checking scenes", len(facts), "file") as advance:
+        for item in facts:
+            _check_unchanged(tiles, folder, item)
+            advance(1)
+    nodata = dataset["nodata"]
+    return LabelledScenes(
+        folder,
+        tuple(pairs),
+        LabelEncoding.from_json(dataset["label_encoding"], tiles.classes),
+        tuple(str(band) for band in dataset["bands"]),
+        None if nodata is None else float(nodata),
+    )
+
+
+def _not_by_scene(tiles: TileSet, settings: Mapping[str, Any]) -> str:
+    if settings.get("split_by") == "block":
+        return (
+            f"{tiles.root}: was split by block: its scenes are in several splits, so that a "
+            "whole one was partly trained on."
+        )
+    return f"{tiles.root}: was made of tiles that were cut elsewhere; it knows no scenes."
+
+
+def _folder(tiles: TileSet, content: Mapping[str, Any], source: Path | None) -> Path:
+    folder, known = source, content.get("source")
+    if folder is None and known is not None:
+        folder = (tiles.root / str(known)).resolve()
+    if folder is not None and folder.is_dir():
+        return folder
+    where = f"{folder}: is no folder" if folder else f"{tiles.root}: does not say where they are"
+    raise DataError(
+        f"{where}; the scenes of the tile set are needed.",
+        "Say where they are now with --source DIR.",
+    )
+
+
+def _file_bands(places: list[Mapping[str, Any]], images: list[str]) -> tuple[str, ...]:
+    """Return the names of the bands in the files: as the place says that all images are of."""
+    for place in places:
+        pattern = Pattern(str(place["path"]))
+        if all(pattern.match(image) for image in images):
+            return tuple(str(band) for band in place["bands"])
+    return ()
+
+
+def _check_unchanged(tiles: TileSet, folder: Path, facts: Mapping[str, Any]) -> None:
+    name = str(facts["path"])
+    path = path_inside(folder, name)
+    if not path.is_file():
+        raise DataError(f"{path}: is not there any more.", "Say where it is with --source DIR.")
+    # Sizes first: hashes of scenes take a while.
+    if path.stat().st_size != facts["bytes"] or file_facts(path, name) != dict(facts):
+        raise DataError(
+            f"{path}: has changed since {tiles.root} was cut from it.",
+            "Cut the tile set again, or score its tiles: leave --scenes out.",
+        )

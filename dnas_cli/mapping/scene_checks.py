@@ -1,0 +1,83 @@
+"""Does a scene look like what the model was trained on? A sample of its values tells."""
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+
+from dnas_cli.scenes.normalisation import Normalisation
+from dnas_cli.scenes.raster import Raster, open_raster
+
+_SAMPLE = 512  # pixels on the longer side
+_FAR = 1.5  # training ranges between the training median and a scene's median
+_FLAT, _WILD = 0.04, 5.0  # a scene's range, in training ranges
+_ALPHA_LIKE = 0.5  # share of clear or solid pixels from which on a band is alpha
+
+
+def alpha_holds_data(scene: Raster) -> bool:
+    """Whether the band that a file calls alpha is one: alpha is mostly clear or mostly solid.
+
+    GDAL calls the fourth band of many R G B NIR files alpha because nobody said otherwise.
+    """
+    if scene.alpha_band is None:
+        return False
+    with open_raster(scene.path, [scene.alpha_band]) as band:
+        values, _ = band.preview(_SAMPLE)
+    extreme = (values == 0) | (values == values.max())
+    return float(extreme.mean()) < _ALPHA_LIKE
+
+
+def zero_share(scene: Raster) -> float:
+    """Return the share of pixels that are 0 in all bands of a scene that declares no nodata."""
+    if scene.has_validity:
+        return 0.0
+    values, _ = scene.preview(_SAMPLE)
+    return float((values == 0).all(axis=0).mean())
+
+
+def doubts_about(
+    scene: Raster,
+    dtype: str,
+    bands: Sequence[str],
+    normalisation: Normalisation,
+    statistics: dict[str, Any],
+) -> list[str]:
+    """Say how a scene differs from the training data, if it looks like another product.
+
+    Args:
+        scene: The scene, its bands in the model's order.
+        dtype: Data type of the training tiles.
+        bands: Names of the model's bands.
+        normalisation: Of the model; stands for the training data where statistics are missing.
+        statistics: Per-band statistics of the training split, in stored values.
+    """
+    values, valid = scene.preview(_SAMPLE)
+    if not valid.any():
+        return []
+    doubts = []
+    if scene.dtype != dtype:
+        doubts.append(f"its values are {scene.dtype}, the model was trained on {dtype}")
+    for index, name in enumerate(bands):
+        centre, span = _training_range(index, name, normalisation, statistics)
+        low, middle, high = np.percentile(values[index][valid].astype(np.float64), (1, 50, 99))
+        if abs(middle - centre) > _FAR * span or not _FLAT < (high - low) / span < _WILD:
+            doubts.append(
+                f"band {name} is {low:.6g} to {high:.6g}, in training it was about "
+                f"{centre - span / 2:.6g} to {centre + span / 2:.6g}"
+            )
+    return doubts
+
+
+def _training_range(
+    index: int, name: str, normalisation: Normalisation, statistics: dict[str, Any]
+) -> tuple[float, float]:
+    """Return the middle of a band's values in training and the span that holds most of them."""
+    try:
+        percentiles = statistics[name]["percentiles"]
+        low, high = float(percentiles["1"]), float(percentiles["99"])
+    except (KeyError, TypeError, ValueError):
+        low = high = 0.0
+    if high > low:
+        return (low + high) / 2, high - low
+    scale = normalisation.scale
+    return normalisation.mean[index] / scale, 4 * normalisation.std[index] / scale

@@ -1,0 +1,202 @@
+"""The finished rows of a map that is not finished: a folder beside the output, `NAME.part`.
+
+It holds the rows as plain bytes and a `state.json` that says how many of them count. Rows are on
+disk before they are counted, so whatever stops the work, the count is right; it goes on from there
+if scene, model and settings are still the same. A finished map is a file of its final name, never
+this folder.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli.errors import DataError, DnasError, RunStateError
+from dnas_cli.files import read_json, remove_leftovers, write_json
+from dnas_cli.mapping.blending import MapRows
+from dnas_cli.scenes.writers import Rows
+
+
+def part_folder(target: Path) -> Path:
+    """Return where the unfinished state of an output is kept."""
+    return target.with_name(target.name + ".part")
+
+
+@contextmanager
+def open_unfinished_map(
+    target: Path, key: dict[str, Any], height: int, width: int, classes: int, confidence: bool
+) -> Iterator["UnfinishedMap"]:
+    """Take the unfinished state of an output, or begin one.
+
+    Args:
+        target: The output.
+        key: What must be the same for going on: scene, model, settings.
+        height: Rows of the scene.
+        width: Pixels per row.
+        classes: Number of classes whose probabilities are kept; 0 keeps none.
+        confidence: Keep the confidence.
+
+    Raises:
+        RunStateError: Another process is at work on it.
+        DnasError: The disk has too little space.
+    """
+    folder = part_folder(target)
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
+    except OSError as error:
+        raise DnasError(
+            f"{folder}: cannot be written ({error.strerror}).", "Choose another place for --out."
+        ) from error
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            raise RunStateError(
+                f"{target}: another process is writing it.", "Wait for it or stop it."
+            ) from error
+        unfinished = UnfinishedMap(folder, key, height, width, classes, confidence)
+        try:
+            yield unfinished
+        finally:
+            unfinished.close()
+    finally:
+        os.close(lock)
+
+
+class UnfinishedMap:
+    """Rows of a map on disk; see `open_part`.
+
+    Attributes:
+        rows: How many rows are finished.
+        outputs: Names of the outputs that were begun from the finished rows.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        key: dict[str, Any],
+        height: int,
+        width: int,
+        classes: int,
+        confidence: bool,
+    ) -> None:
+        self.folder = folder
+        self._key = key
+        self._height, self._width, self._classes = height, width, classes
+        # Bytes per row of each file; a row of probabilities is (classes, width).
+        self._row_bytes = {"classes": width}
+        if confidence:
+            self._row_bytes["confidence"] = width
+        if classes:
+            self._row_bytes["probabilities"] = classes * width
+        state = self._stored()
+        self.rows: int = state["rows"]
+        self.outputs: list[str] = state["outputs"]
+        self._check_space()
+        self._files = {}
+        for name, row_bytes in self._row_bytes.items():
+            path = self._path(name)
+            path.touch()
+            os.truncate(path, self.rows * row_bytes)
+            self._files[name] = path.open("ab")
+        self._save()
+
+    def append(self, rows: MapRows) -> None:
+        """Add finished rows, which follow those that are there."""
+        assert rows.row == self.rows
+        content = {"classes": rows.classes, "confidence": rows.confidence}
+        if rows.probabilities is not None:
+            content["probabilities"] = np.moveaxis(rows.probabilities, 0, 1)
+        try:
+            for name, file in self._files.items():
+                file.write(np.ascontiguousarray(content[name]).data)
+                file.flush()
+                os.fsync(file.fileno())
+        except OSError as error:
+            raise DnasError(
+                f"{self.folder}: cannot be written ({error.strerror}).",
+                "Free the space and run the same command again; it goes on from here.",
+            ) from error
+        self.rows += rows.classes.shape[0]
+        self._save()
+
+    def begin_output(self, target: Path) -> None:
+        """Note that an output is about to be made, so that it may be made again."""
+        if target.name in self.outputs:
+            remove_leftovers(target.parent, target.name)
+            return
+        self.outputs.append(target.name)
+        self._save()
+
+    def classes(self) -> Rows:
+        """Return the finished map: one band."""
+        return self._rows("classes", 1)
+
+    def confidence(self) -> Rows:
+        """Return the finished confidence: one band."""
+        return self._rows("confidence", 1)
+
+    def probabilities(self) -> Rows:
+        """Return the finished probabilities: a band per class."""
+        return self._rows("probabilities", self._classes)
+
+    def close(self) -> None:
+        """Close the files; what is finished stays."""
+        for file in self._files.values():
+            file.close()
+
+    def discard(self) -> None:
+        """Remove the folder: the outputs are there."""
+        self.close()
+        shutil.rmtree(self.folder, ignore_errors=True)
+
+    def _rows(self, name: str, count: int) -> Rows:
+        def read(start: int, stop: int) -> npt.NDArray[np.uint8]:
+            # Not a memory map: its pages would count as memory of this process.
+            with self._path(name).open("rb") as file:
+                file.seek(start * count * self._width)
+                content = file.read((stop - start) * count * self._width)
+            rows = np.frombuffer(content, np.uint8).reshape(stop - start, count, self._width)
+            return np.ascontiguousarray(np.moveaxis(rows, 1, 0))
+
+        return Rows(count, self._height, self._width, read)
+
+    def _path(self, name: str) -> Path:
+        return self.folder / f"{name}.raw"
+
+    def _stored(self) -> dict[str, Any]:
+        new: dict[str, Any] = {"rows": 0, "outputs": []}
+        try:
+            state = read_json(self.folder / "state.json")
+            if state["key"] != self._key:
+                return new
+            rows = int(state["rows"])
+            enough = all(
+                self._path(name).stat().st_size >= rows * row_bytes
+                for name, row_bytes in self._row_bytes.items()
+            )
+            outputs = [str(name) for name in state["outputs"]]
+        except (DataError, OSError, KeyError, TypeError, ValueError):
+            return new
+        return {"rows": rows, "outputs": outputs} if enough else new
+
+    def _save(self) -> None:
+        state = {"rows": self.rows, "outputs": self.outputs, "key": self._key}
+        write_json(self.folder / "state.json", state)
+
+    def _check_space(self) -> None:
+        needed = (self._height - self.rows) * sum(self._row_bytes.values())
+        free = shutil.disk_usage(self.folder).free
+        if needed > free:
+            raise DnasError(
+                f"{self.folder}: the map needs {needed / 1e9:.1f} GB of disk on its way, "
+                f"{free / 1e9:.1f} GB are free.",
+                "Free the space or choose another place for --out.",
+            )

@@ -1,0 +1,1 @@
+"""The inference network: the plain one with everything linear folded together."""

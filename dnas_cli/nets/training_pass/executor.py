@@ -1,0 +1,29 @@
+"""How training runs a network: in which time, with which memory."""
+
+from collections.abc import Callable
+from typing import Literal
+
+from torch import Tensor
+
+from dnas_cli.nets.network import Network
+from dnas_cli.nets.training_pass.fast_network import FastTraining
+
+ExecutionMode = Literal["plain", "fast", "low"]
+EXECUTION_MODES: tuple[ExecutionMode, ...] = ("plain", "fast", "low")
+
+
+def executor(network: Network, memory: ExecutionMode) -> Callable[[Tensor], Tensor]:
+    """Return the function that training calls in place of the network.
+
+    All give the same logits, gradients and running statistics up to rounding, on the network's own
+    parameters; in evaluation mode they are the network itself.
+
+    Args:
+        network: The plain network.
+        memory: `plain` runs it as it is defined, edge by edge. `fast` shares resizes and keeps only
+            the results of convolutions for the backward pass. `low` keeps only the features
+            of nodes, and computes everything else twice.
+    """
+    if memory == "plain":
+        return network
+    return FastTraining(network, keep=memory == "fast")

@@ -1,0 +1,1 @@
+"""The first release: its codings, checkpoints and tensor names, in and out."""

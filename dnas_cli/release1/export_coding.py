@@ -1,0 +1,42 @@
+"""Exporting the architecture of a run in the first release's form."""
+
+from pathlib import Path
+
+from dnas_cli.errors import RunStateError
+from dnas_cli.files import refuse_existing
+from dnas_cli.release1.codings import CONNECTIONS_FILE, OPERATIONS_FILE, write_release1
+from dnas_cli.run.directory import CODINGS, open_run
+from dnas_cli.space.coding import ArchitectureCoding
+
+
+def export_release1(source: Path, folder: Path, overwrite: bool = False) -> tuple[Path, Path]:
+    """Write `third_connect.npy` and `cell_operations.npy` of an architecture.
+
+    Args:
+        source: A run, or the file of an architecture coding.
+        folder: Where the two files go.
+        overwrite: Replace them.
+
+    Returns:
+        The two files.
+
+    Raises:
+        RunStateError: The run has no architecture yet, or the files exist.
+        DataError: There is no run, or its architecture is damaged.
+    """
+    architecture = _architecture(source)
+    for name in (CONNECTIONS_FILE, OPERATIONS_FILE):
+        refuse_existing(folder / name, overwrite)
+    return write_release1(folder, architecture)
+
+
+def _architecture(source: Path) -> ArchitectureCoding:
+    if source.is_file():
+        return ArchitectureCoding.read(source)
+    run = open_run(source)
+    if not run.coding_path(CODINGS[3]).is_file():
+        raise RunStateError(
+            f"{source}: has no architecture yet (coding/architecture.json).",
+            f"Run: {run.next_command()}",
+        )
+    return run.architecture()

@@ -1,0 +1,122 @@
+"""Which compute of a network fits the memory that is free."""
+
+from contextlib import suppress
+from pathlib import Path
+
+import psutil
+import torch
+
+from dnas_cli.console import as_bytes, logger
+from dnas_cli.errors import RunStateError
+from dnas_cli.nets.network import Network
+from dnas_cli.nets.step_estimate import StepEstimate, estimate_step
+from dnas_cli.nets.training_pass.executor import EXECUTION_MODES, ExecutionMode
+from dnas_cli.run.manifest import StageRecord
+from dnas_cli.stages.compute_options import ExecutionChoice
+from dnas_cli.training.settings import RetrainSettings, TrainingSettings
+
+_HEADROOM = 1.5  # gradients of activations, what kernels need for themselves, tiles on their way
+
+
+def choose_execution_mode(
+    network: Network,
+    choice: ExecutionChoice,
+    record: StageRecord | None,
+    settings: TrainingSettings,
+    tile_size: int,
+    device: torch.device,
+) -> ExecutionMode:
+    """Return how to execute a stage's network.
+
+    A stage goes on as it was begun, so that its bits do not depend on what else the machine does;
+    only an explicit choice changes that. A new one is executed fast where that fits.
+
+    Args:
+        network: The plain network.
+        choice: What the user said.
+        record: What is known of the stage.
+        settings: Batch and crop.
+        tile_size: Side of the tiles.
+        device: Where it will run.
+    """
+    recorded = record.memory if record is not None else ""
+    if choice != "auto":
+        if recorded not in ("", choice):
+            logger.info(
+                "goes on with --memory %s, not %s: the same but for rounding", choice, recorded
+            )
+        return choice
+    if recorded:
+        return _known(recorded)
+    size = step_size(settings, tile_size)
+    free = free_memory(device)
+    if free is None:
+        return "fast"
+    copies = kept_copies(settings)
+    needed = _needed(estimate_step(network, "fast", settings.batch, size, copies))
+    if needed <= free:
+        return "fast"
+    logger.info(
+        "training fast would need about %s, and %s are free: --memory low is used",
+        as_bytes(needed),
+        as_bytes(free),
+    )
+    needed = _needed(estimate_step(network, "low", settings.batch, size, copies))
+    if needed > free:
+        logger.warning(
+            "even that needs about %s. A smaller --batch or --crop needs less.", as_bytes(needed)
+        )
+    return "low"
+
+
+def fits(estimate: StepEstimate, device: torch.device) -> bool:
+    """Whether a step that is estimated so fits in the memory that is free; if nobody says, yes."""
+    free = free_memory(device)
+    return free is None or _needed(estimate) <= free
+
+
+def kept_copies(settings: TrainingSettings) -> int:
+    """Return how many numbers training keeps beside each weight and its gradient."""
+    moments = 2 if settings.optimizer == "adamw" else 1
+    averages = isinstance(settings, RetrainSettings) and settings.keep == "average"
+    return moments + averages
+
+
+def step_size(settings: TrainingSettings, tile_size: int) -> int:
+    """Return the side of what a step trains on, in pixels."""
+    return min(settings.crop, tile_size) if settings.crop else tile_size
+
+
+def _needed(estimate: StepEstimate) -> float:
+    return _HEADROOM * estimate.total_bytes
+
+
+def free_memory(device: torch.device) -> int | None:
+    """Return the bytes that are free for tensors on a device; None where nobody says."""
+    if device.type == "cuda":
+        # What torch holds and does not use at the moment is free for it, too.
+        idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+        return torch.cuda.mem_get_info(device)[0] + idle
+    if device.type == "mps":
+        return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
+    free = int(psutil.virtual_memory().available)
+    limit = _container_memory()
+    return free if limit is None else min(free, limit)
+
+
+def _container_memory() -> int | None:
+    """Return what is left of the memory that this container or job was given, if it has a limit."""
+    folder = Path("/sys/fs/cgroup")
+    with suppress(OSError, ValueError):  # not Linux; or `max`, which is no limit
+        limit = int((folder / "memory.max").read_text())
+        return limit - int((folder / "memory.current").read_text())
+    return None
+
+
+def _known(name: str) -> ExecutionMode:
+    for memory in EXECUTION_MODES:
+        if memory == name:
+            return memory
+    raise RunStateError(
+        f"the stage was executed in a way that is unknown here ({name!r}).", "Give --memory."
+    )

@@ -1,0 +1,31 @@
+"""What a supernet's logits say after an epoch: how decided they are, what they decode to."""
+
+from dnas_cli.nets.network import Network
+from dnas_cli.space.coding import ArchitectureCoding, SearchSpace
+from dnas_cli.space.decoding import normalised_entropy
+from dnas_cli.space.logits import decode, logit_groups, logit_keys
+from dnas_cli.training.job import Description
+
+COLLAPSED = 0.02  # entropy as a share of the largest possible
+
+
+def summarise_logits(space: SearchSpace, network: Network) -> Description:
+    """Return entropy, what would be decoded now, and the logits by key.
+
+    Warns of logits that have collapsed: decided everywhere, or for one operator everywhere.
+    """
+    values = network.architecture_logits()
+    assert values is not None
+    flat = values.detach().flatten().tolist()
+    logits = dict(zip(logit_keys(space), flat, strict=True))
+    groups = logit_groups(space, logits)
+    entropy, coding = normalised_entropy(groups), decode(space, logits)
+    body = {key: value for key, value in coding.body().items() if key != "layers"}
+    warning = ""
+    if entropy < COLLAPSED and any(len(group) > 1 for group in groups):
+        warning = f"the logits are decided (entropy {entropy:.3f}); they will hardly change again"
+    elif isinstance(coding, ArchitectureCoding) and len(coding.operators) > 2:
+        strongest = {max(range(len(group)), key=group.__getitem__) for group in groups}
+        if len(strongest) == 1 and len(set(coding.operators)) == 1:
+            warning = f"every node has the same operators: {', '.join(coding.operators[0])}"
+    return Description({"entropy": entropy, "decoded": body}, logits, warning)

@@ -1,0 +1,372 @@
+"""Taking over tiles that were cut elsewhere, by their list files; nothing is copied."""
+
+import hashlib
+import os
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli.console import logger, progress
+from dnas_cli.datasets.description import PER_IMAGE, DatasetDescription
+from dnas_cli.datasets.discovery import Problem
+from dnas_cli.datasets.inspection import choose_bands, refuse_absurd
+from dnas_cli.errors import DataError, Interrupted, UsageError
+from dnas_cli.scenes.labels import LabelEncoding, open_label, tile_encoding
+from dnas_cli.scenes.raster import open_raster
+from dnas_cli.tiles.lists import SPLITS, TileRef, path_inside, read_list
+from dnas_cli.tiles.manifest import TileSetContent, write_tile_set
+from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
+from dnas_cli.tiles.measurements import load_measurements
+from dnas_cli.tiles.result import (
+    TileSetResult,
+    TilingOptions,
+    nothing_useful,
+    refuse_other_settings,
+    warn_skipped,
+    warn_unknown_pixels,
+)
+from dnas_cli.tiles.statistics import BandStatistics
+from dnas_cli.tiles.tile_set import open_tile_set
+from dnas_cli.tiles.work_folder import WorkFolder
+from dnas_cli.tiles.workers import run_tasks
+
+_LIST_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
+_LIST_SUFFIXES = (".lst", ".txt")
+_MEASURED_AT_ONCE = 64  # tiles per task
+_LOOKED_AT = 30  # tiles of a split, evenly spaced, that tell what all are; 59 at most
+
+
+def tile_set_from_lists(
+    source: Path,
+    out: Path,
+    lists: Sequence[Path],
+    description: DatasetDescription,
+    max_unknown: float,
+    options: TilingOptions,
+) -> TileSetResult:
+    """Make a tile set of tiles that are cut already.
+
+    Every tile is read once: that checks it, and measures bands and classes.
+
+    Args:
+        source: The folder that the lists' paths are relative to.
+        out: The folder of the tile set; it gets lists and description, no tiles.
+        lists: A folder with one list per split, or the list files.
+        description: Bands, classes, and how labels say them.
+        max_unknown: The largest share of label pixels of no known colour in a scene.
+        options: How to go about it.
+
+    Raises:
+        DataError: No tile can be used, or normalisation per image was asked for.
+        RunStateError: What is in `out` is in the way.
+        UsageError: The lists cannot be told apart.
+        Interrupted: The user stopped it.
+    """
+    if description.per_image:
+        raise DataError(
+            f"{source}: tiles that are cut already do not tell the light of their whole images, "
+            f"which `normalisation: {PER_IMAGE}` of the dataset {description.name} needs.",
+            "Cut the scenes themselves, or give constants.",
+        )
+    folder = WorkFolder(out)
+    folder.refuse_foreign()
+    files = find_lists(lists, description.lists)
+    settings = {
+        "dataset": description.to_json(),
+        "from_lists": {split: _list_facts(path) for split, path in files.items()},
+        "max_unknown": max_unknown,
+    }
+    if folder.is_finished and not options.overwrite:
+        refuse_other_settings(folder, settings, {})
+        folder.end()  # which a process that was killed may not have reached
+        return TileSetResult(open_tile_set(out), (), made=False)
+    listed = {split: read_list(path) for split, path in files.items()}
+    refs, problems = _existing(source, listed)
+    leaks = _leaks(listed)
+    warn_skipped(leaks + problems if options.strict else problems, options.strict)
+    for leak in leaks:
+        logger.warning("%s: %s", leak.name, leak.reason)
+    form, bands = _format_of(source, refs, description, len(problems))
+    with folder.lock():
+        folder.begin({"source": str(source.resolve()), **settings}, options.overwrite)
+        tasks = _tasks(source, folder, refs, form)
+        _measure_all(tasks, options.workers)
+        measured = _Measured.read(tasks, form, max_unknown)
+        warn_skipped(measured.problems, options.strict)
+        problems += measured.problems
+        if not any(measured.tiles.values()):
+            folder.abandon()
+            raise nothing_useful(source, len(problems))
+        warn_unknown_pixels(measured.sources)
+        content = TileSetContent(
+            description=description,
+            settings=settings,
+            tiles_folder=Path(os.path.relpath(source.resolve(), out.resolve())).as_posix(),
+            source=None,
+            bands=bands,
+            band_numbers=form.band_numbers,
+            dtype=form.dtype,
+            tile_size=form.size,
+            nodata=form.nodata,
+            encoding=form.encoding,
+            tiles=measured.tiles,
+            class_pixels=measured.class_pixels,
+            statistics=measured.statistics,
+            sources=measured.sources,
+            skipped=problems,
+        )
+        write_tile_set(out, content)
+        folder.end()
+    return TileSetResult(open_tile_set(out), tuple(problems), made=True)
+
+
+def find_lists(given: Sequence[Path], published: str | None) -> dict[str, Path]:
+    """Find the list file of every split.
+
+    Args:
+        given: A folder, or files whose names say the split (`rs_train.lst`).
+        published: The names the dataset's lists are published under, with `{split}`.
+
+    Raises:
+        DataError: A file or folder is missing, or a folder holds no lists.
+        UsageError: Which list is for which split cannot be told.
+    """
+    for path in given:
+        if not path.exists():
+            raise DataError(f"{path}: no such list file or folder.")
+    if len(given) == 1 and given[0].is_dir():
+        folder = given[0]
+        if published is not None:
+            named = {split: folder / published.format(split=split) for split in SPLITS}
+            there = {split: path for split, path in named.items() if path.is_file()}
+            if there:
+                return there
+        candidates = sorted(path for path in folder.iterdir() if path.suffix in _LIST_SUFFIXES)
+    else:
+        candidates = list(given)
+        folders = [path for path in candidates if path.is_dir()]
+        if folders:
+            raise UsageError(f"--from-lists {folders[0]}: give one folder, or files only.")
+        unclear = [path for path in candidates if _split_of(path) is None]
+        if unclear:
+            raise UsageError(
+                f"--from-lists {unclear[0]}: the name does not say train, val or test."
+            )
+    found: dict[str, Path] = {}
+    for path in candidates:
+        split = _split_of(path)
+        if split is None:
+            continue
+        if split in found:
+            raise UsageError(
+                f"--from-lists: both {found[split]} and {path} are for {split}.",
+                "Name the list files one by one: --from-lists A --from-lists B ...",
+            )
+        found[split] = path
+    if not found:
+        raise DataError(f"{given[0]}: holds no list such as train.lst or rs_train.lst.")
+    return {split: found[split] for split in SPLITS if split in found}
+
+
+def _split_of(path: Path) -> str | None:
+    words = {_LIST_NAMES.get(word) for word in re.split(r"[^a-z]+", path.stem.lower())} - {None}
+    return words.pop() if len(words) == 1 else None
+
+
+def _list_facts(path: Path) -> dict[str, str]:
+    return {"name": path.name, "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+
+
+def _existing(
+    source: Path, refs: Mapping[str, Sequence[TileRef]]
+) -> tuple[dict[str, list[TileRef]], list[Problem]]:
+    """Keep the tiles whose files exist below the source folder, each once."""
+    kept: dict[str, list[TileRef]] = {split: [] for split in SPLITS}
+    problems: list[Problem] = []
+    seen: dict[str, str] = {}
+    for split, entries in refs.items():
+        for ref in entries:
+            if ref.image in seen:
+                where = "twice" if seen[ref.image] == split else f"in {seen[ref.image]} and {split}"
+                problems.append(Problem(ref.image, f"is listed {where}; the first one counts"))
+                continue
+            seen[ref.image] = split
+            reason = _missing(source, ref)
+            if reason is None:
+                kept[split].append(ref)
+            else:
+                problems.append(Problem(ref.image, reason))
+    return kept, problems
+
+
+def _missing(source: Path, ref: TileRef) -> str | None:
+    for name, path in (("image", ref.image), ("label", ref.label)):
+        try:
+            if not path_inside(source, path).is_file():
+                return f"{name} {path}: no such file"
+        except DataError as error:
+            return error.what
+        except OSError as error:
+            return f"{name} {path}: {error.strerror}"
+    return None
+
+
+def _leaks(refs: Mapping[str, Sequence[TileRef]]) -> list[Problem]:
+    """Name the scenes that have tiles in two splits, in one line."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for split, entries in refs.items():
+        for ref in entries:
+            splits[ref.scene].add(split)
+    shared = sorted(scene for scene, found in splits.items() if len(found) > 1)
+    if not shared:
+        return []
+    listed = ", ".join(shared[:20]) + (", ..." if len(shared) > 20 else "")
+    return [Problem("lists", f"{len(shared)} scenes are in more than one split: {listed}")]
+
+
+def _format_of(
+    source: Path,
+    refs: Mapping[str, Sequence[TileRef]],
+    description: DatasetDescription,
+    problems: int,
+) -> tuple[TileFormat, tuple[str, ...]]:
+    """Return what most of the tiles that are looked at are; all others must be like them."""
+    found: Counter[tuple[TileFormat, tuple[str, ...]]] = Counter()
+    for entries in refs.values():
+        for ref in entries[:: max(1, len(entries) // _LOOKED_AT)]:
+            try:
+                found[_format(source, ref, description)] += 1
+            except DataError as error:
+                logger.debug("%s", error.what)
+    if not found:
+        raise nothing_useful(source, problems)
+    form, bands = found.most_common(1)[0][0]
+    if form.encoding != description.encoding:
+        logger.info("labels are grey, so they are taken for class indices, 255 unlabelled")
+    return form, bands
+
+
+def _format(
+    source: Path, ref: TileRef, description: DatasetDescription
+) -> tuple[TileFormat, tuple[str, ...]]:
+    path = source / ref.image
+    with open_raster(path) as scene:
+        refuse_absurd(path, scene.height, scene.width, len(scene.bands), scene.dtype)
+        if scene.height != scene.width:
+            raise DataError(f"{path}: has {scene.width} x {scene.height} pixels; tiles are square.")
+        bands, numbers = choose_bands(path, scene, (), description.bands)
+        size, count = scene.height, int(scene.dataset.count)
+    with open_raster(path, numbers) as scene:
+        dtype = scene.dtype
+    encoding = _encoding(source / ref.label, description.encoding)
+    return TileFormat(size, count, numbers, dtype, description.nodata, encoding), bands
+
+
+def _encoding(path: Path, encoding: LabelEncoding) -> LabelEncoding:
+    """Return the encoding of published label tiles, which can differ from that of the scenes.
+
+    GID's scenes have colour labels; tiles cut from them may hold class indices already.
+    """
+    with open_label(path, encoding) as label:
+        if encoding.kind == "colour" and label.is_grey:
+            return tile_encoding(encoding.classes)
+    return encoding
+
+
+def _tasks(
+    source: Path,
+    folder: WorkFolder,
+    refs: Mapping[str, Sequence[TileRef]],
+    form: TileFormat,
+) -> list[MeasuringTask]:
+    tasks: list[MeasuringTask] = []
+    for split, entries in refs.items():
+        scenes: dict[str, list[TileRef]] = defaultdict(list)
+        for ref in entries:
+            scenes[ref.scene].append(ref)
+        for scene in sorted(scenes):
+            tiles = scenes[scene]
+            for start in range(0, len(tiles), _MEASURED_AT_ONCE):
+                part = tuple(tiles[start : start + _MEASURED_AT_ONCE])
+                report = folder.report(f"{split}-{len(tasks)}")
+                tasks.append(MeasuringTask(split, source, part, form, report))
+    return tasks
+
+
+def _measure_all(tasks: Sequence[MeasuringTask], workers: int) -> None:
+    left = [task for task in tasks if load_measurements(task.report) is None]
+    if len(left) < len(tasks):
+        done = sum(len(task.refs) for task in tasks) - sum(len(task.refs) for task in left)
+        logger.info("going on: %d tiles are checked already", done)
+    with progress("checking tiles", sum(len(task.refs) for task in left), "tile") as advance:
+        try:
+            for count in run_tasks(measure_tiles, left, workers):
+                advance(count)
+        except KeyboardInterrupt as error:
+            raise Interrupted(
+                "interrupted while tiles were checked.",
+                "Run the same command again; it goes on from there.",
+            ) from error
+
+
+class _Measured:
+    """What the reports of all tiles say together."""
+
+    def __init__(self, form: TileFormat) -> None:
+        self.tiles: dict[str, list[TileRef]] = {split: [] for split in SPLITS}
+        self.problems: list[Problem] = []
+        self.sources: list[dict[str, Any]] = []
+        self.statistics = BandStatistics.empty(len(form.band_numbers), form.dtype)
+        classes = len(form.encoding.classes)
+        self.class_pixels: dict[str, npt.NDArray[np.int64]] = {
+            split: np.zeros(classes + 1, np.int64) for split in SPLITS
+        }
+
+    @staticmethod
+    def read(tasks: Sequence[MeasuringTask], form: TileFormat, max_unknown: float) -> "_Measured":
+        result = _Measured(form)
+        groups: dict[tuple[str, str], list[MeasuringTask]] = defaultdict(list)
+        for task in tasks:
+            groups[task.split, task.refs[0].scene].append(task)
+        for (split, scene), parts in groups.items():
+            result._add(split, scene, parts, form, max_unknown)
+        return result
+
+    def _add(
+        self,
+        split: str,
+        scene: str,
+        parts: Sequence[MeasuringTask],
+        form: TileFormat,
+        max_unknown: float,
+    ) -> None:
+        reports = [part.load() for part in parts]
+        unknown = sum(int(report.facts["unknown_pixels"]) for report in reports)
+        pixels = sum(len(report.class_pixels) for report in reports) * form.size**2
+        bad = {image: reason for report in reports for image, reason in report.facts["problems"]}
+        self.problems += [Problem(image, reason) for image, reason in bad.items()]
+        if unknown > max_unknown * pixels:
+            self.problems.append(
+                Problem(
+                    scene,
+                    f"{unknown / pixels:.1%} of its labels are of no known colour or value; at "
+                    f"most {max_unknown:.1%} may be (--max-unknown)",
+                )
+            )
+            return
+        good = [ref for part in parts for ref in part.refs if ref.image not in bad]
+        if not good:
+            return
+        self.tiles[split] += good
+        self.sources.append(
+            {"scene": scene, "split": split, "tiles": len(good), "unknown_pixels": unknown}
+        )
+        for report in reports:
+            self.class_pixels[split] += report.class_pixels.sum(axis=0)
+            if split == "train":
+                self.statistics.merge(report.statistics)

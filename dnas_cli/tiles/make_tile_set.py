@@ -1,0 +1,298 @@
+"""Making a tile set from scenes and labels: find, look at, cut and measure, split, write."""
+
+import os
+from collections import defaultdict
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli.console import logger, progress
+from dnas_cli.datasets.discovery import Pair, Problem, find_pairs
+from dnas_cli.datasets.inspection import (
+    ImageFacts,
+    Inspection,
+    agreeing,
+    common_nodata,
+    inspect,
+)
+from dnas_cli.errors import Interrupted, RunStateError
+from dnas_cli.scenes.labels import tile_encoding
+from dnas_cli.tiles.cutting import CuttingTask, cut_image, tile_refs
+from dnas_cli.tiles.lists import SPLITS, TileRef
+from dnas_cli.tiles.manifest import TileSetContent, write_tile_set
+from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
+from dnas_cli.tiles.measurements import Measurements, load_measurements
+from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
+from dnas_cli.tiles.result import (
+    TileSetResult,
+    TilingOptions,
+    class_sums,
+    nothing_useful,
+    refuse_other_settings,
+    source_facts,
+    warn_skipped,
+    warn_unknown_pixels,
+)
+from dnas_cli.tiles.settings import TilingSettings
+from dnas_cli.tiles.statistics import BandStatistics
+from dnas_cli.tiles.tile_set import open_tile_set
+from dnas_cli.tiles.work_folder import WorkFolder
+from dnas_cli.tiles.workers import run_tasks
+
+_MEASURED_AT_ONCE = 64  # tiles per task
+
+
+def make_tile_set(
+    source: Path, out: Path, settings: TilingSettings, options: TilingOptions
+) -> TileSetResult:
+    """Cut scenes with labels into a tile set, or go on doing so.
+
+    Args:
+        source: The folder of the dataset.
+        out: The folder of the tile set.
+        settings: How to cut and divide.
+        options: How to go about it.
+
+    Raises:
+        DataError: No image can be used.
+        RunStateError: What is in `out` is in the way.
+        UsageError: A scene was named that does not exist.
+        Interrupted: The user stopped it.
+    """
+    folder = WorkFolder(out)
+    folder.refuse_foreign()
+    pairs, problems = find_pairs(source, settings.description, out)
+    if folder.is_finished and not options.overwrite:
+        files = {name: source / name for pair in pairs for name in (pair.image, pair.label)}
+        refuse_other_settings(folder, settings.to_json(), files)
+        folder.end()  # which a process that was killed may not have reached
+        return TileSetResult(open_tile_set(out), (), made=False)
+    images, unfit = _inspected(source, pairs, settings, options.workers)
+    problems += unfit
+    check_named_scenes(settings, {pair.scene for pair in pairs})
+    warn_skipped(problems, options.strict)
+    if not images:
+        raise nothing_useful(source, len(problems))
+    _warn_small_images(images, settings.size)
+    _log_alpha(images)
+    with folder.lock():
+        folder.begin({"source": str(source.resolve()), **settings.to_json()}, options.overwrite)
+        tasks = [_cutting_task(source, folder, facts, settings) for facts in images]
+        damaged = _cut_all(tasks, options.workers)
+        warn_skipped(damaged, options.strict)
+        problems += damaged
+        bad = {problem.name for problem in damaged}
+        done = [task for task in tasks if task.facts.pair.image not in bad]
+        if not done:
+            folder.abandon()
+            raise nothing_useful(source, len(problems))
+        _finish(source, folder, done, settings, problems, options.workers)
+        folder.end()
+    return TileSetResult(open_tile_set(out), tuple(problems), made=True)
+
+
+def _inspected(
+    source: Path, pairs: Sequence[Pair], settings: TilingSettings, workers: int
+) -> tuple[list[ImageFacts], list[Problem]]:
+    tasks = [Inspection(source, pair, settings.description) for pair in pairs]
+    # Opening a file takes a millisecond; processes pay only for very many.
+    workers = workers if len(tasks) > 1000 else 1
+    found = list(_with_progress("looking at images", run_tasks(inspect, tasks, workers), tasks))
+    images = [item for item in found if isinstance(item, ImageFacts)]
+    images, disagreeing = agreeing(sorted(images, key=lambda facts: facts.pair.key))
+    unfit = [item for item in found if isinstance(item, Problem)] + disagreeing
+    return images, sorted(unfit, key=lambda problem: problem.name)
+
+
+def _with_progress(
+    what: str, results: Iterable[ImageFacts | Problem], tasks: Sequence[Inspection]
+) -> Iterable[ImageFacts | Problem]:
+    with progress(what, len(tasks), "image") as advance:
+        for result in results:
+            advance(1)
+            yield result
+
+
+def _cutting_task(
+    source: Path, folder: WorkFolder, facts: ImageFacts, settings: TilingSettings
+) -> CuttingTask:
+    return CuttingTask(
+        source=source,
+        out=folder.root,
+        report=folder.report(facts.pair.key),
+        facts=facts,
+        size=settings.size,
+        encoding=settings.description.encoding,
+        nodata=settings.description.nodata,
+        max_unknown=settings.max_unknown,
+        per_image=settings.description.per_image,
+    )
+
+
+def _cut_all(tasks: Sequence[CuttingTask], workers: int) -> list[Problem]:
+    """Cut what is not cut yet; return the images that turned out to be unusable."""
+    left = [task for task in tasks if not _is_done(task)]
+    if len(left) < len(tasks):
+        logger.info("going on: %d of %d images are cut already", len(tasks) - len(left), len(tasks))
+    # The largest first, so that no worker is left alone with one of them at the end.
+    left.sort(key=lambda task: -task.facts.height * task.facts.width)
+    problems, finished = [], 0
+    with progress("cutting", len(left), "image") as advance:
+        try:
+            for problem in run_tasks(cut_image, left, workers):
+                advance(1)
+                finished += 1
+                if problem is not None:
+                    problems.append(problem)
+        except KeyboardInterrupt as error:
+            raise Interrupted(
+                f"interrupted after {len(tasks) - len(left) + finished} of {len(tasks)} images.",
+                "Run the same command again; it goes on from there.",
+            ) from error
+    return sorted(problems, key=lambda problem: problem.name)
+
+
+def _is_done(task: CuttingTask) -> bool:
+    """Whether an image was cut before, and neither it nor its tiles have changed since."""
+    report = load_measurements(task.report)
+    if report is None:
+        return False
+    refs = tile_refs(task.facts, task.size)
+    if report.class_pixels.shape != (len(refs), len(task.encoding.classes) + 1):
+        return False
+    written = task.report.stat().st_mtime_ns
+    for kind in ("image", "label"):
+        file = (task.source / report.facts[kind]["path"]).stat()
+        if file.st_size != report.facts[kind]["bytes"] or file.st_mtime_ns > written:
+            return False
+    tiles = [task.out / path for ref in refs for path in (ref.image, ref.label)]
+    # After a power cut, a file that was never flushed is there but empty.
+    return all(path.is_file() and path.stat().st_size > 0 for path in tiles)
+
+
+def _finish(
+    source: Path,
+    folder: WorkFolder,
+    done: Sequence[CuttingTask],
+    settings: TilingSettings,
+    problems: Sequence[Problem],
+    workers: int,
+) -> None:
+    """Split what is cut, measure the training split, and write the tile set's description."""
+    counts: dict[str, npt.NDArray[np.int64]] = {}
+    tiles_of: dict[str, list[TileRef]] = defaultdict(list)
+    scene_of_unit: dict[str, str] = {}
+    sources = []
+    for task in done:
+        report = _report(task)
+        sources.append(source_facts(task.facts, report))
+        for ref, pixels in zip(tile_refs(task.facts, task.size), report.class_pixels, strict=True):
+            unit = ref.scene if settings.split_by == "scene" else ref.image
+            scene_of_unit[unit] = ref.scene
+            tiles_of[unit].append(ref)
+            counts[unit] = counts.get(unit, 0) + pixels
+    warn_unknown_pixels(sources)
+    split = split_with_names(counts, scene_of_unit, settings)
+    tiles = {
+        name: [ref for unit in sorted(split) if split[unit] == name for ref in tiles_of[unit]]
+        for name in SPLITS
+    }
+    statistics = _training_statistics(folder, done, split, tiles["train"], settings, workers)
+    first = done[0].facts
+    content = TileSetContent(
+        description=settings.description,
+        settings=settings.to_json(),
+        tiles_folder=".",
+        source=Path(os.path.relpath(source.resolve(), folder.root.resolve())).as_posix(),
+        bands=first.bands,
+        band_numbers=tuple(range(1, len(first.bands) + 1)),
+        dtype=first.dtype,
+        tile_size=settings.size,
+        nodata=common_nodata([task.facts for task in done]),
+        encoding=tile_encoding(settings.description.classes),
+        tiles=tiles,
+        class_pixels=class_sums(counts, split, len(settings.description.classes)),
+        statistics=statistics,
+        sources=sources,
+        skipped=problems,
+    )
+    write_tile_set(folder.root, content)
+
+
+def _training_statistics(
+    folder: WorkFolder,
+    done: Sequence[CuttingTask],
+    split: Mapping[str, str],
+    train: Sequence[TileRef],
+    settings: TilingSettings,
+    workers: int,
+) -> BandStatistics:
+    facts = done[0].facts
+    total = BandStatistics.empty(len(facts.bands), facts.dtype)
+    if settings.split_by == "scene":
+        for image in done:
+            if split.get(image.facts.pair.scene) == "train":
+                total.merge(_report(image).statistics)
+        return total
+    # Reports know images only; a split by block needs its tiles measured by themselves.
+    count = len(facts.bands)
+    form = TileFormat(
+        settings.size,
+        count,
+        tuple(range(1, count + 1)),
+        facts.dtype,
+        None,
+        tile_encoding(settings.description.classes),
+    )
+    tasks = [
+        MeasuringTask(
+            "train",
+            folder.root,
+            tuple(train[start : start + _MEASURED_AT_ONCE]),
+            form,
+            folder.report(f"train-{start}"),
+        )
+        for start in range(0, len(train), _MEASURED_AT_ONCE)
+    ]
+    with progress("measuring the training split", len(train), "tile") as advance:
+        for count in run_tasks(measure_tiles, tasks, workers):
+            advance(count)
+    for task in tasks:
+        total.merge(task.load().statistics)
+    return total
+
+
+def _report(task: CuttingTask) -> Measurements:
+    report = load_measurements(task.report)
+    if report is None:
+        raise RunStateError(
+            f"{task.report}: is gone, though its image was cut.",
+            "Run the same command again; nothing else may work in that folder.",
+        )
+    return report
+
+
+def _warn_small_images(images: Sequence[ImageFacts], size: int) -> None:
+    small = [facts for facts in images if min(facts.height, facts.width) < size]
+    if small:
+        names = ", ".join(
+            f"{facts.pair.image} ({facts.width} x {facts.height})" for facts in small[:3]
+        )
+        logger.warning(
+            "%d of %d images are smaller than %d px and are filled up; what is filled up is never "
+            "counted: %s%s",
+            len(small), len(images), size, names, ", ..." if len(small) > 3 else "",
+        )  # fmt: skip
+
+
+def _log_alpha(images: Sequence[ImageFacts]) -> None:
+    masked = [facts for facts in images if facts.alpha is not None]
+    if masked:
+        logger.warning(
+            "%d of %d images have a band %d that is taken for alpha: where it is 0, there is no "
+            "data. If it is a band of the sensor, which many files do not say, name all bands with "
+            "`bands:` in the dataset's description.",
+            len(masked), len(images), masked[0].alpha,
+        )  # fmt: skip

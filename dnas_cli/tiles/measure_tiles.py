@@ -1,0 +1,138 @@
+"""Measure tiles that are already cut, here or elsewhere."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli.datasets.inspection import problem_of
+from dnas_cli.errors import DataError, DnasError
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.labels import LabelEncoding, open_label
+from dnas_cli.scenes.raster import Window, open_raster
+from dnas_cli.scenes.tile_files import cutting_environment
+from dnas_cli.tiles.lists import TileRef, path_inside
+from dnas_cli.tiles.measurements import (
+    Measurements,
+    class_counts,
+    load_measurements,
+    save_measurements,
+)
+from dnas_cli.tiles.statistics import BandStatistics
+from dnas_cli.tiles.workers import check_stop
+
+
+@dataclass(frozen=True)
+class TileFormat:
+    """What every tile of a set must be.
+
+    Attributes:
+        size: Height and width.
+        file_bands: Number of bands in the files, alpha included.
+        band_numbers: The bands that are used, from 1.
+        dtype: NumPy name of the values.
+        nodata: The nodata value by the description, if it has one.
+        encoding: How labels say the class.
+    """
+
+    size: int
+    file_bands: int
+    band_numbers: tuple[int, ...]
+    dtype: str
+    nodata: float | None
+    encoding: LabelEncoding
+
+
+@dataclass(frozen=True)
+class MeasuringTask:
+    """Tiles to measure; they belong together in some way, such as a scene.
+
+    Attributes:
+        split: The split they are in.
+        folder: The folder that tile paths are relative to.
+        refs: The tiles.
+        format: What they must be.
+        report: The file to write when they are measured.
+    """
+
+    split: str
+    folder: Path
+    refs: tuple[TileRef, ...]
+    format: TileFormat
+    report: Path
+
+    def load(self) -> Measurements:
+        """Return the report of the finished task.
+
+        Raises:
+            DnasError: It is not there.
+        """
+        report = load_measurements(self.report)
+        if report is None:
+            raise DnasError(
+                f"{self.report}: is gone while it was needed.", "Run the same command again."
+            )
+        return report
+
+
+def measure_tiles(task: MeasuringTask) -> int:
+    """Read tiles, count what is in them, and write the report that says so.
+
+    Its facts tell the `problems` (path and reason) of tiles that cannot be used, and the number of
+    `unknown_pixels`; the rows of its `class_pixels` follow the tiles without a problem.
+
+    Returns:
+        The number of tiles looked at.
+    """
+    needed = task.format
+    classes = len(needed.encoding.classes)
+    statistics = BandStatistics.empty(len(needed.band_numbers), needed.dtype)
+    counts, problems, unknown = [], [], 0
+    with cutting_environment():
+        for ref in task.refs:
+            check_stop()
+            try:
+                image, valid, label, unknown_here = _read(task.folder, ref, needed)
+            except DataError as error:
+                problem = problem_of(ref.image, error, task.folder)
+                problems.append([problem.name, problem.reason])
+                continue
+            label[~valid] = IGNORE
+            statistics.add(image, valid)
+            counts.append(class_counts(label, classes))
+            unknown += int(np.count_nonzero(unknown_here))
+    rows = np.stack(counts) if counts else np.zeros((0, classes + 1), np.int64)
+    facts = {"problems": problems, "unknown_pixels": unknown}
+    save_measurements(task.report, Measurements(task.report.stem, facts, rows, statistics))
+    return len(task.refs)
+
+
+def _read(
+    folder: Path, ref: TileRef, needed: TileFormat
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    path = path_inside(folder, ref.image)
+    whole = Window(0, 0, needed.size, needed.size)
+    with open_raster(path) as scene:
+        count = scene.dataset.count
+        if (scene.height, scene.width) != (needed.size, needed.size):
+            raise DataError(
+                f"{path}: has {scene.width} x {scene.height} pixels, but most have "
+                f"{needed.size} x {needed.size}."
+            )
+        if count != needed.file_bands:
+            raise DataError(f"{path}: has {count} bands, but most have {needed.file_bands}.")
+    with open_raster(path, needed.band_numbers, needed.nodata) as scene:
+        if scene.dtype != needed.dtype:
+            raise DataError(f"{path}: holds {scene.dtype} values, but most hold {needed.dtype}.")
+        image, valid = scene.read_with_validity(whole)
+    path = path_inside(folder, ref.label)
+    with open_label(path, needed.encoding) as raster:
+        if (raster.height, raster.width) != (needed.size, needed.size):
+            raise DataError(
+                f"{path}: has {raster.width} x {raster.height} pixels, but its image has "
+                f"{needed.size} x {needed.size}."
+            )
+        label, unknown = raster.read(whole)
+    return image, valid, label, unknown

@@ -1,0 +1,66 @@
+"""What is known of a piece of work that is done: one small file each, so that work can go on."""
+
+import json
+from dataclasses import dataclass
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from zipfile import BadZipFile
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli.files import write_bytes
+from dnas_cli.tiles.statistics import BandStatistics
+
+
+@dataclass(frozen=True)
+class Measurements:
+    """The measurements of a set of tiles.
+
+    Attributes:
+        key: Name of the piece of work.
+        facts: Plain data on where the tiles come from.
+        class_pixels: (tiles, classes + 1) pixels per class in every tile; unlabelled ones last.
+        statistics: Of the bands over all of the tiles.
+    """
+
+    key: str
+    facts: dict[str, Any]
+    class_pixels: npt.NDArray[np.int64]
+    statistics: BandStatistics
+
+
+def save_measurements(path: Path, report: Measurements) -> None:
+    """Write a report to a file, atomically."""
+    statistics = report.statistics
+    content = BytesIO()
+    np.savez_compressed(
+        content,
+        facts=np.array(json.dumps({"key": report.key, **report.facts})),
+        class_pixels=report.class_pixels,
+        dtype=np.array(statistics.dtype),
+        counts=statistics.counts,
+        moments=np.stack([statistics.low, statistics.high, statistics.mean, statistics.spread]),
+    )
+    write_bytes(path, content.getvalue())
+
+
+def load_measurements(path: Path) -> Measurements | None:
+    """Read a report; nothing when there is none, or none that is whole."""
+    try:
+        with np.load(path, allow_pickle=False) as content:
+            facts = json.loads(str(content["facts"]))
+            low, high, mean, spread = content["moments"].copy()
+            statistics = BandStatistics(
+                str(content["dtype"]), content["counts"], low, high, mean, spread
+            )
+            return Measurements(facts.pop("key"), facts, content["class_pixels"], statistics)
+    except (OSError, ValueError, KeyError, EOFError, BadZipFile):
+        return None
+
+
+def class_counts(indices: npt.NDArray[np.uint8], classes: int) -> npt.NDArray[np.int64]:
+    """Count the pixels of every class in class indices; the unlabelled ones last."""
+    counts = np.bincount(indices.ravel(), minlength=256)
+    return np.append(counts[:classes], counts[classes:].sum()).astype(np.int64)

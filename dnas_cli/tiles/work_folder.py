@@ -1,0 +1,150 @@
+"""The folder a tile set is made in: what is there already, who works on it, what is done.
+
+While work goes on, `.progress` holds the settings and a report per finished piece. It goes when
+`dataset.json` is there.
+"""
+
+import fcntl
+import os
+import shutil
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from dnas_cli.console import logger
+from dnas_cli.errors import DataError, DnasError, RunStateError
+from dnas_cli.files import read_json, write_json
+from dnas_cli.tiles.lists import SPLITS
+from dnas_cli.tiles.settings import differences
+
+_OWN = ("dataset.json", *(f"{split}.lst" for split in SPLITS), "image", "label", ".progress")
+
+
+class WorkFolder:
+    """The folder of a tile set, and how far it is.
+
+    Attributes:
+        root: The folder.
+        progress: Where reports are kept until the tile set is finished.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self.root = root
+        self.progress = root / ".progress"
+
+    @property
+    def is_finished(self) -> bool:
+        """Whether the tile set is complete."""
+        return (self.root / "dataset.json").exists()
+
+    def report(self, key: str) -> Path:
+        """Return the path of the report of a piece of work."""
+        return self.progress / f"{key}.npz"
+
+    def refuse_foreign(self) -> None:
+        """Refuse a folder that holds something else than a tile set.
+
+        Raises:
+            RunStateError: It does.
+        """
+        if self.is_finished or self.progress.is_dir():
+            return
+        if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
+            raise RunStateError(
+                f"{self.root}: exists and is not a tile set.",
+                "Name another folder with --out; this one is left alone.",
+            )
+
+    def finished_content(self) -> dict[str, Any]:
+        """Return what `dataset.json` says.
+
+        Raises:
+            DataError: It is damaged.
+        """
+        content = read_json(self.root / "dataset.json")
+        if not isinstance(content, dict):
+            raise DataError(f"{self.root / 'dataset.json'}: does not describe a tile set.")
+        return content
+
+    def begin(self, settings: Any, overwrite: bool) -> None:
+        """Start, or go on with the same settings.
+
+        Raises:
+            RunStateError: Unfinished work with other settings is there.
+        """
+        before = self._unfinished_settings()
+        if before is not None and before != settings and not overwrite:
+            raise RunStateError(
+                f"{self.root}: holds an unfinished tile set with other settings:\n  "
+                + "\n  ".join(differences(before, settings)),
+                "Repeat the settings to finish it, start anew with --overwrite, or name another "
+                "folder with --out.",
+            )
+        if before != settings:
+            self._clear()
+        try:
+            self.progress.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise _cannot_write(self.root, error) from error
+        write_json(self.progress / "settings.json", settings)
+
+    def end(self) -> None:
+        """Remove what was kept for going on."""
+        shutil.rmtree(self.progress, ignore_errors=True)
+
+    def abandon(self) -> None:
+        """Remove what was made, and the folder if nothing else is in it."""
+        self._clear()
+        if not any(self.root.iterdir()):
+            self.root.rmdir()
+
+    @contextmanager
+    def lock(self) -> Iterator[None]:
+        """Hold the folder for this process.
+
+        Raises:
+            RunStateError: Another process makes a tile set there.
+        """
+        try:
+            self.root.mkdir(parents=True, exist_ok=True)
+            handle = os.open(self.root, os.O_RDONLY)
+        except OSError as error:
+            raise _cannot_write(self.root, error) from error
+        try:
+            try:
+                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError as error:
+                raise RunStateError(
+                    f"{self.root}: another process is making this tile set.",
+                    "Wait for it, or name another folder with --out.",
+                ) from error
+            except OSError:
+                logger.debug("%s: cannot be locked on this file system", self.root)
+            yield
+        finally:
+            os.close(handle)
+
+    def _unfinished_settings(self) -> Any:
+        try:
+            return None if self.is_finished else read_json(self.progress / "settings.json")
+        except DataError:
+            return None
+
+    def _clear(self) -> None:
+        for name in _OWN:
+            path = self.root / name
+            try:
+                if path.is_dir() and not path.is_symlink():
+                    shutil.rmtree(path)
+                else:
+                    path.unlink(missing_ok=True)
+            except OSError as error:
+                raise _cannot_write(path, error) from error
+
+
+def _cannot_write(path: Path, error: OSError) -> DnasError:
+    return DnasError(
+        f"{path}: cannot write ({error.strerror or error}).",
+        "Choose another place with --out.",
+    )

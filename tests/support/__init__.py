@@ -1,0 +1,1 @@
+"""What the tests share: running the program, small inputs, comparing bits, killing, mutating."""

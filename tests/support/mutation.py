@@ -1,0 +1,353 @@
+"""Mutated files for every parser, and the judgement of what `dnas` makes of them.
+
+Cases run in forked processes: a crash, a hang or a memory blow-up is then a failure of its case and
+not the end of the test.
+"""
+
+import io
+import json
+import os
+import random
+import resource
+import shutil
+import signal
+import struct
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from typer.testing import Result
+
+from tests.support.command_line import dnas, done
+from tests.support.release1_files import random_state, write_checkpoint
+
+CODES = (0, 2, 3, 4)  # done, wrong usage (a setting), in the way, bad data
+SECONDS = 30  # most time of a case; they take well below one
+MEMORY = 3 << 30  # bytes that a case may have beyond what the process has at first
+
+_BATCH = 25
+_TOKENS = (
+    b"\x00", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\n", b"\t", b"../", b"/etc/passwd", b"NaN",
+    b"-1", b"1e999", b"null", b"[]", b"{}", b"[[[[", b"\xc3\x28", b"\\ud800",
+    b"99999999999999999999", b"\"", b": ", b"- ", b"*a", b"&a ", b"!!python/object:os.system ",
+)  # fmt: skip
+_VALUES: tuple[Any, ...] = (
+    None, True, -1, 0, 1e308, 10**30, float("nan"), float("inf"), "", "x" * 5000, "../..", "a\nb",
+    "\x1b[31m", "ünï", [], {}, [[]], [[[[[[1]]]]]], {"a": {"b": {}}}, 1 << 31,
+)  # fmt: skip
+
+
+@dataclass(frozen=True)
+class Target:
+    """A parser, by a command that reads one file with it.
+
+    Attributes:
+        name: For the table.
+        file: The file to mutate, within the fixture.
+        command: The arguments, in the folder of the fixture.
+        undo: What the command may have made and the next case must not find.
+        values: Mutate the values within the JSON or torch file as well, not only its bytes.
+        copy: A folder that is copied before each case, and its copy.
+    """
+
+    name: str
+    file: str
+    command: tuple[object, ...]
+    undo: tuple[str, ...] = ()
+    values: bool = False
+    copy: tuple[str, str] | None = None
+
+
+@dataclass
+class Tally:
+    """What became of the cases of a target."""
+
+    cases: int = 0
+    refused: int = 0
+    harmless: int = 0
+    failed: list[str] = field(default_factory=list)
+
+    def add(self, other: "Tally") -> None:
+        """Add the cases of another."""
+        self.cases += other.cases
+        self.refused += other.refused
+        self.harmless += other.harmless
+        self.failed += other.failed
+
+
+def _target(name: str, file: str, *command: object, **more: Any) -> Target:
+    return Target(name, file, command, **more)
+
+
+TARGETS = (
+    _target("run.json", "run/run.json", "status", "run", values=True),
+    _target("history.jsonl", "run/search/stage1/history.jsonl", "status", "run", values=True),
+    _target("logits.jsonl", "run/search/stage1/logits.jsonl", "decode", "run", "--stage", 1,
+            values=True),
+    _target("search space", "run/coding/stage1.json", "decode", "run", "--stage", 1, values=True),
+    _target("path coding", "run/coding/path.json", "encode", "run", "--stage", 2, values=True),
+    _target("architecture", "run/coding/architecture.json", "export-coding",
+            "run/coding/architecture.json", "--out", "arrays", undo=("arrays",), values=True),
+    _target("dataset.json", "tiles/dataset.json", "encode", "new", "--stage", 1, "--data", "tiles",
+            undo=("new",), values=True),
+    _target("list", "tiles/train.lst", "encode", "new", "--stage", 1, "--data", "tiles",
+            undo=("new",)),
+    _target("description", "own.yaml", "tile", "scenes", "--dataset", "own.yaml", "--out", "cut",
+            "--size", 32, "--workers", 1, undo=("cut",)),
+    _target("settings", "settings.yaml", "search", "run", "--stage", 1, "--settings",
+            "settings.yaml"),
+    _target("checkpoint", "resumed/search/stage1/last.pt", "search", "resumed", "--stage", 1,
+            "--device", "cpu", copy=("unfinished", "resumed"), undo=("resumed",), values=True),
+    _target("model", "model.pt", "info", "model.pt", values=True),
+    _target("connections.npy", "old/third_connect.npy", "import", "old/third_connect.npy",
+            "old/cell_operations.npy", "--out", "a.json", "--overwrite"),
+    _target("operations.npy", "old/cell_operations.npy", "import", "old/third_connect.npy",
+            "old/cell_operations.npy", "--out", "a.json", "--overwrite"),
+    _target("old checkpoint", "old/model.pth.tar", "import", "old/third_connect.npy",
+            "old/cell_operations.npy", "old/model.pth.tar", "--dataset", "tiles", "--out", "m.pt",
+            "--overwrite", values=True),
+    _target("tile", "tiles/first.tif", "eval", "model.pt", "tiles", "--out", "figures",
+            "--device", "cpu", undo=("figures",)),
+    _target("label", "tiles/first.png", "eval", "model.pt", "tiles", "--out", "figures",
+            "--device", "cpu", undo=("figures",)),
+    _target("raster", "odd.tif", "info", "odd.tif"),
+    _target("scene", "odd.tif", "predict", "model.pt", "odd.tif", "--out", "map.png", "--overwrite",
+            "--bands", "1,1,1,1", "--window", 512, "--device", "cpu", undo=("map.png",)),
+)  # fmt: skip
+
+
+def fuzz(target: Target, fixture: Path, cases: int, rng: random.Random) -> Tally:
+    """Give a target mutated files, and judge what its command says."""
+    tally, seeds = Tally(), [rng.randrange(1 << 48) for _ in range(cases)]
+    while seeds:
+        batch, seeds = seeds[:_BATCH], seeds[_BATCH:]
+        tried = _fork(target, fixture, batch, tally)
+        seeds = batch[tried:] + seeds
+    return tally
+
+
+def judge(result: Result) -> str:
+    """Return what is wrong with how a command ended; nothing if all is well."""
+    lines = [line for line in result.stderr.splitlines() if line.startswith("dnas: ")]
+    if result.exit_code not in CODES:
+        return f"exit code {result.exit_code}: {result.stderr[-500:]}"
+    if len(lines) != (0 if result.exit_code == 0 else 1):
+        return f"{len(lines)} messages: {result.stderr[-500:]}"
+    if "Traceback" in result.output or "should not happen" in result.output:
+        return result.output[-500:]
+    return ""
+
+
+def mutate(content: bytes, rng: random.Random) -> bytes:
+    """Return the content with one to four small changes."""
+    data = bytearray(content)
+    for _ in range(rng.randint(1, 4)):
+        # Headers are where parsers decide: look there more often.
+        end = len(data) if rng.random() < 0.5 else min(len(data), 300)
+        at = rng.randrange(end) if end else 0
+        kind = rng.randrange(7)
+        if kind == 0 and data:
+            data[at] ^= 1 << rng.randrange(8)
+        elif kind == 1 and data:
+            data[at] = rng.randrange(256)
+        elif kind == 2:
+            del data[at : at + rng.randint(1, 40)]
+        elif kind == 3:
+            data[at:at] = data[at : at + rng.randint(1, 40)] * rng.randint(1, 3)
+        elif kind == 4:
+            data[at:at] = rng.choice(_TOKENS)
+        elif kind == 5:
+            size = struct.pack(rng.choice("<>") + "I", rng.choice((0, 65536, 1 << 30, 0xFFFFFFFF)))
+            data[at : at + 4] = size
+        elif rng.random() < 0.3:
+            del data[at:]
+    return bytes(data)
+
+
+def mutate_values(content: bytes, rng: random.Random) -> bytes:
+    """Return JSON, or JSON lines, with one value replaced; a sealed document is sealed again."""
+    lines = content.decode().split("\n") if content.count(b"\n{") else [content.decode()]
+    at = rng.randrange(len(lines))
+    if not lines[at]:
+        return mutate(content, rng)
+    document = json.loads(lines[at])
+    _replace_one(document, rng)
+    if isinstance(document, dict) and "hash" in document:
+        from dnas_cli.files import content_hash
+
+        body = {key: value for key, value in document.items() if key != "hash"}
+        document["hash"] = content_hash(body)
+    lines[at] = json.dumps(document)
+    return "\n".join(lines).encode()
+
+
+def mutate_tensors(content: bytes, rng: random.Random) -> bytes:
+    """Return a torch file with one value replaced, whole by its checksums."""
+    import torch
+
+    values = torch.load(io.BytesIO(content), weights_only=False)
+    _replace_one(values, rng)
+    buffer = io.BytesIO()
+    torch.save(values, buffer)
+    return buffer.getvalue()
+
+
+def _replace_one(document: Any, rng: random.Random) -> None:
+    parent = document
+    while True:
+        keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
+        if not keys:
+            break
+        key = rng.choice(keys)
+        if isinstance(parent[key], dict | list) and rng.random() < 0.7:
+            parent = parent[key]
+            continue
+        kind = rng.random()
+        if kind < 0.15:
+            del parent[key]
+        elif kind < 0.3 and isinstance(parent, list):
+            parent.extend(parent[key : key + 1] * rng.choice((1, 2, 1000)))
+        elif kind < 0.5 and isinstance(parent[key], int | float):
+            parent[key] += rng.choice((1, -1, 0.5, 1 << 40))
+        elif kind < 0.6 and hasattr(parent[key], "numel"):
+            parent[key] = rng.choice((parent[key].double(), parent[key].flatten()[:1], None))
+        else:
+            parent[key] = rng.choice(_VALUES)
+        break
+
+
+def build_fixture(folder: Path, data: Path | None) -> None:
+    """Make a small file of every kind that is read.
+
+    Args:
+        folder: Where to.
+        data: The folder of real imagery; a made raster takes its place where it is missing.
+    """
+    from dnas_cli.demo.scenes import write_scenes
+    from dnas_cli.nets.network import NetworkShape
+    from dnas_cli.release1.codings import read_release1
+
+    write_scenes(folder / "scenes", 0, range(3), 64)
+    tiles, run, old = folder / "tiles", folder / "run", folder / "old"
+    done("tile", folder / "scenes", "--out", tiles, "--size", 32, "--workers", 1)
+    quick = ("--epochs", 2, "--logits-from", 0, "--batch", 2, "--device", "cpu")
+    done("search", run, "--stage", 1, "--data", tiles, "--layers", 2, "--width", 2, *quick)
+    done("decode", run, "--stage", 1)
+    for stage in (2, 3):
+        done("search", run, "--stage", stage, *quick)
+        done("decode", run, "--stage", stage)
+    done("retrain", run, "--epochs", 1, "--batch", 2, "--device", "cpu")
+    shutil.copy(run / "model.pt", folder / "model.pt")
+    done("export-coding", run, "--out", old)
+    coding = read_release1(old / "third_connect.npy", old / "cell_operations.npy")
+    write_checkpoint(old / "model.pth.tar", random_state(coding, NetworkShape(2, 4, 5)))
+    shutil.copytree(run, folder / "unfinished")
+    (folder / "unfinished/search/stage1/previous.pt").unlink()
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["stages"]["stage1"]["phase"] = "started"
+    (folder / "unfinished/run.json").write_text(json.dumps(manifest))
+    image, label = (tiles / "test.lst").read_text().splitlines()[0].split("\t")
+    for name, path in (("first.tif", image), ("first.png", label)):
+        (tiles / path).rename(tiles / name)
+        (tiles / path).symlink_to(tiles / name)
+    odd = sorted((data / "odd_geotiffs").glob("*.tif*")) if data else []
+    for number, path in enumerate(odd or [tiles / "first.tif"]):
+        if path.stat().st_size < 1 << 20:
+            shutil.copy(path, folder / f"odd-{number}.tif")
+    shutil.copy(tiles / "first.tif", folder / "odd.tif")
+    (folder / "own.yaml").write_text(
+        "name: own\nimages: image_RGBNIR/{scene}.tif\nlabels: label_5classes/{scene}_label.tif\n"
+        "bands: [red, green, blue, nir]\nignore: [[0, 0, 0]]\nclasses:\n  built-up: [255, 0, 0]\n"
+        "  farmland: [0, 255, 0]\n  forest: [0, 255, 255]\n  meadow: [255, 255, 0]\n"
+        "  water: [0, 0, 255]\nnormalisation:\n  scale: 0.004\n  mean: [0.4, 0.4, 0.4, 0.4]\n"
+        "  std: [0.2, 0.2, 0.2, 0.2]\n"
+    )
+    (folder / "settings.yaml").write_text(
+        "epochs: 2\nlogits-from: 0\nbatch: 2\nlearning-rate: 0.025\nloss: cross-entropy\n"
+        "augment: mirror\nseed: 0\nmomentum: 0.9\n"
+    )
+
+
+def _fork(target: Target, fixture: Path, seeds: Sequence[int], tally: Tally) -> int:
+    """Try some seeds in a process of their own; return how many were tried."""
+    notes = fixture / "notes"
+    notes.unlink(missing_ok=True)
+    process = os.fork()
+    if process == 0:
+        _try_all(target, fixture, seeds, notes)
+    _, status = os.waitpid(process, 0)
+    tried = notes.read_text().splitlines() if notes.exists() else []
+    for line in tried:
+        note = json.loads(line)
+        if "end" not in note:
+            continue
+        tally.cases += 1
+        if note["end"]:
+            tally.failed.append(f"{target.name}, seed {note['seed']}: {note['end']}")
+        elif note["code"]:
+            tally.refused += 1
+        else:
+            tally.harmless += 1
+    finished = sum("end" in json.loads(line) for line in tried)
+    if finished < len(seeds):  # the process died in the next one
+        tally.cases += 1
+        tally.failed.append(
+            f"{target.name}, seed {seeds[finished]}: the process ended with status {status}"
+        )
+        finished += 1
+    return finished
+
+
+def _try_all(target: Target, fixture: Path, seeds: Sequence[int], notes: Path) -> None:
+    signal.signal(signal.SIGALRM, signal.SIG_DFL)  # ends the process: a hang
+    os.chdir(fixture)
+    begin = _memory()
+    with notes.open("w") as log:
+        for seed in seeds:
+            signal.alarm(SECONDS)
+            started = time.monotonic()
+            code, end = try_one(target, fixture, random.Random(seed))
+            signal.alarm(0)
+            if _memory() - begin > MEMORY:
+                end = f"{(_memory() - begin) / 1e9:.1f} GB of memory"
+            note = {"seed": seed, "code": code, "end": end, "s": time.monotonic() - started}
+            log.write(json.dumps(note) + "\n")
+            log.flush()
+    os._exit(0)
+
+
+def try_one(target: Target, fixture: Path, rng: random.Random) -> tuple[int, str]:
+    """Run a target once on a mutated file, in the folder of the fixture, and put all back."""
+    path = fixture / target.file
+    if target.copy is not None:
+        shutil.copytree(fixture / target.copy[0], fixture / target.copy[1])
+    original = path.read_bytes()
+    kept = {name: (fixture / name).read_bytes() for name in _CHANGED if (fixture / name).is_file()}
+    odd = sorted(fixture.glob("odd-*.tif"))
+    content = rng.choice(odd).read_bytes() if target.file == "odd.tif" and odd else original
+    change: Callable[[bytes, random.Random], bytes] = mutate
+    if target.values and rng.random() < 0.6:
+        change = mutate_tensors if path.suffix in (".pt", ".tar") else mutate_values
+    try:
+        path.write_bytes(change(content, rng))
+        result = dnas(*target.command)
+        return result.exit_code, judge(result)
+    finally:
+        path.write_bytes(original)
+        for name, content in kept.items():
+            (fixture / name).write_bytes(content)
+        for name in target.undo:
+            place = fixture / name
+            if place.is_dir():
+                shutil.rmtree(place)
+            else:
+                place.unlink(missing_ok=True)
+
+
+_CHANGED = ("run/run.json", "run/coding/path.json")
+
+
+def _memory() -> int:
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024

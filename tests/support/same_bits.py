@@ -1,0 +1,85 @@
+"""Whether two runs, stages or models hold the same bits; times and memory are left out."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from tests.support.command_line import rows
+
+_TIMES = ("seconds", "peak_memory_mb", "created", "run")
+
+
+def _leaves(value: Any, where: str = "") -> dict[str, Any]:
+    """Flatten a checkpoint to its tensors and numbers, without times."""
+    if isinstance(value, dict):
+        found: dict[str, Any] = {}
+        for key, item in value.items():
+            if key not in _TIMES:
+                found.update(_leaves(item, f"{where}/{key}"))
+        return found
+    if isinstance(value, list | tuple):
+        return _leaves(dict(enumerate(value)), where)
+    return {where: value}
+
+
+def same_tensors(a: Path, b: Path) -> bool:
+    """Return whether two checkpoints or models hold the same."""
+    left = _leaves(torch.load(a, weights_only=True))
+    right = _leaves(torch.load(b, weights_only=True))
+    return left.keys() == right.keys() and all(
+        torch.equal(left[key], right[key])
+        if isinstance(left[key], torch.Tensor)
+        else left[key] == right[key]
+        for key in left
+    )
+
+
+def told(path: Path) -> list[dict[str, Any]]:
+    """Return the rows of a history without times."""
+    return [{key: row[key] for key in row if key not in _TIMES} for row in rows(path)]
+
+
+def differences(a: Path, b: Path) -> list[str]:
+    """Return the files in which two folders differ, temporary ones that were left among them."""
+    ours, theirs = _files(a), _files(b)
+    found = [f"{name}: in one only" for name in sorted(ours.keys() ^ theirs.keys())]
+    found += [f"{name}: left behind" for name in sorted(ours) if ".part" in name]
+    found += [
+        name
+        for name in sorted(ours.keys() & theirs.keys())
+        if not _same_file(ours[name], theirs[name])
+    ]
+    return found
+
+
+def assert_same_stage(a: Path, b: Path) -> None:
+    """Check that two stage folders ended alike; the checkpoint before the last may differ."""
+    assert told(a / "history.jsonl") == told(b / "history.jsonl")
+    if (a / "logits.jsonl").exists():
+        assert (a / "logits.jsonl").read_bytes() == (b / "logits.jsonl").read_bytes()
+    assert same_tensors(a / "last.pt", b / "last.pt")
+    assert same_tensors(a / "best.pt", b / "best.pt")
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    return {
+        str(path.relative_to(folder)): path
+        for path in folder.rglob("*")
+        if path.is_file()
+        and path.name not in ("dnas.log", "previous.pt")
+        and path.suffix != ".lock"
+        and not path.name.endswith(".lock")
+    }
+
+
+def _same_file(a: Path, b: Path) -> bool:
+    if a.suffix == ".pt":
+        return same_tensors(a, b)
+    if a.name == "history.jsonl":
+        return told(a) == told(b)
+    if a.name == "run.json":
+        left, right = (json.loads(path.read_text()) for path in (a, b))
+        return bool(left["stages"] == right["stages"] and left["network"] == right["network"])
+    return a.read_bytes() == b.read_bytes()
