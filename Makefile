@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help install demo test torture check format completions clean
+.PHONY: help install demo test torture check format completions docs clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -16,7 +16,7 @@ $(READY): pyproject.toml constraints.txt
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e '.[gis,dev]'
 	touch $(READY)
 
-demo: $(READY)  ## make scenes, search, retrain, evaluate and map them: dnas-demo/
+demo: $(READY)  ## from synthetic scenes to a map: dnas-demo/
 	$(BIN)/dnas demo dnas-demo
 
 test: $(READY)  ## run the test suite
@@ -35,8 +35,11 @@ format: $(READY)  ## format the code
 	$(BIN)/ruff format .
 	$(BIN)/ruff check --fix .
 
-completions: $(READY)  ## write completions/ anew from the command line
+completions: $(READY)  ## write completions/ from the command line
 	$(BIN)/python completions/generate.py
+
+docs: $(READY)  ## build the documentation site: build/docs/index.html
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build
 
 clean:  ## remove .venv and caches
 	rm -rf .venv .pytest_cache .mypy_cache .ruff_cache .hypothesis build ./*.egg-info
