@@ -99,15 +99,17 @@ def test_supernets_are_counted_too() -> None:
     assert count.layer_output_bytes == measured["bytes"]
 
 
-def test_a_stem_and_one_cell_cost_what_one_counts_by_hand() -> None:
-    count = count_coding(_chain(0, operators=("conv1x1",)), NetworkShape(4, 4, 5), 8, 8)
+@pytest.mark.parametrize("hidden", [256, 24])
+def test_a_stem_and_one_cell_cost_what_one_counts_by_hand(hidden: int) -> None:
+    shape = NetworkShape(4, 4, 5, head=hidden)
+    count = count_coding(_chain(0, operators=("conv1x1",)), shape, 8, 8)
     stem = 16 * 2 * (4 * 9 + 1) + 16 * 2 * (2 * 9 + 1) + 4 * 4 * (2 * 9 + 1)  # 4x4, 4x4, 2x2
     cell = 4 * 4 * 4
-    head = 4 * (256 * 4 * 9 + 256 * 256 * 9 + 5 * (256 + 1))
+    head = 4 * (hidden * 4 * 9 + hidden * hidden * 9 + 5 * (hidden + 1))
     assert count.multiply_accumulates == stem + cell + head
-    layers = 3 * (32 + 32 + 16) + 3 * 16 + 4 * (6 * 256 + 5)  # conv, BN, ReLU; head with dropout
+    layers = 3 * (32 + 32 + 16) + 3 * 16 + 4 * (6 * hidden + 5)  # conv, BN, ReLU; head with dropout
     assert count.layer_output_bytes == 4 * layers
-    per_element = 3 * (32 + 32 + 16) + 3 * 16 + 2 * 2 * 4 * 256  # BN 2, ReLU 1
+    per_element = 3 * (32 + 32 + 16) + 3 * 16 + 2 * 2 * 4 * hidden  # BN 2, ReLU 1
     assert count.layer_operations == count.multiply_accumulates + per_element
 
 

@@ -20,7 +20,7 @@ from dnas_cli.model.model_file import Model, load_model, save_model
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.raster import open_raster, without_georeference
 from dnas_cli.tiles.tile_set import open_tile_set
-from tests.support.small_models import light_head, write_model
+from tests.support.small_models import write_model
 from tests.support.small_scenes import make_plain, write_raster
 
 PER_IMAGE = Normalisation(1.0, (100.0, 50.0), (10.0, 20.0), per_image=True)
@@ -107,19 +107,18 @@ def test_a_map_is_the_same_in_another_light_only_when_normalised_per_image(
     values[:, :20, :30] = 0
     hazy = np.where(values == 0, 0, 2 * values + 3000).astype(np.uint16)
     maps = []
-    with light_head():
-        model = write_model(tmp_path / "model.pt", dtype="uint16", largest=16_000)
-        given = load_model(model, torch.device("cpu"))
-        by = replace(given.facts.normalisation, per_image=per_image)
-        facts = replace(given.facts, normalisation=by)
-        save_model(model, Model(given.network, given.architecture, facts))
-        for name, image in (("clear", values), ("hazy", hazy)):
-            write_raster(tmp_path / f"{name}.tif", image, nodata=0)
-            run(
-                runner, "predict", model, tmp_path / f"{name}.tif",
-                "--out", tmp_path / f"{name}-map.tif",
-            )  # fmt: skip
-            maps.append(read(tmp_path / f"{name}-map.tif")[0])
+    model = write_model(tmp_path / "model.pt", dtype="uint16", largest=16_000)
+    given = load_model(model, torch.device("cpu"))
+    by = replace(given.facts.normalisation, per_image=per_image)
+    facts = replace(given.facts, normalisation=by)
+    save_model(model, Model(given.network, given.architecture, facts))
+    for name, image in (("clear", values), ("hazy", hazy)):
+        write_raster(tmp_path / f"{name}.tif", image, nodata=0)
+        run(
+            runner, "predict", model, tmp_path / f"{name}.tif",
+            "--out", tmp_path / f"{name}-map.tif",
+        )  # fmt: skip
+        maps.append(read(tmp_path / f"{name}-map.tif")[0])
     assert len(np.unique(maps[0])) > 2
     assert (np.mean(maps[0] == maps[1]) > 0.999) == per_image
 
@@ -128,35 +127,34 @@ def test_training_evaluation_and_scenes_agree_on_the_input(
     runner: CliRunner, scenes: Path, tmp_path: Path
 ) -> None:
     tiles, architecture = tmp_path / "tiles", tmp_path / "architecture.json"
-    with light_head():
-        model = load_model(write_model(tmp_path / "any.pt"), torch.device("cpu"))
-        model.architecture.write(architecture)
-        run(
-            runner, "tile", scenes, "--dataset", scenes / "dataset.yaml", "--out", tiles,
-            "--size", 64,
-        )  # fmt: skip
-        run(
-            runner, "retrain", tmp_path / "run", "--architecture", architecture, "--data", tiles,
-            "--epochs", 2, "--width", 4, "--batch", 2, "--validate-every", 1,
-        )  # fmt: skip
-        run(runner, "eval", tmp_path / "run", "--split", "test")
-        trained = load_model(tmp_path / "run/model.pt", torch.device("cpu"))
-        assert trained.facts.normalisation.per_image
-        assert "by each image" in run(runner, "info", tmp_path / "run/model.pt").output
-        run(runner, "eval", tmp_path / "run", "--scenes")
-        # Tiles that do not tell the light of their images are of no use to it.
-        plain = tmp_path / "plain"
-        shutil.copytree(tiles, plain)
-        content = json.loads((plain / "dataset.json").read_text())
-        for source in content["sources"]:
-            del source["moments"]
-        (plain / "dataset.json").write_text(json.dumps(content))
-        said = run(runner, "eval", tmp_path / "run/model.pt", plain, code=4)
-        assert "normalisation: image" in said.output
-        for source in content["sources"]:
-            source["moments"] = {"mean": [1.0], "std": [1.0]}
-        (plain / "dataset.json").write_text(json.dumps(content))
-        assert "is damaged" in run(runner, "eval", tmp_path / "run/model.pt", plain, code=4).output
+    model = load_model(write_model(tmp_path / "any.pt"), torch.device("cpu"))
+    model.architecture.write(architecture)
+    run(
+        runner, "tile", scenes, "--dataset", scenes / "dataset.yaml", "--out", tiles,
+        "--size", 64,
+    )  # fmt: skip
+    run(
+        runner, "retrain", tmp_path / "run", "--architecture", architecture, "--data", tiles,
+        "--epochs", 2, "--width", 4, "--batch", 2, "--validate-every", 1,
+    )  # fmt: skip
+    run(runner, "eval", tmp_path / "run", "--split", "test")
+    trained = load_model(tmp_path / "run/model.pt", torch.device("cpu"))
+    assert trained.facts.normalisation.per_image
+    assert "by each image" in run(runner, "info", tmp_path / "run/model.pt").output
+    run(runner, "eval", tmp_path / "run", "--scenes")
+    # Tiles that do not tell the light of their images are of no use to it.
+    plain = tmp_path / "plain"
+    shutil.copytree(tiles, plain)
+    content = json.loads((plain / "dataset.json").read_text())
+    for source in content["sources"]:
+        del source["moments"]
+    (plain / "dataset.json").write_text(json.dumps(content))
+    said = run(runner, "eval", tmp_path / "run/model.pt", plain, code=4)
+    assert "normalisation: image" in said.output
+    for source in content["sources"]:
+        source["moments"] = {"mean": [1.0], "std": [1.0]}
+    (plain / "dataset.json").write_text(json.dumps(content))
+    assert "is damaged" in run(runner, "eval", tmp_path / "run/model.pt", plain, code=4).output
 
 
 def test_a_scene_damaged_in_the_pass_before_leaves_nothing_behind(
@@ -167,13 +165,12 @@ def test_a_scene_damaged_in_the_pass_before_leaves_nothing_behind(
 
     monkeypatch.setattr("dnas_cli.mapping.mapper.image_moments", damaged)
     write_raster(tmp_path / "scene.tif", np.ones((3, 70, 70), np.uint8))
-    with light_head():
-        model = load_model(write_model(tmp_path / "model.pt"), torch.device("cpu"))
-        by = replace(model.facts.normalisation, per_image=True)
-        facts = replace(model.facts, normalisation=by)
-        save_model(tmp_path / "model.pt", Model(model.network, model.architecture, facts))
-        out = tmp_path / "map.tif"
-        run(runner, "predict", tmp_path / "model.pt", tmp_path / "scene.tif", "-o", out, code=4)
+    model = load_model(write_model(tmp_path / "model.pt"), torch.device("cpu"))
+    by = replace(model.facts.normalisation, per_image=True)
+    facts = replace(model.facts, normalisation=by)
+    save_model(tmp_path / "model.pt", Model(model.network, model.architecture, facts))
+    out = tmp_path / "map.tif"
+    run(runner, "predict", tmp_path / "model.pt", tmp_path / "scene.tif", "-o", out, code=4)
     assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "scene.tif"}
 
 

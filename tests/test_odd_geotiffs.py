@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from dnas_cli.app import app
 from dnas_cli.scenes.raster import Window, open_raster, without_georeference
-from tests.support.small_models import light_head, write_model
+from tests.support.small_models import write_model
 
 # What becomes of each file with a model of as many bands as it has. "map": it is mapped whole; a
 # share: that much of it holds data; a text: the message that refuses it.
@@ -50,8 +50,7 @@ def test_an_odd_file_is_mapped_rightly_or_refused_clearly(
     path = real_data / "odd_geotiffs" / name
     model, out = _fitting_model(path, tmp_path / "model.pt"), tmp_path / "map.tif"
     command = ["predict", str(model), str(path), "--out", str(out), "--overlap", "0"]
-    with light_head():
-        result = runner.invoke(app, command)
+    result = runner.invoke(app, command)
     assert "Traceback" not in result.output
     expected = EXPECTED[name]
     if isinstance(expected, str) and expected != "map":
@@ -80,5 +79,4 @@ def _fitting_model(path: Path, target: Path) -> Path:
         largest = float(values[:, valid].max()) if valid.any() else 1.0
     except Exception:
         bands, dtype, largest = ("red", "green", "blue"), "uint8", 255.0
-    with light_head():
-        return write_model(target, bands, dtype, tile_size=512, largest=largest or 1.0)
+    return write_model(target, bands, dtype, tile_size=512, largest=largest or 1.0)

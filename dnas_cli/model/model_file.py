@@ -12,7 +12,7 @@ import torch
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.model.tensor_file import load_tensors, save_tensors
-from dnas_cli.nets.network import Network, NetworkShape, build_derived
+from dnas_cli.nets.network import HEAD_CHANNELS, Network, NetworkShape, build_derived
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.space.coding import ArchitectureCoding
@@ -36,6 +36,7 @@ class ModelFacts:
         tile_size: Size of what it was trained on in pixels: tiles, or crops of them.
         width: Channels of the finest scale.
         provenance: Where the weights come from: run, epoch, metrics, versions.
+        head: Channels of the head; files that do not say have the paper's 256.
     """
 
     classes: tuple[LandClass, ...]
@@ -47,6 +48,7 @@ class ModelFacts:
     tile_size: int
     width: int
     provenance: dict[str, Any] = field(default_factory=dict)
+    head: int = HEAD_CHANNELS
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as plain data."""
@@ -59,6 +61,7 @@ class ModelFacts:
             "statistics": self.statistics,
             "tile_size": self.tile_size,
             "width": self.width,
+            "head": self.head,
             "provenance": self.provenance,
         }
 
@@ -80,12 +83,13 @@ class ModelFacts:
             tile_size=tile_size,
             width=int(value["width"]),
             provenance=dict(value["provenance"]),
+            head=int(value.get("head", HEAD_CHANNELS)),
         )
 
     @property
     def shape(self) -> NetworkShape:
         """The shape of the network."""
-        return NetworkShape(self.width, len(self.bands), len(self.classes))
+        return NetworkShape(self.width, len(self.bands), len(self.classes), head=self.head)
 
 
 @dataclass(frozen=True)

@@ -24,6 +24,7 @@ from dnas_cli.space.lattice import STEM, Edge, Graph, Node, scale_sizes
 from dnas_cli.space.operators import OPERATORS
 
 HEAD_CHANNELS = 256
+"""Of the head in the paper, at every width."""
 
 
 @dataclass(frozen=True)
@@ -35,18 +36,22 @@ class NetworkShape:
         bands: Input bands.
         classes: Output classes.
         dropout: Dropout probabilities in the head.
+        head: Channels of the head's two 3x3 convolutions.
     """
 
     width: int
     bands: int
     classes: int
     dropout: tuple[float, float] = (0.5, 0.1)
+    head: int = HEAD_CHANNELS
 
     def __post_init__(self) -> None:
         if self.width < 2 or self.width % 2:
             raise ValueError(f"the width must be even and at least 2, not {self.width}")
         if self.bands < 1 or self.classes < 1:
             raise ValueError("a network needs at least one band and one class")
+        if self.head < 1:
+            raise ValueError(f"the head needs at least one channel, not {self.head}")
 
     def channels(self, node: Node) -> int:
         """Return the number of channels of a node's feature."""
@@ -62,7 +67,7 @@ class Network(nn.Module):
 
     Attributes:
         graph: Nodes and edges; no dead cell is built.
-        shape: Width, bands, classes, dropout.
+        shape: Width, bands, classes, dropout, head.
         weighting: How the cells of a supernet are weighted; None in a derived network.
     """
 
@@ -199,15 +204,15 @@ def build_stem(shape: NetworkShape) -> nn.Sequential:
 
 def _head(c_in: int, shape: NetworkShape) -> nn.Sequential:
     """There is no ReLU in the head: at inference it is one linear map."""
-    first, second = shape.dropout
+    (first, second), hidden = shape.dropout, shape.head
     return nn.Sequential(
-        nn.Conv2d(c_in, HEAD_CHANNELS, 3, padding=1, bias=False),
-        nn.BatchNorm2d(HEAD_CHANNELS),
+        nn.Conv2d(c_in, hidden, 3, padding=1, bias=False),
+        nn.BatchNorm2d(hidden),
         nn.Dropout(first),
-        nn.Conv2d(HEAD_CHANNELS, HEAD_CHANNELS, 3, padding=1, bias=False),
-        nn.BatchNorm2d(HEAD_CHANNELS),
+        nn.Conv2d(hidden, hidden, 3, padding=1, bias=False),
+        nn.BatchNorm2d(hidden),
         nn.Dropout(second),
-        nn.Conv2d(HEAD_CHANNELS, shape.classes, 1),
+        nn.Conv2d(hidden, shape.classes, 1),
     )
 
 

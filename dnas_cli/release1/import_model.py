@@ -138,6 +138,7 @@ def _described(imagery: Imagery, shape: NetworkShape, provenance: dict[str, Any]
             tiles.tile_size,
             shape.width,
             provenance,
+            shape.head,
         )
     description = load_description(imagery.dataset)
     classes: tuple[LandClass, ...] = description.classes
@@ -159,6 +160,7 @@ def _described(imagery: Imagery, shape: NetworkShape, provenance: dict[str, Any]
         imagery.tile_size,
         shape.width,
         provenance,
+        shape.head,
     )
 
 

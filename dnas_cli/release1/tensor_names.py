@@ -113,7 +113,7 @@ def release1_keys(network: Network) -> dict[str, str]:
 
 
 def shape_of(state: Mapping[str, Tensor], name: str) -> NetworkShape:
-    """Read width, bands and classes off the stem and the head.
+    """Read width, bands, classes and the head's channels off the stem and the head.
 
     Raises:
         DataError: The state dict has no such stem and head.
@@ -127,11 +127,11 @@ def shape_of(state: Mapping[str, Tensor], name: str) -> NetworkShape:
     stem, width, head = (state[key] for key in keys)
     if not (stem.ndim == width.ndim == head.ndim == 4):
         raise DataError(f"{name}: its stem and head are not convolutions.")
-    sizes = (width.shape[0], stem.shape[1], head.shape[0])
+    sizes = (width.shape[0], stem.shape[1], head.shape[0], head.shape[1])
     if max(sizes) > _WIDEST:
-        raise DataError(f"{name}: claims a width, bands and classes of {sizes}; not believed.")
+        raise DataError(f"{name}: claims the implausible sizes {sizes}.")
     try:
-        return NetworkShape(*sizes)
+        return NetworkShape(*sizes[:3], head=sizes[3])
     except ValueError as error:
         raise DataError(f"{name}: is not a network of the first release ({error}).") from error
 

@@ -1,6 +1,5 @@
 """Models and a scene for all tests of `dnas predict`."""
 
-from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,17 +8,11 @@ from typer.testing import CliRunner
 
 from dnas_cli.app import app
 from tests.support.predicting import Predict, write_scene
-from tests.support.small_models import light_head, write_model
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _light_networks() -> Iterator[None]:
-    with light_head():
-        yield
+from tests.support.small_models import write_model
 
 
 @pytest.fixture(scope="module")
-def models(tmp_path_factory: pytest.TempPathFactory, _light_networks: None) -> dict[str, Path]:
+def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """Models for three bands, four bands and Landsat's 16 bits."""
     folder = tmp_path_factory.mktemp("models")
     return {

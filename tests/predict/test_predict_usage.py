@@ -59,10 +59,7 @@ def test_a_scene_that_is_no_scene_and_a_model_that_is_none(
     assert "Give" in predict(tmp_path / "run", scene, *out, code=4).stderr
 
 
-def test_the_program_itself_keeps_results_and_messages_apart(
-    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dnas_cli.nets.network.HEAD_CHANNELS", 256)
+def test_the_program_itself_keeps_results_and_messages_apart(scene: Path, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.pt")
     command = [sys.executable, "-m", "dnas_cli", "predict", model, scene]
     done = subprocess.run(
@@ -74,10 +71,7 @@ def test_the_program_itself_keeps_results_and_messages_apart(
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
-def test_a_log_that_cannot_be_written_stops_no_work(
-    scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("dnas_cli.nets.network.HEAD_CHANNELS", 256)
+def test_a_log_that_cannot_be_written_stops_no_work(scene: Path, tmp_path: Path) -> None:
     command = [sys.executable, "-m", "dnas_cli", "predict", write_model(tmp_path / "model.pt")]
     command += [scene, "--out", tmp_path / "map.tif"]
     with Path("/dev/full").open("w") as full:

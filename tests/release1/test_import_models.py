@@ -43,7 +43,7 @@ def test_layers_width_bands_and_classes_are_read_off_the_files(
 ) -> None:
     folder = golden / "published" / "L12"
     coding_files = (folder / "third_connect.npy", folder / "cell_operations.npy")
-    state = random_state(read_release1(*coding_files), NetworkShape(6, 3, 2))
+    state = random_state(read_release1(*coding_files), NetworkShape(6, 3, 2, head=24))
     checkpoint = write_checkpoint(tmp_path / "c.pth.tar", state)
     dataset = tmp_path / "snow.yaml"
     dataset.write_text(
@@ -55,7 +55,7 @@ def test_layers_width_bands_and_classes_are_read_off_the_files(
     done("import", *coding_files, checkpoint, "--dataset", dataset, "--out", out)
     model = load_model(out, CPU)
     assert model.architecture.graph.layers == 12
-    assert model.facts.shape == NetworkShape(6, 3, 2)
+    assert model.facts.shape == NetworkShape(6, 3, 2, head=24)
     assert (model.facts.bands, model.facts.normalisation.std) == (
         ("swir", "red", "green"),
         (4, 5, 6),

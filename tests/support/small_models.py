@@ -1,10 +1,8 @@
 """Small model files for tests: a real derived network with random weights."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from pathlib import Path
 
-import pytest
 import torch
 
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
@@ -21,14 +19,6 @@ CLASSES = (
 )
 
 
-@contextmanager
-def light_head() -> Iterator[None]:
-    """Let networks have a head of 8 channels instead of 256, which takes most of their time."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("dnas_cli.nets.network.HEAD_CHANNELS", 8)
-        yield
-
-
 def write_model(
     path: Path,
     bands: Sequence[str] = ("red", "green", "blue"),
@@ -37,8 +27,12 @@ def write_model(
     largest: float = 255.0,
     nodata: float | None = None,
     seed: int = 0,
+    head: int = 8,
 ) -> Path:
-    """Write a model whose classes depend on its input, for values from 0 to about `largest`."""
+    """Write a model whose classes depend on its input, for values from 0 to about `largest`.
+
+    Its head is small: with the paper's 256 channels it takes most of the time.
+    """
     graph = make_graph(2, [edge((-1, 0), (0, 0)), edge((0, 0), (1, 0))])
     operators = tuple(("conv1x1", "conv3x3", "sep_conv_3x3") for _ in graph.nodes)
     coding = ArchitectureCoding(graph, operators, derived_from=None)
@@ -52,6 +46,7 @@ def write_model(
         statistics={},
         tile_size=tile_size,
         width=4,
+        head=head,
     )
     torch.manual_seed(seed)
     network = build_derived(coding, facts.shape).eval()
