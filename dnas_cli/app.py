@@ -24,8 +24,8 @@ from dnas_cli.commands.search import search
 from dnas_cli.commands.status import status
 from dnas_cli.commands.tile import tile
 from dnas_cli.errors import DnasError
+from dnas_cli.interruption import terminated_as_interrupted
 from dnas_cli.standard_streams import named_standard_output
-from dnas_cli.stopping import terminated_as_interrupted
 
 _MOST_LINES = 40  # of an error message
 _LONGEST_LINE = 2000

@@ -52,7 +52,7 @@ def test_what_is_decoded_is_not_assumed(tiny_tiles: Path, tmp_path: Path) -> Non
     assert sorted(str(path) for path in run.rglob("*")) == before
 
 
-def test_retraining_is_planned_from_a_coding_without_a_run(
+def test_retraining_is_estimated_from_a_coding_without_a_run(
     tiny_tiles: Path, tmp_path: Path
 ) -> None:
     coding = tmp_path / "architecture.json"
@@ -61,7 +61,7 @@ def test_retraining_is_planned_from_a_coding_without_a_run(
     result = done(*command, "--architecture", coding, "--data", tiny_tiles, "--width", 4)
     assert len(_rows(result.stdout)) == 1
     assert not (tmp_path / "run").exists()
-    assert "tile set is not named" in refused(2, *command)
+    assert "a new run needs its tile set" in refused(2, *command)
 
 
 def test_what_the_stage_itself_would_refuse_is_refused(tiny_tiles: Path, tmp_path: Path) -> None:
@@ -72,15 +72,15 @@ def test_what_the_stage_itself_would_refuse_is_refused(tiny_tiles: Path, tmp_pat
     assert "must hold two tiles" in refused(2, *command, "--batch", 1, "--dry-run")
 
 
-def test_a_stage_to_be_begun_anew_is_planned_with_other_settings(
+def test_a_stage_that_starts_over_is_estimated_with_other_settings(
     tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     done(*first_search(run, tiny_tiles))
     command = ("search", run, "--stage", 1, *SEARCH[:-4], "--batch", 2, "--dry-run")
     assert "--restart" in refused(3, *command)
-    for anew in (("--restart", "--overwrite"), ("--branch", tmp_path / "other")):
-        assert "2 x 32 px" in _rows(done(*command, *anew).stdout)[0]
+    for start in (("--restart", "--overwrite"), ("--branch", tmp_path / "other")):
+        assert "2 x 32 px" in _rows(done(*command, *start).stdout)[0]
     assert not (tmp_path / "other").exists()
 
 
@@ -136,8 +136,10 @@ def test_assumed_networks_take_what_published_ones_do_or_somewhat_more(name: str
                 expected_network(None, layers, RETRAINING, shape).network,
             ),
         ]
-    for real, ahead in pairs:
-        expected, found = (estimate_step(network, "fast", 2, 256) for network in (real, ahead))
+    for real, assumed_one in pairs:
+        expected, found = (
+            estimate_step(network, "fast", 2, 256) for network in (real, assumed_one)
+        )
         assert 0.9 < found.parameters / expected.parameters < 2.1
         assert 1.1 < found.activation_bytes / expected.activation_bytes < 1.6
 

@@ -153,7 +153,7 @@ def test_figures_of_the_model_before_are_told_apart_after_more_training(
 def test_finished_stages_are_left_alone(searched: Path) -> None:
     before = (searched / "search/stage1/last.pt").read_bytes()
     result = done("search", searched, "--stage", 1)
-    assert "searched already" in result.stderr
+    assert "finished already" in result.stderr
     assert (searched / "search/stage1/last.pt").read_bytes() == before
 
 

@@ -83,10 +83,10 @@ def retrain(
     )
     stage_options = StageOptions(branch, at_epoch, extend, extend_rate.value, restart, overwrite)
     if dry_run:
-        from dnas_cli.report.plan_table import print_plan
-        from dnas_cli.stages.dry_run import plan_retraining
+        from dnas_cli.report.dry_run_table import print_dry_run
+        from dnas_cli.stages.dry_run import estimate_retraining
 
-        print_plan(plan_retraining(run, choice, compute, stage_options, architecture, data))
+        print_dry_run(estimate_retraining(run, choice, compute, stage_options, architecture, data))
         return
     result = retrain_run(run, choice, compute, stage_options, architecture, data)
     typer.echo(result.model_path)

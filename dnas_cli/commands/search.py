@@ -60,8 +60,8 @@ def search(
     Ctrl-C saves and stops; the same command goes on. A stage keeps the settings that it was
     started with.
     """
+    from dnas_cli.stages.begin_run import NewRun
     from dnas_cli.stages.compute_options import ComputeOptions
-    from dnas_cli.stages.search import NewRun
     from dnas_cli.stages.search import search as search_stage
     from dnas_cli.stages.stage_options import StageOptions
     from dnas_cli.training.settings import SettingsChoice
@@ -86,10 +86,10 @@ def search(
     )
     stage_options = StageOptions(branch, at_epoch, extend, extend_rate.value, restart, overwrite)
     if dry_run:
-        from dnas_cli.report.plan_table import print_plan
-        from dnas_cli.stages.dry_run import plan_search
+        from dnas_cli.report.dry_run_table import print_dry_run
+        from dnas_cli.stages.dry_run import estimate_search
 
-        print_plan(plan_search(run, stage, choice, new_run, compute, stage_options))
+        print_dry_run(estimate_search(run, stage, choice, new_run, compute, stage_options))
         return
     result = search_stage(run, stage, choice, new_run, compute, stage_options)
     typer.echo(result.stage_folder(f"stage{stage}"))

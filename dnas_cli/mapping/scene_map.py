@@ -14,6 +14,7 @@ from dnas_cli import __version__
 from dnas_cli.console import as_bytes, logger, progress
 from dnas_cli.errors import DataError, Interrupted, RunStateError
 from dnas_cli.files import refuse_existing
+from dnas_cli.interruption import Interruption
 from dnas_cli.mapping.bands import choose_bands
 from dnas_cli.mapping.mapper import Mapper, SceneReading
 from dnas_cli.mapping.memory import GDAL_CACHE, estimate_memory
@@ -29,7 +30,6 @@ from dnas_cli.scenes.georeference import pixel_area
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Raster, block_cache, open_raster
 from dnas_cli.scenes.writers import Rows
-from dnas_cli.stopping import StepStop, stopped_between_steps
 
 _COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likely
 
@@ -244,15 +244,20 @@ def _predict(
         predictor = mapper.predictor_of(scene)
         with (
             progress(f"map {Path(scene.path).name}", left, "window") as advance,
-            stopped_between_steps() as stop,
+            Interruption() as interruption,
             written_behind(unfinished.append) as write,
         ):
             finished = stream_map(
-                scene, predictor, grid, known, with_probabilities, window_done=_told(stop, advance)
+                scene,
+                predictor,
+                grid,
+                known,
+                with_probabilities,
+                window_done=_announcing_stop(interruption, advance),
             )
             for map_rows in finished:
                 write(map_rows)
-                stop.end_step()
+                interruption.end_step()
     except DataError:
         # A damaged file stays damaged; a remote one may be there again.
         if unfinished.rows == 0 or Path(scene.path).exists():
@@ -270,15 +275,17 @@ def _predict(
     return round(megapixels / seconds, 4)
 
 
-def _told(stop: StepStop, advance: Callable[[int], None]) -> Callable[[int], None]:
-    """Let `advance` say, too, that the rows in work are finished first; they may take a minute."""
-    told = False
+def _announcing_stop(
+    interruption: Interruption, advance: Callable[[int], None]
+) -> Callable[[int], None]:
+    """Let `advance` also say once that the current rows are finished first, which may take long."""
+    announced = False
 
     def done(count: int) -> None:
-        nonlocal told
+        nonlocal announced
         advance(count)
-        if stop.requested and not told:
-            told = True
+        if interruption.requested and not announced:
+            announced = True
             logger.info("stopping at the end of these rows; Ctrl-C again stops at once")
 
     return done

@@ -16,9 +16,10 @@ from dnas_cli.files import file_hash, write_text
 from dnas_cli.nets.network import NetworkShape, build_supernet
 from dnas_cli.release1.checkpoint import load_release1
 from dnas_cli.release1.tensor_names import LOGITS, checkpoint_graph, renamed_state, shape_of
-from dnas_cli.run.directory import CODINGS, Run, create_run, is_run, open_run
+from dnas_cli.run.directory import CODINGS, Run, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import StageRecord
+from dnas_cli.run.run_log import logged
 from dnas_cli.space.coding import (
     Coding,
     ConnectionCoding,
@@ -31,10 +32,9 @@ from dnas_cli.space.coding import (
 from dnas_cli.space.lattice import STEM, Graph, prune
 from dnas_cli.space.logits import logit_keys
 from dnas_cli.space.spaces import check_path, core_edges, path_space
-from dnas_cli.stages.compute_options import logged
-from dnas_cli.stages.encode import linked_tile_set
+from dnas_cli.stages.begin_run import begin_run, existing_run, linked_tile_set, new_tile_set
 from dnas_cli.stages.restart import check_restart, complete_restart, start_over
-from dnas_cli.tiles.tile_set import TileSet, open_tile_set
+from dnas_cli.tiles.tile_set import TileSet
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def import_search(
             )
         coding, space = _fitting(run, search, checkpoint)
         if searched:
-            check_restart(run, found)
+            check_restart(run, name)
             start_over(run, name)
         if coding is not None:
             coding.write(run.coding_path(CODINGS[found - 1]))
@@ -206,31 +206,20 @@ def _check_gaps(graph: Graph, space: SearchSpace, name: str) -> None:
 def _run(root: Path, tiles: Path | None, search: Release1Search, checkpoint: Path) -> Run:
     """Return the run, begun if need be, and checked against the checkpoint."""
     layers, shape = search.space.graph.layers, search.shape
-    if is_run(root):
-        run = open_run(root)
-        opened = linked_tile_set(run)
-        if tiles is not None and open_tile_set(tiles).fingerprint != opened.fingerprint:
-            raise RunStateError(
-                f"{root}: was begun with another tile set ({run.tile_set_path}).",
-                "Leave --data out, or import into a new run.",
-            )
+    run = existing_run(root, tiles)
+    if run is None:
+        opened = new_tile_set(root, tiles)
         _check_tiles(opened, shape, checkpoint)
-        present = (run.manifest.layers, run.manifest.width)
-        if present != (layers, shape.width):
-            raise DataError(
-                f"{checkpoint}: has {layers} layers and width {shape.width}, but {root} was begun "
-                f"with {present[0]} and {present[1]}.",
-                "Import it into a new run.",
-            )
-        return run
-    if tiles is None:
-        raise UsageError(
-            f"{root}: is no run yet, and a new run needs its tile set.",
-            f"Run: dnas import {checkpoint} --run {root} --data TILES",
+        return begin_run(root, opened, layers, shape.width)
+    _check_tiles(linked_tile_set(run), shape, checkpoint)
+    present = (run.manifest.layers, run.manifest.width)
+    if present != (layers, shape.width):
+        raise DataError(
+            f"{checkpoint}: has {layers} layers and width {shape.width}, but {root} has "
+            f"{present[0]} and {present[1]}.",
+            "Import it into a new run.",
         )
-    opened = open_tile_set(tiles)
-    _check_tiles(opened, shape, checkpoint)
-    return create_run(root, tiles, opened.fingerprint, layers, shape.width)
+    return run
 
 
 def _check_tiles(tiles: TileSet, shape: NetworkShape, checkpoint: Path) -> None:

@@ -12,7 +12,7 @@ from pathlib import Path
 from dnas_cli import __version__
 from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.files import file_hash, make_folder, read_json, remove_leftovers, write_json
-from dnas_cli.run.manifest import Lineage, Manifest, StageRecord, TileSetLink
+from dnas_cli.run.manifest import STAGES, Lineage, Manifest, StageRecord, TileSetLink
 from dnas_cli.space.coding import (
     ArchitectureCoding,
     Coding,
@@ -76,7 +76,7 @@ class Run:
             self.manifest = self.manifest.with_stage(stage, record)
 
     def set_network(self, layers: int, width: int) -> None:
-        """Change layers and width, as encoding stage 1 anew does."""
+        """Change layers and width, as encoding stage 1 again does."""
         with self._updating():
             self.manifest = replace(self.manifest, layers=layers, width=width)
 
@@ -185,16 +185,14 @@ class Run:
         return found
 
     def _preset(self) -> str:
-        """Return the option for the preset that the stage before was begun with."""
+        """Return the option for the preset that the previous stage was started with."""
         presets = [record.preset for record in self.manifest.stages.values() if record.preset]
         return f" --preset {presets[-1]}" if presets and presets[-1] != "paper" else ""
 
-    def has_after(self, stage: int) -> bool:
-        """Return whether a later stage was begun on the coding of this one."""
-        later = [f"stage{k}" for k in (1, 2, 3) if k > stage]
-        return any(self.coding_path(name).is_file() or self.record(name) for name in later) or bool(
-            self.record("retrain")
-        )
+    def has_after(self, stage: str) -> bool:
+        """Return whether a later stage was built on the coding of this one."""
+        later = STAGES[STAGES.index(stage) + 1 :]
+        return any(self.coding_path(name).is_file() or self.record(name) for name in later)
 
     def _coding_name(self, stage: int) -> str:
         return f"{CODINGS[stage]}.json" if stage else "nothing"

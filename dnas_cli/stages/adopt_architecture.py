@@ -3,11 +3,11 @@
 from pathlib import Path
 
 from dnas_cli.console import logger
-from dnas_cli.errors import RunStateError, UsageError
-from dnas_cli.run.directory import CODINGS, Run, create_run, is_run, open_run
+from dnas_cli.errors import RunStateError
+from dnas_cli.run.directory import CODINGS, Run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.tiles.tile_set import open_tile_set
+from dnas_cli.stages.begin_run import begin_run, existing_run, new_tile_set
 
 
 def adopt_architecture(
@@ -28,19 +28,9 @@ def adopt_architecture(
         UsageError: A new run has no tile set.
     """
     coding = ArchitectureCoding.read(file)
-    if not is_run(root):
-        if tiles is None:
-            raise UsageError(
-                f"{root}: is no run yet, and a new run needs its tile set.",
-                f"Run: dnas retrain {root} --architecture {file} --data TILES",
-            )
-        opened = open_tile_set(tiles)
-        for split in ("train", "val"):
-            opened.split(split)  # raises when a training could not work on it
-        run = create_run(root, tiles, opened.fingerprint, coding.graph.layers, width)
-    else:
-        run = open_run(root)
-        _check_tiles(run, tiles)
+    run = existing_run(root, tiles)
+    if run is None:
+        run = begin_run(root, new_tile_set(root, tiles), coding.graph.layers, width)
     path = run.coding_path(CODINGS[3])
     with stage_lock(run, "retrain"):
         if path.is_file() and ArchitectureCoding.read(path).body() == coding.body():
@@ -60,11 +50,3 @@ def adopt_architecture(
             run.set_network(coding.graph.layers, run.manifest.width)
     logger.info("%s: has the architecture of %s.", root, file)
     return run
-
-
-def _check_tiles(run: Run, tiles: Path | None) -> None:
-    if tiles is not None and open_tile_set(tiles).fingerprint != run.manifest.tile_set.fingerprint:
-        raise RunStateError(
-            f"{run.root}: was begun with another tile set ({run.tile_set_path}).",
-            "Leave --data out, or begin a new run.",
-        )

@@ -62,7 +62,9 @@ def decode(
     path = run.coding_path(CODINGS[stage])
     with stage_lock(run, name):
         if open_run(root).record(name) != record:
-            raise RunStateError(f"{root}: stage {stage} was begun anew.", "Run the command again.")
+            raise RunStateError(
+                f"{root}: stage {stage} was started over.", "Run the command again."
+            )
         if path.is_file() and type(coding).read(path) != coding:
             _refuse_other(run, stage, path, overwrite)
         remove_leftovers(path.parent, path.name)
@@ -94,7 +96,7 @@ def check_epoch(run: Run, stage: int, epoch: str, option: str = "--epoch") -> No
 
 
 def _refuse_other(run: Run, stage: int, path: Path, overwrite: bool) -> None:
-    if run.has_after(stage):
+    if run.has_after(f"stage{stage}"):
         raise RunStateError(
             f"{path}: exists with other content, and later stages were built on it.",
             f"Branch: dnas decode {run.root} --stage {stage} --branch NEW_RUN",

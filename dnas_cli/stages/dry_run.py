@@ -1,210 +1,210 @@
-"""What the stages of a run will take, told before any is begun; nothing is written."""
+"""A dry run: what the stages of a run will take, estimated and measured without writing."""
 
 import time
-from collections.abc import Callable
+from dataclasses import dataclass
 from pathlib import Path
 
+import torch
+
 from dnas_cli.console import progress
-from dnas_cli.errors import RunStateError, UsageError
+from dnas_cli.errors import RunStateError
 from dnas_cli.nets.device import synchronise
 from dnas_cli.nets.network import build_derived
-from dnas_cli.nets.step_estimate import estimate_step
+from dnas_cli.nets.step_estimate import StepEstimate, estimate_step
 from dnas_cli.nets.training_pass.executor import ExecutionMode
-from dnas_cli.run.directory import CODINGS, Run, check_stage, is_run, open_run
+from dnas_cli.run.directory import CODINGS, Run, check_stage
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.stages.compute_options import ComputeOptions, check_batch, class_pixels, network_shape
-from dnas_cli.stages.encode import check_size, linked_tile_set
+from dnas_cli.stages.begin_run import NewRun, existing_run, linked_tile_set, new_tile_set
+from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.execution_mode import choose_execution_mode, fits, kept_copies, step_size
 from dnas_cli.stages.expected_network import RETRAINING, ExpectedNetwork, expected_network
-from dnas_cli.stages.retrain import STREAM
-from dnas_cli.stages.search import NewRun
 from dnas_cli.stages.stage_options import StageOptions
-from dnas_cli.tiles.tile_set import TileSet, open_tile_set
-from dnas_cli.training.batches import BatchStream, halves
+from dnas_cli.stages.train_stage import check_batch, network_shape, training_steps
+from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings import (
-    NETWORK_SIZES,
     Preset,
     RetrainSettings,
     SearchSettings,
     SettingsChoice,
     TrainingSettings,
 )
-from dnas_cli.training.stage_plan import StagePlan
-from dnas_cli.training.steps import SearchSteps, Steps, WeightSteps
+from dnas_cli.training.steps import Steps
 from dnas_cli.training.torch_errors import explained
 
 _TIMED = 2  # steps, after one that warms up
 
 
-def plan_search(
+@dataclass(frozen=True)
+class StageEstimate:
+    """What one stage will take.
+
+    Attributes:
+        name: `stage 1` to `stage 3`, or `retraining`.
+        assumed: What stands for codings that are still missing; empty where none is.
+        edges: Edges of the network.
+        mode: How it will be executed.
+        batch: Tiles per step.
+        size: Side of what a step trains on, in pixels.
+        epochs: Epochs.
+        weight_epochs: First epochs, in which only the weights learn.
+        steps: Steps per epoch.
+        step: Estimate of a step of the weights.
+        weight_seconds: Measured time of a step of the weights; None where the free memory is too
+            small to take one.
+        full_seconds: The same in later epochs; in a search with a step of the logits.
+    """
+
+    name: str
+    assumed: str
+    edges: int
+    mode: ExecutionMode
+    batch: int
+    size: int
+    epochs: int
+    weight_epochs: int
+    steps: int
+    step: StepEstimate
+    weight_seconds: float | None
+    full_seconds: float | None
+
+    @property
+    def epoch_seconds(self) -> float | None:
+        """Time of a later epoch, without validation."""
+        return None if self.full_seconds is None else self.steps * self.full_seconds
+
+    @property
+    def seconds(self) -> float | None:
+        """Time of all epochs, without validation."""
+        if self.weight_seconds is None or self.full_seconds is None:
+            return None
+        later = self.epochs - self.weight_epochs
+        return self.steps * (self.weight_epochs * self.weight_seconds + later * self.full_seconds)
+
+
+def estimate_search(
     root: Path,
     stage: int,
     choice: SettingsChoice,
     new_run: NewRun,
     compute: ComputeOptions,
     options: StageOptions,
-) -> list[StagePlan]:
-    """Plan a stage of a search and all that follow, retraining too.
+) -> list[StageEstimate]:
+    """Estimate the search of a stage and all stages that follow, with the retraining.
 
-    The settings of this stage are taken for later searches as well; retraining takes the preset's,
-    with this stage's batch and crop if these were given.
+    Later searches get the settings of this stage; the retraining gets the preset's, with the batch
+    and crop of this stage if these were given.
 
     Args:
-        root: The run directory; it need not be there.
-        stage: The first stage of the plan.
+        root: The run directory; it need not exist.
+        stage: The first stage to estimate.
         choice: Preset, file and flags that settings come from.
         new_run: Tile set and network size where there is no run yet.
-        compute: Device and memory.
-        options: Whether the stage goes on, or is begun anew by a restart or in a branch.
+        compute: Device and execution mode.
+        options: Whether the stage is resumed, or starts over by a restart or in a branch.
 
     Raises:
-        DnasError: What the search itself would say before it begins.
+        DnasError: What the search itself would refuse before it begins.
     """
     check_stage(stage)
-    run, tiles, layers, width = _beginning(root, choice.preset, new_run)
-    planner = _Planner(tiles, compute)
-    plans = []
+    run, tiles, layers, width = _begin(root, choice.preset, new_run)
+    estimates = []
     for number in range(stage, RETRAINING):
-        record = run.record(f"stage{number}") if run is not None and not options.anew else None
+        record = run.record(f"stage{number}") if run and not options.starts_over else None
         chosen = choice if number == stage or record is None else SettingsChoice()
         settings = chosen.resolve(SearchSettings, record.settings if record else {})
-        ahead = expected_network(run, layers, number, network_shape(tiles, width))
-        plans.append(planner.search(number, ahead, settings, record))
+        expected = expected_network(run, layers, number, network_shape(tiles, width))
+        estimates.append(_estimate(f"stage {number}", expected, settings, record, tiles, compute))
     flags = {key: choice.flags.get(key) for key in ("batch", "crop")}
     retraining = SettingsChoice(choice.preset, None, flags).resolve(RetrainSettings, {})
-    ahead = expected_network(run, layers, RETRAINING, network_shape(tiles, width))
-    return [*plans, planner.retraining(ahead, retraining, None)]
+    expected = expected_network(run, layers, RETRAINING, network_shape(tiles, width))
+    return [*estimates, _estimate("retraining", expected, retraining, None, tiles, compute)]
 
 
-def plan_retraining(
+def estimate_retraining(
     root: Path,
     choice: SettingsChoice,
     compute: ComputeOptions,
     options: StageOptions,
     architecture: Path | None,
     tile_set: Path | None,
-) -> list[StagePlan]:
-    """Plan the retraining of a run, or of an architecture from outside.
+) -> list[StageEstimate]:
+    """Estimate the retraining of a run, or of an architecture from outside.
 
     Raises:
-        DnasError: What the retraining itself would say before it begins.
+        DnasError: What the retraining itself would refuse before it begins.
     """
-    new_run = NewRun(tile_set, None, choice.flags.get("width"))
-    run, tiles, layers, width = _beginning(root, choice.preset, new_run)
-    record = run.record("retrain") if run is not None and not options.anew else None
+    new_run = NewRun(tile_set, None, choice.flags.get("width") or None)
+    run, tiles, layers, width = _begin(root, choice.preset, new_run)
+    record = run.record("retrain") if run and not options.starts_over else None
     settings = choice.resolve(RetrainSettings, record.settings if record else {})
     shape = network_shape(tiles, settings.width or width)
     if architecture is not None:
-        ahead = ExpectedNetwork(build_derived(ArchitectureCoding.read(architecture), shape), "")
+        expected = ExpectedNetwork(build_derived(ArchitectureCoding.read(architecture), shape), "")
     elif run is not None and run.coding_path(CODINGS[3]).is_file():
-        ahead = expected_network(run, layers, RETRAINING, shape)
+        expected = expected_network(run, layers, RETRAINING, shape)
     else:
         raise RunStateError(
-            f"{root}: has no architecture yet.", "dnas search RUN --stage 1 --dry-run plans it all."
+            f"{root}: has no architecture yet.",
+            "To estimate all stages: dnas search RUN --stage 1 --dry-run",
         )
-    return [_Planner(tiles, compute).retraining(ahead, settings, record)]
+    return [_estimate("retraining", expected, settings, record, tiles, compute)]
 
 
-def _beginning(root: Path, preset: Preset, new_run: NewRun) -> tuple[Run | None, TileSet, int, int]:
+def _begin(root: Path, preset: Preset, new_run: NewRun) -> tuple[Run | None, TileSet, int, int]:
     """Return the run if there is one, its tile set, layers and width."""
-    if is_run(root):
-        run = open_run(root)
+    run = existing_run(root, new_run.tiles)
+    if run is not None:
         return run, linked_tile_set(run), run.manifest.layers, run.manifest.width
-    if new_run.tiles is None:
-        raise UsageError(
-            f"{root}: is no run yet, and its tile set is not named.", "Give it with --data TILES."
-        )
-    size = NETWORK_SIZES[preset]
-    layers, width = new_run.layers or size["layers"], new_run.width or size["width"]
-    check_size(layers, width)
-    return None, open_tile_set(new_run.tiles), layers, width
+    return None, new_tile_set(root, new_run.tiles), *new_run.size(preset)
 
 
-class _Planner:
-    """Plans stages on a tile set and a device."""
+def _estimate(
+    name: str,
+    expected: ExpectedNetwork,
+    settings: TrainingSettings,
+    record: StageRecord | None,
+    tiles: TileSet,
+    compute: ComputeOptions,
+) -> StageEstimate:
+    device, _ = compute.resolve()
+    network = expected.network.to(device)
+    check_batch(settings, network)
+    mode = choose_execution_mode(network, compute.mode, record, settings, tiles.tile_size, device)
+    size = step_size(settings, tiles.tile_size)
+    estimate = estimate_step(network, mode, settings.batch, size, kept_copies(settings))
+    steps = training_steps(network, tiles, settings, device, 0, mode)
+    weight_epochs = settings.logits_from if isinstance(settings, SearchSettings) else 0
+    weights_alone = full = None
+    if fits(estimate, device):
+        full = _measured(name, steps, weight_epochs, device)
+        weights_alone = _measured(name, steps, 0, device) if weight_epochs else full
+    return StageEstimate(
+        name=name,
+        assumed=expected.assumed,
+        edges=len(network.graph.edges),
+        mode=mode,
+        batch=settings.batch,
+        size=size,
+        epochs=settings.epochs,
+        weight_epochs=weight_epochs,
+        steps=steps.per_epoch,
+        step=estimate,
+        weight_seconds=weights_alone,
+        full_seconds=full,
+    )
 
-    def __init__(self, tiles: TileSet, compute: ComputeOptions) -> None:
-        self._tiles = tiles
-        self._execution = compute
-        self._device, _ = compute.resolve()
-        self._pixels = class_pixels(tiles)
 
-    def search(
-        self,
-        stage: int,
-        ahead: ExpectedNetwork,
-        settings: SearchSettings,
-        record: StageRecord | None,
-    ) -> StagePlan:
-        a, b = halves(self._tiles.split("train"), settings.seed)
-
-        def steps(memory: ExecutionMode) -> Steps:
-            streams = (
-                BatchStream(self._tiles, a, settings, 0, 0),
-                BatchStream(self._tiles, b, settings, 1, 0),
-            )
-            network = ahead.network.to(self._device)
-            return SearchSteps(network, streams, settings, self._device, self._pixels, memory)
-
-        return self._plan(f"stage {stage}", ahead, settings, record, steps, settings.logits_from)
-
-    def retraining(
-        self, ahead: ExpectedNetwork, settings: RetrainSettings, record: StageRecord | None
-    ) -> StagePlan:
-        def steps(memory: ExecutionMode) -> Steps:
-            stream = BatchStream(self._tiles, self._tiles.split("train"), settings, STREAM, 0)
-            network = ahead.network.to(self._device)
-            return WeightSteps(network, stream, settings, self._device, self._pixels, memory)
-
-        return self._plan("retraining", ahead, settings, record, steps, 0)
-
-    def _plan(
-        self,
-        name: str,
-        ahead: ExpectedNetwork,
-        settings: TrainingSettings,
-        record: StageRecord | None,
-        make_steps: Callable[[ExecutionMode], Steps],
-        weight_epochs: int,
-    ) -> StagePlan:
-        network, tile_size = ahead.network, self._tiles.tile_size
-        check_batch(settings, network)
-        memory = choose_execution_mode(
-            network, self._execution.memory, record, settings, tile_size, self._device
-        )
-        size = step_size(settings, tile_size)
-        estimate = estimate_step(network, memory, settings.batch, size, kept_copies(settings))
-        steps = make_steps(memory)
-        alone = both = None
-        if fits(estimate, self._device):
-            both = self._measured(name, steps, weight_epochs)
-            alone = self._measured(name, steps, 0) if weight_epochs else both
-        return StagePlan(
-            name=name,
-            assumed=ahead.assumed,
-            edges=len(network.graph.edges),
-            memory=memory,
-            batch=settings.batch,
-            size=size,
-            epochs=settings.epochs,
-            weight_epochs=weight_epochs,
-            steps=steps.per_epoch,
-            estimate=estimate,
-            weight_seconds=alone,
-            both_seconds=both,
-        )
-
-    def _measured(self, name: str, steps: Steps, epoch: int) -> float:
-        """Return the time of a step, with its tiles at hand: the fastest of a few."""
-        batches = next(iter(steps.batches(epoch, 0)))
-        steps.network.train()
-        seconds = []
-        with progress(f"measuring {name}", 1 + _TIMED) as advance, explained():
-            for _ in range(1 + _TIMED):
-                start = time.perf_counter()
-                steps.step(batches, 1e-6)
-                synchronise(self._device)
-                seconds.append(time.perf_counter() - start)
-                advance(1)
-        return min(seconds[1:])
+def _measured(name: str, steps: Steps, epoch: int, device: torch.device) -> float:
+    """Return the time of a step, without loading its tiles: the fastest of a few."""
+    batches = next(iter(steps.batches(epoch, 0)))
+    steps.network.train()
+    seconds = []
+    with progress(f"measuring {name}", 1 + _TIMED) as advance, explained():
+        for _ in range(1 + _TIMED):
+            start = time.perf_counter()
+            steps.step(batches, 1e-6)
+            synchronise(device)
+            seconds.append(time.perf_counter() - start)
+            advance(1)
+    return min(seconds[1:])

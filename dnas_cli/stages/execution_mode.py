@@ -1,4 +1,4 @@
-"""Which compute of a network fits the memory that is free."""
+"""Which execution mode of a network fits the free memory."""
 
 from contextlib import suppress
 from pathlib import Path
@@ -28,7 +28,7 @@ def choose_execution_mode(
 ) -> ExecutionMode:
     """Return how to execute a stage's network.
 
-    A stage goes on as it was begun, so that its bits do not depend on what else the machine does;
+    A resumed stage keeps its mode, so that its bits do not depend on what else the machine does;
     only an explicit choice changes that. A new one is executed fast where that fits.
 
     Args:
@@ -114,9 +114,9 @@ def _container_memory() -> int | None:
 
 
 def _known(name: str) -> ExecutionMode:
-    for memory in EXECUTION_MODES:
-        if memory == name:
-            return memory
+    for mode in EXECUTION_MODES:
+        if mode == name:
+            return mode
     raise RunStateError(
         f"the stage was executed in a way that is unknown here ({name!r}).", "Give --memory."
     )

@@ -11,12 +11,12 @@ from torch import Tensor
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, Interrupted
 from dnas_cli.evaluation.tiles import normalised_batches
+from dnas_cli.interruption import Interruption
 from dnas_cli.nets.network import Network
 from dnas_cli.run.rows import read_rows
-from dnas_cli.stages.compute_options import validator
+from dnas_cli.stages.validation import validator
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.averaging import measure_statistics
-from dnas_cli.training.interruption import Interruption
 from dnas_cli.training.progress import Progress
 from dnas_cli.training.settings import Keep, RetrainSettings
 from dnas_cli.training.stage_files import StageFiles, load_checkpoint
@@ -69,7 +69,7 @@ def of_the_average(
     interruption: Interruption,
     resume_command: str,
 ) -> ModelWeights:
-    """Return the averaged weights, with the statistics of batch normalisation measured anew.
+    """Return the averaged weights, with the statistics of batch normalisation measured again.
 
     Args:
         network: Has the averaged weights; gets the statistics.

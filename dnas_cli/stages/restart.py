@@ -14,17 +14,16 @@ from dnas_cli.run.directory import CODINGS, Run
 from dnas_cli.run.manifest import StageRecord
 
 
-def check_restart(run: Run, stage: int) -> None:
+def check_restart(run: Run, name: str) -> None:
     """Refuse to start over what other stages were built on.
 
     Raises:
         RunStateError: Later stages were built on it.
     """
-    if run.has_after(stage):
+    if run.has_after(name):
         raise RunStateError(
-            f"{run.root}: later stages were built on stage {stage}; starting it over would orphan "
-            "them.",
-            f"Branch: dnas search {shlex.quote(str(run.root))} --stage {stage} --branch NEW_RUN",
+            f"{run.root}: later stages were built on {name}; starting it over would orphan them.",
+            f"Branch: dnas search {shlex.quote(str(run.root))} --stage {name[-1]} --branch NEW_RUN",
         )
 
 

@@ -1,4 +1,4 @@
-"""How a stage is to be begun when something is there already: branch, extend or restart."""
+"""What to do with a stage that exists: branch, extend or restart."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -18,7 +18,7 @@ WAYS_OUT = (
 
 @dataclass(frozen=True)
 class StageOptions:
-    """What the user wants of a stage that may exist.
+    """What to do with a stage that may exist.
 
     Attributes:
         branch: Take over the finished stages into this new run and go on there.
@@ -43,7 +43,7 @@ class StageOptions:
     def __post_init__(self) -> None:
         if self.restart and not self.overwrite:
             raise UsageError(
-                "--restart: throws away what the stage has learned, and needs --overwrite, too."
+                "--restart: throws away what the stage has learned, and needs --overwrite."
             )
         if self.overwrite and not self.restart:
             raise UsageError("--overwrite: goes with --restart here.", WAYS_OUT)
@@ -54,17 +54,17 @@ class StageOptions:
         if self.extend is not None and self.extend < 1:
             raise UsageError(f"--extend {self.extend}: must be at least 1 epoch.")
         if self.extend is not None and self.branch is not None:
-            raise UsageError("--extend: goes on in the run itself, not in a branch.")
+            raise UsageError("--extend: extends the run itself, not a branch.")
 
     @property
-    def anew(self) -> bool:
-        """Whether the stage begins from its start, whatever there is of it."""
+    def starts_over(self) -> bool:
+        """Whether the stage starts from nothing, whatever exists of it."""
         return self.restart or self.branch is not None
 
     def extended(self, run: Run, stage: str, record: StageRecord | None) -> StageRecord | None:
-        """Return a stage's record with the extension asked for; training it is to go on then.
+        """Return a stage's record with the requested extension.
 
-        An extension that was interrupted goes on when the same is asked for again.
+        An extension that was interrupted is resumed by the same request.
 
         Raises:
             RunStateError: The stage is not finished, or later stages were built on it.
@@ -81,10 +81,10 @@ class StageOptions:
             )
         if not record.settings:
             raise RunStateError(
-                f"{run.root}: {stage} was imported; there is no training to go on with.",
+                f"{run.root}: {stage} was imported; there is no training to extend.",
                 "Search in a run of its own, or start the stage over with --restart --overwrite.",
             )
-        if stage != "retrain" and run.has_after(int(stage[-1])):
+        if run.has_after(stage):
             raise RunStateError(
                 f"{run.root}: later stages were built on {stage}.",
                 "Branch at it, and extend it there.",
@@ -93,16 +93,16 @@ class StageOptions:
 
 
 def started_record(
-    record: StageRecord | None, settings: TrainingSettings, memory: ExecutionMode, preset: Preset
+    record: StageRecord | None, settings: TrainingSettings, mode: ExecutionMode, preset: Preset
 ) -> StageRecord:
-    """Return the record of a stage that is begun, or gone on with."""
+    """Return the record of a stage that is started or resumed."""
     known = record.preset if record else ""
     return StageRecord(
         "started",
         settings_to_json(settings),
         record.epochs_done if record else 0,
         extensions=record.extensions if record else [],
-        memory=memory,
+        memory=mode,
         preset=known or preset,
     )
 

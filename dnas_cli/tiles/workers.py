@@ -15,7 +15,7 @@ from types import FrameType
 from typing import TypeVar
 
 from dnas_cli.errors import DnasError, Interrupted
-from dnas_cli.stopping import handled
+from dnas_cli.interruption import handled
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")

@@ -4,8 +4,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Any
 
+from dnas_cli.interruption import Interruption
 from dnas_cli.metrics import Metrics
-from dnas_cli.training.interruption import Interruption
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.stage_files import StageFiles
 from dnas_cli.training.steps import Steps

@@ -51,10 +51,10 @@ class _NetworkSteps:
         settings: TrainingSettings,
         device: torch.device,
         class_pixels: Sequence[int],
-        memory: ExecutionMode,
+        mode: ExecutionMode,
     ) -> None:
         self.network = network
-        self._run = executor(network, memory)
+        self._run = executor(network, mode)
         self.precision = Precision(device)
         self.optimizers: dict[str, Optimizer] = {"weights": _optimizer(network, settings)}
         self.average: AveragedModel | None = None
@@ -87,9 +87,9 @@ class WeightSteps(_NetworkSteps):
         settings: RetrainSettings,
         device: torch.device,
         class_pixels: Sequence[int] = (),
-        memory: ExecutionMode = "fast",
+        mode: ExecutionMode = "fast",
     ) -> None:
-        super().__init__(network, settings, device, class_pixels, memory)
+        super().__init__(network, settings, device, class_pixels, mode)
         self._stream = stream
         if settings.keep == "average":
             self.average = moving_average(network)
@@ -121,9 +121,9 @@ class SearchSteps(_NetworkSteps):
         settings: SearchSettings,
         device: torch.device,
         class_pixels: Sequence[int] = (),
-        memory: ExecutionMode = "fast",
+        mode: ExecutionMode = "fast",
     ) -> None:
-        super().__init__(network, settings, device, class_pixels, memory)
+        super().__init__(network, settings, device, class_pixels, mode)
         logits = network.architecture_logits()
         assert logits is not None
         self.optimizers["logits"] = Adam(

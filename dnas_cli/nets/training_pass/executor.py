@@ -1,4 +1,4 @@
-"""How training runs a network: in which time, with which memory."""
+"""How training executes a network: in which time, with which memory."""
 
 from collections.abc import Callable
 from typing import Literal
@@ -12,7 +12,7 @@ ExecutionMode = Literal["plain", "fast", "low"]
 EXECUTION_MODES: tuple[ExecutionMode, ...] = ("plain", "fast", "low")
 
 
-def executor(network: Network, memory: ExecutionMode) -> Callable[[Tensor], Tensor]:
+def executor(network: Network, mode: ExecutionMode) -> Callable[[Tensor], Tensor]:
     """Return the function that training calls in place of the network.
 
     All give the same logits, gradients and running statistics up to rounding, on the network's own
@@ -20,10 +20,10 @@ def executor(network: Network, memory: ExecutionMode) -> Callable[[Tensor], Tens
 
     Args:
         network: The plain network.
-        memory: `plain` runs it as it is defined, edge by edge. `fast` shares resizes and keeps only
+        mode: `plain` runs it as it is defined, edge by edge. `fast` shares resizes and keeps only
             the results of convolutions for the backward pass. `low` keeps only the features
             of nodes, and computes everything else twice.
     """
-    if memory == "plain":
+    if mode == "plain":
         return network
-    return FastTraining(network, keep=memory == "fast")
+    return FastTraining(network, keep=mode == "fast")

@@ -1,26 +1,29 @@
-"""A plan of stages as text for the terminal."""
+"""The estimates of a dry run as text for the terminal."""
 
 import sys
+from typing import TYPE_CHECKING
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
 from dnas_cli.console import as_bytes
-from dnas_cli.training.stage_plan import StagePlan
+
+if TYPE_CHECKING:  # it imports torch, which is not needed to print
+    from dnas_cli.stages.dry_run import StageEstimate
 
 _WIDTH = 130  # columns where there is no terminal to ask
 
 
-def print_plan(plans: list[StagePlan]) -> None:
+def print_dry_run(stages: "list[StageEstimate]") -> None:
     """Print what every stage will take to standard output."""
     console = Console(
         file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _WIDTH
     )
-    console.print(plan_table(plans))
-    for plan in plans:
-        if plan.assumed:
-            console.print(f"{plan.name}: estimated for {plan.assumed}", soft_wrap=True)
+    console.print(_table(stages))
+    for stage in stages:
+        if stage.assumed:
+            console.print(f"{stage.name}: estimated for {stage.assumed}", soft_wrap=True)
     console.print(
         "Optimizer (with gradients) and activations: bytes in a step; arithmetic: its "
         "multiply-accumulates.\nTimes are of measured steps, without loading and validation.",
@@ -28,7 +31,7 @@ def print_plan(plans: list[StagePlan]) -> None:
     )
 
 
-def plan_table(plans: list[StagePlan]) -> Table:
+def _table(stages: "list[StageEstimate]") -> Table:
     """Return a row per stage."""
     table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
     table.add_column("")
@@ -46,26 +49,26 @@ def plan_table(plans: list[StagePlan]) -> Table:
         "in all",
     ):
         table.add_column(title, justify="right", no_wrap=True)
-    for plan in plans:
-        estimate = plan.estimate
+    for stage in stages:
+        step = stage.step
         table.add_row(
-            plan.name,
-            str(plan.edges),
-            plan.memory,
-            f"{plan.batch} x {plan.size} px",
-            f"{estimate.parameters / 1e6:.2f} M",
-            as_bytes(estimate.optimizer_bytes),
-            as_bytes(estimate.activation_bytes),
-            f"{estimate.multiply_accumulates / 1e9:.0f} G",
+            stage.name,
+            str(stage.edges),
+            stage.mode,
+            f"{stage.batch} x {stage.size} px",
+            f"{step.parameters / 1e6:.2f} M",
+            as_bytes(step.optimizer_bytes),
+            as_bytes(step.activation_bytes),
+            f"{step.multiply_accumulates / 1e9:.0f} G",
             *(
                 (
-                    _as_time(plan.both_seconds),
-                    _as_time(plan.epoch_seconds),
-                    str(plan.epochs),
-                    _as_time(plan.seconds),
+                    _as_time(stage.full_seconds),
+                    _as_time(stage.epoch_seconds),
+                    str(stage.epochs),
+                    _as_time(stage.seconds),
                 )
-                if plan.seconds is not None
-                else ("does not fit", "", str(plan.epochs), "")
+                if stage.seconds is not None
+                else ("does not fit", "", str(stage.epochs), "")
             ),
         )
     return table

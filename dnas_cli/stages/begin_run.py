@@ -1,0 +1,120 @@
+"""Beginning a run with its tile set, and opening both again."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnas_cli.errors import DataError, RunStateError, UsageError
+from dnas_cli.run.directory import Run, create_run, is_run, open_run
+from dnas_cli.run.manifest import WIDTHS, is_width
+from dnas_cli.space.lattice import MAX_LAYERS
+from dnas_cli.tiles.tile_set import TileSet, open_tile_set
+from dnas_cli.training.settings import NETWORK_SIZES, Preset
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """What a command needs to begin a run by itself.
+
+    Attributes:
+        tiles: The tile set.
+        layers: Layers of the lattice; None takes the preset's.
+        width: Channels of the finest scale; None takes the preset's.
+    """
+
+    tiles: Path | None = None
+    layers: int | None = None
+    width: int | None = None
+
+    def size(self, preset: Preset) -> tuple[int, int]:
+        """Return layers and width.
+
+        Raises:
+            UsageError: No network can have them.
+        """
+        check_size(self.layers, self.width)  # 0 is no size, and not "none given"
+        size = NETWORK_SIZES[preset]
+        return self.layers or size["layers"], self.width or size["width"]
+
+
+def existing_run(root: Path, tiles: Path | None) -> Run | None:
+    """Open the run at `root`; None where there is none.
+
+    Args:
+        root: The run directory.
+        tiles: The tile set that it must have; None accepts any.
+
+    Raises:
+        RunStateError: The run has another tile set.
+        DataError: The run or the tile set cannot be read.
+    """
+    if not is_run(root):
+        return None
+    run = open_run(root)
+    if tiles is not None and open_tile_set(tiles).fingerprint != run.manifest.tile_set.fingerprint:
+        raise RunStateError(
+            f"{root}: has another tile set ({run.tile_set_path}).",
+            "Leave --data out, or name a new run.",
+        )
+    return run
+
+
+def linked_tile_set(run: Run) -> TileSet:
+    """Open a run's tile set and check that it is the one that the run began with.
+
+    Raises:
+        DataError: It is missing, or its content has changed.
+    """
+    try:
+        tiles = open_tile_set(run.tile_set_path)
+    except DataError as error:
+        raise DataError(
+            f"{run.root}: its tile set cannot be opened. {error.what}",
+            f"Put it back at {run.tile_set_path}, or correct tile_set.path in "
+            f"{run.root / 'run.json'}.",
+        ) from error
+    if tiles.fingerprint != run.manifest.tile_set.fingerprint:
+        raise DataError(
+            f"{run.tile_set_path}: is not the tile set that {run.root} began with; its content "
+            "has changed.",
+            "Restore it, or begin a new run with it.",
+        )
+    return tiles
+
+
+def new_tile_set(root: Path, tiles: Path | None) -> TileSet:
+    """Open the tile set of a run that does not exist yet, and check that it serves training.
+
+    Raises:
+        UsageError: None is given.
+        DataError: It cannot be read, or has no tiles for training or validation.
+    """
+    if tiles is None:
+        raise UsageError(
+            f"{root}: is no run yet, and a new run needs its tile set.",
+            "Name it with --data TILES.",
+        )
+    opened = open_tile_set(tiles)
+    for split in ("train", "val"):
+        opened.split(split)  # raises when training could not work on it
+    return opened
+
+
+def begin_run(root: Path, tiles: TileSet, layers: int, width: int) -> Run:
+    """Create a run directory for a tile set and a size of the network.
+
+    Raises:
+        RunStateError: Something is at `root` already.
+    """
+    return create_run(root, tiles.root, tiles.fingerprint, layers, width)
+
+
+def check_size(layers: int | None, width: int | None) -> None:
+    """Refuse a size that no network can have; None means not given.
+
+    Raises:
+        UsageError: It is one.
+    """
+    if layers is not None and not 2 <= layers <= MAX_LAYERS:
+        raise UsageError(f"--layers {layers}: must be from 2 to {MAX_LAYERS}.")
+    if width is not None and not is_width(width):
+        raise UsageError(f"--width {width}: must be {WIDTHS}.")

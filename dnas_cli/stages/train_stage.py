@@ -1,0 +1,278 @@
+"""Training a stage of a run: the steps that searches and the retraining share."""
+
+import random
+from abc import ABC, abstractmethod
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Generic
+
+import numpy as np
+import torch
+
+from dnas_cli.console import logger
+from dnas_cli.errors import UsageError
+from dnas_cli.interruption import Interruption
+from dnas_cli.nets.network import Network, NetworkShape
+from dnas_cli.nets.operators import GlobalAveragePool
+from dnas_cli.nets.training_pass.executor import ExecutionMode
+from dnas_cli.run.directory import Run, is_run, open_run
+from dnas_cli.run.lock import stage_lock
+from dnas_cli.run.manifest import StageRecord
+from dnas_cli.run.run_log import logged
+from dnas_cli.stages.begin_run import linked_tile_set
+from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.execution_mode import choose_execution_mode
+from dnas_cli.stages.restart import check_restart, complete_restart, start_over
+from dnas_cli.stages.stage_options import StageOptions, extensions, started_record
+from dnas_cli.stages.validation import validator
+from dnas_cli.tiles.tile_set import TileSet
+from dnas_cli.training.batches import BatchStream, halves
+from dnas_cli.training.job import Description, Job
+from dnas_cli.training.loop import train
+from dnas_cli.training.progress import Progress
+from dnas_cli.training.schedule import Schedule
+from dnas_cli.training.settings import (
+    RetrainSettings,
+    SearchSettings,
+    Settings,
+    SettingsChoice,
+    TrainingSettings,
+)
+from dnas_cli.training.stage_files import StageFiles
+from dnas_cli.training.steps import SearchSteps, Steps, WeightSteps
+from dnas_cli.training.torch_errors import deterministic
+
+RETRAIN_STREAM = 3  # separates the randomness of the retraining from that of the searches
+
+
+@dataclass(frozen=True)
+class StageNetwork:
+    """The network that a stage trains.
+
+    Attributes:
+        network: The network.
+        identity: Hash of the space or coding that it is built from.
+        describe: Returns what the history says of it after an epoch.
+    """
+
+    network: Network
+    identity: str
+    describe: Callable[[], Description]
+
+
+@dataclass(frozen=True)
+class TrainedStage(Generic[Settings]):
+    """A stage that is trained to its end."""
+
+    run: Run
+    tiles: TileSet
+    settings: Settings
+    device: torch.device
+    job: Job
+    progress: Progress
+
+
+class Stage(ABC, Generic[Settings]):
+    """What sets the training of one stage apart from that of others.
+
+    Attributes:
+        name: In the run directory: `stage1` to `stage3`, or `retrain`.
+        title: In log lines.
+        stream: Number that separates the randomness of this stage from that of others.
+        settings: The kind of its settings.
+        command: Command line that trains it, without the run.
+    """
+
+    name: str
+    title: str
+    stream: int
+    settings: type[Settings]
+
+    @abstractmethod
+    def open_run(self, root: Path, choice: SettingsChoice, options: StageOptions) -> Run:
+        """Return the run to train in: begun, branched or encoded where that is needed."""
+
+    @abstractmethod
+    def command(self, run: Run) -> str:
+        """Return the command line that trains the stage."""
+
+    @abstractmethod
+    def build(self, run: Run, tiles: TileSet, settings: Settings) -> StageNetwork:
+        """Build the network, on the CPU."""
+
+    def is_complete(self, run: Run, record: StageRecord) -> bool:
+        """Whether nothing is left to do."""
+        return record.finished
+
+    def conclude(self, trained: TrainedStage[Settings]) -> None:
+        """Write what the stage ends in, before it is recorded as finished."""
+
+
+def train_stage(
+    stage: Stage[Settings],
+    root: Path,
+    choice: SettingsChoice | None,
+    compute: ComputeOptions | None,
+    options: StageOptions | None,
+) -> Run:
+    """Train a stage of a run to its end, from its last checkpoint where there is one.
+
+    Args:
+        stage: The stage.
+        root: The run directory.
+        choice: Preset, file and flags that settings come from.
+        compute: Device, workers and the like.
+        options: Whether to branch, extend or restart.
+
+    Raises:
+        DnasError: See the kinds that settings, tile sets and training raise.
+    """
+    choice, compute = choice or SettingsChoice(), compute or ComputeOptions()
+    options = options or StageOptions()
+    compute.resolve()  # refuses what cannot work before anything is written
+    if not is_run(root) or options.branch is not None:
+        choice.resolve(stage.settings, {})
+    with Interruption() as interruption, deterministic(compute.deterministic):
+        run = stage.open_run(root, choice, options)
+        with stage_lock(run, stage.name), logged(run):
+            return _train(stage, open_run(run.root), choice, compute, options, interruption)
+
+
+def _train(
+    stage: Stage[Settings],
+    run: Run,
+    choice: SettingsChoice,
+    compute: ComputeOptions,
+    options: StageOptions,
+    interruption: Interruption,
+) -> Run:
+    """Train a stage whose lock is held."""
+    name, (device, workers) = stage.name, compute.resolve()
+    complete_restart(run, name)
+    if options.restart:
+        check_restart(run, name)
+    record = None if options.restart else options.extended(run, name, run.record(name))
+    settings = choice.resolve(stage.settings, record.settings if record else {})
+    if record is not None and stage.is_complete(run, record):
+        logger.info("%s: %s is finished already.", run.root, stage.title)
+        return run
+    tiles = linked_tile_set(run)
+    _warn_crop_beyond_tiles(settings, tiles.tile_size)
+    _seed_everything(settings.seed, stage.stream)
+    built = stage.build(run, tiles, settings)
+    network = built.network.to(device)
+    check_batch(settings, network)
+    mode = choose_execution_mode(network, compute.mode, record, settings, tiles.tile_size, device)
+    schedule = Schedule(settings, extensions(run, record))
+    steps = training_steps(network, tiles, settings, device, workers, mode)
+    if options.restart:  # only now that the new training is known to work
+        start_over(run, name)
+    _announce(stage.title, run, network, tiles, schedule)
+    record = started_record(record, settings, mode, choice.preset)
+    run.set_record(name, record)
+    job = Job(
+        title=stage.title,
+        steps=steps,
+        schedule=schedule,
+        files=StageFiles(run.stage_folder(name)),
+        identity=built.identity,
+        validate=validator(network, tiles, device, settings.batch),
+        describe=built.describe,
+        resume_command=stage.command(run) + compute.flags,
+        on_epoch=lambda done: run.set_record(name, record.with_phase("started", done)),
+        interruption=interruption,
+        checkpoint_every=60 * compute.checkpoint_every,
+        may_back_off=compute.on_divergence == "backoff",
+    )
+    progress = train(job)
+    stage.conclude(TrainedStage(run, tiles, settings, device, job, progress))
+    run.set_record(name, record.with_phase("finished", progress.epoch))
+    best = ""
+    if progress.best_epoch >= 0:
+        best = f" (best val mIoU {progress.best_metric:.4f} in epoch {progress.best_epoch + 1})"
+    logger.info("%s: %s is finished%s.", run.root, stage.title, best)
+    logger.info("Next: %s", run.next_command())
+    return run
+
+
+def network_shape(tiles: TileSet, width: int) -> NetworkShape:
+    """Return the shape of a network for a tile set."""
+    return NetworkShape(width, len(tiles.bands), len(tiles.classes))
+
+
+def training_steps(
+    network: Network,
+    tiles: TileSet,
+    settings: TrainingSettings,
+    device: torch.device,
+    workers: int,
+    mode: ExecutionMode,
+) -> Steps:
+    """Return the steps of a search or of the retraining, by the kind of the settings.
+
+    Raises:
+        UsageError: There are fewer tiles than a batch holds.
+    """
+    train, pixels = tiles.split("train"), list(tiles.class_pixels("train").values())
+    if isinstance(settings, SearchSettings):
+        a, b = (
+            BatchStream(tiles, half, settings, stream, workers)
+            for stream, half in enumerate(halves(train, settings.seed))
+        )
+        return SearchSteps(network, (a, b), settings, device, pixels, mode)
+    assert isinstance(settings, RetrainSettings)
+    stream = BatchStream(tiles, train, settings, RETRAIN_STREAM, workers)
+    return WeightSteps(network, stream, settings, device, pixels, mode)
+
+
+def check_batch(settings: TrainingSettings, network: Network) -> None:
+    """Refuse a batch that cannot train a network.
+
+    Raises:
+        UsageError: A batch of one tile cannot train global average pooling.
+    """
+    pools = any(isinstance(module, GlobalAveragePool) for module in network.modules())
+    if pools and settings.batch < 2:
+        raise UsageError(
+            "--batch 1: global_average_pool normalises over the batch, which must hold two tiles.",
+            "Give --batch 2 or more.",
+        )
+
+
+def _warn_crop_beyond_tiles(settings: TrainingSettings, tile_size: int) -> None:
+    """Warn of crops smaller than the tiles that validation is on.
+
+    On a small map the outer weights of a wide convolution see nothing but padding and never learn;
+    on a larger one they say anything, up to a dozen pixels of the coarsest scale from the border.
+    """
+    if 0 < settings.crop < tile_size:
+        logger.warning(
+            "--crop %d: trains on less than the tiles of %d px that it is validated on. Wide "
+            "convolutions do not learn what is beyond a crop; tiles of that size would be better.",
+            settings.crop,
+            tile_size,
+        )
+
+
+def _seed_everything(seed: int, stream: int) -> None:
+    """Seed what is random outside the sampler: first weights, first logits, dropout."""
+    state = np.random.SeedSequence([seed, stream]).generate_state(1)[0]
+    torch.manual_seed(int(state))
+    random.seed(int(state))
+
+
+def _announce(title: str, run: Run, network: Network, tiles: TileSet, schedule: Schedule) -> None:
+    logits = network.architecture_logits()
+    logger.info(
+        "%s: %s, %d nodes, %d edges, %.2f M weights%s; %d tiles, %d epochs of batch %d",
+        run.root,
+        title,
+        len(network.graph.nodes),
+        len(network.graph.edges),
+        sum(parameter.numel() for parameter in network.weights()) / 1e6,
+        "" if logits is None else f", {logits.numel()} logits",
+        len(tiles.split("train")),
+        schedule.epochs,
+        schedule.settings.batch,
+    )

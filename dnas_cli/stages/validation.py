@@ -1,0 +1,39 @@
+"""Validation during training: the score of a network on the validation split."""
+
+from collections.abc import Callable
+
+import torch
+
+from dnas_cli.console import progress
+from dnas_cli.evaluation.tiles import evaluate_tiles
+from dnas_cli.metrics import Metrics
+from dnas_cli.nets.network import Network
+from dnas_cli.tiles.tile_set import TileSet
+
+
+def validator(
+    network: Network, tiles: TileSet, device: torch.device, batch: int
+) -> Callable[[Callable[[], None]], Metrics | None]:
+    """Return the function that scores a network on the validation split.
+
+    It calls its argument after each batch; what that raises ends the validation.
+    """
+
+    def validate(check_interruption: Callable[[], None]) -> Metrics | None:
+        total, bands = len(tiles.split("val")), tuple(range(len(tiles.bands)))
+        network.eval()
+        try:
+            with progress("validation", total, "tile") as advance:
+
+                def advanced(count: int) -> None:
+                    advance(count)
+                    check_interruption()
+
+                matrix = evaluate_tiles(
+                    network, tiles.normalisation, tiles, "val", device, bands, batch, advanced
+                )
+        finally:
+            network.train()
+        return matrix.metrics() if matrix.pixels else None
+
+    return validate
