@@ -1,6 +1,6 @@
 """Times the folded network against the plain one on a tile, and compares their maps.
 
-    python benchmarks/inference.py [--repeats 5] [--size 512] [--codings L12 L14]
+    python -m benchmarks.inference [--repeats 5] [--size 512] [--codings L12 L14]
 
 The plain network runs edge by edge in the default memory layout. Every way to run it is a process
 of its own, as a program is, and they take turns. `plain` is PyTorch as it comes; the others keep
@@ -13,7 +13,10 @@ from collections.abc import Callable
 from typing import Any
 
 import torch
-from measuring import (
+from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
+
+from benchmarks.measuring import (
     SHAPE,
     in_turn,
     machine,
@@ -24,9 +27,6 @@ from measuring import (
     report,
     summary,
 )
-from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
-
 from dnas_cli.nets.allocation import keep_freed_memory
 from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.nets.network import Network, build_derived
@@ -105,7 +105,7 @@ def _arithmetic(network: nn.Module, size: int) -> float:
     shapes = copy.deepcopy(network).to("meta")
     with FlopCounterMode(display=False) as flops:
         shapes(torch.empty(1, SHAPE.bands, size, size, device="meta"))
-    return flops.get_total_flops() / 2e9
+    return float(flops.get_total_flops()) / 2e9
 
 
 if __name__ == "__main__":

@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor
 from contextlib import ExitStack, contextmanager
+from functools import partial
 from multiprocessing import get_context
 from pathlib import Path
 from typing import Any
@@ -101,7 +102,7 @@ def programs(
                     1, get_context("spawn"), initializer=_begin, initargs=(prepare, arguments)
                 )
             )
-            timers[name] = lambda process=process: process.submit(_timed_here).result()
+            timers[name] = partial(_timed_there, process)
         yield timers
 
 
@@ -115,6 +116,10 @@ def _begin(prepare: Callable[..., Callable[[], object]], arguments: tuple[Any, .
 
 def _timed_here() -> float:
     return timed(_step)
+
+
+def _timed_there(process: ProcessPoolExecutor) -> float:
+    return process.submit(_timed_here).result()
 
 
 def timed(function: Callable[[], object]) -> float:

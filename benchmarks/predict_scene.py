@@ -1,8 +1,8 @@
 """How fast and in how much memory scenes are mapped, and how much of a seam is left.
 
-    python benchmarks/predict_scene.py size --side 20000
-    python benchmarks/predict_scene.py gid --network published
-    python benchmarks/predict_scene.py seams MODEL SCENE
+    python -m benchmarks.predict_scene size --side 20000
+    python -m benchmarks.predict_scene gid --network published
+    python -m benchmarks.predict_scene seams MODEL SCENE
 
 `size` writes a synthetic scene, maps it with `dnas predict` in a process of its own, and prints
 megapixels per second and the peak memory beside the estimate; `gid` does so for a scene as GID has

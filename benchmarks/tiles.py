@@ -1,6 +1,6 @@
 """How fast scenes are cut into tiles and tiles are loaded, beside what that is to keep up with.
 
-    python benchmarks/tiles.py [--height 7200] [--width 6800] [--coding L12]
+    python -m benchmarks.tiles [--height 7200] [--width 6800] [--coding L12]
 
 Writes a scene with label in the layout of GID, cuts it by `dnas tile` in a process of its own, with
 one worker, and by plain reading and writing of the same blocks with rasterio in another; in turn,
@@ -20,9 +20,10 @@ from typing import Any
 import numpy as np
 import rasterio
 import torch
-from measuring import NetworkShape, build_derived, machine, note, published, report, summary
 from rasterio.windows import Window
 
+from benchmarks.measuring import machine, note, published, report, summary
+from dnas_cli.nets.network import NetworkShape, build_derived
 from dnas_cli.scenes.raster import without_georeference
 from dnas_cli.tiles.tile_set import TileSet, open_tile_set
 from dnas_cli.training.batches import BatchStream
@@ -49,7 +50,7 @@ def main() -> None:
         note("writing a scene")
         image, label = write_scene(folder / "gid", options.height, options.width)
         out, plain = folder / "tiles", folder / "plain"
-        commands = {
+        commands: dict[str, list[object]] = {
             "plain rasterio": [Path(__file__).with_name("cut_plainly.py"), image, label, plain],
             "dnas tile": [
                 *("-m", "dnas_cli", "tile", folder / "gid", "--dataset", "gid5", "--quiet"),
@@ -72,7 +73,7 @@ def main() -> None:
     report(result)
 
 
-def measured(command: list[Any]) -> tuple[float, float]:
+def measured(command: list[object]) -> tuple[float, float]:
     """Run a command and return its seconds and its peak memory in bytes."""
     # A process counts what its parent held when it began: let that be a small one.
     small = (

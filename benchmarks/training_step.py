@@ -1,6 +1,6 @@
 """Times training steps and counts what they save, plain against fast against low memory.
 
-    python benchmarks/training_step.py [--repeats 3] [--size 256] [--coding L14] [--stages ...]
+    python -m benchmarks.training_step [--repeats 3] [--size 256] [--coding L14] [--stages ...]
         [--ways ...]
 
 A step is a forward pass at batch 2, cross-entropy and the backward pass; `logits` is the step of a
@@ -16,9 +16,18 @@ from typing import Any, cast
 
 import torch
 import torch.nn.functional as F
-from measuring import in_turn, machine, networks, note, programs, report, saved_bytes, summary
 from torch import Tensor
 
+from benchmarks.measuring import (
+    in_turn,
+    machine,
+    networks,
+    note,
+    programs,
+    report,
+    saved_bytes,
+    summary,
+)
 from dnas_cli.nets.allocation import keep_freed_memory
 from dnas_cli.nets.network import Network
 from dnas_cli.nets.training_pass.executor import ExecutionMode, executor
@@ -79,7 +88,7 @@ def _prepare(way: str, coding: str, stage: str, kind: str, size: int) -> Callabl
 
     def step() -> None:
         network.zero_grad()
-        F.cross_entropy(run(image), target).backward()
+        torch.autograd.backward(F.cross_entropy(run(image), target))
 
     return step
 

@@ -9,7 +9,7 @@ from torch import nn
 
 from dnas_cli.model.model_file import load_model
 from dnas_cli.training.averaging import DECAY, measure_statistics, moving_average
-from tests.support.command_line import done
+from tests.support.command_line import dnas
 from tests.support.random_networks import random_network
 from tests.support.small_codings import ARCHITECTURE
 from tests.support.small_runs import RETRAIN
@@ -55,7 +55,7 @@ def test_a_model_gets_the_averaged_weights_and_statistics_of_training_tiles(
     run, coding = tmp_path / "run", tmp_path / "architecture.json"
     ARCHITECTURE.write(coding)
     begin = ("--architecture", coding, "--data", tiny_tiles, "--width", 4, "--keep", "average")
-    result = done("retrain", run, *begin, *RETRAIN)
+    result = dnas("retrain", run, *begin, *RETRAIN)
     assert "averaged weights, val mIoU" in result.stderr
 
     model = load_model(run / "model.pt", torch.device("cpu"))
@@ -67,8 +67,8 @@ def test_a_model_gets_the_averaged_weights_and_statistics_of_training_tiles(
     means = [name for name in state if name.endswith("running_mean")]
     assert not any(torch.equal(state[name], last["network"][name]) for name in means)
 
-    done("eval", run, "--split", "val", "--device", "cpu")
+    dnas("eval", run, "--split", "val", "--device", "cpu")
     scored = json.loads((run / "eval/val.json").read_text())["metrics"]["mean_iou"]
     assert model.facts.provenance["val_mean_iou"] == pytest.approx(scored, abs=1e-3)
     assert model.facts.provenance["epoch"] == 2
-    assert "epoch 2, averaged weights, val mIoU" in done("info", run / "model.pt").stdout
+    assert "epoch 2, averaged weights, val mIoU" in dnas("info", run / "model.pt").stdout

@@ -7,7 +7,7 @@ from dnas_cli.tiles.statistics import BandStatistics
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])
-def test_statistics_of_small_integers_are_exact(dtype):
+def test_statistics_of_small_integers_are_exact(dtype: str) -> None:
     values = np.random.default_rng(0).integers(0, 100, (2, 40, 50)).astype(dtype)
     valid = np.random.default_rng(1).random((40, 50)) > 0.3
     parts = [BandStatistics.empty(2, dtype) for _ in range(2)]
@@ -25,7 +25,7 @@ def test_statistics_of_small_integers_are_exact(dtype):
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64", "int32"])
-def test_percentiles_of_other_numbers_are_within_a_percent(dtype):
+def test_percentiles_of_other_numbers_are_within_a_percent(dtype: str) -> None:
     values = (np.random.default_rng(0).normal(-3, 1, (1, 300, 300)) * 1e6).astype(dtype)
     statistics = BandStatistics.empty(1, dtype)
     for row in range(0, 300, 100):
@@ -41,5 +41,5 @@ def test_percentiles_of_other_numbers_are_within_a_percent(dtype):
         assert value == pytest.approx(expected, rel=0.01, abs=2e4)
 
 
-def test_statistics_of_nothing_are_zero():
+def test_statistics_of_nothing_are_zero() -> None:
     assert BandStatistics.empty(1, "uint8").summary(("a",))["a"]["count"] == 0

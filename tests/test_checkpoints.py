@@ -14,7 +14,7 @@ import torch
 
 from dnas_cli.training.losses import LOSSES
 from dnas_cli.training.stage_files import StageFiles
-from tests.support.command_line import done, refused, rows
+from tests.support.command_line import dnas, rows
 from tests.support.same_bits import assert_same_stage, differences
 from tests.support.small_runs import first_search
 
@@ -23,7 +23,7 @@ from tests.support.small_runs import first_search
 def whole(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose first stage was searched in one go."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    done(*first_search(run, tiny_tiles))
+    dnas(*first_search(run, tiny_tiles))
     return run
 
 
@@ -41,7 +41,7 @@ def stopped(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setitem(LOSSES, "cross-entropy", loss)
-        refused(130, *first_search(run, tiny_tiles, "--checkpoint-every", 0))
+        dnas(*first_search(run, tiny_tiles, "--checkpoint-every", 0), code=130)
     return run
 
 
@@ -73,7 +73,7 @@ def test_a_damaged_last_checkpoint_is_said_and_the_one_before_is_used(
     run: Path, whole: Path, damage: Callable[[Path], None]
 ) -> None:
     damage(run / "search/stage1/last.pt")
-    result = done("search", run, "--stage", 1)
+    result = dnas("search", run, "--stage", 1)
     assert "last.pt: " in result.stderr
     assert f"The one before it is used: {run / 'search/stage1/previous.pt'}" in result.stderr
     assert_same_stage(run / "search/stage1", whole / "search/stage1")
@@ -97,8 +97,8 @@ def test_every_file_of_a_run_is_written_beside_its_place_and_renamed(
 ) -> None:
     run, written = tmp_path / "run", list[str]()
     monkeypatch.setattr(sys.modules[__name__], "_written", written)
-    done(*first_search(run, tiny_tiles))
-    done("decode", run, "--stage", 1)
+    dnas(*first_search(run, tiny_tiles))
+    dnas("decode", run, "--stage", 1)
     names = {Path(name).name for name in written if name.startswith(str(run))}
     assert len(names) > 10
     in_place = {name for name in names if ".part" not in name}
@@ -120,7 +120,7 @@ def test_training_saves_at_the_end_of_every_epoch_and_every_so_many_minutes(
         right(self, content)
 
     monkeypatch.setattr(StageFiles, "save_last", save)
-    done(*first_search(tmp_path / "run", tiny_tiles, "--checkpoint-every", minutes))
+    dnas(*first_search(tmp_path / "run", tiny_tiles, "--checkpoint-every", minutes))
     first, second = ([(epoch, step) for step in within] for epoch in (0, 1))
     assert saved == [(0, 0), *first, (1, 0), *second, (2, 0)]
 
@@ -128,7 +128,7 @@ def test_training_saves_at_the_end_of_every_epoch_and_every_so_many_minutes(
 def test_two_damaged_checkpoints_are_one_message_with_a_remedy(run: Path) -> None:
     _flip_a_bit(run / "search/stage1/last.pt")
     _truncate(run / "search/stage1/previous.pt")
-    message = refused(4, "search", run, "--stage", 1)
+    message = dnas("search", run, "--stage", 1, code=4).stderr
     assert "last.pt: is damaged" in message
     assert "checksum" in message
     assert "--restart --overwrite" in message
@@ -147,7 +147,7 @@ def test_a_good_checkpoint_is_never_pushed_out_by_a_damaged_one(run: Path) -> No
 
 def test_what_a_killed_writer_left_is_removed(run: Path, whole: Path) -> None:
     (run / "search/stage1/.last.abc123.part.pt").write_bytes(b"half")
-    done("search", run, "--stage", 1)
+    dnas("search", run, "--stage", 1)
     assert differences(run, whole) == []
 
 
@@ -155,7 +155,7 @@ def test_a_checkpoint_of_a_newer_version_is_refused_not_passed_over(run: Path) -
     path = run / "search/stage1/last.pt"
     content = torch.load(path, weights_only=True)
     torch.save({**content, "version": 2}, path)
-    message = refused(4, "search", run, "--stage", 1)
+    message = dnas("search", run, "--stage", 1, code=4).stderr
     assert "version 2 is not version 1" in message
 
 
@@ -163,7 +163,7 @@ def test_a_checkpoint_of_another_search_is_refused(run: Path) -> None:
     path = run / "search/stage1/last.pt"
     content = torch.load(path, weights_only=True)
     torch.save({**content, "identity": "sha256:0"}, path)
-    message = refused(3, "search", run, "--stage", 1)
+    message = dnas("search", run, "--stage", 1, code=3).stderr
     assert "another space" in message
 
 
@@ -176,7 +176,7 @@ def test_a_compressed_archive_is_refused_before_it_fills_the_memory(run: Path) -
         for name, content in parts.items():
             archive.writestr(name, content + bytes(100_000_000 if "/data/0" in name else 0))
     assert path.stat().st_size < 20_000_000
-    assert "is compressed" in refused(4, "search", run, "--stage", 1)
+    assert "is compressed" in dnas("search", run, "--stage", 1, code=4).stderr
 
 
 @pytest.mark.parametrize(
@@ -198,13 +198,13 @@ def test_a_checkpoint_that_holds_something_else_is_refused(run: Path, key: str, 
     path = run / "search/stage1/last.pt"
     content = torch.load(path, weights_only=True)
     torch.save({**content, key: value}, path)
-    assert "is not a valid checkpoint" in refused(4, "search", run, "--stage", 1)
+    assert "is not a valid checkpoint" in dnas("search", run, "--stage", 1, code=4).stderr
 
 
 def test_the_history_has_no_line_missing_and_none_doubled(run: Path, whole: Path) -> None:
     # Killed after the rows of an epoch were written, before its checkpoint was.
     for name in ("history.jsonl", "logits.jsonl"):
         shutil.copy(whole / "search/stage1" / name, run / "search/stage1" / name)
-    done("search", run, "--stage", 1)
+    dnas("search", run, "--stage", 1)
     assert [row["epoch"] for row in rows(run / "search/stage1/history.jsonl")] == [0, 1]
     assert_same_stage(run / "search/stage1", whole / "search/stage1")

@@ -7,11 +7,9 @@ import sys
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
 from dnas_cli import __version__
-from dnas_cli.app import app
-from tests.support.command_line import refused, start
+from tests.support.command_line import dnas, start
 from tests.support.small_models import write_model
 
 ROOT = Path(__file__).resolve().parents[1]
@@ -19,14 +17,11 @@ HEAVY = ("torch", "rasterio", "cv2", "sklearn", "matplotlib", "PIL", "scipy", "n
 COMPILER = "torch._dynamo"
 
 
-def _process(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, "-m", "dnas_cli", *arguments],
-        env={**os.environ, **environment},
-        capture_output=True,
-        text=True,
-        timeout=120,
-    )
+def _process(*arguments: object, **environment: str) -> tuple[int, str, str]:
+    """Run a command as a process; return its exit code, standard output and standard error."""
+    process = start(*arguments, env={**os.environ, **environment})
+    output, errors = process.communicate(timeout=120)
+    return process.returncode, output, errors
 
 
 def _loaded_by(*arguments: str) -> set[str]:
@@ -74,32 +69,31 @@ def test_completions_are_up_to_date(shell: str) -> None:
 
 
 def test_completion_offers_commands_and_options() -> None:
-    offered = _process(_DNAS_COMPLETE="complete_bash", COMP_WORDS="dnas se", COMP_CWORD="1")
-    assert offered.stdout.split() == ["search"]
-    offered = _process(
-        _DNAS_COMPLETE="complete_bash", COMP_WORDS="dnas search --bra", COMP_CWORD="2"
-    )
-    assert offered.stdout.split() == ["--branch"]
+    bash = {"_DNAS_COMPLETE": "complete_bash"}
+    _, commands, _ = _process(**bash, COMP_WORDS="dnas se", COMP_CWORD="1")
+    assert commands.split() == ["search"]
+    _, options, _ = _process(**bash, COMP_WORDS="dnas search --bra", COMP_CWORD="2")
+    assert options.split() == ["--branch"]
 
 
 def test_version_is_printed() -> None:
-    assert CliRunner().invoke(app, ["--version"]).stdout.strip() == f"dnas {__version__}"
+    assert dnas("--version").stdout.strip() == f"dnas {__version__}"
 
 
 def test_unknown_options_and_missing_arguments_are_wrong_usage(tmp_path: Path) -> None:
-    assert CliRunner().invoke(app, ["search", str(tmp_path), "--stge", "1"]).exit_code == 2
-    assert CliRunner().invoke(app, ["search"]).exit_code == 2
-    assert CliRunner().invoke(app, ["fly"]).exit_code == 2
+    dnas("search", tmp_path, "--stge", "1", code=2)
+    dnas("search", code=2)
+    dnas("fly", code=2)
 
 
 def test_an_error_is_one_message_and_a_traceback_only_on_request(tmp_path: Path) -> None:
-    plain = _process("status", str(tmp_path))
-    assert plain.returncode == 4
-    assert plain.stderr.splitlines()[0].startswith("dnas: ")
-    assert "Traceback" not in plain.stderr
-    debug = _process("status", str(tmp_path), DNAS_DEBUG="1")
-    assert "Traceback" in debug.stderr
-    assert debug.returncode == 4
+    code, _, message = _process("status", tmp_path)
+    assert code == 4
+    assert message.splitlines()[0].startswith("dnas: ")
+    assert "Traceback" not in message
+    code, _, message = _process("status", tmp_path, DNAS_DEBUG="1")
+    assert "Traceback" in message
+    assert code == 4
 
 
 @pytest.mark.parametrize("arguments", [("--help",), ("predict", "--help"), ("info", "{file}")])
@@ -127,22 +121,18 @@ class TestFullDevices:
     ) -> None:
         scene = next(tiny_scenes.rglob("*.tif"))
         command = [argument.format(file=scene) for argument in arguments]
+        environment = {**os.environ, "PYTHONUNBUFFERED": "1" if buffering == "unbuffered" else ""}
         with Path("/dev/full").open("w") as full:
-            result = subprocess.run(
-                [sys.executable, "-m", "dnas_cli", *command],
-                env={**os.environ, "PYTHONUNBUFFERED": "1" if buffering == "unbuffered" else ""},
-                stdout=full, stderr=subprocess.PIPE, text=True, timeout=120,
-            )  # fmt: skip
-        assert result.stderr == "dnas: standard output: No space left on device.\n"
-        assert result.returncode == 1
+            process = start(*command, env=environment, stdout=full)
+        _, errors = process.communicate(timeout=120)
+        assert errors == "dnas: standard output: No space left on device.\n"
+        assert process.returncode == 1
 
     def test_a_message_that_cannot_be_written_keeps_its_exit_code(self, tmp_path: Path) -> None:
         with Path("/dev/full").open("w") as full:
-            result = subprocess.run(
-                [sys.executable, "-m", "dnas_cli", "info", str(tmp_path / "no.tif")],
-                stdout=subprocess.DEVNULL, stderr=full, timeout=120,
-            )  # fmt: skip
-        assert result.returncode == 4
+            process = start("info", tmp_path / "no.tif", stderr=full)
+        process.communicate(timeout=120)
+        assert process.returncode == 4
 
 
 @pytest.mark.parametrize("stream", [">&-", "2>&-"])
@@ -156,8 +146,6 @@ def test_closed_streams_are_nowhere(stream: str, tiny_scenes: Path) -> None:
 
 def test_quiet_prints_errors_only(tiny_tiles: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    result = CliRunner().invoke(
-        app, ["encode", str(run), "--stage", "1", "--data", str(tiny_tiles), "-q"]
-    )
+    result = dnas("encode", run, "--stage", "1", "--data", tiny_tiles, "-q")
     assert result.stderr == ""
-    assert "--stage" in refused(2, "search", run, "--stage", "9", "-q")
+    assert "--stage" in dnas("search", run, "--stage", "9", "-q", code=2).stderr

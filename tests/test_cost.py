@@ -14,7 +14,7 @@ from dnas_cli.release1.codings import read_release1
 from dnas_cli.space.coding import ArchitectureCoding, first_space
 from dnas_cli.space.lattice import STEM, Edge, Graph, Node
 from dnas_cli.space.operators import OPERATORS
-from tests.support.command_line import dnas, done, refused
+from tests.support.command_line import dnas
 from tests.support.release1_files import random_state, raw_network, write_checkpoint
 
 PUBLISHED = {
@@ -135,14 +135,14 @@ def test_the_published_figures_are_printed_to_the_digit(
     state = random_state(read_release1(*files), NetworkShape(40, 4, 5))
     checkpoint = write_checkpoint(tmp_path / "best_model.pth.tar", state)
     model = tmp_path / "model.pt"
-    done("import", *files, checkpoint, "--dataset", "gid5", "--out", model)
+    dnas("import", *files, checkpoint, "--dataset", "gid5", "--out", model)
 
-    printed = done("eval", model, "--cost").stdout
+    printed = dnas("eval", model, "--cost").stdout
     for figure in PUBLISHED[name]:
         assert figure in printed, printed
     assert "4 x 512 x 512" in printed
 
-    cost = json.loads(done("eval", model, "--cost", "--json").stdout)
+    cost = json.loads(dnas("eval", model, "--cost", "--json").stdout)
     assert cost["published"]["layer_operations"] > cost["network"]["layer_operations"]
     assert cost["published"]["multiply_accumulates"] < cost["published"]["layer_operations"]
 
@@ -166,12 +166,12 @@ def test_the_published_networks_run_and_other_counters_agree(name: str, golden: 
 def test_a_model_without_dead_cells_has_one_column(tmp_path: Path) -> None:
     from tests.support.small_models import write_model
 
-    printed = done("eval", write_model(tmp_path / "model.pt"), "--cost").stdout
+    printed = dnas("eval", write_model(tmp_path / "model.pt"), "--cost").stdout
     assert "this network" in printed
     assert "as published" not in printed
 
 
 def test_cost_of_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_text("no model")
-    assert "model.pt" in refused(4, "eval", tmp_path / "model.pt", "--cost")
-    assert dnas("eval", tmp_path / "missing.pt", "--cost").exit_code == 4
+    assert "model.pt" in dnas("eval", tmp_path / "model.pt", "--cost", code=4).stderr
+    dnas("eval", tmp_path / "missing.pt", "--cost", code=4)

@@ -10,9 +10,7 @@ import pytest
 import rasterio
 from rasterio.enums import ColorInterp
 from sklearn.ensemble import HistGradientBoostingClassifier
-from typer.testing import CliRunner
 
-from dnas_cli.app import app
 from dnas_cli.demo import walkthrough
 from dnas_cli.demo.landscape import make_landscape
 from dnas_cli.demo.layout import GID5
@@ -22,6 +20,7 @@ from dnas_cli.errors import DnasError, Interrupted, RunStateError
 from dnas_cli.files import write_json
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.scenes.palette import colours_to_indices
+from tests.support.command_line import dnas
 
 SMALL = DemoSize(scenes=2, size=64, tile_size=32)
 
@@ -143,11 +142,10 @@ def test_an_interrupted_step_interrupts_the_demonstration(
         run_demo(tmp_path / "demo", 0, False, SMALL)
 
 
-def test_a_folder_of_something_else_is_left_alone(tmp_path: Path, runner: CliRunner) -> None:
+def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
-    result = runner.invoke(app, ["demo", str(tmp_path), "--overwrite"])
+    result = dnas("demo", tmp_path, "--overwrite", code=3)
 
-    assert result.exit_code == 3
     assert "is no demonstration" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 

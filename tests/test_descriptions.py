@@ -2,6 +2,7 @@
 
 import contextlib
 import json
+from typing import Any
 
 import pytest
 import yaml
@@ -13,7 +14,7 @@ from dnas_cli.errors import DataError
 from tests.support.fuzzing import FUZZ
 
 
-def test_the_built_in_descriptions_are_valid():
+def test_the_built_in_descriptions_are_valid() -> None:
     counts = {name: len(load_description(name).classes) for name in BUILT_IN}
     assert counts == {"gid5": 5, "gid15": 15, "fbp": 24}
     gid5 = load_description("gid5")
@@ -22,7 +23,7 @@ def test_the_built_in_descriptions_are_valid():
     assert gid5.normalisation.mean == (0.485, 0.456, 0.406, 0.411)
 
 
-def test_gid15_and_fbp_have_the_colours_of_their_makers():
+def test_gid15_and_fbp_have_the_colours_of_their_makers() -> None:
     gid15, fbp = (
         {item.name: item.colour for item in load_description(name).classes}
         for name in ("gid15", "fbp")
@@ -71,14 +72,14 @@ def test_gid15_and_fbp_have_the_colours_of_their_makers():
         ("!!python/object/apply:os.system ['true']", "is not valid YAML"),
     ],
 )
-def test_a_wrong_description_is_refused_with_what_is_wrong(text, message):
+def test_a_wrong_description_is_refused_with_what_is_wrong(text: str, message: str) -> None:
     with pytest.raises(DataError) as caught:
         parse_description(text, "my.yaml", "my")
     assert str(caught.value).startswith("my.yaml: ")
     assert message in str(caught.value)
 
 
-def test_index_classes_can_have_values_of_their_own_and_chosen_colours():
+def test_index_classes_can_have_values_of_their_own_and_chosen_colours() -> None:
     text = """
     label_kind: index
     classes: [{name: trees, value: 10}, {name: grass, value: 30}, {name: water, value: 80}]
@@ -105,7 +106,7 @@ KEYS = ["classes", "images", "labels", "ignore", "bands", "label_kind", "scene",
 
 @FUZZ
 @given(st.sampled_from(["colour", "index"]), st.dictionaries(st.sampled_from(KEYS), ANYTHING))
-def test_any_yaml_is_a_description_or_refused(kind, changes):
+def test_any_yaml_is_a_description_or_refused(kind: str, changes: dict[str, Any]) -> None:
     value = {"classes": {"a": [1, 2, 3]}, "bands": ["x"], "label_kind": kind} | changes
     with contextlib.suppress(DataError):
         description = parse_description(yaml.safe_dump(value), "my.yaml", "my")

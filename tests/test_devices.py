@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import torch
 
-from tests.support.command_line import done, start
+from tests.support.command_line import dnas, start
 from tests.support.same_bits import differences
 from tests.support.small_runs import SIZE, wait_for
 
@@ -24,7 +24,7 @@ def _go_on(killed_after: float | None, stage: Path, *command: object) -> None:
         time.sleep(killed_after)
         process.kill()
         process.communicate()
-    done(*command, *SAVED_OFTEN)
+    dnas(*command, *SAVED_OFTEN)
 
 
 def _all_stages(run: Path, tiles: Path, device: str, killed_after: float | None) -> None:
@@ -34,7 +34,7 @@ def _all_stages(run: Path, tiles: Path, device: str, killed_after: float | None)
         folder = run / f"search/stage{stage}"
         command = ("search", run, "--stage", stage, *begin, *SEARCH, *where)
         _go_on(killed_after, folder, *command)
-        done("decode", run, "--stage", stage)
+        dnas("decode", run, "--stage", stage)
     command = ("retrain", run, "--epochs", 3, "--batch", 4, "--keep", "average", *where)
     _go_on(killed_after, run / "retrain", *command)
 

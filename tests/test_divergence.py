@@ -20,7 +20,7 @@ from dnas_cli.space.coding import (
 from dnas_cli.stages.logit_summary import summarise_logits
 from dnas_cli.training.losses import LOSSES
 from dnas_cli.training.precision import Precision
-from tests.support.command_line import done, refused, rows
+from tests.support.command_line import dnas, rows
 from tests.support.same_bits import assert_same_stage
 from tests.support.small_runs import first_search
 
@@ -60,7 +60,7 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(
     run, whole = tmp_path / "run", tmp_path / "whole"
     with monkeypatch.context():
         losses_of({7: value})  # in the second epoch
-        message = refused(1, *first_search(run, tiny_tiles, "--checkpoint-every", 0))
+        message = dnas(*first_search(run, tiny_tiles, "--checkpoint-every", 0), code=1).stderr
     assert "diverged" in message
     assert "--on-divergence backoff" in message
     stage = run / "search/stage1"
@@ -68,8 +68,8 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(
     assert _all_finite(stage / "best.pt")
     assert [row["epoch"] for row in rows(stage / "history.jsonl")] == [0]
     losses_of({})
-    done("search", run, "--stage", 1)
-    done(*first_search(whole, tiny_tiles))
+    dnas("search", run, "--stage", 1)
+    dnas(*first_search(whole, tiny_tiles))
     assert_same_stage(stage, whole / "search/stage1")
 
 
@@ -87,7 +87,7 @@ def test_weights_that_are_not_finite_are_never_saved(
 
     monkeypatch.setattr(Precision, "update", update)
     run = tmp_path / "run"
-    message = refused(1, *first_search(run, tiny_tiles, "--checkpoint-every", 0))
+    message = dnas(*first_search(run, tiny_tiles, "--checkpoint-every", 0), code=1).stderr
     assert "stem.0.0.weight is not finite" in message
     assert _all_finite(run / "search/stage1/last.pt")
 
@@ -97,7 +97,7 @@ def test_backing_off_goes_on_at_a_tenth_of_the_rate_and_records_it(
 ) -> None:
     run = tmp_path / "run"
     losses_of({6: math.nan})
-    result = done(*first_search(run, tiny_tiles, *BACKOFF))
+    result = dnas(*first_search(run, tiny_tiles, *BACKOFF))
     assert "0.1 of the learning rate" in result.stderr
     first, second = rows(run / "search/stage1/history.jsonl")
     assert "rate_factor" not in first
@@ -111,7 +111,7 @@ def test_diverging_a_second_time_stops(
 ) -> None:
     run = tmp_path / "run"
     losses_of({6: math.nan, 9: math.nan})
-    assert "diverged" in refused(1, *first_search(run, tiny_tiles, *BACKOFF))
+    assert "diverged" in dnas(*first_search(run, tiny_tiles, *BACKOFF), code=1).stderr
     assert _all_finite(run / "search/stage1/last.pt")
 
 
@@ -120,7 +120,7 @@ def test_collapsing_logits_are_said_in_the_history_and_the_log(
 ) -> None:
     run = tmp_path / "run"
     command = first_search(run, tiny_tiles, "--logit-learning-rate", 50)
-    result = done(*command)
+    result = dnas(*command)
     assert "warning: stage 1: the logits are decided" in result.stderr
     assert "decided" in rows(run / "search/stage1/history.jsonl")[-1]["warning"]
 

@@ -14,7 +14,7 @@ from dnas_cli.space.lattice import prune
 from dnas_cli.stages import execution_mode as choosing
 from dnas_cli.stages.expected_network import RETRAINING, expected_network
 from dnas_cli.training.settings import RetrainSettings, SearchSettings
-from tests.support.command_line import done, refused
+from tests.support.command_line import dnas
 from tests.support.small_runs import RETRAIN, SEARCH, first_search
 
 STAGES = ["stage 1", "stage 2", "stage 3", "retraining"]
@@ -31,7 +31,7 @@ def test_a_dry_run_estimates_every_stage_and_writes_nothing(
     tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    result = done(*first_search(run, tiny_tiles, "--dry-run"))
+    result = dnas(*first_search(run, tiny_tiles, "--dry-run"))
     rows = _rows(result.stdout)
     assert [row[: len(name)] for row, name in zip(rows, STAGES, strict=True)] == STAGES
     assert all("fast" in row and "4 x 32 px" in row and " s" in row for row in rows)
@@ -42,10 +42,10 @@ def test_a_dry_run_estimates_every_stage_and_writes_nothing(
 
 def test_what_is_decoded_is_not_assumed(tiny_tiles: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    done(*first_search(run, tiny_tiles))
-    done("decode", run, "--stage", 1)
+    dnas(*first_search(run, tiny_tiles))
+    dnas("decode", run, "--stage", 1)
     before = sorted(str(path) for path in run.rglob("*"))
-    result = done("search", run, "--stage", 2, "--preset", "quick", "--batch", 2, "--dry-run")
+    result = dnas("search", run, "--stage", 2, "--preset", "quick", "--batch", 2, "--dry-run")
     assert [row[: len(name)] for row, name in zip(_rows(result.stdout), STAGES[1:], strict=True)]
     assert "stage 2: estimated" not in result.stdout
     assert "stage 3: estimated for half of the connections below the path" in result.stdout
@@ -58,10 +58,10 @@ def test_retraining_is_estimated_from_a_coding_without_a_run(
     coding = tmp_path / "architecture.json"
     assumed_architecture(assumed_connections(assumed_path(3))).write(coding)
     command = ("retrain", tmp_path / "run", "--dry-run", *RETRAIN)
-    result = done(*command, "--architecture", coding, "--data", tiny_tiles, "--width", 4)
+    result = dnas(*command, "--architecture", coding, "--data", tiny_tiles, "--width", 4)
     assert len(_rows(result.stdout)) == 1
     assert not (tmp_path / "run").exists()
-    assert "a new run needs its tile set" in refused(2, *command)
+    assert "a new run needs its tile set" in dnas(*command, code=2).stderr
 
 
 def test_what_the_stage_itself_would_refuse_is_refused(tiny_tiles: Path, tmp_path: Path) -> None:
@@ -69,18 +69,18 @@ def test_what_the_stage_itself_would_refuse_is_refused(tiny_tiles: Path, tmp_pat
     graph = assumed_connections(assumed_path(3)).graph
     ArchitectureCoding(graph, (("global_average_pool",),) * len(graph.nodes)).write(coding)
     command = ("retrain", tmp_path / "run", "--architecture", coding, "--data", tiny_tiles)
-    assert "must hold two tiles" in refused(2, *command, "--batch", 1, "--dry-run")
+    assert "must hold two tiles" in dnas(*command, "--batch", 1, "--dry-run", code=2).stderr
 
 
 def test_a_stage_that_starts_over_is_estimated_with_other_settings(
     tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    done(*first_search(run, tiny_tiles))
+    dnas(*first_search(run, tiny_tiles))
     command = ("search", run, "--stage", 1, *SEARCH[:-4], "--batch", 2, "--dry-run")
-    assert "--restart" in refused(3, *command)
+    assert "--restart" in dnas(*command, code=3).stderr
     for start in (("--restart", "--overwrite"), ("--branch", tmp_path / "other")):
-        assert "2 x 32 px" in _rows(done(*command, *start).stdout)[0]
+        assert "2 x 32 px" in _rows(dnas(*command, *start).stdout)[0]
     assert not (tmp_path / "other").exists()
 
 
@@ -88,7 +88,7 @@ def test_what_does_not_fit_is_said_and_not_measured(
     tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(choosing, "free_memory", lambda device: 1000)
-    result = done(*first_search(tmp_path / "run", tiny_tiles, "--dry-run"))
+    result = dnas(*first_search(tmp_path / "run", tiny_tiles, "--dry-run"))
     assert all("low" in row and "does not fit" in row for row in _rows(result.stdout))
 
 
@@ -98,24 +98,24 @@ def test_a_stage_is_executed_low_where_memory_is_short_and_goes_on_so(
     run = tmp_path / "run"
     with monkeypatch.context() as patch:
         patch.setattr(choosing, "free_memory", lambda device: 1000)
-        result = done(*first_search(run, tiny_tiles))
+        result = dnas(*first_search(run, tiny_tiles))
     assert "--memory low is used" in result.stderr
     assert "A smaller --batch or --crop needs less" in result.stderr
     assert _memory(run) == "low"
-    done("search", run, "--stage", 1, "--extend", 1)
+    dnas("search", run, "--stage", 1, "--extend", 1)
     assert _memory(run) == "low"
-    again = done("search", run, "--stage", 1, "--extend", 1, "--memory", "plain")
+    again = dnas("search", run, "--stage", 1, "--extend", 1, "--memory", "plain")
     assert "goes on with --memory plain, not low: the same but for rounding" in again.stderr
     assert _memory(run) == "plain"
 
 
 def test_a_memory_that_is_unknown_here_is_refused(tiny_tiles: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    done(*first_search(run, tiny_tiles))
+    dnas(*first_search(run, tiny_tiles))
     manifest = json.loads((run / "run.json").read_text())
     manifest["stages"]["stage1"]["memory"] = "tiny"
     (run / "run.json").write_text(json.dumps(manifest))
-    assert "'tiny'" in refused(3, "search", run, "--stage", 1, "--extend", 1)
+    assert "'tiny'" in dnas("search", run, "--stage", 1, "--extend", 1, code=3).stderr
 
 
 @pytest.mark.parametrize("name", ["L12", "L14"])

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from dnas_cli.run.directory import open_run
-from tests.support.command_line import done, refused, rows
+from tests.support.command_line import dnas, rows
 from tests.support.same_bits import assert_same_stage, differences
 from tests.support.small_runs import RETRAIN, SEARCH, first_search
 
@@ -17,7 +17,7 @@ from tests.support.small_runs import RETRAIN, SEARCH, first_search
 def searched(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose first stage is searched, beside its tile set."""
     run = tmp_path_factory.mktemp("searched") / "run"
-    done(*first_search(run, tiny_tiles))
+    dnas(*first_search(run, tiny_tiles))
     return run
 
 
@@ -33,7 +33,7 @@ def _stage(run: Path, name: str = "stage1") -> dict[str, Any]:
 
 
 def test_a_finished_stage_is_extended_at_the_final_rate_and_that_is_recorded(run: Path) -> None:
-    done("search", run, "--stage", 1, "--extend", 2)
+    dnas("search", run, "--stage", 1, "--extend", 2)
     history = rows(run / "search/stage1/history.jsonl")
     assert [row["epoch"] for row in history] == [0, 1, 2, 3]
     assert [row["learning_rate"] for row in history[1:]] == [0.001, 0.001, 0.001]
@@ -43,38 +43,38 @@ def test_a_finished_stage_is_extended_at_the_final_rate_and_that_is_recorded(run
 
 
 def test_an_extension_by_a_cosine_goes_down_from_the_first_rate_again(run: Path) -> None:
-    done("search", run, "--stage", 1, "--extend", 2, "--extend-rate", "cosine")
+    dnas("search", run, "--stage", 1, "--extend", 2, "--extend-rate", "cosine")
     rates = [row["learning_rate"] for row in rows(run / "search/stage1/history.jsonl")]
     assert rates[1:] == pytest.approx([0.001, 0.013, 0.001])  # at each epoch's end
     assert _stage(run)["extensions"] == [{"epochs": 2, "rule": "cosine"}]
 
 
 def test_extensions_add_up_and_a_coding_before_them_is_decoded_again(run: Path) -> None:
-    done("decode", run, "--stage", 1)
-    done("search", run, "--stage", 1, "--extend", 1)
-    assert json.loads(done("status", run, "--json").stdout)["next"].endswith(
+    dnas("decode", run, "--stage", 1)
+    dnas("search", run, "--stage", 1, "--extend", 1)
+    assert json.loads(dnas("status", run, "--json").stdout)["next"].endswith(
         "decode " + str(run) + " --stage 1"
     )
-    done("search", run, "--stage", 1, "--extend", 1, "--extend-rate", "cosine")
-    assert "--stage 1 --overwrite" in refused(3, "search", run, "--stage", 2)
-    assert "4 of 4 epochs" in done("status", run).stdout
+    dnas("search", run, "--stage", 1, "--extend", 1, "--extend-rate", "cosine")
+    assert "--stage 1 --overwrite" in dnas("search", run, "--stage", 2, code=3).stderr
+    assert "4 of 4 epochs" in dnas("status", run).stdout
     assert len(_stage(run)["extensions"]) == 2
     assert len(rows(run / "search/stage1/history.jsonl")) == 4
-    done("decode", run, "--stage", 1, "--overwrite")
-    assert json.loads(done("status", run, "--json").stdout)["next"].endswith("--stage 2")
+    dnas("decode", run, "--stage", 1, "--overwrite")
+    assert json.loads(dnas("status", run, "--json").stdout)["next"].endswith("--stage 2")
 
 
 def test_an_extension_that_was_interrupted_goes_on_by_the_same_command(
     run: Path, tmp_path: Path
 ) -> None:
     whole = Path(shutil.copytree(run, tmp_path / "whole"))
-    done("search", whole, "--stage", 1, "--extend", 1)
+    dnas("search", whole, "--stage", 1, "--extend", 1)
     manifest = json.loads((run / "run.json").read_text())  # as it is just after the extension began
     manifest["stages"]["stage1"].update(
         phase="started", extensions=[{"epochs": 1, "rule": "final"}]
     )
     (run / "run.json").write_text(json.dumps(manifest))
-    done("search", run, "--stage", 1, "--extend", 1)
+    dnas("search", run, "--stage", 1, "--extend", 1)
     assert_same_stage(whole / "search/stage1", run / "search/stage1")
     assert _stage(run) == _stage(whole)
 
@@ -83,93 +83,95 @@ def test_what_is_not_finished_or_was_built_on_is_not_extended(
     run: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
     other = tmp_path / "other"
-    done("encode", other, "--stage", 1, "--data", tiny_tiles, "--layers", 3, "--width", 4)
-    assert "nothing to extend" in refused(3, "search", other, "--stage", 1, "--extend", 1)
-    done("decode", run, "--stage", 1)
-    done("encode", run, "--stage", 2)
-    assert "later stages" in refused(3, "search", run, "--stage", 1, "--extend", 1)
-    refused(2, "search", run, "--stage", 1, "--extend", 0)
+    dnas("encode", other, "--stage", 1, "--data", tiny_tiles, "--layers", 3, "--width", 4)
+    assert "nothing to extend" in dnas("search", other, "--stage", 1, "--extend", 1, code=3).stderr
+    dnas("decode", run, "--stage", 1)
+    dnas("encode", run, "--stage", 2)
+    assert "later stages" in dnas("search", run, "--stage", 1, "--extend", 1, code=3).stderr
+    dnas("search", run, "--stage", 1, "--extend", 0, code=2)
 
 
 def test_starting_over_needs_overwrite(run: Path) -> None:
     before = (run / "search/stage1/last.pt").read_bytes()
-    assert "--overwrite" in refused(2, "search", run, "--stage", 1, "--restart")
+    assert "--overwrite" in dnas("search", run, "--stage", 1, "--restart", code=2).stderr
     assert (run / "search/stage1/last.pt").read_bytes() == before
 
 
 def test_a_stage_that_starts_over_takes_other_settings_and_forgets_the_old_ones(
     run: Path, searched: Path
 ) -> None:
-    done("decode", run, "--stage", 1)
-    done("search", run, "--stage", 1, "--restart", "--overwrite", *SEARCH, "--seed", 5)
+    dnas("decode", run, "--stage", 1)
+    dnas("search", run, "--stage", 1, "--restart", "--overwrite", *SEARCH, "--seed", 5)
     assert _stage(run)["settings"]["seed"] == 5
     assert not (run / "coding/path.json").exists()
     assert len(rows(run / "search/stage1/history.jsonl")) == 2
-    done("search", run, "--stage", 1, "--restart", "--overwrite", *SEARCH)
+    dnas("search", run, "--stage", 1, "--restart", "--overwrite", *SEARCH)
     assert differences(run, searched) == []
 
 
 def test_a_restart_that_cannot_work_throws_nothing_away(run: Path, searched: Path) -> None:
     restart = ("search", run, "--stage", 1, "--restart", "--overwrite")
-    refused(2, *restart, "--batch", 1000)
-    refused(2, *restart, "--device", "tpu")
+    dnas(*restart, "--batch", 1000, code=2)
+    dnas(*restart, "--device", "tpu", code=2)
     assert differences(run, searched) == []
 
 
 def test_a_restart_that_was_cut_short_is_completed_first(run: Path, searched: Path) -> None:
     (run / "search/stage1").rename(run / "search/.stage1.discarded")
-    done("search", run, "--stage", 1, *SEARCH)
+    dnas("search", run, "--stage", 1, *SEARCH)
     assert differences(run, searched) == []
 
 
 def test_another_setting_is_refused_with_the_difference_and_three_ways_out(run: Path) -> None:
-    message = refused(3, "search", run, "--stage", 1, "--learning-rate", 0.5, "--batch", 3)
+    message = dnas("search", run, "--stage", 1, "--learning-rate", 0.5, "--batch", 3, code=3).stderr
     assert "learning-rate 0.025 (now 0.5)" in message
     assert "batch 4 (now 3)" in message
     for way in ("--branch NEW_RUN", "--extend N", "--restart --overwrite"):
         assert way in message
-    assert "epochs 2 (now " in refused(3, "search", run, "--stage", 1, "--preset", "quick")
-    done("search", run, "--stage", 1, "--batch", 4)  # the same as before is no other
+    assert "epochs 2 (now " in dnas("search", run, "--stage", 1, "--preset", "quick", code=3).stderr
+    dnas("search", run, "--stage", 1, "--batch", 4)  # the same as before is no other
 
 
 def test_a_branch_at_an_epoch_decodes_that_epoch_and_records_where_it_came_from(run: Path) -> None:
-    done("decode", run, "--stage", 1)
+    dnas("decode", run, "--stage", 1)
     child = run.with_name("child")
     branch = ("search", run, "--stage", 2, "--branch", child, "--at-epoch", 1, *SEARCH)
-    done(*branch)
+    dnas(*branch)
     assert _stage(child)["decoded"] == {"epoch": 1}
     lineage = open_run(child).manifest.lineage
     assert lineage is not None
     assert lineage.parent == "../run"
     assert lineage.taken_over == "search of stage 1"
-    done(*branch)  # goes on in that branch, which is finished
-    assert "--at-epoch" in refused(2, "search", run, "--stage", 1, "--at-epoch", 1)
+    dnas(*branch)  # goes on in that branch, which is finished
+    assert "--at-epoch" in dnas("search", run, "--stage", 1, "--at-epoch", 1, code=2).stderr
 
 
 def test_a_branch_at_an_epoch_that_is_not_there_leaves_nothing(run: Path) -> None:
     child = run.with_name("child")
-    message = refused(2, "search", run, "--stage", 2, "--branch", child, "--at-epoch", 9, *SEARCH)
+    message = dnas(
+        "search", run, "--stage", 2, "--branch", child, "--at-epoch", 9, *SEARCH, code=2
+    ).stderr
     assert "--at-epoch 9: this stage has logits of epochs 1 to 2" in message
-    message = refused(2, "decode", run, "--stage", 1, "--branch", child, "--epoch", 9)
+    message = dnas("decode", run, "--stage", 1, "--branch", child, "--epoch", 9, code=2).stderr
     assert "--epoch 9: this stage has logits of epochs 1 to 2" in message
     assert not child.exists()
-    done("search", run, "--stage", 2, "--branch", child, "--at-epoch", 2, *SEARCH)
+    dnas("search", run, "--stage", 2, "--branch", child, "--at-epoch", 2, *SEARCH)
 
 
 def test_linked_files_are_never_written_through(run: Path) -> None:
-    done("decode", run, "--stage", 1)
+    dnas("decode", run, "--stage", 1)
     before = {path: path.read_bytes() for path in sorted(run.rglob("*.pt"))}
     child = run.with_name("child")
-    done("decode", run, "--stage", 1, "--branch", child)
+    dnas("decode", run, "--stage", 1, "--branch", child)
     ours, theirs = run / "search/stage1/last.pt", child / "search/stage1/last.pt"
     assert ours.stat().st_ino == theirs.stat().st_ino  # one file on the disk
-    done("search", child, "--stage", 1, "--extend", 1)
-    done("search", child, "--stage", 1, "--restart", "--overwrite", *SEARCH, "--seed", 3)
+    dnas("search", child, "--stage", 1, "--extend", 1)
+    dnas("search", child, "--stage", 1, "--restart", "--overwrite", *SEARCH, "--seed", 3)
     assert {path: path.read_bytes() for path in sorted(run.rglob("*.pt"))} == before
 
 
 def test_a_branch_appears_whole_or_not_at_all(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    done("decode", run, "--stage", 1)
+    dnas("decode", run, "--stage", 1)
     child = run.with_name("child")
 
     def fail(*_: object) -> None:
@@ -178,21 +180,23 @@ def test_a_branch_appears_whole_or_not_at_all(run: Path, monkeypatch: pytest.Mon
     with monkeypatch.context() as patch:
         patch.setattr("os.link", fail)
         patch.setattr("shutil.copyfile", fail)
-        assert "No space left" in refused(1, "encode", run, "--stage", 2, "--branch", child)
+        assert (
+            "No space left" in dnas("encode", run, "--stage", 2, "--branch", child, code=1).stderr
+        )
     assert sorted(path.name for path in run.parent.iterdir()) == ["run"]
-    done("encode", run, "--stage", 2, "--branch", child)
+    dnas("encode", run, "--stage", 2, "--branch", child)
 
 
 def test_every_step_can_go_on_in_a_branch_and_the_parent_stays(run: Path, tmp_path: Path) -> None:
     for stage in (1, 2, 3):
-        done("search", run, "--stage", stage, *SEARCH)
-        done("decode", run, "--stage", stage)
+        dnas("search", run, "--stage", stage, *SEARCH)
+        dnas("decode", run, "--stage", stage)
     before = Path(shutil.copytree(run, tmp_path / "before"))
     other = ("--seed", 7)
-    done("encode", run, "--stage", 2, "--branch", run.with_name("a"))
-    done("search", run, "--stage", 2, "--branch", run.with_name("b"), *SEARCH, *other)
-    done("decode", run, "--stage", 3, "--branch", run.with_name("c"), "--epoch", 1)
-    done("retrain", run, "--branch", run.with_name("d"), *RETRAIN, *other)
+    dnas("encode", run, "--stage", 2, "--branch", run.with_name("a"))
+    dnas("search", run, "--stage", 2, "--branch", run.with_name("b"), *SEARCH, *other)
+    dnas("decode", run, "--stage", 3, "--branch", run.with_name("c"), "--epoch", 1)
+    dnas("retrain", run, "--branch", run.with_name("d"), *RETRAIN, *other)
     taken = {name: open_run(run.with_name(name)).manifest.lineage for name in "abcd"}
     assert [lineage and lineage.taken_over for lineage in taken.values()] == [
         "path", "path", "search of stage 3", "architecture",
@@ -204,13 +208,13 @@ def test_retraining_is_extended_and_started_over_and_its_model_follows(
     run: Path, tiny_tiles: Path
 ) -> None:
     for stage in (1, 2, 3):
-        done("search", run, "--stage", stage, *SEARCH)
-        done("decode", run, "--stage", stage)
-    done("retrain", run, *RETRAIN)
+        dnas("search", run, "--stage", stage, *SEARCH)
+        dnas("decode", run, "--stage", stage)
+    dnas("retrain", run, *RETRAIN)
     whole = Path(shutil.copytree(run, run.with_name("whole")))
-    done("retrain", run, "--extend", 1)
+    dnas("retrain", run, "--extend", 1)
     assert len(rows(run / "retrain/history.jsonl")) == 3
     assert _stage(run, "retrain")["extensions"] == [{"epochs": 1, "rule": "final"}]
-    refused(2, "retrain", run, "--restart")
-    done("retrain", run, "--restart", "--overwrite", *RETRAIN)
+    dnas("retrain", run, "--restart", code=2)
+    dnas("retrain", run, "--restart", "--overwrite", *RETRAIN)
     assert differences(run, whole) == []

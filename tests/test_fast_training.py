@@ -70,12 +70,13 @@ def test_several_steps_of_an_optimizer_end_at_the_same_weights(memory: Execution
     plain = random_network("stage 3", 6, layers=4).train()
     other = copy.deepcopy(plain)
     batches = [_batch(plain, (32, 32), seed) for seed in range(3)]
-    for network, chosen in ((plain, "plain"), (other, memory)):
+    ways: list[tuple[Network, ExecutionMode]] = [(plain, "plain"), (other, memory)]
+    for network, chosen in ways:
         optimizer = torch.optim.SGD(network.weights(), 0.01, momentum=0.9)
         run = executor(network, chosen)
         for image, target in batches:
             optimizer.zero_grad()
-            F.cross_entropy(run(image), target).backward()
+            torch.autograd.backward(F.cross_entropy(run(image), target))
             optimizer.step()
     for name, value in plain.state_dict().items():
         torch.testing.assert_close(other.state_dict()[name], value, rtol=1e-7, atol=1e-9, msg=name)
@@ -90,12 +91,13 @@ def test_mixed_precision_is_as_near_to_the_exact_logits_as_the_plain_networks(
     image, target = _batch(network, (64, 64))
     exact = copy.deepcopy(network)(image.float()).detach()
     far = {}
-    for chosen in ("plain", memory):
+    ways: list[ExecutionMode] = ["plain", memory]
+    for chosen in ways:
         other = copy.deepcopy(network)
         with torch.autocast("cpu", dtype=torch.bfloat16):
             logits = executor(other, chosen)(image.float())
         assert logits.dtype == torch.bfloat16
-        F.cross_entropy(logits.float(), target).backward()
+        torch.autograd.backward(F.cross_entropy(logits.float(), target))
         assert all(torch.isfinite(gradient).all() for gradient in _gradients(other).values())
         far[chosen] = float((logits.detach().float() - exact).norm() / exact.norm())
     assert far[memory] < 1.5 * far["plain"]
@@ -124,7 +126,9 @@ def test_dropout_in_the_head_drops_and_scales_as_it_says() -> None:
     image = torch.randn(2, 3, 64, 64)
     run = executor(network, "fast")
     draws = torch.stack([run(image).detach() for _ in range(100)])
-    network.head[5].p = 0.0
+    dropout = network.get_submodule("head.5")
+    assert isinstance(dropout, torch.nn.Dropout)
+    dropout.p = 0.0
     without = run(image).detach()
     # Only a 1x1 convolution follows: on average, the logits are those without dropout.
     assert float((draws[0] - without).abs().mean() / without.abs().mean()) > 0.2
@@ -214,7 +218,7 @@ def _batch(network: Network, size: tuple[int, int], seed: int = 0) -> tuple[Tens
 
 def _step(network: Network, memory: ExecutionMode, image: Tensor, target: Tensor) -> Tensor:
     logits = executor(network, memory)(image)
-    F.cross_entropy(logits, target).backward()
+    torch.autograd.backward(F.cross_entropy(logits, target))
     return logits.detach()
 
 

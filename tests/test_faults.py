@@ -6,13 +6,12 @@ import os
 import resource
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import dnas, done, refused
+from tests.support.command_line import dnas, start
 from tests.support.same_bits import assert_same_stage, differences
 from tests.support.small_runs import SEARCH, SIZE, first_search
 
@@ -23,7 +22,7 @@ OFTEN = ("--checkpoint-every", 0)
 def whole(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose first stage was searched in one go."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    done(*first_search(run, tiny_tiles))
+    dnas(*first_search(run, tiny_tiles))
     return run
 
 
@@ -42,10 +41,10 @@ def test_a_disk_that_is_full_at_any_write_loses_nothing(
 
     with monkeypatch.context() as patch:
         patch.setattr(os, "fsync", full)
-        message = refused(1, *first_search(run, tiny_tiles, *OFTEN))
+        message = dnas(*first_search(run, tiny_tiles, *OFTEN), code=1).stderr
     assert "No space left on device" in message
     assert "Free the space" in message
-    done(*first_search(run, tiny_tiles, *OFTEN))
+    dnas(*first_search(run, tiny_tiles, *OFTEN))
     assert differences(run, whole) == []
 
 
@@ -57,18 +56,13 @@ def test_a_limit_on_file_sizes_is_one_message_and_the_same_command_goes_on(
     whole: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    command = [str(item) for item in first_search(run, tiny_tiles)]
-    result = subprocess.run(
-        [sys.executable, "-m", "dnas_cli", *command],
-        capture_output=True,
-        text=True,
-        preexec_fn=_limit_files,
-        check=False,
-    )
-    assert result.returncode == 1
-    assert result.stderr.count("dnas: ") == 1
-    assert "last.pt: cannot write (File too large)" in result.stderr
-    done(*command)
+    command = first_search(run, tiny_tiles)
+    process = start(*command, preexec_fn=_limit_files)
+    _, errors = process.communicate()
+    assert process.returncode == 1
+    assert errors.count("dnas: ") == 1
+    assert "last.pt: cannot write (File too large)" in errors
+    dnas(*command)
     assert differences(run, whole) == []
 
 
@@ -89,15 +83,15 @@ def test_a_disk_that_runs_full_is_one_message_and_after_freeing_space_work_goes_
     whole: Path, tiny_tiles: Path, small_disk: Path
 ) -> None:
     run = small_disk / "run"
-    message = refused(1, *first_search(run, tiny_tiles))
+    message = dnas(*first_search(run, tiny_tiles), code=1).stderr
     assert "cannot write (No space left on device)" in message
     good = (run / "search/stage1/last.pt").read_bytes()
-    refused(1, *first_search(run, tiny_tiles))
+    dnas(*first_search(run, tiny_tiles), code=1)
     assert (run / "search/stage1/last.pt").read_bytes() == good
     assert not list(run.rglob("*.part*"))
     larger = ["mount", "-o", "remount,size=40m", str(small_disk)]
     subprocess.run(larger, check=True)
-    done(*first_search(run, tiny_tiles))
+    dnas(*first_search(run, tiny_tiles))
     assert differences(run, whole) == []
 
 
@@ -107,19 +101,19 @@ def test_cutting_on_a_full_disk_goes_on_by_the_same_command(
     tile = ("tile", tiny_scenes, "--size", 32, "--workers", 1, "--out")
     filler = small_disk / "filler"
     filler.write_bytes(bytes(6 * 1024 * 1024 - 200_000))
-    assert "cannot" in refused(1, *tile, small_disk / "tiles")
+    assert "cannot" in dnas(*tile, small_disk / "tiles", code=1).stderr
     filler.unlink()
-    done(*tile, small_disk / "tiles")
+    dnas(*tile, small_disk / "tiles")
     (tmp_path / "beside").mkdir()  # as deep as the other: the way to the scenes is recorded
-    done(*tile, tmp_path / "beside/tiles")
+    dnas(*tile, tmp_path / "beside/tiles")
     assert differences(small_disk / "tiles", tmp_path / "beside/tiles") == []
 
 
 @pytest.mark.parametrize("folder", ["/proc/nowhere/run", "/dev/null/run"])
 def test_a_folder_that_cannot_be_made_is_one_message(tiny_tiles: Path, folder: str) -> None:
-    message = refused(1, *first_search(Path(folder), tiny_tiles))
+    message = dnas(*first_search(Path(folder), tiny_tiles), code=1).stderr
     assert "cannot write" in message
-    refused(1, "encode", folder, "--stage", 1, "--data", tiny_tiles, *SIZE)
+    dnas("encode", folder, "--stage", 1, "--data", tiny_tiles, *SIZE, code=1)
 
 
 def test_an_unwritable_run_is_one_message(
@@ -134,9 +128,9 @@ def test_an_unwritable_run_is_one_message(
         return right(path, flags, *more, **names)  # type: ignore[arg-type]
 
     monkeypatch.setattr(os, "open", refuse)
-    assert "Permission denied" in refused(1, "search", run, "--stage", 1)
-    assert "--branch" in refused(1, "decode", run, "--stage", 1)
-    done("status", run)
+    assert "Permission denied" in dnas("search", run, "--stage", 1, code=1).stderr
+    assert "--branch" in dnas("decode", run, "--stage", 1, code=1).stderr
+    dnas("status", run)
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(
@@ -145,9 +139,9 @@ def test_a_log_that_cannot_be_written_stops_nothing(
     run = tmp_path / "run"
     (run / "dnas.log").mkdir(parents=True)
     shutil.rmtree(run)
-    done("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
+    dnas("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
     (run / "dnas.log").mkdir()
-    done("search", run, "--stage", 1, *SEARCH)
+    dnas("search", run, "--stage", 1, *SEARCH)
     assert_same_stage(run / "search/stage1", whole / "search/stage1")
 
 
@@ -159,10 +153,10 @@ def test_a_tile_that_goes_during_a_search_is_named_and_the_search_goes_on_when_i
     shutil.copytree(tiny_tiles, tiles)
     image = tiles / (tiles / "train.lst").read_text().split("\t")[0]
     image.rename(tmp_path / "away")
-    message = refused(4, *first_search(run, tiles, "--workers", workers))
+    message = dnas(*first_search(run, tiles, "--workers", workers), code=4).stderr
     assert f"dnas: {image}: no such file" in message
     (tmp_path / "away").rename(image)
-    done("search", run, "--stage", 1)
+    dnas("search", run, "--stage", 1)
     assert_same_stage(run / "search/stage1", whole / "search/stage1")
 
 
@@ -171,13 +165,13 @@ def test_a_run_can_move_away_from_its_tile_set_and_together_with_it(
 ) -> None:
     here = tmp_path / "here"
     shutil.copytree(tiny_tiles, here / "tiles")
-    done("encode", here / "run", "--stage", 1, "--data", here / "tiles", *SIZE)
+    dnas("encode", here / "run", "--stage", 1, "--data", here / "tiles", *SIZE)
     (here / "run").rename(tmp_path / "alone")  # "../tiles" is nowhere from there
-    done("search", tmp_path / "alone", "--stage", 1, *SEARCH)
+    dnas("search", tmp_path / "alone", "--stage", 1, *SEARCH)
     (tmp_path / "alone").rename(here / "run")
     here.rename(tmp_path / "there")
-    done("decode", tmp_path / "there/run", "--stage", 1)
-    done("search", tmp_path / "there/run", "--stage", 2, *SEARCH)
+    dnas("decode", tmp_path / "there/run", "--stage", 1)
+    dnas("search", tmp_path / "there/run", "--stage", 2, *SEARCH)
 
 
 def test_a_tile_set_that_moved_alone_is_named_and_used_where_the_run_says_it_is(
@@ -185,15 +179,15 @@ def test_a_tile_set_that_moved_alone_is_named_and_used_where_the_run_says_it_is(
 ) -> None:
     tiles, run, moved = tmp_path / "tiles", tmp_path / "run", tmp_path / "moved"
     shutil.copytree(tiny_tiles, tiles)
-    done("encode", run, "--stage", 1, "--data", tiles, *SIZE)
+    dnas("encode", run, "--stage", 1, "--data", tiles, *SIZE)
     tiles.rename(moved)
-    message = refused(4, "search", run, "--stage", 1, *SEARCH)
+    message = dnas("search", run, "--stage", 1, *SEARCH, code=4).stderr
     assert f"{tiles}: no such folder" in message
     assert f"correct tile_set.path in {run / 'run.json'}" in message
     manifest = json.loads((run / "run.json").read_text())
     manifest["tile_set"]["path"] = "../moved"
     (run / "run.json").write_text(json.dumps(manifest))
-    done("search", run, "--stage", 1, *SEARCH)
+    dnas("search", run, "--stage", 1, *SEARCH)
 
 
 def test_a_tile_set_at_the_old_place_that_is_another_is_refused(
@@ -201,11 +195,11 @@ def test_a_tile_set_at_the_old_place_that_is_another_is_refused(
 ) -> None:
     tiles, run = tmp_path / "a/tiles", tmp_path / "a/run"
     shutil.copytree(tiny_tiles, tiles)
-    done("encode", run, "--stage", 1, "--data", tiles, *SIZE)
+    dnas("encode", run, "--stage", 1, "--data", tiles, *SIZE)
     lines = (tiles / "train.lst").read_text().splitlines(keepends=True)
     (tiles / "train.lst").write_text("".join(lines[:-1]))
     run.rename(tmp_path / "run")
-    message = refused(4, "search", tmp_path / "run", "--stage", 1, *SEARCH)
+    message = dnas("search", tmp_path / "run", "--stage", 1, *SEARCH, code=4).stderr
     assert "content has changed" in message
 
 
@@ -215,7 +209,7 @@ def test_a_command_killed_before_it_made_a_run_is_no_obstacle(
     run = tmp_path / "run"
     run.mkdir()
     (run / ".run.x1y2.part.json").write_text("{")
-    done("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
+    dnas("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
     assert not list(run.glob(".run.*"))
 
 
@@ -227,5 +221,5 @@ def test_a_run_of_another_version_is_refused_by_every_command(
     manifest = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**manifest, "version": version}))
     for command in (("status", run), ("search", run, "--stage", 1), ("decode", run, "--stage", 1)):
-        assert word in refused(4, *command)
-    assert dnas("retrain", run).exit_code == 4
+        assert word in dnas(*command, code=4).stderr
+    dnas("retrain", run, code=4)

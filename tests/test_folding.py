@@ -6,6 +6,7 @@ import platform
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -174,7 +175,7 @@ def test_what_is_remembered_in_inference_can_take_part_in_a_gradient() -> None:
     with torch.inference_mode():
         mean_after_resize(torch.randn(1, 3, 11, 6), (23, 14))
     x = torch.randn(1, 3, 11, 6, requires_grad=True)
-    mean_after_resize(x, (23, 14)).sum().backward()
+    torch.autograd.backward(mean_after_resize(x, (23, 14)).sum())
     assert x.grad is not None
     assert float(x.grad.sum()) == pytest.approx(3)
 
@@ -188,14 +189,20 @@ def _difference(found: Tensor, expected: Tensor) -> float:
     return float((found - expected).abs().max() / expected.abs().max())
 
 
-class _Calls(TorchDispatchMode):
+class _Calls(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Counts operators by name."""
 
     def __init__(self) -> None:
-        super().__init__()
+        super().__init__()  # type: ignore[no-untyped-call]
         self.names: list[str] = []
 
-    def __torch_dispatch__(self, function, types, args=(), kwargs=None):  # type: ignore[no-untyped-def]
+    def __torch_dispatch__(
+        self,
+        function: Any,
+        types: Any,
+        args: tuple[Any, ...] = (),
+        kwargs: dict[str, Any] | None = None,
+    ) -> Any:
         self.names.append(function.__name__)
         return function(*args, **(kwargs or {}))
 

@@ -7,26 +7,21 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
-from typer.testing import CliRunner
 
-from dnas_cli.app import app
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference
 from dnas_cli.scenes.writers import Rows, write_draft
-from tests.support.command_line import done, refused
+from tests.support.command_line import dnas
 from tests.support.small_models import write_model
 
 
-def _facts(runner: CliRunner, path: Path) -> Any:
-    result = runner.invoke(app, ["info", str(path), "--json"])
-    assert result.exit_code == 0, result.output
+def _facts(path: Path) -> Any:
+    result = dnas("info", path, "--json")
     return json.loads(result.stdout)
 
 
-def test_a_scene_is_told_with_bands_place_storage_and_values(
-    runner: CliRunner, real_data: Path
-) -> None:
-    facts = _facts(runner, real_data / "naip_nd/m_4709963_se_14_1_20100629.tif")
+def test_a_scene_is_told_with_bands_place_storage_and_values(real_data: Path) -> None:
+    facts = _facts(real_data / "naip_nd/m_4709963_se_14_1_20100629.tif")
     assert facts["kind"] == "raster"
     assert (facts["width"], facts["height"], facts["dtype"]) == (934, 723, "uint8")
     assert facts["nodata"] == 0
@@ -36,9 +31,9 @@ def test_a_scene_is_told_with_bands_place_storage_and_values(
     assert facts["georeference"]["pixel_size"] == [5, 5]
 
 
-def test_an_undeclared_collar_is_pointed_out(runner: CliRunner, real_data: Path) -> None:
+def test_an_undeclared_collar_is_pointed_out(real_data: Path) -> None:
     path = real_data / "landsat8_scene/LC08_L1TP_224078_20200518_20200518_01_RT.TIF"
-    result = runner.invoke(app, ["info", str(path)])
+    result = dnas("info", path)
     assert "not declared" in result.stdout
     assert "16.5 % are 0 in all bands" in result.stdout
     assert "(EPSG:32621)" in result.stdout
@@ -58,23 +53,18 @@ def test_an_undeclared_collar_is_pointed_out(runner: CliRunner, real_data: Path)
         ("all-nodata.tif", "0.0 % of the pixels hold data"),
     ],
 )
-def test_what_is_odd_about_a_file_is_told(
-    name: str, said: str, runner: CliRunner, real_data: Path
-) -> None:
+def test_what_is_odd_about_a_file_is_told(name: str, said: str, real_data: Path) -> None:
     path = real_data / "odd_geotiffs" / name
-    result = runner.invoke(app, ["info", str(path)])
-    assert result.exit_code == 0
+    result = dnas("info", path)
     assert said in result.stdout
-    _facts(runner, path)
+    _facts(path)
 
 
 @pytest.mark.parametrize("name", ["corrupt.tif", "sar_vv.tif", "missing.tif"])
-def test_what_cannot_be_read_is_bad_input(name: str, runner: CliRunner, real_data: Path) -> None:
+def test_what_cannot_be_read_is_bad_input(name: str, real_data: Path) -> None:
     path = real_data / "odd_geotiffs" / name
-    result = runner.invoke(app, ["info", str(path)])
-    assert result.exit_code == 4
+    result = dnas("info", path, code=4)
     assert str(path) in result.stderr
-    assert "Traceback" not in result.output
 
 
 def test_a_map_is_told_with_its_classes_whatever_their_names(tmp_path: Path) -> None:
@@ -89,14 +79,14 @@ def run(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose first stage is decoded."""
     folder = tmp_path_factory.mktemp("info") / "run"
     size = ("--data", tiny_tiles, "--layers", 3, "--width", 4)
-    done("search", folder, "--stage", 1, *size, "--epochs", 1, "--logits-from", 0)
-    done("decode", folder, "--stage", 1)
+    dnas("search", folder, "--stage", 1, *size, "--epochs", 1, "--logits-from", 0)
+    dnas("decode", folder, "--stage", 1)
     return folder
 
 
 def _told(path: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = json.loads(done("info", path, "--json").stdout)
-    assert done("info", path).stdout.startswith(f"{path}: {facts['kind']}")
+    facts: dict[str, Any] = json.loads(dnas("info", path, "--json").stdout)
+    assert dnas("info", path).stdout.startswith(f"{path}: {facts['kind']}")
     return facts
 
 
@@ -110,7 +100,7 @@ def test_a_tile_set_is_told_with_the_share_of_each_class(tiny_tiles: Path) -> No
     facts = _told(tiny_tiles)
     assert facts["kind"] == "tile set"
     assert facts["splits"]["train"]["tiles"] == 36
-    assert "farmland" in done("info", tiny_tiles).stdout
+    assert "farmland" in dnas("info", tiny_tiles).stdout
 
 
 def test_codings_are_told_with_hash_and_lineage(run: Path) -> None:
@@ -131,15 +121,16 @@ def test_models_and_checkpoints_are_told_apart(run: Path, tmp_path: Path) -> Non
 
 def test_what_nothing_here_knows_is_told_as_that(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("fields and rivers")
-    assert "notes.txt: is a file that nothing here knows" in refused(
-        4, "info", tmp_path / "notes.txt"
+    assert (
+        "notes.txt: is a file that nothing here knows"
+        in dnas("info", tmp_path / "notes.txt", code=4).stderr
     )
     (tmp_path / "folder").mkdir()
-    message = refused(4, "info", tmp_path / "folder")
+    message = dnas("info", tmp_path / "folder", code=4).stderr
     assert "folder: is a folder that nothing here knows" in message
     assert "Name a file or folder in it." in message
 
 
 def test_a_torch_file_of_someone_else_is_refused_by_name(tmp_path: Path) -> None:
     torch.save({"state_dict": {}}, tmp_path / "other.pt")
-    assert "neither a model nor a checkpoint" in refused(4, "info", tmp_path / "other.pt")
+    assert "neither a model nor a checkpoint" in dnas("info", tmp_path / "other.pt", code=4).stderr

@@ -1,8 +1,10 @@
 """Label rasters to class indices."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 import rasterio
 from PIL import Image
@@ -24,12 +26,14 @@ PICTURE = np.array(
 INDICES = [[0, 1, 255], [255, 1, 0]]
 
 
-def read(path, encoding=COLOURS, window=WHOLE):
+def read(
+    path: Path, encoding: LabelEncoding = COLOURS, window: Window = WHOLE
+) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
     with open_label(path, encoding) as label:
         return label.read(window)
 
 
-def write_bands(path, bands, **profile):
+def write_bands(path: Path, bands: npt.NDArray[Any], **profile: Any) -> None:
     count, height, width = bands.shape
     profile = {
         "driver": "GTiff",
@@ -40,14 +44,14 @@ def write_bands(path, bands, **profile):
         file.write(bands)
 
 
-def test_colours_are_matched_exactly_and_near_ones_are_unknown(tmp_path):
+def test_colours_are_matched_exactly_and_near_ones_are_unknown(tmp_path: Path) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "label.png")
     indices, unknown = read(tmp_path / "label.png")
     assert indices.tolist() == INDICES
     assert unknown.tolist() == [[False, False, False], [True, False, False]]
 
 
-def test_a_tiff_a_png_with_alpha_and_a_window_read_the_same(tmp_path):
+def test_a_tiff_a_png_with_alpha_and_a_window_read_the_same(tmp_path: Path) -> None:
     write_bands(tmp_path / "label.tif", PICTURE.transpose(2, 0, 1))
     assert read(tmp_path / "label.tif")[0].tolist() == INDICES
     rgba = np.dstack([PICTURE, np.full((2, 3), 7, np.uint8)])
@@ -56,7 +60,7 @@ def test_a_tiff_a_png_with_alpha_and_a_window_read_the_same(tmp_path):
     assert read(tmp_path / "label.png", window=Window(1, 1, 1, 2))[0].tolist() == [[1, 0]]
 
 
-def test_palette_images_go_through_their_colours_whatever_the_index(tmp_path):
+def test_palette_images_go_through_their_colours_whatever_the_index(tmp_path: Path) -> None:
     for order in ([RED, GREEN, BLACK], [GREEN, BLACK, RED]):
         picture = Image.fromarray(np.array([[0, 1, 2]], np.uint8))
         picture.putpalette([channel for colour in order for channel in colour])
@@ -67,7 +71,7 @@ def test_palette_images_go_through_their_colours_whatever_the_index(tmp_path):
         assert not unknown.any()
 
 
-def test_a_grey_image_is_read_as_grey_colours(tmp_path):
+def test_a_grey_image_is_read_as_grey_colours(tmp_path: Path) -> None:
     Image.fromarray(np.array([[0, 255, 7]], np.uint8)).save(tmp_path / "label.png")
     mask = LabelEncoding("colour", (LandClass("water", (255, 255, 255)),), ignored_colours=(BLACK,))
     indices, unknown = read(tmp_path / "label.png", mask, Window(0, 0, 1, 3))
@@ -76,7 +80,7 @@ def test_a_grey_image_is_read_as_grey_colours(tmp_path):
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])
-def test_index_labels_start_where_the_description_says(tmp_path, dtype):
+def test_index_labels_start_where_the_description_says(tmp_path: Path, dtype: str) -> None:
     write_bands(tmp_path / "label.tif", np.array([[[0, 1, 2, 9]]], dtype))
     encoding = LabelEncoding("index", CLASSES, values=(1, 2), ignored_values=(0,))
     indices, unknown = read(tmp_path / "label.tif", encoding, Window(0, 0, 1, 4))
@@ -84,14 +88,14 @@ def test_index_labels_start_where_the_description_says(tmp_path, dtype):
     assert unknown.tolist() == [[False, False, False, True]]
 
 
-def test_nodata_of_an_index_label_is_not_unknown(tmp_path):
+def test_nodata_of_an_index_label_is_not_unknown(tmp_path: Path) -> None:
     write_bands(tmp_path / "label.tif", np.array([[[-1, 1, 5]]], np.int16), nodata=-1)
     encoding = LabelEncoding("index", CLASSES, values=(0, 1))
     _, unknown = read(tmp_path / "label.tif", encoding, Window(0, 0, 1, 3))
     assert unknown.tolist() == [[False, False, True]]
 
 
-def test_the_most_frequent_unknown_colours_are_named(tmp_path):
+def test_the_most_frequent_unknown_colours_are_named(tmp_path: Path) -> None:
     picture = np.full((700, 4, 3), 9, np.uint8)
     picture[0] = (1, 2, 3)
     picture[1] = RED
@@ -109,20 +113,22 @@ def test_the_most_frequent_unknown_colours_are_named(tmp_path):
         (np.zeros((1, 2, 2), np.complex64), tile_encoding(CLASSES), "one band"),
     ],
 )
-def test_a_label_that_does_not_fit_is_refused_by_name(tmp_path, bands, encoding, message):
+def test_a_label_that_does_not_fit_is_refused_by_name(
+    tmp_path: Path, bands: npt.NDArray[Any], encoding: LabelEncoding, message: str
+) -> None:
     write_bands(tmp_path / "odd.tif", bands)
     with pytest.raises(DataError, match=rf"odd\.tif.*{message}"):
         open_label(tmp_path / "odd.tif", encoding)
 
 
-def test_a_label_that_is_a_text_or_missing_is_refused_by_name(tmp_path):
+def test_a_label_that_is_a_text_or_missing_is_refused_by_name(tmp_path: Path) -> None:
     (tmp_path / "label.png").write_text("not a picture")
     for name in ("label.png", "missing.png"):
         with pytest.raises(DataError, match=name.replace(".", r"\.")):
             open_label(tmp_path / name, COLOURS)
 
 
-def test_a_truncated_label_is_refused_by_name(tmp_path):
+def test_a_truncated_label_is_refused_by_name(tmp_path: Path) -> None:
     write_bands(tmp_path / "label.tif", np.zeros((3, 500, 500), np.uint8))
     content = (tmp_path / "label.tif").read_bytes()
     (tmp_path / "label.tif").write_bytes(content[: len(content) // 2])
@@ -130,13 +136,13 @@ def test_a_truncated_label_is_refused_by_name(tmp_path):
         read(tmp_path / "label.tif", window=Window(0, 0, 500, 500))
 
 
-def test_encodings_survive_their_plain_data():
+def test_encodings_survive_their_plain_data() -> None:
     index = LabelEncoding("index", CLASSES, values=(3, 9), ignored_values=(0, 255))
     for encoding in (COLOURS, index):
         assert LabelEncoding.from_json(encoding.to_json(), CLASSES) == encoding
 
 
-def test_the_palettes_of_real_masks_differ_and_still_give_the_same_classes(real_data):
+def test_the_palettes_of_real_masks_differ_and_still_give_the_same_classes(real_data: Path) -> None:
     """Tile 2 has palette images; all of the mask is known once through RGB."""
     from dnas_cli.datasets.description import load_description
 

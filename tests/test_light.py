@@ -11,26 +11,18 @@ import numpy.typing as npt
 import pytest
 import rasterio
 import torch
-from typer.testing import CliRunner
 
-from dnas_cli.app import app
 from dnas_cli.errors import DataError
 from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.model.model_file import Model, load_model, save_model
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.raster import open_raster, without_georeference
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.command_line import dnas
 from tests.support.small_models import write_model
 from tests.support.small_scenes import make_plain, write_raster
 
 PER_IMAGE = Normalisation(1.0, (100.0, 50.0), (10.0, 20.0), per_image=True)
-
-
-def run(runner: CliRunner, *arguments: str | Path, code: int = 0) -> Any:
-    result = runner.invoke(app, [*map(str, arguments)])
-    assert result.exit_code == code, result.output
-    assert "Traceback" not in result.output
-    return result
 
 
 def read(path: Path) -> npt.NDArray[Any]:
@@ -72,11 +64,11 @@ def test_it_is_kept_as_plain_data_and_the_usual_one_reads_as_before() -> None:
 
 
 def test_blocks_are_normalised_by_all_pixels_with_data_of_their_image(
-    runner: CliRunner, scenes: Path, tmp_path: Path
+    scenes: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "tiles"
     # 70 rows in blocks of 32: the last are shifted back, and what two share counts once here.
-    run(runner, "tile", scenes, "--dataset", scenes / "dataset.yaml", "--out", out, "--size", 32)
+    dnas("tile", scenes, "--dataset", scenes / "dataset.yaml", "--out", out, "--size", 32)
     tiles = open_tile_set(out)
     assert tiles.normalisation.per_image
     seen = set()
@@ -94,13 +86,13 @@ def test_blocks_are_normalised_by_all_pixels_with_data_of_their_image(
             assert swapped.mean == fitted.mean[::-1]
             seen.add(fitted.mean)
     assert len(seen) == 5
-    facts = run(runner, "info", out).output
+    facts = dnas("info", out).output
     assert "normalised by each image" in facts
 
 
 @pytest.mark.parametrize("per_image", [True, False])
 def test_a_map_is_the_same_in_another_light_only_when_normalised_per_image(
-    per_image: bool, runner: CliRunner, tmp_path: Path
+    per_image: bool, tmp_path: Path
 ) -> None:
     coarse = np.random.default_rng(1).integers(100, 8000, (3, 9, 8)).astype(np.uint16)
     values = np.repeat(np.repeat(coarse, 16, axis=1), 16, axis=2)
@@ -114,8 +106,8 @@ def test_a_map_is_the_same_in_another_light_only_when_normalised_per_image(
     save_model(model, Model(given.network, given.architecture, facts))
     for name, image in (("clear", values), ("hazy", hazy)):
         write_raster(tmp_path / f"{name}.tif", image, nodata=0)
-        run(
-            runner, "predict", model, tmp_path / f"{name}.tif",
+        dnas(
+            "predict", model, tmp_path / f"{name}.tif",
             "--out", tmp_path / f"{name}-map.tif",
         )  # fmt: skip
         maps.append(read(tmp_path / f"{name}-map.tif")[0])
@@ -123,25 +115,23 @@ def test_a_map_is_the_same_in_another_light_only_when_normalised_per_image(
     assert (np.mean(maps[0] == maps[1]) > 0.999) == per_image
 
 
-def test_training_evaluation_and_scenes_agree_on_the_input(
-    runner: CliRunner, scenes: Path, tmp_path: Path
-) -> None:
+def test_training_evaluation_and_scenes_agree_on_the_input(scenes: Path, tmp_path: Path) -> None:
     tiles, architecture = tmp_path / "tiles", tmp_path / "architecture.json"
     model = load_model(write_model(tmp_path / "any.pt"), torch.device("cpu"))
     model.architecture.write(architecture)
-    run(
-        runner, "tile", scenes, "--dataset", scenes / "dataset.yaml", "--out", tiles,
+    dnas(
+        "tile", scenes, "--dataset", scenes / "dataset.yaml", "--out", tiles,
         "--size", 64,
     )  # fmt: skip
-    run(
-        runner, "retrain", tmp_path / "run", "--architecture", architecture, "--data", tiles,
+    dnas(
+        "retrain", tmp_path / "run", "--architecture", architecture, "--data", tiles,
         "--epochs", 2, "--width", 4, "--batch", 2, "--validate-every", 1,
     )  # fmt: skip
-    run(runner, "eval", tmp_path / "run", "--split", "test")
+    dnas("eval", tmp_path / "run", "--split", "test")
     trained = load_model(tmp_path / "run/model.pt", torch.device("cpu"))
     assert trained.facts.normalisation.per_image
-    assert "by each image" in run(runner, "info", tmp_path / "run/model.pt").output
-    run(runner, "eval", tmp_path / "run", "--scenes")
+    assert "by each image" in dnas("info", tmp_path / "run/model.pt").output
+    dnas("eval", tmp_path / "run", "--scenes")
     # Tiles that do not tell the light of their images are of no use to it.
     plain = tmp_path / "plain"
     shutil.copytree(tiles, plain)
@@ -149,16 +139,16 @@ def test_training_evaluation_and_scenes_agree_on_the_input(
     for source in content["sources"]:
         del source["moments"]
     (plain / "dataset.json").write_text(json.dumps(content))
-    said = run(runner, "eval", tmp_path / "run/model.pt", plain, code=4)
+    said = dnas("eval", tmp_path / "run/model.pt", plain, code=4)
     assert "normalisation: image" in said.output
     for source in content["sources"]:
         source["moments"] = {"mean": [1.0], "std": [1.0]}
     (plain / "dataset.json").write_text(json.dumps(content))
-    assert "is damaged" in run(runner, "eval", tmp_path / "run/model.pt", plain, code=4).output
+    assert "is damaged" in dnas("eval", tmp_path / "run/model.pt", plain, code=4).output
 
 
 def test_a_scene_damaged_in_the_pass_before_leaves_nothing_behind(
-    runner: CliRunner, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def damaged(scene: object) -> Moments:
         raise DataError("scene.tif: cannot be read.")
@@ -170,25 +160,23 @@ def test_a_scene_damaged_in_the_pass_before_leaves_nothing_behind(
     facts = replace(model.facts, normalisation=by)
     save_model(tmp_path / "model.pt", Model(model.network, model.architecture, facts))
     out = tmp_path / "map.tif"
-    run(runner, "predict", tmp_path / "model.pt", tmp_path / "scene.tif", "-o", out, code=4)
+    dnas("predict", tmp_path / "model.pt", tmp_path / "scene.tif", "-o", out, code=4)
     assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "scene.tif"}
 
 
 def test_blocks_that_were_cut_elsewhere_cannot_be_normalised_per_image(
-    runner: CliRunner, scenes: Path, tmp_path: Path
+    scenes: Path, tmp_path: Path
 ) -> None:
-    said = run(
-        runner, "tile", scenes, "--from-lists", scenes, "--dataset", scenes / "dataset.yaml",
+    said = dnas(
+        "tile", scenes, "--from-lists", scenes, "--dataset", scenes / "dataset.yaml",
         "--out", tmp_path / "tiles", code=4,
     )  # fmt: skip
     assert "normalisation: image" in said.output
     assert not (tmp_path / "tiles").exists()
 
 
-def test_a_word_that_is_no_normalisation_is_told(
-    runner: CliRunner, scenes: Path, tmp_path: Path
-) -> None:
+def test_a_word_that_is_no_normalisation_is_told(scenes: Path, tmp_path: Path) -> None:
     file = scenes / "dataset.yaml"
     file.write_text(file.read_text().replace("normalisation: image", "normalisation: scene"))
-    said = run(runner, "tile", scenes, "--dataset", file, "--out", tmp_path / "tiles", code=4)
+    said = dnas("tile", scenes, "--dataset", file, "--out", tmp_path / "tiles", code=4)
     assert "'image'" in said.output

@@ -1,6 +1,5 @@
 """The rows that are finished, while the map is not."""
 
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +16,7 @@ def _rows(row: int, height: int) -> MapRows:
 
 
 @pytest.fixture
-def target(tmp_path: Path) -> Iterator[Path]:
+def target(tmp_path: Path) -> Path:
     return tmp_path / "map.tif"
 
 

@@ -192,4 +192,6 @@ def test_continuing_from_finished_rows_gives_the_same_map_to_the_bit() -> None:
         assert again[0].row == begun.row
         for old, new in zip(rows[len(rows) - len(again) :], again, strict=True):
             assert np.array_equal(old.classes, new.classes)
+            assert old.probabilities is not None
+            assert new.probabilities is not None
             assert np.array_equal(old.probabilities, new.probabilities)

@@ -99,7 +99,7 @@ def test_labelled_pixels_without_a_prediction_count_as_wrong() -> None:
     assert matrix.unpredicted.tolist() == [2, 0]
     assert ours.pixels == 4
     assert ours.overall_accuracy == 0.5
-    assert ours.iou == (pytest.approx(1 / 3), 1.0)
+    assert ours.iou == pytest.approx((1 / 3, 1.0))
     assert ours.precision == (1.0, 1.0)
 
 

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import done, refused, rows, start
+from tests.support.command_line import dnas, rows, start
 from tests.support.same_bits import assert_same_stage
 from tests.support.small_runs import wait_for
 
@@ -23,7 +23,7 @@ def _search(run: Path, tiles: Path) -> tuple[object, ...]:
 def uninterrupted(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose first stage was searched in one go."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    done(*_search(run, tiny_tiles))
+    dnas(*_search(run, tiny_tiles))
     return run
 
 
@@ -34,14 +34,14 @@ def _memory(run: Path) -> object:
 def test_the_same_search_twice_gives_the_same_bits(
     uninterrupted: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
-    done(*_search(tmp_path / "run", tiny_tiles))
+    dnas(*_search(tmp_path / "run", tiny_tiles))
     assert_same_stage(uninterrupted / "search/stage1", tmp_path / "run/search/stage1")
 
 
 def test_workers_do_not_change_a_bit(tiny_tiles: Path, tmp_path: Path) -> None:
     for workers in (0, 2):
         run = tmp_path / f"{workers}"
-        done(*_search(run, tiny_tiles), "--augment", "scale", "--workers", workers)
+        dnas(*_search(run, tiny_tiles), "--augment", "scale", "--workers", workers)
     assert_same_stage(tmp_path / "0/search/stage1", tmp_path / "2/search/stage1")
 
 
@@ -57,7 +57,7 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     assert process.returncode == 130, errors
     assert f"Go on with: dnas search {run} --stage 1" in errors
     assert "Traceback" not in errors
-    done("search", run, "--stage", 1)
+    dnas("search", run, "--stage", 1)
     assert_same_stage(uninterrupted / "search/stage1", run / "search/stage1")
 
 
@@ -75,7 +75,7 @@ def test_killed_and_continued_a_search_ends_with_the_same_bits(
 ) -> None:
     run, whole = tmp_path / "run", tmp_path / "whole"
     command = (*_search(run, tiny_tiles), *settings, "--memory", memory)
-    done(*_search(whole, tiny_tiles), *settings, "--memory", memory)
+    dnas(*_search(whole, tiny_tiles), *settings, "--memory", memory)
     for delay in (0.0, 0.15):
         process = start(*command, "--checkpoint-every", 0)
         wait_for(run / "search/stage1/last.pt")
@@ -83,7 +83,7 @@ def test_killed_and_continued_a_search_ends_with_the_same_bits(
         process.kill()
         process.communicate()
     assert _memory(run) == memory
-    done("search", run, "--stage", 1)  # as it was begun, without being told
+    dnas("search", run, "--stage", 1)  # as it was begun, without being told
     assert_same_stage(whole / "search/stage1", run / "search/stage1")
 
 
@@ -96,7 +96,7 @@ def test_a_search_goes_on_with_another_memory_if_told_to(
     wait_for(run / "search/stage1/last.pt")
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
-    result = done("search", run, "--stage", 1, "--memory", after)
+    result = dnas("search", run, "--stage", 1, "--memory", after)
     assert f"goes on with --memory {after}, not {before}" in result.stderr
     assert _memory(run) == after
     assert len(rows(run / "search/stage1/history.jsonl")) == 4
@@ -106,11 +106,11 @@ def test_a_search_begun_before_there_was_a_choice_of_memory_goes_on_as_it_was(
     tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    done(*_search(run, tiny_tiles), "--memory", "plain")
+    dnas(*_search(run, tiny_tiles), "--memory", "plain")
     manifest = json.loads((run / "run.json").read_text())
     del manifest["stages"]["stage1"]["memory"]
     (run / "run.json").write_text(json.dumps(manifest))
-    done("search", run, "--stage", 1, "--extend", 1)
+    dnas("search", run, "--stage", 1, "--extend", 1)
     assert _memory(run) == "plain"
 
 
@@ -121,10 +121,10 @@ def test_a_stage_in_work_is_locked_and_names_who_works_on_it(
     process = start(*_search(run, tiny_tiles))
     try:
         wait_for(run / "search/stage1/last.pt")
-        message = refused(3, "search", run, "--stage", 1)
+        message = dnas("search", run, "--stage", 1, code=3).stderr
         assert f"process {process.pid}" in message
-        done("status", run)  # readers are not locked out
+        dnas("status", run)  # readers are not locked out
     finally:
         process.kill()
         process.communicate()
-    done("search", run, "--stage", 1)  # the lock of a dead process is no obstacle
+    dnas("search", run, "--stage", 1)  # the lock of a dead process is no obstacle

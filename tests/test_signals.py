@@ -11,7 +11,7 @@ import pytest
 import torch
 
 from dnas_cli.training.losses import LOSSES
-from tests.support.command_line import done, refused, start
+from tests.support.command_line import dnas, start
 from tests.support.same_bits import assert_same_stage
 from tests.support.small_runs import first_search, wait_for
 
@@ -22,7 +22,7 @@ LONG = ("--epochs", 6)
 def uninterrupted(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose first stage was searched in one go."""
     run = tmp_path_factory.mktemp("whole") / "run"
-    done(*first_search(run, tiny_tiles, *LONG))
+    dnas(*first_search(run, tiny_tiles, *LONG))
     return run / "search/stage1"
 
 
@@ -102,7 +102,7 @@ def test_a_second_sigint_leaves_at_once_with_the_last_checkpoint_intact(
     assert "stopped at once; the last checkpoint is intact" in result.stderr
     assert f"Go on with: dnas search {run} --stage 1" in result.stderr
     assert "Traceback" not in result.stderr
-    done("search", run, "--stage", 1)
+    dnas("search", run, "--stage", 1)
     assert_same_stage(uninterrupted, run / "search/stage1")
 
 
@@ -110,19 +110,14 @@ def test_a_signal_to_the_whole_group_leaves_loading_processes_to_their_parent(
     uninterrupted: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    command = [str(item) for item in first_search(run, tiny_tiles, *LONG, "--workers", 2)]
-    process = subprocess.Popen(
-        [sys.executable, "-m", "dnas_cli", *command],
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    command = first_search(run, tiny_tiles, *LONG, "--workers", 2)
+    process = start(*command, start_new_session=True)
     wait_for(run / "search/stage1/previous.pt")  # an epoch is done, so the workers are there
     os.killpg(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
     assert "Go on with" in errors
-    done("search", run, "--stage", 1)
+    dnas("search", run, "--stage", 1)
     assert_same_stage(uninterrupted, run / "search/stage1")
 
 
@@ -135,7 +130,7 @@ def test_a_killed_process_leaves_no_lock_even_while_its_loading_processes_live(
     process.kill()
     process.wait()
     time.sleep(0.1)
-    done("search", run, "--stage", 1)
+    dnas("search", run, "--stage", 1)
     process.communicate()
     assert_same_stage(uninterrupted, run / "search/stage1")
 
@@ -153,7 +148,7 @@ def test_an_operation_that_cannot_be_deterministic_is_named(
         )
 
     monkeypatch.setitem(LOSSES, "cross-entropy", loss)
-    message = refused(1, *first_search(tmp_path / "run", tiny_tiles, "--deterministic"))
+    message = dnas(*first_search(tmp_path / "run", tiny_tiles, "--deterministic"), code=1).stderr
     assert "--deterministic: grid_sampler_2d_backward_cuda cannot be" in message
     assert seen == [True]
     assert not torch.are_deterministic_algorithms_enabled()
@@ -162,5 +157,5 @@ def test_an_operation_that_cannot_be_deterministic_is_named(
 def test_deterministic_operations_give_the_same_bits_on_a_cpu(
     uninterrupted: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
-    done(*first_search(tmp_path / "run", tiny_tiles, *LONG, "--deterministic"))
+    dnas(*first_search(tmp_path / "run", tiny_tiles, *LONG, "--deterministic"))
     assert_same_stage(uninterrupted, tmp_path / "run/search/stage1")

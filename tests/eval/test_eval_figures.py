@@ -7,20 +7,16 @@ from pathlib import Path
 import pytest
 import torch
 from PIL import Image
-from typer.testing import CliRunner
 
-from dnas_cli.app import app
 from dnas_cli.model.model_file import Model, save_model
 from dnas_cli.tiles.tile_set import TileSet
-from tests.support.evaluating import labelled_pixels, refused_eval
+from tests.support.command_line import dnas
+from tests.support.evaluating import labelled_pixels
 
 
-def test_a_run_is_scored_on_its_test_split_and_keeps_the_figures(
-    run: Path, tiles: TileSet, runner: CliRunner
-) -> None:
-    result = runner.invoke(app, ["eval", str(run), "--device", "cpu"])
+def test_a_run_is_scored_on_its_test_split_and_keeps_the_figures(run: Path, tiles: TileSet) -> None:
+    result = dnas("eval", run, "--device", "cpu")
 
-    assert result.exit_code == 0, result.output
     assert "mIoU" in result.stdout
     figures = json.loads((run / "eval" / "test.json").read_text())
     assert figures["metrics"]["pixels"] == labelled_pixels(tiles, "test")
@@ -33,8 +29,8 @@ def test_a_run_is_scored_on_its_test_split_and_keeps_the_figures(
         assert picture.format == "PNG"
 
 
-def test_json_on_standard_output_equals_the_file(run: Path, runner: CliRunner) -> None:
-    result = runner.invoke(app, ["eval", str(run), "--split", "val", "--json", "--device", "cpu"])
+def test_json_on_standard_output_equals_the_file(run: Path) -> None:
+    result = dnas("eval", run, "--split", "val", "--json", "--device", "cpu")
 
     printed = json.loads(result.stdout)
     assert printed.pop("files") == [
@@ -44,15 +40,14 @@ def test_json_on_standard_output_equals_the_file(run: Path, runner: CliRunner) -
 
 
 def test_references_and_cost_are_added_to_figures_that_are_there(
-    run: Path, runner: CliRunner, monkeypatch: pytest.MonkeyPatch
+    run: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert runner.invoke(app, ["eval", str(run), "--device", "cpu"]).exit_code == 0
+    dnas("eval", run, "--device", "cpu")
     before = json.loads((run / "eval" / "test.json").read_text())
     monkeypatch.setattr("dnas_cli.evaluation.references._SAMPLE_PIXELS", 3000)
     monkeypatch.setattr("dnas_cli.evaluation.evaluation.evaluate_tiles", None)  # not called again
-    result = runner.invoke(app, ["eval", str(run), "--references", "--cost", "--device", "cpu"])
+    result = dnas("eval", run, "--references", "--cost", "--device", "cpu")
 
-    assert result.exit_code == 0, result.output
     assert "majority class" in result.stdout
     assert "per pixel" in result.stdout
     assert "multiply-accumulates" in result.stdout
@@ -63,36 +58,32 @@ def test_references_and_cost_are_added_to_figures_that_are_there(
     assert after["cost"]["timing"]["milliseconds"] > 0
 
 
-def test_figures_of_another_model_are_replaced_only_on_request(
-    run: Path, model: Model, runner: CliRunner
-) -> None:
+def test_figures_of_another_model_are_replaced_only_on_request(run: Path, model: Model) -> None:
     arguments = ["eval", str(run), "--device", "cpu"]
-    assert runner.invoke(app, arguments).exit_code == 0
+    dnas(*arguments)
     before = (run / "eval" / "test.json").read_bytes()
     with torch.no_grad():
-        model.network.stem[0][0].weight.neg_()
+        model.network.get_parameter("stem.0.0.weight").neg_()
     save_model(run / "model.pt", model)
 
-    refused = runner.invoke(app, arguments)
-    assert refused.exit_code == 3
+    refused = dnas(*arguments, code=3)
     assert "figures of another model" in refused.stderr
     assert (run / "eval" / "test.json").read_bytes() == before
 
-    assert runner.invoke(app, [*arguments, "--overwrite"]).exit_code == 0
+    dnas(*arguments, "--overwrite")
     assert (run / "eval" / "test.json").read_bytes() != before
 
 
 def test_a_model_file_alone_is_printed_and_written_only_on_request(
-    run: Path, tiles: TileSet, tmp_path: Path, runner: CliRunner
+    run: Path, tiles: TileSet, tmp_path: Path
 ) -> None:
     arguments = ["eval", str(run / "model.pt"), str(tiles.root), "--device", "cpu"]
-    printed = runner.invoke(app, arguments)
-    assert printed.exit_code == 0, printed.output
+    printed = dnas(*arguments)
     assert "mIoU" in printed.stdout
     assert not (run / "eval").exists()
 
     out = tmp_path / "figures"
-    assert runner.invoke(app, [*arguments, "--out", str(out)]).exit_code == 0
+    dnas(*arguments, "--out", out)
     assert sorted(path.name for path in out.iterdir()) == [
         "confusion.csv",
         "confusion.png",
@@ -101,10 +92,10 @@ def test_a_model_file_alone_is_printed_and_written_only_on_request(
 
 
 def test_pictures_of_someone_else_are_not_overwritten(
-    run: Path, tiles: TileSet, tmp_path: Path, runner: CliRunner
+    run: Path, tiles: TileSet, tmp_path: Path
 ) -> None:
     (tmp_path / "confusion.png").write_text("mine")
-    message = refused_eval(runner, 3, run / "model.pt", tiles.root, "--out", tmp_path)
+    message = dnas("eval", run / "model.pt", tiles.root, "--out", tmp_path, code=3).stderr
 
     assert "confusion.png: exists already" in message
     assert (tmp_path / "confusion.png").read_text() == "mine"

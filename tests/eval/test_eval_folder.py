@@ -6,12 +6,11 @@ from pathlib import Path
 
 import numpy as np
 from PIL import Image
-from typer.testing import CliRunner
 
-from dnas_cli.app import app
 from dnas_cli.demo.layout import GID5
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.palette import palette_table
+from tests.support.command_line import dnas
 
 
 def _plain_folder(folder: Path, sizes: list[tuple[int, int]]) -> None:
@@ -26,16 +25,11 @@ def _plain_folder(folder: Path, sizes: list[tuple[int, int]]) -> None:
             Image.fromarray(pixels).save(folder / name / f"{number}.png")
 
 
-def test_a_plain_folder_of_odd_sizes_is_scored_whole(
-    run: Path, tmp_path: Path, runner: CliRunner
-) -> None:
+def test_a_plain_folder_of_odd_sizes_is_scored_whole(run: Path, tmp_path: Path) -> None:
     sizes = [(70, 101), (130, 64)]
     _plain_folder(tmp_path / "plain", sizes)
-    result = runner.invoke(
-        app, ["eval", str(run / "model.pt"), str(tmp_path / "plain"), "--json", "--device", "cpu"]
-    )
+    result = dnas("eval", run / "model.pt", tmp_path / "plain", "--json", "--device", "cpu")
 
-    assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
     assert figures["subject"]["items"] == 2
     assert figures["metrics"]["pixels"] == sum((height - 10) * width for height, width in sizes)
@@ -44,30 +38,23 @@ def test_a_plain_folder_of_odd_sizes_is_scored_whole(
 
 
 def test_an_image_whose_label_has_another_size_is_left_out_by_name(
-    run: Path, tmp_path: Path, runner: CliRunner
+    run: Path, tmp_path: Path
 ) -> None:
     _plain_folder(tmp_path / "plain", [(70, 80), (70, 80)])
     Image.new("RGB", (40, 40)).save(tmp_path / "plain" / "masks" / "1.png")
-    result = runner.invoke(
-        app, ["eval", str(run / "model.pt"), str(tmp_path / "plain"), "--json", "--device", "cpu"]
-    )
+    result = dnas("eval", run / "model.pt", tmp_path / "plain", "--json", "--device", "cpu")
 
-    assert result.exit_code == 0, result.output
     assert json.loads(result.stdout)["subject"]["items"] == 1
     assert "1.png: has 40 x 40 pixels" in result.stderr
 
 
 def test_a_folder_gets_a_row_per_scene_and_one_without_labels_stays_empty(
-    run: Path, tmp_path: Path, runner: CliRunner
+    run: Path, tmp_path: Path
 ) -> None:
     plain, out = tmp_path / "plain", tmp_path / "figures"
     _plain_folder(plain, [(70, 80), (64, 64)])
     Image.new("RGB", (64, 64)).save(plain / "masks" / "1.png")  # black is no class
-    result = runner.invoke(
-        app,
-        ["eval", str(run / "model.pt"), str(plain), "--out", str(out), "--device", "cpu"],
-    )
-    assert result.exit_code == 0, result.output
+    dnas("eval", run / "model.pt", plain, "--out", out, "--device", "cpu")
     assert sorted(path.name for path in out.iterdir()) == [
         "confusion.csv", "confusion.png", "folder.json", "scenes.csv",
     ]  # fmt: skip

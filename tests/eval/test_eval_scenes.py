@@ -8,16 +8,15 @@ from pathlib import Path
 import numpy as np
 import pytest
 from PIL import Image
-from typer.testing import CliRunner
 
-from dnas_cli.app import app
 from dnas_cli.demo.layout import GID5
 from dnas_cli.metrics import IGNORE
 from dnas_cli.model.model_file import Model, save_model
 from dnas_cli.run.directory import create_run
 from dnas_cli.scenes.palette import colours_to_indices
 from dnas_cli.tiles.tile_set import TileSet
-from tests.support.evaluating import labelled_pixels, refused_eval
+from tests.support.command_line import dnas
+from tests.support.evaluating import labelled_pixels
 
 
 def _scene_of_test_split(tiles: TileSet) -> tuple[Path, Path]:
@@ -30,11 +29,10 @@ def _scene_of_test_split(tiles: TileSet) -> tuple[Path, Path]:
 
 
 def test_whole_scenes_of_a_split_are_scored_with_every_labelled_pixel_once(
-    run: Path, tiles: TileSet, runner: CliRunner
+    run: Path, tiles: TileSet
 ) -> None:
-    result = runner.invoke(app, ["eval", str(run), "--scenes", "--json", "--device", "cpu"])
+    result = dnas("eval", run, "--scenes", "--json", "--device", "cpu")
 
-    assert result.exit_code == 0, result.output
     figures = json.loads(result.stdout)
     _, label = _scene_of_test_split(tiles)
     with Image.open(label) as picture:
@@ -58,25 +56,24 @@ def test_whole_scenes_of_a_split_are_scored_with_every_labelled_pixel_once(
 
 
 def test_predict_with_a_label_says_what_evaluating_the_scene_says(
-    run: Path, tiles: TileSet, tmp_path: Path, runner: CliRunner
+    run: Path, tiles: TileSet, tmp_path: Path
 ) -> None:
-    scored = runner.invoke(app, ["eval", str(run), "--scenes", "--json", "--device", "cpu"])
+    scored = dnas("eval", run, "--scenes", "--json", "--device", "cpu")
     image, label = _scene_of_test_split(tiles)
     command = ["predict", str(run / "model.pt"), str(image), "--out", str(tmp_path / "map.tif")]
     command += ["--bands", "nir,red,green,blue", "--truth", str(label), "--device", "cpu"]
-    mapped = runner.invoke(app, [*command, "--json"])
+    mapped = dnas(*command, "--json")
 
-    assert mapped.exit_code == 0, mapped.output
     truth = json.loads(mapped.stdout)[0]["truth"]
     assert truth["confusion"] == json.loads(scored.stdout)["confusion"]
     assert truth["metrics"] == json.loads(scored.stdout)["metrics"]
-    printed = runner.invoke(app, [*command, "--overwrite"])
+    printed = dnas(*command, "--overwrite")
     assert f"against {label} (" in printed.stdout
     assert f"{truth['metrics']['mean_iou']:.4f}" in printed.stdout
 
 
 def test_scenes_that_moved_are_found_where_the_user_says(
-    tiles: TileSet, model: Model, tmp_path: Path, runner: CliRunner
+    tiles: TileSet, model: Model, tmp_path: Path
 ) -> None:
     source = (tiles.root / "../gid5").resolve()
     shutil.copytree(tiles.root, tmp_path / "far/away/tiles")
@@ -86,29 +83,28 @@ def test_scenes_that_moved_are_found_where_the_user_says(
     save_model(moved_run / "model.pt", model)
     arguments = [moved_run, "--scenes"]
 
-    message = refused_eval(runner, 4, *arguments)
+    message = dnas("eval", *arguments, code=4).stderr
     assert str(tmp_path / "far/away") in message
     assert "--source DIR" in message
     arguments += ["--source", tmp_path / "scenes"]
-    result = runner.invoke(app, ["eval", *map(str, arguments), "--device", "cpu"])
-    assert result.exit_code == 0, result.output
+    dnas("eval", *arguments, "--device", "cpu")
 
     image, _ = _scene_of_test_split(tiles)
     moved = tmp_path / "scenes" / image.relative_to(source)
     moved.write_bytes(moved.read_bytes()[:-1] + b"x")
-    message = refused_eval(runner, 4, *arguments, "--overwrite")
+    message = dnas("eval", *arguments, "--overwrite", code=4).stderr
     assert f"{moved}: has changed since" in message
     moved.unlink()
-    assert "is not there any more" in refused_eval(runner, 4, *arguments, "--overwrite")
+    assert "is not there any more" in dnas("eval", *arguments, "--overwrite", code=4).stderr
 
 
 def test_tile_sets_that_know_no_whole_scenes_say_so(
-    run: Path, tiles: TileSet, tmp_path: Path, runner: CliRunner
+    run: Path, tiles: TileSet, tmp_path: Path
 ) -> None:
     source, model = (tiles.root / "../gid5").resolve(), run / "model.pt"
     by_block = tmp_path / "by-block"
     arguments = ["tile", source, "--out", by_block, "--size", 64, "--split-by", "block"]
-    assert runner.invoke(app, list(map(str, arguments))).exit_code == 0
+    dnas(*arguments)
     taken = tmp_path / "taken"
     description = tmp_path / "tiles.yaml"
     description.write_text(
@@ -118,10 +114,9 @@ def test_tile_sets_that_know_no_whole_scenes_say_so(
     linked = tmp_path / "blocks"
     shutil.copytree(tiles.root, linked, ignore=shutil.ignore_patterns("dataset.json"))
     arguments = ["tile", linked, "--out", taken, "--from-lists", linked, "--dataset", description]
-    made = runner.invoke(app, list(map(str, arguments)))
-    assert made.exit_code == 0, made.output
+    dnas(*arguments)
 
-    assert "was split by block" in refused_eval(runner, 2, model, by_block, "--scenes")
-    assert "blocks that were cut elsewhere" in refused_eval(runner, 2, model, taken, "--scenes")
-    assert "Give --scenes, too" in refused_eval(runner, 2, run, "--source", source)
-    assert "scored on tiles" in refused_eval(runner, 2, run, "--scenes", "--references")
+    assert "was split by block" in dnas("eval", model, by_block, "--scenes", code=2).stderr
+    assert "tiles that were cut elsewhere" in dnas("eval", model, taken, "--scenes", code=2).stderr
+    assert "Give --scenes, too" in dnas("eval", run, "--source", source, code=2).stderr
+    assert "scored on tiles" in dnas("eval", run, "--scenes", "--references", code=2).stderr

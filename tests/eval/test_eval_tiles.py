@@ -8,15 +8,14 @@ import numpy as np
 import pytest
 import torch
 from torch import Tensor
-from typer.testing import CliRunner
 
-from dnas_cli.app import app
 from dnas_cli.evaluation.tiles import evaluate_tiles
 from dnas_cli.metrics import IGNORE
 from dnas_cli.model.model_file import Model, save_model
 from dnas_cli.nets.network import build_derived
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.tiles.tile_set import TileSet
+from tests.support.command_line import dnas
 from tests.support.evaluating import labelled_pixels
 
 CPU = torch.device("cpu")
@@ -62,9 +61,7 @@ def test_the_network_gets_normalised_bands_in_its_own_order(tiles: TileSet) -> N
     assert seen[0][0, 1].numpy() == pytest.approx((image[0] * 0.5 - 2) / 8)
 
 
-def test_bands_in_another_order_are_put_right(
-    tiles: TileSet, model: Model, tmp_path: Path, runner: CliRunner
-) -> None:
+def test_bands_in_another_order_are_put_right(tiles: TileSet, model: Model, tmp_path: Path) -> None:
     image, valid, _ = tiles.read(tiles.split("test")[0])
     with torch.no_grad():  # no class leads everywhere, so that it matters what the bands hold
         logits = model.network(torch.from_numpy(tiles.normalisation.apply(image, valid))[None])
@@ -83,12 +80,13 @@ def test_bands_in_another_order_are_put_right(
     turned = build_derived(model.architecture, facts.shape)
     turned.load_state_dict(model.network.state_dict())
     with torch.no_grad():
-        turned.stem[0][0].weight.copy_(model.network.stem[0][0].weight[:, list(order)])
+        weight = model.network.get_parameter("stem.0.0.weight")
+        turned.get_parameter("stem.0.0.weight").copy_(weight[:, list(order)])
     save_model(tmp_path / "turned.pt", Model(turned.eval(), model.architecture, facts))
 
     counts = []
     for path in (tmp_path / "model.pt", tmp_path / "turned.pt"):
-        result = runner.invoke(app, ["eval", str(path), str(tiles.root), "--json"])
+        result = dnas("eval", path, tiles.root, "--json")
         counts.append(np.array(json.loads(result.stdout)["confusion"]["counts"]))
     assert (counts[0].sum(axis=0) > 0).all()
     # Sums in another order may differ in the last digit, which ties can turn.

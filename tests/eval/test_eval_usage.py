@@ -4,18 +4,15 @@ import shutil
 from dataclasses import replace
 from pathlib import Path
 
-from typer.testing import CliRunner
-
-from dnas_cli.app import app
 from dnas_cli.model.model_file import Model, save_model
 from dnas_cli.run.directory import create_run
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.tile_set import TileSet
-from tests.support.evaluating import refused_eval
+from tests.support.command_line import dnas
 
 
 def test_models_and_tile_sets_that_do_not_fit_are_told_apart(
-    run: Path, tiles: TileSet, model: Model, tmp_path: Path, runner: CliRunner
+    run: Path, tiles: TileSet, model: Model, tmp_path: Path
 ) -> None:
     facts = model.facts
     other_bands = replace(facts, bands=("red", "green", "blue", "thermal"))
@@ -27,44 +24,42 @@ def test_models_and_tile_sets_that_do_not_fit_are_told_apart(
     ):
         path = tmp_path / f"{name}.pt"
         save_model(path, replace(model, facts=changed))
-        assert message in refused_eval(runner, 4, path, tiles.root)
+        assert message in dnas("eval", path, tiles.root, code=4).stderr
 
 
-def test_wrong_use_has_one_clear_message(
-    run: Path, tiles: TileSet, tmp_path: Path, runner: CliRunner
-) -> None:
+def test_wrong_use_has_one_clear_message(run: Path, tiles: TileSet, tmp_path: Path) -> None:
     text = tmp_path / "text.pt"
     text.write_text("not a model")
     (tmp_path / "empty").mkdir()
     model = run / "model.pt"
 
-    assert "does not say what to evaluate it on" in refused_eval(runner, 2, model)
-    assert "no such file" in refused_eval(runner, 4, tmp_path / "nothing.pt", tiles.root)
-    assert "no such run or model" in refused_eval(runner, 4, tmp_path / "nothing")
-    assert "text.pt" in refused_eval(runner, 4, text, tiles.root)
-    assert "not a run directory" in refused_eval(runner, 4, tmp_path / "empty")
-    assert "nothing: is not there" in refused_eval(runner, 4, model, tmp_path / "nothing")
-    assert "text.pt: is no folder" in refused_eval(runner, 4, model, text)
-    assert "no image" in refused_eval(runner, 4, model, tmp_path / "empty")
-    assert "'exam' is not one of" in refused_eval(runner, 2, run, "--split", "exam")
-    assert "--references learn from" in refused_eval(
-        runner, 2, model, tmp_path / "empty", "--references"
+    assert "does not say what to evaluate it on" in dnas("eval", model, code=2).stderr
+    assert "no such file" in dnas("eval", tmp_path / "nothing.pt", tiles.root, code=4).stderr
+    assert "no such run or model" in dnas("eval", tmp_path / "nothing", code=4).stderr
+    assert "text.pt" in dnas("eval", text, tiles.root, code=4).stderr
+    assert "not a run directory" in dnas("eval", tmp_path / "empty", code=4).stderr
+    assert "nothing: is not there" in dnas("eval", model, tmp_path / "nothing", code=4).stderr
+    assert "text.pt: is no folder" in dnas("eval", model, text, code=4).stderr
+    assert "no image" in dnas("eval", model, tmp_path / "empty", code=4).stderr
+    assert "'exam' is not one of" in dnas("eval", run, "--split", "exam", code=2).stderr
+    assert (
+        "--references learn from"
+        in dnas("eval", model, tmp_path / "empty", "--references", code=2).stderr
     )
-    assert "a tile set knows that itself" in refused_eval(runner, 2, run, "--dataset", "gid5")
-    assert "is a file, where a folder is needed" in refused_eval(
-        runner, 3, model, tiles.root, "--out", text
+    assert "a tile set knows that itself" in dnas("eval", run, "--dataset", "gid5", code=2).stderr
+    assert (
+        "is a file, where a folder is needed"
+        in dnas("eval", model, tiles.root, "--out", text, code=3).stderr
     )
-    assert "--device abacus" in runner.invoke(app, ["eval", str(run), "--device", "abacus"]).stderr
+    assert "--device abacus" in dnas("eval", run, "--device", "abacus", code=2).stderr
 
 
-def test_a_run_without_a_model_names_the_next_command(run: Path, runner: CliRunner) -> None:
+def test_a_run_without_a_model_names_the_next_command(run: Path) -> None:
     (run / "model.pt").unlink()
-    assert "Run: dnas search" in refused_eval(runner, 4, run)
+    assert "Run: dnas search" in dnas("eval", run, code=4).stderr
 
 
-def test_a_changed_tile_set_is_noticed(
-    tiles: TileSet, model: Model, tmp_path: Path, runner: CliRunner
-) -> None:
+def test_a_changed_tile_set_is_noticed(tiles: TileSet, model: Model, tmp_path: Path) -> None:
     copy = tmp_path / "tiles"
     shutil.copytree(tiles.root, copy)
     create_run(tmp_path / "run", copy, tiles.fingerprint, layers=2, width=4)
@@ -72,6 +67,5 @@ def test_a_changed_tile_set_is_noticed(
     lines = (copy / "test.lst").read_text().splitlines(keepends=True)
     (copy / "test.lst").write_text("".join(lines[1:]))
 
-    assert "it was changed" in refused_eval(runner, 4, tmp_path / "run")
-    allowed = runner.invoke(app, ["eval", str(tmp_path / "run"), str(copy), "--device", "cpu"])
-    assert allowed.exit_code == 0, allowed.output
+    assert "it was changed" in dnas("eval", tmp_path / "run", code=4).stderr
+    dnas("eval", tmp_path / "run", copy, "--device", "cpu")

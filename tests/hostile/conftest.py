@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import done
+from tests.support.command_line import dnas
 from tests.support.small_runs import first_search
 
 
@@ -17,8 +17,8 @@ from tests.support.small_runs import first_search
 def searched(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run whose first stage is decoded."""
     run = tmp_path_factory.mktemp("searched") / "run"
-    done(*first_search(run, tiny_tiles))
-    done("decode", run, "--stage", 1)
+    dnas(*first_search(run, tiny_tiles))
+    dnas("decode", run, "--stage", 1)
     return run
 
 

@@ -19,6 +19,7 @@ from dnas_cli.run.manifest import Manifest
 from dnas_cli.run.rows import read_rows
 from dnas_cli.space.coding import (
     ArchitectureCoding,
+    Coding,
     ConnectionCoding,
     PathCoding,
     SearchSpace,
@@ -69,9 +70,8 @@ def test_any_coding_is_read_or_refused(data: st.DataObject) -> None:
     kinds = [first_space(4), second_space(PATH), PATH, CONNECTIONS, ARCHITECTURE]
     coding = data.draw(st.sampled_from(kinds))
     document = data.draw(st.one_of(changed(coding.document()), plain))
-    kind = data.draw(
-        st.sampled_from([SearchSpace, PathCoding, ConnectionCoding, ArchitectureCoding])
-    )
+    classes: list[type[Coding]] = [SearchSpace, PathCoding, ConnectionCoding, ArchitectureCoding]
+    kind = data.draw(st.sampled_from(classes))
     try:
         read = kind.from_document(document, "coding.json")
     except DataError:

@@ -1,13 +1,10 @@
 """Models and a scene for all tests of `dnas predict`."""
 
 from pathlib import Path
-from typing import Any
 
 import pytest
-from typer.testing import CliRunner
 
-from dnas_cli.app import app
-from tests.support.predicting import Predict, write_scene
+from tests.support.predicting import write_scene
 from tests.support.small_models import write_model
 
 
@@ -22,19 +19,6 @@ def models(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
             folder / "landsat.pt", ("blue", "green", "red"), "uint16", largest=16_000
         ),
     }
-
-
-@pytest.fixture
-def predict(runner: CliRunner) -> Predict:
-    """Run `dnas predict` and return its result."""
-
-    def run(*arguments: str | Path, code: int = 0) -> Any:
-        result = runner.invoke(app, ["predict", *map(str, arguments)])
-        assert result.exit_code == code, result.output
-        assert "Traceback" not in result.output
-        return result
-
-    return run
 
 
 @pytest.fixture

@@ -13,7 +13,8 @@ import pytest
 from dnas_cli.mapping.blending import MapRows
 from dnas_cli.mapping.stream import stream_map
 from dnas_cli.mapping.unfinished_map import part_folder
-from tests.support.predicting import Predict, read
+from tests.support.command_line import dnas
+from tests.support.predicting import read
 
 
 @pytest.mark.parametrize(
@@ -23,14 +24,13 @@ from tests.support.predicting import Predict, read
 def test_an_interrupted_map_goes_on_and_ends_the_same_to_the_bit(
     signals: tuple[signal.Signals, ...],
     keeps_rows_in_work: bool,
-    predict: Predict,
     models: dict[str, Path],
     scene: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     arguments = (models["rgb"], scene, "--window", 32)
-    predict(*arguments, "-o", tmp_path / "whole.tif")
+    dnas("predict", *arguments, "-o", tmp_path / "whole.tif")
     in_work = []
 
     def interrupted(*given: Any, **more: Any) -> Iterator[MapRows]:
@@ -43,11 +43,11 @@ def test_an_interrupted_map_goes_on_and_ends_the_same_to_the_bit(
 
     out = tmp_path / "map.tif"
     monkeypatch.setattr("dnas_cli.mapping.scene_map.stream_map", interrupted)
-    said = predict(*arguments, "-o", out, code=130)
+    said = dnas("predict", *arguments, "-o", out, code=130)
     assert "Run the same command again" in said.stderr
     assert not out.exists()
     monkeypatch.undo()
-    said = predict(*arguments, "-o", out, "--json")
+    said = dnas("predict", *arguments, "-o", out, "--json")
     assert "going on from row" in said.stderr
     (rows,) = in_work
     finished = rows.row + (len(rows.classes) if keeps_rows_in_work else 0)
@@ -59,7 +59,6 @@ def test_an_interrupted_map_goes_on_and_ends_the_same_to_the_bit(
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_while_outputs_are_written_says_how_to_go_on(
     number: signal.Signals,
-    predict: Predict,
     models: dict[str, Path],
     scene: Path,
     tmp_path: Path,
@@ -69,21 +68,17 @@ def test_an_interruption_while_outputs_are_written_says_how_to_go_on(
     monkeypatch.setattr(
         "dnas_cli.mapping.write_outputs.write_cog", lambda *_: os.kill(os.getpid(), number)
     )
-    said = predict(models["rgb"], scene, "-o", out, code=130)
+    said = dnas("predict", models["rgb"], scene, "-o", out, code=130)
     assert "150 of 150 rows are finished" in said.stderr
     assert "Run the same command again" in said.stderr
     assert not out.exists()
     monkeypatch.undo()
-    assert "all rows are finished" in predict(models["rgb"], scene, "-o", out).stderr
+    assert "all rows are finished" in dnas("predict", models["rgb"], scene, "-o", out).stderr
     assert read(out).shape == (150, 130)
 
 
 def test_a_map_killed_while_it_was_written_leaves_nothing_behind_in_the_end(
-    predict: Predict,
-    models: dict[str, Path],
-    scene: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    models: dict[str, Path], scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = tmp_path / "maps"
 
@@ -93,19 +88,15 @@ def test_a_map_killed_while_it_was_written_leaves_nothing_behind_in_the_end(
         raise OSError("the plug was pulled")
 
     monkeypatch.setattr("dnas_cli.mapping.write_outputs.write_cog", killed)
-    predict(models["rgb"], scene, "-o", folder / "map.tif", code=1)
+    dnas("predict", models["rgb"], scene, "-o", folder / "map.tif", code=1)
     monkeypatch.undo()
-    predict(models["rgb"], scene, "-o", folder / "map.tif")
+    dnas("predict", models["rgb"], scene, "-o", folder / "map.tif")
     left = {path.name for path in folder.iterdir()}
     assert left == {"map.tif", "map.tif.aux.xml", ".map.b.x.part.tif"}  # the last: of `map.b.tif`
 
 
 def test_a_crash_while_writing_outputs_leaves_none_that_looks_finished(
-    predict: Predict,
-    models: dict[str, Path],
-    scene: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    models: dict[str, Path], scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     first, second = tmp_path / "map.png", tmp_path / "map.tif"
 
@@ -113,10 +104,10 @@ def test_a_crash_while_writing_outputs_leaves_none_that_looks_finished(
         raise OSError("the plug was pulled")
 
     monkeypatch.setattr("dnas_cli.mapping.write_outputs.write_cog", fails)
-    predict(models["rgb"], scene, "-o", first, "-o", second, code=1)
+    dnas("predict", models["rgb"], scene, "-o", first, "-o", second, code=1)
     assert first.exists()
     assert not second.exists()
     monkeypatch.undo()
-    said = predict(models["rgb"], scene, "-o", first, "-o", second)
+    said = dnas("predict", models["rgb"], scene, "-o", first, "-o", second)
     assert "all rows are finished" in said.stderr
     assert np.array_equal(read(first), read(second))

@@ -13,17 +13,18 @@ from PIL import Image
 from rasterio.enums import ColorInterp
 
 from dnas_cli.mapping.unfinished_map import part_folder
-from tests.support.predicting import Predict, read
+from tests.support.command_line import dnas
+from tests.support.predicting import read
 
 
 def test_one_pass_writes_every_form_of_the_same_map(
-    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
     outputs = [tmp_path / f"out/map{suffix}" for suffix in (".tif", ".png", ".gpkg", ".geojson")]
     out = [argument for path in outputs for argument in ("--out", path)]
     more = {name: tmp_path / f"out/{name}" for name in ("probabilities", "confidence")}
-    predict(
-        models["rgb"], scene, *out,
+    dnas(
+        "predict", models["rgb"], scene, *out,
         "--probabilities", more["probabilities"].with_suffix(".tif"),
         "--confidence", more["confidence"].with_suffix(".tif"),
         "--overlay", tmp_path / "out/overlay.png",
@@ -36,7 +37,9 @@ def test_one_pass_writes_every_form_of_the_same_map(
     with Image.open(outputs[1]) as picture:
         assert picture.mode == "P"
         assert np.array_equal(np.asarray(picture), indices)
-        assert picture.getpalette()[:9] == [255, 0, 0, 0, 255, 0, 0, 0, 255]
+        palette = picture.getpalette()
+        assert palette is not None
+        assert palette[:9] == [255, 0, 0, 0, 255, 0, 0, 0, 255]
 
     with rasterio.open(more["probabilities"].with_suffix(".tif")) as raster:
         shares = raster.read()
@@ -58,10 +61,10 @@ def test_one_pass_writes_every_form_of_the_same_map(
 
 
 def test_a_map_is_a_valid_cloud_optimized_geotiff_with_colours_names_and_nodata(
-    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "map.tif"
-    predict(models["rgb"], scene, "-o", out)
+    dnas("predict", models["rgb"], scene, "-o", out)
     with rasterio.open(out) as raster:
         assert raster.nodata == 255
         assert raster.colorinterp == (ColorInterp.palette,)
@@ -69,7 +72,7 @@ def test_a_map_is_a_valid_cloud_optimized_geotiff_with_colours_names_and_nodata(
         assert raster.tags()["CLASS_NAMES"] == "built-up,farmland,water"
         assert raster.tags(1)["CLASS_1"] == "farmland"
         assert raster.tags(ns="IMAGE_STRUCTURE")["LAYOUT"] == "COG"
-    predict(models["rgb"], scene, "-o", out.with_suffix(".png"))
+    dnas("predict", models["rgb"], scene, "-o", out.with_suffix(".png"))
     for name in ("map.tif", "map.png"):
         categories = ElementTree.parse(tmp_path / f"{name}.aux.xml").iter("Category")
         assert [item.text for item in categories] == ["built-up", "farmland", "water"]
@@ -79,7 +82,7 @@ def test_a_map_is_a_valid_cloud_optimized_geotiff_with_colours_names_and_nodata(
 
 @pytest.mark.parametrize("value", [3, 200])
 def test_pixels_without_data_get_the_value_that_was_asked_for_in_every_form(
-    value: int, predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    value: int, models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
     pyogrio = pytest.importorskip("pyogrio.raw")
     with rasterio.open(scene, "r+") as raster:
@@ -90,8 +93,8 @@ def test_pixels_without_data_get_the_value_that_was_asked_for_in_every_form(
     usual, asked = tmp_path / "usual", tmp_path / "asked"
     for folder, more in ((usual, ()), (asked, ("--map-nodata", value))):
         outs = [item for end in ("tif", "png", "gpkg") for item in ("-o", folder / f"map.{end}")]
-        said = predict(
-            models["rgb"], scene, *outs, *more, "--overlay", folder / "view.png",
+        said = dnas(
+            "predict", models["rgb"], scene, *outs, *more, "--overlay", folder / "view.png",
             "--confidence", folder / "sure.tif", "--json",
         )  # fmt: skip
     assert json.loads(said.stdout)[0]["map_nodata"] == value
@@ -116,17 +119,13 @@ def test_pixels_without_data_get_the_value_that_was_asked_for_in_every_form(
 
 
 def test_an_interrupted_map_can_go_on_with_another_value_for_no_data(
-    predict: Predict,
-    models: dict[str, Path],
-    scene: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    models: dict[str, Path], scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     arguments = (models["rgb"], scene, "-o", tmp_path / "map.tif", "--nodata", 17)
     monkeypatch.setattr("dnas_cli.mapping.write_outputs.write_cog", None)
-    predict(*arguments, code=1)
+    dnas("predict", *arguments, code=1)
     monkeypatch.undo()
-    said = predict(*arguments, "--map-nodata", 9)
+    said = dnas("predict", *arguments, "--map-nodata", 9)
     assert "all rows are finished" in said.stderr
     with rasterio.open(tmp_path / "map.tif") as raster:
         assert raster.nodata == 9
@@ -134,24 +133,20 @@ def test_an_interrupted_map_can_go_on_with_another_value_for_no_data(
 
 
 def test_an_existing_map_is_refused_and_replaced_on_request(
-    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "map.tif"
     out.write_bytes(b"precious")
-    said = predict(models["rgb"], scene, "-o", out, code=3)
+    said = dnas("predict", models["rgb"], scene, "-o", out, code=3)
     assert "exists already" in said.stderr
     assert out.read_bytes() == b"precious"
     assert not part_folder(out).exists()
-    predict(models["rgb"], scene, "-o", out, "--overwrite")
+    dnas("predict", models["rgb"], scene, "-o", out, "--overwrite")
     assert read(out).shape == (150, 130)
 
 
 def test_a_file_that_a_full_disk_cut_short_never_becomes_the_map(
-    predict: Predict,
-    models: dict[str, Path],
-    scene: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    models: dict[str, Path], scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     copy = rasterio.shutil.copy
 
@@ -161,6 +156,6 @@ def test_a_file_that_a_full_disk_cut_short_never_becomes_the_map(
             file.truncate(Path(target).stat().st_size - 200)
 
     monkeypatch.setattr("rasterio.shutil.copy", cut_short)
-    said = predict(models["rgb"], scene, "-o", tmp_path / "map.tif", code=1)
+    said = dnas("predict", models["rgb"], scene, "-o", tmp_path / "map.tif", code=1)
     assert "map.tif: was not written whole" in said.stderr
     assert not (tmp_path / "map.tif").exists()

@@ -12,17 +12,18 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine
 
 from dnas_cli.mapping.unfinished_map import part_folder
-from tests.support.predicting import Predict, write_scene
+from tests.support.command_line import dnas
+from tests.support.predicting import write_scene
 from tests.support.small_models import CLASSES
 
 
 def test_polygons_rasterise_back_to_the_map(
-    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
     pyogrio = pytest.importorskip("pyogrio.raw")
     shapely = pytest.importorskip("shapely")
     package, json_file, tiff = (tmp_path / f"map{end}" for end in (".gpkg", ".geojson", ".tif"))
-    predict(models["rgb"], scene, "-o", package, "-o", json_file, "-o", tiff)
+    dnas("predict", models["rgb"], scene, "-o", package, "-o", json_file, "-o", tiff)
     meta, _, geometries, columns = pyogrio.read(package)
     assert meta["crs"] == "EPSG:32631"
     assert list(meta["fields"]) == ["class", "index", "area_m2"]
@@ -44,7 +45,7 @@ def test_polygons_rasterise_back_to_the_map(
 
 @pytest.mark.parametrize("system", ["EPSG:3857", "EPSG:4326"])
 def test_areas_are_those_on_the_ground(
-    system: str, predict: Predict, models: dict[str, Path], tmp_path: Path
+    system: str, models: dict[str, Path], tmp_path: Path
 ) -> None:
     pyogrio = pytest.importorskip("pyogrio.raw")
     # 150 x 130 pixels of 0.0001 degrees at 60 degrees north; there Mercator doubles lengths.
@@ -53,52 +54,56 @@ def test_areas_are_those_on_the_ground(
         "EPSG:3857": Affine(11.132, 0, 1.1132e6, 0, -22.24, 8399738),
     }[system]
     scene = write_scene(tmp_path / "scene.tif", crs=system, transform=place)
-    said = predict(models["rgb"], scene, "-o", tmp_path / "map.gpkg", "--json")
+    said = dnas("predict", models["rgb"], scene, "-o", tmp_path / "map.gpkg", "--json")
     areas = pyogrio.read(tmp_path / "map.gpkg")[3][2]
     assert areas.sum() == pytest.approx(150 * 11.14 * 130 * 5.58, rel=0.01)
     assert {item["area_km2"] for item in json.loads(said.stdout)[0]["classes"]} == {None}
 
 
 def test_small_polygons_are_left_out_and_borders_stay_shared_when_simplified(
-    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
     pyogrio = pytest.importorskip("pyogrio.raw")
     shapely = pytest.importorskip("shapely")
     out = tmp_path / "map.gpkg"
-    predict(models["rgb"], scene, "-o", out, "--simplify", 25)
+    dnas("predict", models["rgb"], scene, "-o", out, "--simplify", 25)
     geometries = shapely.from_wkb(pyogrio.read(out)[2])
     assert shapely.coverage_is_valid(geometries)
     for more in ((), ("--simplify", 25)):
-        predict(models["rgb"], scene, "-o", out, "--min-area", 5000, *more, "--overwrite")
+        dnas("predict", models["rgb"], scene, "-o", out, "--min-area", 5000, *more, "--overwrite")
         areas = pyogrio.read(out)[3][2]
         assert 0 < len(areas) < len(geometries)
         assert areas.min() >= 5000
 
 
 def test_a_photograph_without_georeference_gives_polygons_in_pixels_only(
-    predict: Predict, models: dict[str, Path], real_data: Path, tmp_path: Path
+    models: dict[str, Path], real_data: Path, tmp_path: Path
 ) -> None:
     pyogrio = pytest.importorskip("pyogrio.raw")
     photograph = tmp_path / "photograph.jpg"
     with Image.open(real_data / "dubai_mbrsc/Tile 1/images/image_part_001.jpg") as source:
         source.crop((0, 0, 200, 150)).save(photograph)
-    predict(models["rgb"], photograph, "-o", tmp_path / "map.gpkg", "-o", tmp_path / "map.png")
+    dnas(
+        "predict",
+        models["rgb"],
+        photograph,
+        "-o",
+        tmp_path / "map.gpkg",
+        "-o",
+        tmp_path / "map.png",
+    )
     meta, _, _, columns = pyogrio.read(tmp_path / "map.gpkg")
     assert list(meta["fields"])[2] == "area_px"
     assert columns[2].sum() == 200 * 150
     assert not (tmp_path / "map.pgw").exists()
-    said = predict(models["rgb"], photograph, "-o", tmp_path / "map.geojson", code=4)
+    said = dnas("predict", models["rgb"], photograph, "-o", tmp_path / "map.geojson", code=4)
     assert "GeoJSON is always in WGS84" in said.stderr
 
 
 def test_missing_libraries_are_named_before_the_work(
-    predict: Predict,
-    models: dict[str, Path],
-    scene: Path,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    models: dict[str, Path], scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setitem(sys.modules, "pyogrio", None)
-    said = predict(models["rgb"], scene, "-o", tmp_path / "map.gpkg", code=1)
+    said = dnas("predict", models["rgb"], scene, "-o", tmp_path / "map.gpkg", code=1)
     assert "pip install 'dnas[gis]'" in said.stderr
     assert not part_folder(tmp_path / "map.gpkg").exists()

@@ -8,15 +8,16 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from tests.support.predicting import Predict, read
+from tests.support.command_line import dnas
+from tests.support.predicting import read
 from tests.support.small_models import CLASSES
 
 
 @pytest.mark.parametrize("form", ["indices", "colours", "black", "palette"])
 def test_a_map_is_compared_with_a_label_in_any_form(
-    form: str, predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    form: str, models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
-    predict(models["rgb"], scene, "-o", tmp_path / "map.tif")
+    dnas("predict", models["rgb"], scene, "-o", tmp_path / "map.tif")
     truth = read(tmp_path / "map.tif").copy()
     truth[:15] = 255  # without label
     truth[100:, :] = (truth[100:, :] + 1) % 3  # all wrong
@@ -31,7 +32,9 @@ def test_a_map_is_compared_with_a_label_in_any_form(
         picture = Image.fromarray(np.where(truth == 255, 0, 3 - truth))
         picture.putpalette([7, 7, 7, *colours[::-1].ravel().tolist()])
         picture.save(label)
-    said = predict(models["rgb"], scene, "-o", tmp_path / "map2.tif", "--truth", label, "--json")
+    said = dnas(
+        "predict", models["rgb"], scene, "-o", tmp_path / "map2.tif", "--truth", label, "--json"
+    )
     result = json.loads(said.stdout)[0]["truth"]
     assert result["metrics"]["pixels"] == 135 * 130
     assert result["metrics"]["overall_accuracy"] == pytest.approx(85 / 135)
@@ -41,11 +44,11 @@ def test_a_map_is_compared_with_a_label_in_any_form(
 
 
 def test_a_label_that_cannot_be_compared_is_refused_before_the_work(
-    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
     def refusal(label: Path, code: int = 4) -> str:
         out = tmp_path / "map.tif"
-        said = predict(models["rgb"], scene, "-o", out, "--truth", label, code=code)
+        said = dnas("predict", models["rgb"], scene, "-o", out, "--truth", label, code=code)
         assert not list(tmp_path.glob("map.tif*"))
         return str(said.stderr)
 
@@ -62,11 +65,10 @@ def test_a_label_that_cannot_be_compared_is_refused_before_the_work(
 
 
 def test_one_label_is_not_for_many_scenes(
-    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
     shutil.copy(scene, tmp_path / "other.tif")
-    said = predict(
-        models["rgb"], scene, tmp_path / "other.tif", "-o", tmp_path / "maps", "--truth", scene,
-        code=2,
-    )  # fmt: skip
+    scenes = (scene, tmp_path / "other.tif")
+    command = ("predict", models["rgb"], *scenes, "-o", tmp_path / "maps", "--truth", scene)
+    said = dnas(*command, code=2)
     assert "dnas eval MODEL FOLDER" in said.stderr

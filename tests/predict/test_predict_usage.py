@@ -2,13 +2,12 @@
 
 import json
 import shutil
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 
-from tests.support.predicting import Predict, read
+from tests.support.command_line import dnas, start
+from tests.support.predicting import read
 from tests.support.small_models import write_model
 
 
@@ -36,45 +35,43 @@ def test_wrong_use_is_one_message_and_its_exit_code(
     arguments: list[str],
     code: int,
     said: str,
-    predict: Predict,
     models: dict[str, Path],
     scene: Path,
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.chdir(tmp_path)
-    assert said in predict(models["rgb"], scene, *arguments, code=code).stderr
+    assert said in dnas("predict", models["rgb"], scene, *arguments, code=code).stderr
     assert not list(tmp_path.glob("m*"))
 
 
 def test_a_scene_that_is_no_scene_and_a_model_that_is_none(
-    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
     out = ("-o", tmp_path / "map.tif")
-    assert "no such file" in predict(models["rgb"], tmp_path / "no.tif", *out, code=4).stderr
-    assert "cannot be opened" in predict(models["rgb"], models["rgb"], *out, code=4).stderr
-    assert str(scene) in predict(scene, scene, *out, code=4).stderr
+    assert (
+        "no such file" in dnas("predict", models["rgb"], tmp_path / "no.tif", *out, code=4).stderr
+    )
+    assert "cannot be opened" in dnas("predict", models["rgb"], models["rgb"], *out, code=4).stderr
+    assert str(scene) in dnas("predict", scene, scene, *out, code=4).stderr
     (tmp_path / "run").mkdir()
     shutil.copy(models["rgb"], tmp_path / "run/model.pt")
-    assert "Give" in predict(tmp_path / "run", scene, *out, code=4).stderr
+    assert "Give" in dnas("predict", tmp_path / "run", scene, *out, code=4).stderr
 
 
 def test_the_program_itself_keeps_results_and_messages_apart(scene: Path, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.pt")
-    command = [sys.executable, "-m", "dnas_cli", "predict", model, scene]
-    done = subprocess.run(
-        [*map(str, command), "--out", tmp_path / "map.tif", "--json"],
-        capture_output=True, text=True, check=True,
-    )  # fmt: skip
-    assert json.loads(done.stdout)[0]["status"] == "done"
-    assert "of memory" in done.stderr
+    process = start("predict", model, scene, "--out", tmp_path / "map.tif", "--json")
+    output, errors = process.communicate()
+    assert json.loads(output)[0]["status"] == "done"
+    assert "of memory" in errors
 
 
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="has no device that is always full")
 def test_a_log_that_cannot_be_written_stops_no_work(scene: Path, tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "dnas_cli", "predict", write_model(tmp_path / "model.pt")]
-    command += [scene, "--out", tmp_path / "map.tif"]
+    model = write_model(tmp_path / "model.pt")
     with Path("/dev/full").open("w") as full:
-        done = subprocess.run(list(map(str, command)), stdout=subprocess.PIPE, stderr=full)
-    assert done.returncode == 0
+        process = start("predict", model, scene, "--out", tmp_path / "map.tif", stderr=full)
+    process.communicate()
+    assert process.returncode == 0
     assert read(tmp_path / "map.tif").shape == (150, 130)

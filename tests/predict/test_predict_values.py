@@ -11,7 +11,8 @@ from rasterio.rpc import RPC
 from rasterio.transform import Affine
 
 from dnas_cli.scenes.raster import without_georeference
-from tests.support.predicting import Predict, read, write_scene
+from tests.support.command_line import dnas
+from tests.support.predicting import read, write_scene
 from tests.support.small_models import write_model
 
 NAIP = "naip_nd/m_4709963_se_14_1_20100629.tif"
@@ -29,11 +30,11 @@ PLACES = {
 
 @pytest.mark.parametrize("place", PLACES)
 def test_the_georeference_of_the_scene_is_that_of_the_map(
-    place: str, predict: Predict, models: dict[str, Path], tmp_path: Path
+    place: str, models: dict[str, Path], tmp_path: Path
 ) -> None:
     scene = write_scene(tmp_path / "scene.tif", **PLACES[place])
     tiff, picture = tmp_path / "map.tif", tmp_path / "map.png"
-    predict(models["rgb"], scene, "-o", tiff, "-o", picture)
+    dnas("predict", models["rgb"], scene, "-o", tiff, "-o", picture)
     with without_georeference(), rasterio.open(scene) as old:
         for path in (tiff, picture):
             with rasterio.open(path) as new:
@@ -42,22 +43,22 @@ def test_the_georeference_of_the_scene_is_that_of_the_map(
 
 
 def test_a_picture_does_not_keep_the_place_of_the_one_before(
-    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
     out, nowhere = tmp_path / "map.png", write_scene(tmp_path / "nowhere.tif")
-    predict(models["rgb"], scene, "-o", out)
-    predict(models["rgb"], nowhere, "-o", out, "--overwrite")
+    dnas("predict", models["rgb"], scene, "-o", out)
+    dnas("predict", models["rgb"], nowhere, "-o", out, "--overwrite")
     with without_georeference(), rasterio.open(out) as picture:
         assert picture.transform.is_identity
         assert picture.crs is None
 
 
 def test_ground_control_points_and_rpcs_are_kept(
-    predict: Predict, models: dict[str, Path], real_data: Path, tmp_path: Path
+    models: dict[str, Path], real_data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "map.tif"
     model = write_model(tmp_path / "one.pt", ("1",), "uint16", largest=700)
-    predict(model, real_data / "odd_geotiffs/cog_gcps.tif", "-o", out)
+    dnas("predict", model, real_data / "odd_geotiffs/cog_gcps.tif", "-o", out)
     with (
         without_georeference(),
         rasterio.open(out) as new,
@@ -75,7 +76,7 @@ def test_ground_control_points_and_rpcs_are_kept(
             line_num_coeff=coefficients, line_off=75, line_scale=75, long_off=9, long_scale=1,
             samp_den_coeff=coefficients, samp_num_coeff=coefficients, samp_off=65, samp_scale=65,
         )  # fmt: skip
-    predict(models["rgb"], scene, "-o", tmp_path / "rpc.tif")
+    dnas("predict", models["rgb"], scene, "-o", tmp_path / "rpc.tif")
     with (
         without_georeference(),
         rasterio.open(tmp_path / "rpc.tif") as new,
@@ -85,31 +86,29 @@ def test_ground_control_points_and_rpcs_are_kept(
 
 
 def test_real_landsat_with_an_undeclared_collar(
-    predict: Predict, models: dict[str, Path], real_data: Path, tmp_path: Path
+    models: dict[str, Path], real_data: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "map.png"
-    said = predict(models["landsat"], real_data / LANDSAT, "-o", out, "--window", 512)
+    command = ("predict", models["landsat"], real_data / LANDSAT, "-o", out, "--window", 512)
+    said = dnas(*command)
     assert "if they hold no data, give --nodata 0" in said.stderr
     assert (read(out) != 255).all()
-    predict(
-        models["landsat"], real_data / LANDSAT, "-o", out, "--nodata", 0, "--window", 512,
-        "--overwrite",
-    )  # fmt: skip
+    dnas(*command, "--nodata", 0, "--overwrite")
     with rasterio.open(real_data / LANDSAT) as raster:
         collar = (raster.read() == 0).all(axis=0)
     assert np.array_equal(read(out) == 255, collar)
 
 
 def test_three_bands_for_a_model_of_four_is_bad_input(
-    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
-    said = predict(models["rgbn"], scene, "-o", tmp_path / "map.tif", code=4)
+    said = dnas("predict", models["rgbn"], scene, "-o", tmp_path / "map.tif", code=4)
     assert "has 3 bands (red, green, blue); the model needs 4 bands" in said.stderr
     assert not (tmp_path / "map.tif.part").exists()
 
 
 def test_named_bands_are_brought_into_the_models_order(
-    predict: Predict, models: dict[str, Path], tmp_path: Path
+    models: dict[str, Path], tmp_path: Path
 ) -> None:
     straight = write_scene(tmp_path / "straight.tif", crs="EPSG:32631")
     with rasterio.open(straight) as raster:
@@ -119,16 +118,16 @@ def test_named_bands_are_brought_into_the_models_order(
     with rasterio.open(turned, "w", **profile) as raster:
         raster.write(values[::-1])
         raster.descriptions = ("blue", "green", "red")
-    predict(models["rgb"], straight, "-o", tmp_path / "a.tif")
-    said = predict(models["rgb"], turned, "-o", tmp_path / "b.tif")
+    dnas("predict", models["rgb"], straight, "-o", tmp_path / "a.tif")
+    said = dnas("predict", models["rgb"], turned, "-o", tmp_path / "b.tif")
     assert "bands taken as red, green, blue" in said.stderr
-    predict(models["rgb"], turned, "-o", tmp_path / "c.tif", "--bands", "3,2,1")
+    dnas("predict", models["rgb"], turned, "-o", tmp_path / "c.tif", "--bands", "3,2,1")
     assert np.array_equal(read(tmp_path / "a.tif"), read(tmp_path / "b.tif"))
     assert np.array_equal(read(tmp_path / "a.tif"), read(tmp_path / "c.tif"))
 
 
 def test_scale_and_offset_are_applied_on_request(
-    predict: Predict, models: dict[str, Path], scene: Path, tmp_path: Path
+    models: dict[str, Path], scene: Path, tmp_path: Path
 ) -> None:
     with rasterio.open(scene) as raster:
         values, profile = raster.read(), raster.profile
@@ -136,31 +135,31 @@ def test_scale_and_offset_are_applied_on_request(
     with rasterio.open(stored, "w", **profile | {"dtype": "int16"}) as raster:
         raster.write((values.astype(np.int16) - 100) * 2)
         raster.scales, raster.offsets = (0.5,) * 3, (100,) * 3
-    predict(models["rgb"], scene, "-o", tmp_path / "plain.tif")
-    predict(models["rgb"], stored, "-o", tmp_path / "scaled.tif", "--scaled")
+    dnas("predict", models["rgb"], scene, "-o", tmp_path / "plain.tif")
+    dnas("predict", models["rgb"], stored, "-o", tmp_path / "scaled.tif", "--scaled")
     assert np.array_equal(read(tmp_path / "plain.tif"), read(tmp_path / "scaled.tif"))
-    said = predict(models["rgb"], stored, "-o", tmp_path / "as_stored.tif")
+    said = dnas("predict", models["rgb"], stored, "-o", tmp_path / "as_stored.tif")
     assert "--scaled applies them" in said.stderr
     assert not np.array_equal(read(tmp_path / "plain.tif"), read(tmp_path / "as_stored.tif"))
 
 
 def test_near_infrared_that_gdal_calls_alpha_is_a_band(
-    predict: Predict, models: dict[str, Path], tmp_path: Path
+    models: dict[str, Path], tmp_path: Path
 ) -> None:
     scene = write_scene(tmp_path / "scene.tif", count=4)
     with without_georeference(), rasterio.open(scene) as raster:
         assert raster.colorinterp[3] == ColorInterp.alpha
-    said = predict(models["rgbn"], scene, "-o", tmp_path / "map.tif")
+    said = dnas("predict", models["rgbn"], scene, "-o", tmp_path / "map.tif")
     assert "is called alpha but holds other data" in said.stderr
     assert (read(tmp_path / "map.tif") != 255).all()
 
 
 def test_a_scene_of_another_product_is_doubted(
-    predict: Predict, models: dict[str, Path], real_data: Path, tmp_path: Path
+    models: dict[str, Path], real_data: Path, tmp_path: Path
 ) -> None:
     mosaic = real_data / "odd_geotiffs/mosaic_cog3.tif"
-    said = predict(models["rgb"], mosaic, "-o", tmp_path / "map.tif", "--json")
+    said = dnas("predict", models["rgb"], mosaic, "-o", tmp_path / "map.tif", "--json")
     assert "values are uint16, the model was trained on uint8" in said.stderr
     assert "looks like another product" in json.loads(said.stdout)[0]["warnings"][0]
-    naip = predict(models["rgbn"], real_data / NAIP, "-o", tmp_path / "naip.tif")
+    naip = dnas("predict", models["rgbn"], real_data / NAIP, "-o", tmp_path / "naip.tif")
     assert "another product" not in naip.stderr

@@ -10,7 +10,7 @@ from dnas_cli.model.model_file import load_model
 from dnas_cli.release1.codings import Release1Coding, read_release1
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.operators import OPERATORS
-from tests.support.command_line import done, refused
+from tests.support.command_line import dnas
 from tests.support.importing import CPU
 from tests.support.release1_files import golden_state, write_checkpoint
 
@@ -23,7 +23,7 @@ def test_published_codings_become_architectures(
 ) -> None:
     folder, out = golden / "published" / name, tmp_path / "architecture.json"
     coding_files = (folder / "third_connect.npy", folder / "cell_operations.npy")
-    result = json.loads(done("import", *coding_files, "--out", out, "--json").stdout)
+    result = json.loads(dnas("import", *coding_files, "--out", out, "--json").stdout)
     assert len(result["dropped"]) == dropped
 
     coding = ArchitectureCoding.read(out)
@@ -53,7 +53,7 @@ def test_a_node_may_have_any_number_of_operators(tmp_path: Path) -> None:
     chosen[0, 0, 9] = chosen[1, 1, 4] = 1
     chosen[1, 0] = 1
     np.save(operations, chosen)
-    done("import", connections, operations, "--out", tmp_path / "a.json")
+    dnas("import", connections, operations, "--out", tmp_path / "a.json")
     coding = ArchitectureCoding.read(tmp_path / "a.json")
     assert coding.operators == (("global_average_pool",), OPERATORS, ("sep_conv_3x3",))
 
@@ -62,21 +62,21 @@ def test_an_imported_architecture_is_retrained_in_a_run_without_searches(
     files: tuple[Path, Path, Path], tiny_tiles: Path, tmp_path: Path
 ) -> None:
     architecture, run = tmp_path / "architecture.json", tmp_path / "run"
-    done("import", *files[:2], "--out", architecture)
-    refused(2, "retrain", run, "--architecture", architecture)  # no tile set
+    dnas("import", *files[:2], "--out", architecture)
+    dnas("retrain", run, "--architecture", architecture, code=2)  # no tile set
     assert not run.exists()
 
     small = ("--preset", "quick", "--epochs", 1, "--width", 4, "--device", "cpu")
     begun = ("retrain", run, "--architecture", architecture)
-    done(*begun, "--data", tiny_tiles, *small)
+    dnas(*begun, "--data", tiny_tiles, *small)
     model = load_model(run / "model.pt", CPU)
     assert model.architecture == ArchitectureCoding.read(architecture)
-    done(*begun)  # again: is there already
+    dnas(*begun)  # again: is there already
 
     other = tmp_path / "other.json"
     _chain(tmp_path / "chain", other)
-    assert "another architecture" in refused(3, "retrain", run, "--architecture", other)
-    assert "next       dnas eval" in done("status", run).stdout
+    assert "another architecture" in dnas("retrain", run, "--architecture", other, code=3).stderr
+    assert "next       dnas eval" in dnas("status", run).stdout
 
 
 def _chain(folder: Path, out: Path) -> None:
@@ -85,14 +85,16 @@ def _chain(folder: Path, out: Path) -> None:
     chosen = np.zeros((2, 4, 10), np.uint8)
     chosen[:, :, 0] = 1
     np.save(folder / "o.npy", chosen)
-    done("import", folder / "c.npy", folder / "o.npy", "--out", out)
+    dnas("import", folder / "c.npy", folder / "o.npy", "--out", out)
 
 
 def test_a_run_with_searches_keeps_its_architecture(
     files: tuple[Path, Path, Path], golden: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
     search = write_checkpoint(tmp_path / "search.pth.tar", golden_state(golden, "stage1_L5"))
-    done("import", search, "--run", tmp_path / "run", "--data", tiny_tiles)
-    done("import", *files[:2], "--out", tmp_path / "a.json")
-    message = refused(3, "retrain", tmp_path / "run", "--architecture", tmp_path / "a.json")
+    dnas("import", search, "--run", tmp_path / "run", "--data", tiny_tiles)
+    dnas("import", *files[:2], "--out", tmp_path / "a.json")
+    message = dnas(
+        "retrain", tmp_path / "run", "--architecture", tmp_path / "a.json", code=3
+    ).stderr
     assert "searches of its own" in message

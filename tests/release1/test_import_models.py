@@ -8,7 +8,7 @@ import torch
 from dnas_cli.model.model_file import load_model
 from dnas_cli.nets.network import NetworkShape
 from dnas_cli.release1.codings import read_release1
-from tests.support.command_line import done
+from tests.support.command_line import dnas
 from tests.support.importing import CPU, import_model
 from tests.support.release1_files import (
     golden_arrays,
@@ -52,7 +52,7 @@ def test_layers_width_bands_and_classes_are_read_off_the_files(
         "normalisation: {scale: 1, mean: [1, 2, 3], std: [4, 5, 6]}\n"
     )
     out = tmp_path / "model.pt"
-    done("import", *coding_files, checkpoint, "--dataset", dataset, "--out", out)
+    dnas("import", *coding_files, checkpoint, "--dataset", dataset, "--out", out)
     model = load_model(out, CPU)
     assert model.architecture.graph.layers == 12
     assert model.facts.shape == NetworkShape(6, 3, 2, head=24)
@@ -69,14 +69,14 @@ def test_an_imported_model_maps_a_scene(
 ) -> None:
     import_model(files, tmp_path / "model.pt")
     scene = sorted(tiny_scenes.glob("image_*/*.tif"))[0]
-    done("predict", tmp_path / "model.pt", scene, "--out", tmp_path / "map.png", "--device", "cpu")
+    dnas("predict", tmp_path / "model.pt", scene, "--out", tmp_path / "map.png", "--device", "cpu")
     assert (tmp_path / "map.png").stat().st_size > 0
 
 
 def test_a_tile_set_tells_classes_bands_and_normalisation_too(
     files: tuple[Path, Path, Path], tiny_tiles: Path, tmp_path: Path
 ) -> None:
-    done("import", *files, "--dataset", tiny_tiles, "--out", tmp_path / "model.pt")
+    dnas("import", *files, "--dataset", tiny_tiles, "--out", tmp_path / "model.pt")
     facts = load_model(tmp_path / "model.pt", CPU).facts
     assert facts.tile_size == 32
     assert set(facts.statistics) == set(facts.bands)

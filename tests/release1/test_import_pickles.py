@@ -10,7 +10,7 @@ import pytest
 import torch
 
 from dnas_cli.release1.checkpoint import load_release1
-from tests.support.command_line import refused
+from tests.support.command_line import dnas
 from tests.support.importing import refused_model
 from tests.support.release1_files import rename_in_pickle, write_checkpoint
 
@@ -79,10 +79,10 @@ def test_a_bare_pickle_bomb_is_refused_by_name_too(
 
 def test_numpy_arrays_and_odd_scalars_are_refused_by_name(tmp_path: Path) -> None:
     path = write_checkpoint(tmp_path / "c.pth.tar", {}, best_pred=np.ones(3))
-    message = refused(4, "import", path, "--run", tmp_path / "run")
+    message = dnas("import", path, "--run", tmp_path / "run", code=4).stderr
     assert "multiarray._reconstruct" in message
     path = write_checkpoint(tmp_path / "d.pth.tar", {}, best_pred=np.datetime64("2020-01-01"))
-    refused(4, "import", path, "--run", tmp_path / "run")
+    dnas("import", path, "--run", tmp_path / "run", code=4)
 
 
 def test_an_array_of_objects_is_not_unpickled(

@@ -11,7 +11,7 @@ from dnas_cli.nets.network import NetworkShape
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.lattice import Node
 from dnas_cli.space.operators import OPERATORS
-from tests.support.command_line import done, refused
+from tests.support.command_line import dnas
 from tests.support.importing import refused_model
 from tests.support.release1_files import golden_arrays, golden_state, write_checkpoint
 
@@ -25,15 +25,15 @@ def test_an_old_search_for_a_path_is_decoded_by_the_logits_that_were_trained(
     golden: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    done("import", _search(golden, tmp_path, 1), "--run", run, "--data", tiny_tiles)
+    dnas("import", _search(golden, tmp_path, 1), "--run", run, "--data", tiny_tiles)
     row = json.loads((run / "search/stage1/logits.jsonl").read_text())
     betas = golden_arrays(golden, "stage1_L5")["state/betas"]
     assert row["epoch"] == 37
     assert row["logits"]["2,0>3,0"] == betas[3, 0, 0]  # scale 0 uses slots 0 and 1
     assert row["logits"]["2,1>3,0"] == betas[3, 0, 1]
     assert row["logits"]["2,2>3,1"] == betas[3, 1, 2]
-    assert "dnas decode" in done("status", run).stdout
-    done("decode", run, "--stage", 1)
+    assert "dnas decode" in dnas("status", run).stdout
+    dnas("decode", run, "--stage", 1)
     path = json.loads((run / "coding/path.json").read_text())["path"]
     assert path == [0, 1, 1, 0, 1]
 
@@ -43,9 +43,9 @@ def test_an_old_search_for_connections_keeps_the_edges_above_zero(
 ) -> None:
     run = tmp_path / "run"
     checkpoint = _search(golden, tmp_path, 2)
-    done("import", checkpoint, "--run", run, "--stage", 2, "--data", tiny_tiles)
+    dnas("import", checkpoint, "--run", run, "--stage", 2, "--data", tiny_tiles)
     assert json.loads((run / "coding/path.json").read_text())["path"] == [0, 1, 1, 2, 2]
-    done("decode", run, "--stage", 2)
+    dnas("decode", run, "--stage", 2)
     data = golden_arrays(golden, "stage2_L5")
     slots: dict[tuple[int, int], int] = {}
     above = set()
@@ -71,7 +71,7 @@ def test_slots_follow_the_order_of_the_connections_in_the_file(
     turned = dict(reversed(state.items()))  # a network made from connections in another order
     run = tmp_path / "run"
     checkpoint = write_checkpoint(tmp_path / "turned.pth.tar", turned)
-    done("import", checkpoint, "--run", run, "--data", tiny_tiles)
+    dnas("import", checkpoint, "--run", run, "--data", tiny_tiles)
     logits = json.loads((run / "search/stage2/logits.jsonl").read_text())["logits"]
     betas = state["betas"]
     assert logits["3,2>4,2"] == betas[4, 2, 0]  # the last of nine sources now comes first
@@ -82,8 +82,8 @@ def test_an_old_search_for_operators_keeps_the_three_strongest_of_each_node(
     golden: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    done("import", _search(golden, tmp_path, 3), "--run", run, "--data", tiny_tiles)
-    done("decode", run, "--stage", 3)
+    dnas("import", _search(golden, tmp_path, 3), "--run", run, "--data", tiny_tiles)
+    dnas("decode", run, "--stage", 3)
     coding = ArchitectureCoding.read(run / "coding/architecture.json")
     alphas = golden_arrays(golden, "stage3_L5")["state/alphas"]
     assert Node(4, 2) in coding.graph.nodes
@@ -112,16 +112,18 @@ def test_the_gap_of_the_first_release_below_scale_3_is_allowed_for(
     checkpoint = tmp_path / "c.pth.tar"
     write_checkpoint(checkpoint, state | {"betas": torch.ones(5, 4, largest)})
     run = tmp_path / "run"
-    result = done("import", checkpoint, "--run", run, "--data", tiny_tiles)
+    result = dnas("import", checkpoint, "--run", run, "--data", tiny_tiles)
     assert "3,0>4,1" in result.stderr
-    done("decode", run, "--stage", 2)
+    dnas("decode", run, "--stage", 2)
     assert [4, 1] not in [
         target for _, target in json.loads((run / "coding/connections.json").read_text())["edges"]
     ]
 
     missing = {key: value for key, value in state.items() if "cells.3.3.[0 0]" not in key}
     write_checkpoint(checkpoint, missing | {"betas": torch.ones(5, 4, largest)})
-    message = refused(4, "import", checkpoint, "--run", tmp_path / "x", "--data", tiny_tiles)
+    message = dnas(
+        "import", checkpoint, "--run", tmp_path / "x", "--data", tiny_tiles, code=4
+    ).stderr
     assert "0,0>3,3" in message
 
 
@@ -130,21 +132,23 @@ def test_a_search_must_fit_the_run_and_its_tile_set(
 ) -> None:
     run = tmp_path / "run"
     first, second = (_search(golden, tmp_path, stage) for stage in (1, 2))
-    assert "--data TILES" in refused(2, "import", first, "--run", run)
-    done("import", first, "--run", run, "--data", tiny_tiles)
-    assert "searched already" in refused(3, "import", first, "--run", run)
-    assert "not decoded" in refused(3, "import", second, "--run", run)
-    done("decode", run, "--stage", 1)
-    assert "another coding" in refused(4, "import", second, "--run", run)
-    assert "stage 1" in refused(2, "import", first, "--run", tmp_path / "x", "--stage", 2)
+    assert "--data TILES" in dnas("import", first, "--run", run, code=2).stderr
+    dnas("import", first, "--run", run, "--data", tiny_tiles)
+    assert "searched already" in dnas("import", first, "--run", run, code=3).stderr
+    assert "not decoded" in dnas("import", second, "--run", run, code=3).stderr
+    dnas("decode", run, "--stage", 1)
+    assert "another coding" in dnas("import", second, "--run", run, code=4).stderr
+    assert "stage 1" in dnas("import", first, "--run", tmp_path / "x", "--stage", 2, code=2).stderr
 
     wide = tmp_path / "wide"
-    done("encode", wide, "--stage", 1, "--data", tiny_tiles, "--layers", 5, "--width", 8)
-    assert "width 4" in refused(4, "import", first, "--run", wide)
+    dnas("encode", wide, "--stage", 1, "--data", tiny_tiles, "--layers", 5, "--width", 8)
+    assert "width 4" in dnas("import", first, "--run", wide, code=4).stderr
     three = golden_state(golden, "stage1_L5")
     three["stem0.0.weight"] = three["stem0.0.weight"][:, :3]
     checkpoint = write_checkpoint(tmp_path / "three.pth.tar", three)
-    message = refused(4, "import", checkpoint, "--run", tmp_path / "x", "--data", tiny_tiles)
+    message = dnas(
+        "import", checkpoint, "--run", tmp_path / "x", "--data", tiny_tiles, code=4
+    ).stderr
     assert "4 bands" in message
     assert not (tmp_path / "x").exists()
 
@@ -154,14 +158,14 @@ def test_overwriting_a_search_that_does_not_fit_leaves_the_old_one(
 ) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
     checkpoint = _search(golden, tmp_path, 1)
-    done("import", checkpoint, "--run", run, "--data", tiny_tiles)
-    done("decode", run, "--stage", 1)
+    dnas("import", checkpoint, "--run", run, "--data", tiny_tiles)
+    dnas("decode", run, "--stage", 1)
     shutil.copytree(run, other)
-    done("import", checkpoint, "--run", run, "--overwrite")
-    assert "dnas decode" in done("status", run).stdout
+    dnas("import", checkpoint, "--run", run, "--overwrite")
+    assert "dnas decode" in dnas("status", run).stdout
 
     second = _search(golden, tmp_path, 2)
-    refused(4, "import", second, "--run", other, "--overwrite")
+    dnas("import", second, "--run", other, "--overwrite", code=4)
     assert (other / "coding/path.json").is_file()
     assert (other / "search/stage1/logits.jsonl").is_file()
 
@@ -169,7 +173,7 @@ def test_overwriting_a_search_that_does_not_fit_leaves_the_old_one(
 def test_a_model_and_a_search_are_not_taken_for_each_other(
     files: tuple[Path, Path, Path], golden: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
-    message = refused(4, "import", files[2], "--run", tmp_path / "x", "--data", tiny_tiles)
+    message = dnas("import", files[2], "--run", tmp_path / "x", "--data", tiny_tiles, code=4).stderr
     assert "not a search" in message
     search = (*files[:2], _search(golden, tmp_path, 1))
     assert "--run RUN" in refused_model(search, tmp_path)

@@ -1,6 +1,7 @@
 """Running `dnas` as a user does: in this process, or as a process of its own."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -11,36 +12,29 @@ from typer.testing import CliRunner, Result
 from dnas_cli.app import app
 
 
-def dnas(*arguments: object) -> Result:
-    """Run a command in this process."""
-    return CliRunner().invoke(app, [str(argument) for argument in arguments])
+def dnas(*arguments: object, code: int | None = 0) -> Result:
+    """Run a command in this process; it ends with `code`, or with any where that is None.
 
-
-def done(*arguments: object) -> Result:
-    """Run a command that must succeed."""
-    result = dnas(*arguments)
-    assert result.exit_code == 0, result.output
+    A command that fails prints one message, and no result.
+    """
+    result = CliRunner().invoke(app, [str(argument) for argument in arguments])
+    if code is None:
+        return result
+    assert result.exit_code == code, (result.exit_code, result.output)
+    assert "Traceback" not in result.output
+    if code != 0:
+        messages = re.findall(r"^(?:dnas: |Error: |╭─ Error)", result.stderr, re.MULTILINE)
+        assert len(messages) == 1, result.stderr
+        assert "should not happen" not in result.stderr
+        assert result.stdout == ""
     return result
 
 
-def refused(code: int, *arguments: object) -> str:
-    """Run a command that must fail with a code and one message, and return the message."""
-    result = dnas(*arguments)
-    assert result.exit_code == code, (result.exit_code, result.output)
-    lines = [line for line in result.stderr.splitlines() if line.startswith("dnas: ")]
-    assert len(lines) == 1, result.stderr
-    assert "Traceback" not in result.output
-    assert "should not happen" not in result.output
-    return result.stderr
-
-
-def start(*arguments: object) -> subprocess.Popen[str]:
-    """Start a command as a process."""
+def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    """Start a command as a process, with options of `subprocess.Popen`; both streams are piped."""
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
-        [sys.executable, "-m", "dnas_cli", *map(str, arguments)],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
+        [sys.executable, "-m", "dnas_cli", *map(str, arguments)], text=True, **(pipes | options)
     )
 
 

@@ -1,6 +1,5 @@
 """Scenes for tests of `dnas predict`, and reading what it wrote."""
 
-from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,9 +9,6 @@ import rasterio
 from rasterio.transform import Affine
 
 from dnas_cli.scenes.raster import without_georeference
-
-Predict = Callable[..., Any]
-"""Runs `dnas predict` with arguments and an expected exit `code`; see the fixture."""
 
 
 def write_scene(path: Path, count: int = 3, seed: int = 0, **profile: Any) -> Path:

@@ -1,6 +1,7 @@
 """Small datasets for tests of tiling: scenes with labels in several layouts."""
 
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +16,7 @@ GID_COLOURS = np.array(
 )
 
 
-def write_raster(path: Path, bands: npt.NDArray, **profile) -> None:
+def write_raster(path: Path, bands: npt.NDArray[Any], **profile: Any) -> None:
     """Write bands (B, H, W) as a GeoTIFF."""
     path.parent.mkdir(parents=True, exist_ok=True)
     count, height, width = bands.shape
@@ -55,7 +56,7 @@ classes: {low: [10, 10, 10], high: [200, 0, 0]}
 """
 
 
-def make_plain(folder: Path, scenes: int = 5, dtype: str = "uint16", **profile) -> Path:
+def make_plain(folder: Path, scenes: int = 5, dtype: str = "uint16", **profile: Any) -> Path:
     """Make `images/` beside `masks/`, two bands without georeference, with a `dataset.yaml`."""
     for number in range(scenes):
         random = np.random.default_rng(number)

@@ -4,17 +4,16 @@ import shutil
 from pathlib import Path
 
 import pytest
-from typer.testing import CliRunner
 
+from tests.support.command_line import dnas
 from tests.support.small_scenes import make_gid
-from tests.support.tiling import run
 
 
 @pytest.fixture(scope="session")
 def cut(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A small tile set with three scenes, for tests that change nothing."""
     folder = tmp_path_factory.mktemp("cut")
-    run(CliRunner(), make_gid(folder / "gid5", scenes=3), "--size", 64)
+    dnas("tile", make_gid(folder / "gid5", scenes=3), "--size", 64)
     return folder / "gid5-tiles"
 
 

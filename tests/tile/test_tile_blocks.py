@@ -1,6 +1,7 @@
 """Blocks of `dnas tile`: where they lie, what they hold, what is measured on them."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +9,11 @@ from PIL import Image
 
 from dnas_cli.tiles.grid import offsets, tile_rows
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.command_line import dnas
 from tests.support.small_scenes import make_gid, make_plain, write_raster
-from tests.support.tiling import run
 
 
-def test_a_gid_scene_has_14_by_15_blocks_and_the_last_ones_end_at_the_border():
+def test_a_gid_scene_has_14_by_15_blocks_and_the_last_ones_end_at_the_border() -> None:
     rows = tile_rows(6800, 7200, 512)
     assert (len(rows), {len(row) for row in rows}) == (14, {15})
     assert (rows[-1][-1].row, rows[-1][-1].column) == (6800 - 512, 7200 - 512)
@@ -22,12 +23,12 @@ def test_a_gid_scene_has_14_by_15_blocks_and_the_last_ones_end_at_the_border():
 @pytest.mark.parametrize(
     ("length", "starts"), [(512, (0,)), (513, (0, 1)), (1024, (0, 512)), (100, (0,)), (1, (0,))]
 )
-def test_blocks_cover_a_side_with_as_few_as_possible(length, starts):
+def test_blocks_cover_a_side_with_as_few_as_possible(length: int, starts: tuple[int, ...]) -> None:
     assert offsets(length, 512) == starts
 
 
-def test_statistics_and_class_pixels_are_those_of_the_training_blocks(runner, tmp_path):
-    run(runner, make_gid(tmp_path / "gid5"), "--size", 64)
+def test_statistics_and_class_pixels_are_those_of_the_training_blocks(tmp_path: Path) -> None:
+    dnas("tile", make_gid(tmp_path / "gid5"), "--size", 64)
     tiles = open_tile_set(tmp_path / "gid5-tiles")
     blocks = [tiles.read(ref) for ref in tiles.split("train")]
     values = np.stack([image for image, _, _ in blocks])
@@ -42,9 +43,9 @@ def test_statistics_and_class_pixels_are_those_of_the_training_blocks(runner, tm
     assert tiles.unlabelled_pixels("train") == (labels == 255).sum()
 
 
-def test_sixteen_bit_scenes_are_normalised_from_the_training_split(runner, tmp_path):
+def test_sixteen_bit_scenes_are_normalised_from_the_training_split(tmp_path: Path) -> None:
     source = make_plain(tmp_path / "plain", nodata=0)
-    result = run(runner, source, "--size", 32, "--json")
+    result = dnas("tile", source, "--size", 32, "--json")
     tiles = open_tile_set(tmp_path / "plain-tiles")
     assert (tiles.dtype, tiles.bands, tiles.nodata) == ("uint16", ("a", "b"), 0)
     blocks = [tiles.read(ref) for ref in tiles.split("train")]
@@ -58,9 +59,9 @@ def test_sixteen_bit_scenes_are_normalised_from_the_training_split(runner, tmp_p
     assert json.loads(result.stdout)["splits"]["train"]["tiles"] == 18
 
 
-def test_pixels_without_data_have_no_label_either(runner, tmp_path):
+def test_pixels_without_data_have_no_label_either(tmp_path: Path) -> None:
     source = make_plain(tmp_path / "plain", dtype="float32", nodata=float("nan"))
-    run(runner, source, "--size", 32)
+    dnas("tile", source, "--size", 32)
     tiles = open_tile_set(tmp_path / "plain-tiles")
     ref = next(ref for ref in tiles.split("train") if ref.image.endswith("_0_0_img.tif"))
     _, valid, label = tiles.read(ref)
@@ -71,30 +72,30 @@ def test_pixels_without_data_have_no_label_either(runner, tmp_path):
     assert (np.asarray(Image.open(tiles.root / ref.label)) == label).all()
 
 
-def test_any_number_of_bands_is_cut_without_a_list_of_bands(runner, tmp_path):
+def test_any_number_of_bands_is_cut_without_a_list_of_bands(tmp_path: Path) -> None:
     source = make_plain(tmp_path / "plain")
     for path in (source / "images").iterdir():
         write_raster(path, np.ones((9, 70, 64), np.int16) * 7)
     (source / "dataset.yaml").write_text("classes: {low: [10, 10, 10], high: [200, 0, 0]}\n")
-    run(runner, source, "--size", 32)
+    dnas("tile", source, "--size", 32)
     tiles = open_tile_set(tmp_path / "plain-tiles")
     assert tiles.bands == tuple("123456789")
     assert tiles.normalisation.std == (1.0,) * 9, "a constant band is not divided by zero"
 
 
-def test_a_band_taken_for_alpha_is_told_with_what_to_do(runner, tmp_path):
+def test_a_band_taken_for_alpha_is_told_with_what_to_do(tmp_path: Path) -> None:
     source = make_plain(tmp_path / "plain")
     for number, path in enumerate(sorted((source / "images").iterdir())):
         write_raster(path, np.full((4, 70, 64), 9 + number, np.uint8))
     (source / "dataset.yaml").write_text("classes: {low: [10, 10, 10], high: [200, 0, 0]}\n")
-    result = run(runner, source, "--size", 32)
+    result = dnas("tile", source, "--size", 32)
     assert "5 of 5 images have a band 4 that is taken for alpha" in result.stderr
     assert open_tile_set(tmp_path / "plain-tiles").bands == ("red", "green", "blue")
 
 
-def test_images_smaller_than_a_block_are_filled_up_and_named(runner, tmp_path):
+def test_images_smaller_than_a_block_are_filled_up_and_named(tmp_path: Path) -> None:
     source = make_plain(tmp_path / "plain")
-    result = run(runner, source, "--size", 80)
+    result = dnas("tile", source, "--size", 80)
     assert "5 of 5 images are smaller than 80 px" in result.stderr
     assert "images/s0.tif (64 x 70)" in result.stderr
     tiles = open_tile_set(tmp_path / "plain-tiles")
@@ -106,9 +107,9 @@ def test_images_smaller_than_a_block_are_filled_up_and_named(runner, tmp_path):
     assert tiles.statistics["a"]["count"] == 3 * 70 * 64
 
 
-def test_a_split_by_block_measures_its_training_blocks(runner, tmp_path):
+def test_a_split_by_block_measures_its_training_blocks(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5", scenes=2)
-    run(runner, source, "--size", 64, "--split-by", "block")
+    dnas("tile", source, "--size", 64, "--split-by", "block")
     tiles = open_tile_set(tmp_path / "gid5-tiles")
     assert [tiles.count(split) for split in ("train", "val", "test")] == [7, 3, 2]
     blocks = np.stack([tiles.read(ref)[0] for ref in tiles.split("train")])
@@ -116,7 +117,7 @@ def test_a_split_by_block_measures_its_training_blocks(runner, tmp_path):
     assert not (tiles.root / ".progress").exists()
 
 
-def test_too_few_scenes_for_a_split_are_told(runner, tmp_path):
-    result = run(runner, make_gid(tmp_path / "gid5", scenes=2), "--size", 64)
+def test_too_few_scenes_for_a_split_are_told(tmp_path: Path) -> None:
+    result = dnas("tile", make_gid(tmp_path / "gid5", scenes=2), "--size", 64)
     assert "the split test is empty" in result.stderr
     assert "--split-by block" in result.stderr

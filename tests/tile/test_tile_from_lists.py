@@ -1,6 +1,7 @@
 """`dnas tile --from-lists`: blocks that were cut elsewhere, taken over."""
 
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -8,11 +9,11 @@ from PIL import Image
 
 from dnas_cli.tiles.lists import read_list, scene_of
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.command_line import dnas
 from tests.support.small_scenes import write_raster
-from tests.support.tiling import run
 
 
-def publish(cut, folder, prefix="rs_"):
+def publish(cut: Path, folder: Path, prefix: str = "rs_") -> Path:
     """Blocks and lists as they are published: no description."""
     shutil.copytree(cut / "image", folder / "image")
     shutil.copytree(cut / "label", folder / "label")
@@ -21,9 +22,9 @@ def publish(cut, folder, prefix="rs_"):
     return folder
 
 
-def test_published_blocks_are_taken_over_where_they_are(runner, cut, tmp_path):
+def test_published_blocks_are_taken_over_where_they_are(cut: Path, tmp_path: Path) -> None:
     blocks = publish(cut, tmp_path / "rs")
-    run(runner, blocks, "--dataset", "gid5", "--from-lists", blocks)
+    dnas("tile", blocks, "--dataset", "gid5", "--from-lists", blocks)
     taken, own = open_tile_set(tmp_path / "rs-tiles"), open_tile_set(cut)
     assert sorted(path.name for path in taken.root.iterdir()) == [
         "dataset.json", "test.lst", "train.lst", "val.lst",
@@ -38,27 +39,29 @@ def test_published_blocks_are_taken_over_where_they_are(runner, cut, tmp_path):
         assert (mine == theirs).all()
 
 
-def test_taking_over_twice_does_nothing_and_other_lists_are_refused(runner, cut, tmp_path):
+def test_taking_over_twice_does_nothing_and_other_lists_are_refused(
+    cut: Path, tmp_path: Path
+) -> None:
     blocks = publish(cut, tmp_path / "rs")
     arguments = (blocks, "--dataset", "gid5", "--from-lists", blocks)
-    run(runner, *arguments)
-    assert "is finished already" in run(runner, *arguments).stderr
+    dnas("tile", *arguments)
+    assert "is finished already" in dnas("tile", *arguments).stderr
     with (blocks / "rs_test.lst").open("a") as file:
         file.write("\n")
-    assert "from_lists.test.sha256" in run(runner, *arguments, code=3).stderr
+    assert "from_lists.test.sha256" in dnas("tile", *arguments, code=3).stderr
 
 
-def test_grey_labels_of_a_colour_dataset_are_class_indices(runner, cut, tmp_path):
+def test_grey_labels_of_a_colour_dataset_are_class_indices(cut: Path, tmp_path: Path) -> None:
     blocks = publish(cut, tmp_path / "rs")
     for path in (blocks / "label").rglob("*.png"):
         Image.fromarray(np.asarray(Image.open(path)).copy()).save(path)
-    run(runner, blocks, "--dataset", "gid5", "--from-lists", blocks)
+    dnas("tile", blocks, "--dataset", "gid5", "--from-lists", blocks)
     assert open_tile_set(tmp_path / "rs-tiles").class_pixels("val") == open_tile_set(
         cut
     ).class_pixels("val")
 
 
-def make_fbp(folder):
+def make_fbp(folder: Path) -> Path:
     """Blocks as FBP's: bands NIR R G B, labels 0 = unlabelled and 1 to 24."""
     for number in range(6):
         split = ("train", "train", "train", "train", "val", "test")[number]
@@ -78,9 +81,9 @@ def make_fbp(folder):
     return folder
 
 
-def test_fbp_labels_are_one_less_than_stored_and_its_band_order_is_kept(runner, tmp_path):
+def test_fbp_labels_are_one_less_than_stored_and_its_band_order_is_kept(tmp_path: Path) -> None:
     blocks = make_fbp(tmp_path / "fbp")
-    run(runner, blocks, "--dataset", "fbp", "--from-lists", blocks, "--workers", 2)
+    dnas("tile", blocks, "--dataset", "fbp", "--from-lists", blocks, "--workers", 2)
     tiles = open_tile_set(tmp_path / "fbp-tiles")
     assert tiles.bands == ("nir", "red", "green", "blue")
     assert (tiles.tile_size, len(tiles.classes)) == (32, 24)
@@ -92,7 +95,9 @@ def test_fbp_labels_are_one_less_than_stored_and_its_band_order_is_kept(runner, 
     assert label[1, 0] == 4
 
 
-def test_a_scene_in_two_splits_is_a_warning_and_with_strict_an_error(runner, cut, tmp_path):
+def test_a_scene_in_two_splits_is_a_warning_and_with_strict_an_error(
+    cut: Path, tmp_path: Path
+) -> None:
     blocks = publish(cut, tmp_path / "rs")
     train = (blocks / "rs_train.lst").read_text().splitlines(keepends=True)
     (blocks / "rs_train.lst").write_text("".join(train[1:]))
@@ -101,28 +106,32 @@ def test_a_scene_in_two_splits_is_a_warning_and_with_strict_an_error(runner, cut
     scene = scene_of(train[0].split("\t")[0])
     arguments = (blocks, "--dataset", "gid5", "--from-lists", blocks)
     message = f"1 scenes are in more than one split: {scene}"
-    assert message in run(runner, *arguments, "--strict", code=4).stderr
+    assert message in dnas("tile", *arguments, "--strict", code=4).stderr
     assert not (tmp_path / "rs-tiles").exists()
-    assert message in run(runner, *arguments).stderr
+    assert message in dnas("tile", *arguments).stderr
 
 
-def test_scenes_that_are_listed_twice_over_are_named_before_their_blocks(runner, cut, tmp_path):
+def test_scenes_that_are_listed_twice_over_are_named_before_their_blocks(
+    cut: Path, tmp_path: Path
+) -> None:
     blocks = publish(cut, tmp_path / "rs")
     shutil.copy(blocks / "rs_train.lst", blocks / "rs_val.lst")
     refs = read_list(blocks / "rs_train.lst")
     arguments = (blocks, "--dataset", "gid5", "--from-lists", blocks, "--strict")
-    lines = run(runner, *arguments, code=4).stderr.splitlines()
+    lines = dnas("tile", *arguments, code=4).stderr.splitlines()
     scenes = sorted({ref.scene for ref in refs})
     assert f"{len(scenes)} scenes are in more than one split: {', '.join(scenes)}" in lines[1]
     assert f"{refs[0].image}: is listed in train and val" in lines[2]
 
 
-def test_one_odd_block_at_the_head_of_a_list_does_not_decide_for_all(runner, cut, tmp_path):
+def test_one_odd_block_at_the_head_of_a_list_does_not_decide_for_all(
+    cut: Path, tmp_path: Path
+) -> None:
     blocks = publish(cut, tmp_path / "rs")
     first = read_list(blocks / "rs_train.lst")[0]
     write_raster(blocks / first.image, np.zeros((4, 32, 32), np.uint8))
     Image.fromarray(np.zeros((32, 32), np.uint8)).save(blocks / first.label)
-    result = run(runner, blocks, "--dataset", "gid5", "--from-lists", blocks)
+    result = dnas("tile", blocks, "--dataset", "gid5", "--from-lists", blocks)
     assert f"{first.image}: has 32 x 32 pixels, but most have 64 x 64" in result.stderr
     own = open_tile_set(cut)
     taken = open_tile_set(tmp_path / "rs-tiles")
@@ -130,7 +139,7 @@ def test_one_odd_block_at_the_head_of_a_list_does_not_decide_for_all(runner, cut
     assert taken.split("test") == own.split("test")
 
 
-def test_missing_odd_and_doubled_blocks_are_named_and_left_out(runner, cut, tmp_path):
+def test_missing_odd_and_doubled_blocks_are_named_and_left_out(cut: Path, tmp_path: Path) -> None:
     blocks = publish(cut, tmp_path / "rs")
     lines = (blocks / "rs_train.lst").read_text().splitlines()
     first, second, third, fourth = (line.split("\t") for line in lines[:4])
@@ -142,7 +151,7 @@ def test_missing_odd_and_doubled_blocks_are_named_and_left_out(runner, cut, tmp_
     (blocks / fourth[1]).symlink_to(tmp_path / "outside.png")
     with (blocks / "rs_train.lst").open("a") as file:
         file.write(lines[5] + "\n")
-    result = run(runner, blocks, "--dataset", "gid5", "--from-lists", blocks)
+    result = dnas("tile", blocks, "--dataset", "gid5", "--from-lists", blocks)
     for message in (
         f"image {first[0]}: no such file",
         f"{second[1]}: has 9 x 9 pixels",
@@ -154,14 +163,14 @@ def test_missing_odd_and_doubled_blocks_are_named_and_left_out(runner, cut, tmp_
     assert open_tile_set(tmp_path / "rs-tiles").count("train") == len(lines) - 4
 
 
-def test_lists_can_be_named_one_by_one_and_lie_elsewhere(runner, cut, tmp_path):
+def test_lists_can_be_named_one_by_one_and_lie_elsewhere(cut: Path, tmp_path: Path) -> None:
     blocks = publish(cut, tmp_path / "rs")
     lists = tmp_path / "lists"
     lists.mkdir()
     for split in ("train", "test"):
         (blocks / f"rs_{split}.lst").rename(lists / f"my-{split}.txt")
-    run(
-        runner, blocks, "--dataset", "gid5",
+    dnas(
+        "tile", blocks, "--dataset", "gid5",
         "--from-lists", lists / "my-train.txt", "--from-lists", lists / "my-test.txt",
     )  # fmt: skip
     tiles = open_tile_set(tmp_path / "rs-tiles")
@@ -177,23 +186,25 @@ def test_lists_can_be_named_one_by_one_and_lie_elsewhere(runner, cut, tmp_path):
         ([], "missing.lst", 4, "no such list file"),
     ],
 )
-def test_lists_that_cannot_be_told_apart_are_refused(runner, tmp_path, names, given, code, message):
+def test_lists_that_cannot_be_told_apart_are_refused(
+    tmp_path: Path, names: list[str], given: str, code: int, message: str
+) -> None:
     for name in names:
         (tmp_path / "rs").mkdir(exist_ok=True)
         (tmp_path / "rs" / name).write_text("")
     (tmp_path / "rs").mkdir(exist_ok=True)
-    result = run(
-        runner, tmp_path / "rs", "--dataset", "gid5", "--from-lists", tmp_path / "rs" / given,
+    result = dnas(
+        "tile", tmp_path / "rs", "--dataset", "gid5", "--from-lists", tmp_path / "rs" / given,
         code=code,
     )  # fmt: skip
     assert message in result.stderr
 
 
-def test_nothing_usable_in_the_lists_is_exit_code_4(runner, tmp_path):
+def test_nothing_usable_in_the_lists_is_exit_code_4(tmp_path: Path) -> None:
     (tmp_path / "rs").mkdir()
     (tmp_path / "rs/rs_train.lst").write_text("image/a_0_0_img.tif\tlabel/a_0_0_label.png\n")
-    result = run(
-        runner, tmp_path / "rs", "--dataset", "gid5", "--from-lists", tmp_path / "rs", code=4
+    result = dnas(
+        "tile", tmp_path / "rs", "--dataset", "gid5", "--from-lists", tmp_path / "rs", code=4
     )
     assert "image image/a_0_0_img.tif: no such file" in result.stderr
     assert not (tmp_path / "rs-tiles").exists()

@@ -3,19 +3,20 @@
 import contextlib
 import json
 import os
+import resource
 import signal
-import subprocess
-import sys
 import time
+from pathlib import Path
 
 import pytest
 
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.command_line import dnas, start
 from tests.support.small_scenes import make_gid
-from tests.support.tiling import content, run
+from tests.support.tiling import content
 
 
-def group_lives(number):
+def group_lives(number: int) -> bool:
     try:
         os.killpg(number, 0)
     except ProcessLookupError:
@@ -35,14 +36,13 @@ def group_lives(number):
     ],
 )
 def test_interrupted_at_any_moment_the_same_command_goes_on_to_the_same_bytes(
-    runner, tmp_path, number, workers, again_after
-):
+    tmp_path: Path, number: int, workers: int, again_after: float | None
+) -> None:
     source = make_gid(tmp_path / "gid5", scenes=24, height=320, width=320)
-    run(runner, source, "--size", 32, "--workers", 1, "--out", tmp_path / "whole")
+    dnas("tile", source, "--size", 32, "--workers", 1, "--out", tmp_path / "whole")
     out = tmp_path / "broken"
-    command = [sys.executable, "-m", "dnas_cli", "tile", str(source), "--size", "32"]
-    command += ["--out", str(out), "--workers", str(workers)]
-    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    command = ("tile", source, "--size", 32, "--out", out, "--workers", workers)
+    process = start(*command, start_new_session=True)
     deadline = time.monotonic() + 60
     while len(list(out.glob(".progress/*.npz"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -63,54 +63,58 @@ def test_interrupted_at_any_moment_the_same_command_goes_on_to_the_same_bytes(
     while group_lives(process.pid):
         assert time.monotonic() < deadline, "a worker outlives its parent"
         time.sleep(0.01)
-    again = run(runner, source, "--size", 32, "--workers", 1, "--out", out)
+    again = dnas("tile", source, "--size", 32, "--workers", 1, "--out", out)
     assert "of 24 images are cut already" in again.stderr
     assert content(out) == content(tmp_path / "whole")
 
 
-def test_other_settings_are_refused_while_work_is_unfinished(runner, tmp_path):
+def test_other_settings_are_refused_while_work_is_unfinished(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5", scenes=3)
-    run(runner, source, "--size", 64)
+    dnas("tile", source, "--size", 64)
     out = tmp_path / "gid5-tiles"
     settings = json.loads((out / "dataset.json").read_text())["settings"]
     (out / "dataset.json").unlink()
     (out / ".progress").mkdir()
     settings = {"source": str(source.resolve()), **settings}
     (out / ".progress/settings.json").write_text(json.dumps(settings))
-    result = run(runner, source, "--size", 32, code=3)
+    result = dnas("tile", source, "--size", 32, code=3)
     assert "size: 64, now 32" in result.stderr
-    run(runner, source, "--size", 64)
+    dnas("tile", source, "--size", 64)
     assert open_tile_set(out).tile_size == 64
 
 
-def test_an_image_changed_after_an_interruption_is_cut_again(runner, tmp_path):
+def _interrupted(*_: object) -> None:
+    raise KeyboardInterrupt
+
+
+def test_an_image_changed_after_an_interruption_is_cut_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     source = make_gid(tmp_path / "gid5", scenes=3)
-    run(runner, source, "--size", 64)
+    dnas("tile", source, "--size", 64)
     expected = content(tmp_path / "gid5-tiles")
     # As if interrupted just before the end, with one block lost and one file damaged.
-    import dnas_cli.tiles.make_tile_set as making
-
     out = tmp_path / "again"
-    original = making.write_tile_set
-    making.write_tile_set = lambda *_: (_ for _ in ()).throw(KeyboardInterrupt())
-    try:
-        run(runner, source, "--size", 64, "--out", out, code=130)
-    finally:
-        making.write_tile_set = original
+    with monkeypatch.context() as patch:
+        patch.setattr("dnas_cli.tiles.make_tile_set.write_tile_set", _interrupted)
+        dnas("tile", source, "--size", 64, "--out", out, code=130)
     (out / "image/GF2_0/GF2_0_0_0_img.tif").unlink()
     (out / "label/GF2_1/GF2_1_0_0_label.png").write_bytes(b"")
     (out / ".progress/GF2_2.npz").write_bytes(b"damaged")
-    run(runner, source, "--size", 64, "--out", out)
+    dnas("tile", source, "--size", 64, "--out", out)
     assert content(out) == expected
 
 
-def test_a_full_disk_ends_with_one_message_and_the_same_command_goes_on(tmp_path):
+def _limit_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+
+
+def test_a_full_disk_ends_with_one_message_and_the_same_command_goes_on(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5", scenes=6, height=300, width=300)
-    command = [sys.executable, "-m", "dnas_cli", "tile", str(source), "--size", "128"]
-    limited = ["bash", "-c", 'ulimit -f 40; exec "$@"', "bash", *command]
-    broken = subprocess.run(limited, capture_output=True, text=True)
-    assert broken.returncode == 1, broken.stderr
-    assert "cannot write" in broken.stderr
-    assert "Traceback" not in broken.stderr
-    subprocess.run(command, check=True, capture_output=True)
+    broken = start("tile", source, "--size", 128, preexec_fn=_limit_files)
+    _, errors = broken.communicate()
+    assert broken.returncode == 1, errors
+    assert "cannot write" in errors
+    assert "Traceback" not in errors
+    dnas("tile", source, "--size", 128)
     assert open_tile_set(tmp_path / "gid5-tiles").tile_size == 128

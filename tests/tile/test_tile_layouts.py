@@ -11,13 +11,13 @@ from PIL import Image
 
 from dnas_cli.scenes.raster import without_georeference
 from dnas_cli.tiles.tile_set import open_tile_set
+from tests.support.command_line import dnas
 from tests.support.small_scenes import GID_COLOURS, class_indices, make_gid, write_raster
-from tests.support.tiling import run
 
 EXAMPLE = Path(__file__).parents[2] / "examples" / "dubai.yaml"
 
 
-def test_fbp_is_cut_from_the_folders_it_is_published_in(runner, tmp_path):
+def test_fbp_is_cut_from_the_folders_it_is_published_in(tmp_path: Path) -> None:
     source = tmp_path / "Five-Billion-Pixels"
     image = np.random.default_rng(0).integers(1, 255, (4, 64, 64)).astype(np.uint8)
     label = np.arange(64 * 64).reshape(64, 64) % 25
@@ -29,7 +29,7 @@ def test_fbp_is_cut_from_the_folders_it_is_published_in(runner, tmp_path):
         Image.fromarray(label.astype(np.uint8)).save(
             source / f"Annotation__index/{scene}_24label.png"
         )
-    run(runner, source, "--size", 64)
+    dnas("tile", source, "--size", 64)
     tiles = open_tile_set(tmp_path / "Five-Billion-Pixels-tiles")
     assert (tiles.bands, tiles.dtype) == (("nir", "red", "green", "blue"), "uint8")
     block, _, classes = tiles.read(tiles.split("train")[0])
@@ -37,9 +37,9 @@ def test_fbp_is_cut_from_the_folders_it_is_published_in(runner, tmp_path):
     assert (classes == np.where(label == 0, 255, label - 1)).all()
 
 
-def test_gid_scenes_become_named_blocks_with_the_bands_of_the_paper(runner, tmp_path):
+def test_gid_scenes_become_named_blocks_with_the_bands_of_the_paper(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5")
-    run(runner, f"{source}/", "--size", 64)
+    dnas("tile", f"{source}/", "--size", 64)
     out = tmp_path / "gid5-tiles"
     names = sorted(path.name for path in (out / "image/GF2_3").iterdir())
     assert names == [f"GF2_3_{row}_{column}_img.tif" for row in (0, 1) for column in (0, 1, 2)]
@@ -58,12 +58,14 @@ def test_gid_scenes_become_named_blocks_with_the_bands_of_the_paper(runner, tmp_
     expected = class_indices(3, 100, 130)[36:, 66:]
     assert label.mode == "P"
     assert (np.asarray(label) == np.where(expected == 5, 255, expected)).all()
-    assert label.getpalette()[:15] == GID_COLOURS[:5].ravel().tolist()
+    palette = label.getpalette()
+    assert palette is not None
+    assert palette[:15] == GID_COLOURS[:5].ravel().tolist()
 
 
-def test_dataset_json_and_lists_say_all_of_it(runner, tmp_path):
+def test_dataset_json_and_lists_say_all_of_it(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5")
-    run(runner, source, "--size", 64)
+    dnas("tile", source, "--size", 64)
     out = tmp_path / "gid5-tiles"
     facts = json.loads((out / "dataset.json").read_text())
     assert (facts["schema"], facts["version"], facts["tile_size"]) == ("dnas.tile-set", 1, 64)
@@ -79,7 +81,7 @@ def test_dataset_json_and_lists_say_all_of_it(runner, tmp_path):
     assert line[1] == line[0].replace("image/", "label/").replace("_img.tif", "_label.png")
 
 
-def test_other_image_folders_of_gid_are_known_by_name(runner, tmp_path):
+def test_other_image_folders_of_gid_are_known_by_name(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5", scenes=3)
     rgb = tmp_path / "gid5/image_RGB"
     rgb.mkdir()
@@ -88,21 +90,21 @@ def test_other_image_folders_of_gid_are_known_by_name(runner, tmp_path):
             write_raster(
                 rgb / path.name, scene.read([2, 3, 4]), crs=scene.crs, transform=scene.transform
             )
-    run(runner, source, "--size", 64, "--out", tmp_path / "four")
+    dnas("tile", source, "--size", 64, "--out", tmp_path / "four")
     assert open_tile_set(tmp_path / "four").bands == ("red", "green", "blue", "nir")
     shutil.rmtree(source / "image_NirRGB")
-    run(runner, source, "--size", 64, "--out", tmp_path / "three")
+    dnas("tile", source, "--size", 64, "--out", tmp_path / "three")
     three = open_tile_set(tmp_path / "three")
     assert three.bands == ("red", "green", "blue")
     assert three.normalisation.mean == (0.485, 0.456, 0.406)
 
 
-def test_a_fourth_band_that_gdal_calls_alpha_is_data(runner, tmp_path):
+def test_a_fourth_band_that_gdal_calls_alpha_is_data(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5", scenes=3)
     for path in (source / "image_NirRGB").iterdir():
         with rasterio.open(path) as scene:
             assert scene.colorinterp[3] == rasterio.enums.ColorInterp.alpha
-    run(runner, source, "--size", 64)
+    dnas("tile", source, "--size", 64)
     tiles = open_tile_set(tmp_path / "gid5-tiles")
     image, valid, _ = tiles.read(tiles.split("train")[0])
     assert image.shape == (4, 64, 64)
@@ -110,7 +112,7 @@ def test_a_fourth_band_that_gdal_calls_alpha_is_data(runner, tmp_path):
 
 
 @pytest.fixture(scope="module")
-def some_of_dubai(real_data, tmp_path_factory):
+def some_of_dubai(real_data: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Two of the nine parts of every tile."""
     folder = tmp_path_factory.mktemp("data") / "dubai"
     for path in sorted((real_data / "dubai_mbrsc").glob("Tile */*/*_00[15].*")):
@@ -120,9 +122,9 @@ def some_of_dubai(real_data, tmp_path_factory):
     return folder
 
 
-def test_the_dubai_example_cuts_real_imagery_by_tile(runner, tmp_path, some_of_dubai):
-    result = run(
-        runner, some_of_dubai, "--dataset", EXAMPLE, "--size", 256, "--workers", 2,
+def test_the_dubai_example_cuts_real_imagery_by_tile(tmp_path: Path, some_of_dubai: Path) -> None:
+    result = dnas(
+        "tile", some_of_dubai, "--dataset", EXAMPLE, "--size", 256, "--workers", 2,
         "--val-scenes", "Tile 2", "--test-scenes", "Tile 4", "--out", tmp_path / "dubai", "--json",
     )  # fmt: skip
     splits = json.loads(result.stdout)["splits"]
