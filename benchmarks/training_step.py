@@ -30,7 +30,8 @@ from benchmarks.measuring import (
 )
 from dnas_cli.nets.allocation import keep_freed_memory
 from dnas_cli.nets.network import Network
-from dnas_cli.nets.training_pass.executor import ExecutionMode, executor
+from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
+from dnas_cli.nets.training_pass.executor import executor
 
 WAYS = ("plain", "plain, memory kept", "fast", "low")
 

@@ -11,7 +11,8 @@ from torch import Tensor
 
 from dnas_cli.nets.network import Network, NetworkShape, build_supernet, resize
 from dnas_cli.nets.step_estimate import SavedBytes, estimate_step
-from dnas_cli.nets.training_pass.executor import ExecutionMode, executor
+from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
+from dnas_cli.nets.training_pass.executor import executor
 from dnas_cli.nets.training_pass.head import joined_convolution
 from dnas_cli.space.coding import (
     ArchitectureCoding,

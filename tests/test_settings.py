@@ -1,6 +1,10 @@
 """Settings: where they come from, and what is refused."""
 
+import json
+import re
+from dataclasses import fields
 from pathlib import Path
+from runpy import run_path
 from typing import Any
 
 import pytest
@@ -9,9 +13,15 @@ from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.training.settings import (
     RetrainSettings,
     SearchSettings,
-    SettingsChoice,
+    TrainingSettings,
     settings_to_json,
 )
+from dnas_cli.training.settings_choice import SettingsChoice
+from dnas_cli.typed_fields import option_of, spelled
+from tests.support.command_line import dnas
+from tests.support.small_runs import first_search
+
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def test_a_setting_that_came_after_a_stage_began_has_its_default_there() -> None:
@@ -43,15 +53,15 @@ def test_flags_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> 
 def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("epoch: 7\n")
-    with pytest.raises(DataError, match=r"settings\.yaml: unknown setting 'epoch'") as caught:
+    with pytest.raises(DataError, match=r"settings\.yaml: unknown setting epoch") as caught:
         SettingsChoice("paper", file, {}).resolve(SearchSettings, {})
-    assert "Did you mean 'epochs'?" in str(caught.value)
+    assert "Did you mean epochs?" in str(caught.value)
 
 
 def test_a_value_of_the_wrong_type_in_a_file_is_told_with_the_file(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("epochs: many\n")
-    with pytest.raises(DataError, match=r"settings\.yaml: setting epochs: 'many' is not"):
+    with pytest.raises(DataError, match=r"settings\.yaml: epochs 'many' is not a whole number"):
         SettingsChoice("paper", file, {}).resolve(SearchSettings, {})
 
 
@@ -117,3 +127,31 @@ def test_other_settings_for_a_started_stage_are_refused_with_the_difference() ->
     with pytest.raises(RunStateError, match=r"batch 2 \(now 4\)") as caught:
         SettingsChoice("paper", None, {"batch": 4, "epochs": 60}).resolve(SearchSettings, stored)
     assert "--branch" in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("command", "kind"), [("search", SearchSettings), ("retrain", RetrainSettings)]
+)
+def test_every_setting_is_an_option_with_help_and_a_row_of_the_manual(
+    command: str, kind: type[TrainingSettings]
+) -> None:
+    shown = dnas(command, "--help").stdout
+    manual = run_path(str(ROOT / "docs/settings_page.py"))["page"]()
+    for item in fields(kind):
+        assert option_of(item).help
+        assert re.search(rf"--{spelled(item.name)}\s", shown), item.name
+        assert f"| `{spelled(item.name)}` |" in manual
+
+
+def test_a_setting_reaches_a_run_by_its_option_and_by_its_key(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("weight-decay: 0.02\nmomentum: 0.8\n")
+    run = tmp_path / "run"
+    dnas(*first_search(run, tiny_tiles), "--settings", file, "--momentum", 0.7, code=0)
+    stored = json.loads((run / "run.json").read_text())["stages"]["stage1"]["settings"]
+    assert (stored["weight_decay"], stored["momentum"]) == (0.02, 0.7)
+    refused = dnas(*first_search(tmp_path / "other", tiny_tiles), "--momentum", 1, code=2)
+    assert "momentum must be below 1, not 1.0" in refused.stderr
+    assert not (tmp_path / "other").exists()

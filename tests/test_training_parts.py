@@ -9,12 +9,13 @@ import torch
 import torch.nn.functional as F
 
 from dnas_cli.nets.network import Network, NetworkShape, build_supernet
+from dnas_cli.run.manifest import Extension
 from dnas_cli.space.coding import ConnectionCoding, first_space, third_space
 from dnas_cli.space.lattice import edge, make_graph
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.training.batches import EpochSampler, halves
 from dnas_cli.training.losses import balanced_weights, cross_entropy, focal
-from dnas_cli.training.schedule import Extension, Schedule
+from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.steps import SearchSteps
 

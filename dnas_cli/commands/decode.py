@@ -1,19 +1,12 @@
 """`dnas decode`: read a stage's coding off its trained logits."""
 
 import json
-from enum import StrEnum
 from typing import Annotated
 
 import typer
 
 from dnas_cli.commands.options import AsJson, Branch, Overwrite, Quiet, RunArgument, Stage, Verbose
-
-
-class Rule(StrEnum):
-    """Which connections stage 2 keeps."""
-
-    positive = "positive"
-    probability = "probability"
+from dnas_cli.space.decoding import ConnectionRule
 
 
 def decode(
@@ -21,9 +14,9 @@ def decode(
     stage: Stage,
     epoch: Annotated[str, typer.Option(help="last, best (val mIoU) or a number from 1.")] = "last",
     rule: Annotated[
-        Rule,
+        ConnectionRule,
         typer.Option(help="Stage 2 keeps edges of logit above 0, or of more than an equal share."),
-    ] = Rule.positive,
+    ] = "positive",
     branch: Branch = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -34,7 +27,7 @@ def decode(
     from dnas_cli.run.directory import CODINGS
     from dnas_cli.stages.decode import decode as decode_stage
 
-    result, coding = decode_stage(run, stage, epoch, rule.value, overwrite, branch)
+    result, coding = decode_stage(run, stage, epoch, rule, overwrite, branch)
     if as_json:
         typer.echo(json.dumps(coding.document()))
     else:

@@ -5,7 +5,8 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Device, Overwrite, Quiet, SplitName, Verbose
+from dnas_cli.commands.options import AsJson, Device, Overwrite, Quiet, Verbose
+from dnas_cli.tiles.lists import Split
 
 
 def evaluate(
@@ -17,7 +18,7 @@ def evaluate(
             help="A tile set, or a folder of images and labels. [default: the run's]",
         ),
     ] = None,
-    split: Annotated[SplitName, typer.Option(help="Split of the tile set.")] = SplitName.test,
+    split: Annotated[Split, typer.Option(help="Split of the tile set.")] = "test",
     references: Annotated[
         bool,
         typer.Option(
@@ -82,7 +83,7 @@ def evaluate(
     request = EvaluationRequest(
         target,
         data,
-        split.value,
+        split,
         references,
         cost,
         scenes,

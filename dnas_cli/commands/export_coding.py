@@ -1,18 +1,11 @@
 """`dnas export-coding`: write a run's architecture for other programs."""
 
-from enum import StrEnum
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
 from dnas_cli.commands.options import AsJson, Overwrite, Quiet, Verbose
-
-
-class CodingFormat(StrEnum):
-    """Formats an architecture can be written in."""
-
-    release1 = "release1"
 
 
 def export_coding(
@@ -23,9 +16,9 @@ def export_coding(
         Path, typer.Option(metavar="DIR", help="Folder for the files; made if need be.")
     ],
     format: Annotated[
-        CodingFormat,
+        Literal["release1"],
         typer.Option(help="release1: third_connect.npy and cell_operations.npy."),
-    ] = CodingFormat.release1,
+    ] = "release1",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -9,7 +9,8 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dnas_cli.nets.network import Network
-from dnas_cli.nets.training_pass.executor import ExecutionMode, executor
+from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
+from dnas_cli.nets.training_pass.executor import executor
 
 _FLOAT = 4  # bytes
 
@@ -46,13 +47,13 @@ class StepEstimate:
 
 
 def estimate_step(
-    network: Network, memory: ExecutionMode, batch: int, size: int, copies: int = 1
+    network: Network, mode: ExecutionMode, batch: int, size: int, copies: int = 1
 ) -> StepEstimate:
     """Estimate a step of the weights, by running it on tensors that have shapes and no values.
 
     Args:
         network: The plain network; it is left as it is. It may be on the device `meta` itself.
-        memory: How it will be executed.
+        mode: How it will be executed.
         batch: Tiles per step.
         size: Height and width of the tiles.
         copies: How many numbers are kept beside each weight and its gradient; momentum is one.
@@ -61,7 +62,7 @@ def estimate_step(
     logits = shapes.architecture_logits()
     for parameter in shapes.parameters():
         parameter.requires_grad_(parameter is not logits)
-    run = executor(shapes, memory)
+    run = executor(shapes, mode)
     image = torch.empty(batch, shapes.shape.bands, size, size, device="meta")
     saved = SavedBytes(shapes)
     with saved.counted():
@@ -76,7 +77,7 @@ def estimate_step(
         parameter_bytes=count * _FLOAT,
         optimizer_bytes=((1 + copies) * (count - of_logits) + 3 * of_logits) * _FLOAT,
         activation_bytes=saved.total,
-        multiply_accumulates=forward * (4 if memory == "low" else 3),
+        multiply_accumulates=forward * (4 if mode == "low" else 3),
     )
 
 

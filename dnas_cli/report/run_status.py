@@ -61,8 +61,7 @@ def _wanted_epochs(record: StageRecord) -> int | None:
     epochs = record.settings.get("epochs")
     if not isinstance(epochs, int):  # encoded only, or imported
         return None
-    added: list[int] = [item["epochs"] for item in record.extensions]
-    return epochs + sum(added)
+    return epochs + sum(item.epochs for item in record.extensions)
 
 
 def status_text(summary: dict[str, Any]) -> str:

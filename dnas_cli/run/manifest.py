@@ -1,10 +1,11 @@
 """The manifest of a run: `run.json`, as typed values."""
 
-from dataclasses import dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.space.lattice import MAX_LAYERS
+from dnas_cli.typed_fields import build, option
 
 SCHEMA = "dnas/run"
 VERSION = 1
@@ -13,8 +14,23 @@ WIDTHS = f"an even number from 2 to {MAX_WIDTH}"
 """What the width of a network must be, in words."""
 
 Phase = Literal["encoded", "started", "finished", "decoded"]
-PHASES: tuple[Phase, ...] = ("encoded", "started", "finished", "decoded")
+Rule = Literal["final", "cosine"]
 STAGES = ("stage1", "stage2", "stage3", "retrain")
+_HEADER = ("schema", "version", "network")
+_MOST = 1 << 31  # epochs
+
+
+@dataclass(frozen=True)
+class Extension:
+    """Epochs added to a finished stage.
+
+    Attributes:
+        epochs: How many.
+        rule: `final` keeps the final learning rate, `cosine` goes down from the first one again.
+    """
+
+    epochs: int = option(1, at_least=1, at_most=_MOST)
+    rule: Rule = "final"
 
 
 @dataclass(frozen=True)
@@ -34,9 +50,9 @@ class StageRecord:
 
     phase: Phase
     settings: dict[str, Any] = field(default_factory=dict)
-    epochs_done: int = 0
+    epochs_done: int = option(0, at_least=0, at_most=_MOST)
     decoded: dict[str, Any] = field(default_factory=dict)
-    extensions: list[dict[str, Any]] = field(default_factory=list)
+    extensions: tuple[Extension, ...] = ()
     memory: str = ""
     preset: str = ""
 
@@ -66,6 +82,9 @@ class TileSetLink:
     fingerprint: str
     absolute: str = ""
 
+    def __post_init__(self) -> None:
+        _check_paths(self.path, self.fingerprint, self.absolute)
+
 
 @dataclass(frozen=True)
 class Lineage:
@@ -74,6 +93,9 @@ class Lineage:
     parent: str
     taken_over: str
     created: str
+
+    def __post_init__(self) -> None:
+        _check_paths(self.parent, self.taken_over)
 
 
 @dataclass(frozen=True)
@@ -93,10 +115,14 @@ class Manifest:
     dnas: str
     created: str
     tile_set: TileSetLink
-    layers: int
-    width: int
+    layers: int = option(12, at_least=1, at_most=MAX_LAYERS)
+    width: int = option(40, at_least=2, at_most=MAX_WIDTH)
     lineage: Lineage | None = None
     stages: dict[str, StageRecord] = field(default_factory=dict)
+
+    def __post_init__(self) -> None:
+        if unknown := sorted(set(self.stages) - set(STAGES)):
+            raise ValueError(f"unknown stage {unknown[0]}")
 
     def with_stage(self, name: str, record: StageRecord) -> "Manifest":
         """Return the manifest with one stage's record replaced."""
@@ -112,7 +138,7 @@ class Manifest:
             "tile_set": vars(self.tile_set),
             "network": {"layers": self.layers, "width": self.width},
             "lineage": vars(self.lineage) if self.lineage else None,
-            "stages": {name: vars(record) for name, record in self.stages.items()},
+            "stages": {name: asdict(record) for name, record in self.stages.items()},
         }
 
     @staticmethod
@@ -130,37 +156,17 @@ class Manifest:
                 "The run was written by another version of dnas; use that one.",
             )
         try:
-            lineage = value["lineage"]
-            return Manifest(
-                dnas=str(value["dnas"]),
-                created=str(value["created"]),
-                tile_set=TileSetLink(**_known(TileSetLink, _texts(value["tile_set"]))),
-                layers=_within(value["network"]["layers"], 1, MAX_LAYERS),
-                width=_within(value["network"]["width"], 2, MAX_WIDTH),
-                lineage=Lineage(**_known(Lineage, _texts(lineage))) if lineage else None,
-                stages={key: _record(key, item) for key, item in value["stages"].items()},
-            )
+            content = {key: item for key, item in value.items() if key not in _HEADER}
+            manifest = build(Manifest, {**content, **value["network"]})
         except MALFORMED as error:
             reason = f"no {error}" if isinstance(error, KeyError) else brief(error)
             raise DataError(f"{name}: is not a valid manifest ({reason}).") from error
-
-
-def _record(name: str, value: dict[str, Any]) -> StageRecord:
-    record = StageRecord(**_known(StageRecord, value))
-    if name not in STAGES or record.phase not in PHASES:
-        raise ValueError(f"stage {name!r} in phase {record.phase!r}")
-    _within(record.epochs_done, 0, 1 << 31)
-    if not isinstance(record.settings, dict) or not isinstance(record.decoded, dict):
-        raise TypeError(f"the settings of {name} are no object")
-    if not isinstance(record.extensions, list):
-        raise TypeError(f"the extensions of {name} are no list")
-    for item in record.extensions:
-        _within(item["epochs"], 1, 1 << 31)
-    if not isinstance(record.memory, str) or not isinstance(record.preset, str):
-        raise TypeError(f"memory or preset of {name} is no text")
-    if record.settings and not record.memory:
-        return replace(record, memory="plain")  # begun when there was no other
-    return record
+        plain = {
+            key: replace(record, memory="plain")  # started when there was no other mode
+            for key, record in manifest.stages.items()
+            if record.settings and not record.memory
+        }
+        return replace(manifest, stages={**manifest.stages, **plain})
 
 
 def is_width(width: int) -> bool:
@@ -168,25 +174,9 @@ def is_width(width: int) -> bool:
     return 2 <= width <= MAX_WIDTH and width % 2 == 0
 
 
-def _known(kind: type[Any], value: dict[str, Any]) -> dict[str, Any]:
-    unknown = sorted(set(value) - {item.name for item in fields(kind)})
-    if unknown:
-        raise ValueError(f"unknown: {', '.join(unknown)}")
-    return value
-
-
-def _texts(value: dict[str, Any]) -> dict[str, str]:
-    for key, item in value.items():
-        if not isinstance(item, str) or "\0" in item:
-            raise TypeError(f"{key} {item!r} is no text")
-        if len(item) > 4096 or any(
-            len(part.encode("utf-8", "replace")) > 255 for part in item.split("/")
-        ):
-            raise ValueError(f"{key} is too long")
-    return value
-
-
-def _within(value: Any, lowest: int, highest: int) -> int:
-    if isinstance(value, bool) or not isinstance(value, int) or not lowest <= value <= highest:
-        raise ValueError(f"{value!r} is not a whole number from {lowest} to {highest}")
-    return value
+def _check_paths(*texts: str) -> None:
+    for text in texts:
+        if "\0" in text or len(text) > 4096:
+            raise ValueError(f"{text:.60} is no path")
+        if any(len(part.encode("utf-8", "replace")) > 255 for part in text.split("/")):
+            raise ValueError(f"{text:.60} is too long")

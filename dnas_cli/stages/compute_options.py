@@ -1,38 +1,41 @@
 """How to compute, apart from what is computed."""
 
 from dataclasses import dataclass
-from typing import Literal
-
-import torch
+from typing import TYPE_CHECKING, Literal
 
 from dnas_cli.errors import UsageError
-from dnas_cli.nets.device import resolve_device
-from dnas_cli.nets.training_pass.executor import ExecutionMode
+from dnas_cli.nets.training_pass.execution_mode import ExecutionChoice
+from dnas_cli.typed_fields import option
 
-ExecutionChoice = Literal["auto"] | ExecutionMode
+if TYPE_CHECKING:
+    import torch
+
+Divergence = Literal["stop", "backoff"]
 
 
 @dataclass(frozen=True)
 class ComputeOptions:
-    """How to compute.
+    """How to compute; the command line has an option for each."""
 
-    Attributes:
-        device: Name of the device.
-        workers: Processes that load tiles; -1 chooses by the device.
-        checkpoint_every: Minutes between checkpoints inside an epoch.
-        on_divergence: `stop`, or `backoff` to return once to the last checkpoint, with a lower
-            learning rate.
-        deterministic: Use only operations that give the same bits every time (on a GPU).
-        mode: How the network is executed; `auto` keeps the mode of a stage that is resumed, and
-            chooses that of a new one by the free memory.
-    """
-
-    device: str = "auto"
-    workers: int = -1
-    checkpoint_every: float = 10.0
-    on_divergence: Literal["stop", "backoff"] = "stop"
-    deterministic: bool = False
-    mode: ExecutionChoice = "auto"
+    device: str = option("auto", "auto, cpu, cuda, cuda:N or mps.", panel="Machine")
+    workers: int = option(
+        -1, "Processes that load tiles; -1 chooses by the device.", panel="Machine"
+    )
+    checkpoint_every: float = option(
+        10.0, "Between checkpoints inside an epoch.", metavar="MINUTES", panel="Machine"
+    )
+    on_divergence: Divergence = option(
+        "stop",
+        "backoff: return once to the last checkpoint, with a lower rate.",
+        panel="Machine",
+    )
+    deterministic: bool = option(False, "The same bits every time on a GPU.", panel="Machine")
+    mode: ExecutionChoice = option(
+        "auto",
+        "low: fits in least memory; fast: in least time; auto: by the free memory.",
+        flag="--memory",
+        panel="Machine",
+    )
 
     @property
     def flags(self) -> str:
@@ -41,7 +44,7 @@ class ComputeOptions:
         flags += " --on-divergence backoff" if self.on_divergence == "backoff" else ""
         return flags + (" --deterministic" if self.deterministic else "")
 
-    def resolve(self) -> tuple[torch.device, int]:
+    def resolve(self) -> "tuple[torch.device, int]":
         """Return the device and the number of workers.
 
         Raises:
@@ -51,6 +54,8 @@ class ComputeOptions:
             raise UsageError(f"--workers {self.workers}: must be 0 or more.")
         if not self.checkpoint_every >= 0:
             raise UsageError(f"--checkpoint-every {self.checkpoint_every}: must be 0 or more.")
+        from dnas_cli.nets.device import resolve_device
+
         device = resolve_device(self.device)
         # On a CPU the network itself keeps every core busy; a GPU wants its tiles brought to it.
         chosen = (4 if device.type == "cuda" else 0) if self.workers == -1 else self.workers

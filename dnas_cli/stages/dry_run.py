@@ -11,7 +11,7 @@ from dnas_cli.errors import RunStateError
 from dnas_cli.nets.device import synchronise
 from dnas_cli.nets.network import build_derived
 from dnas_cli.nets.step_estimate import StepEstimate, estimate_step
-from dnas_cli.nets.training_pass.executor import ExecutionMode
+from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.run.directory import CODINGS, Run, check_stage
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.space.coding import ArchitectureCoding
@@ -26,9 +26,9 @@ from dnas_cli.training.settings import (
     Preset,
     RetrainSettings,
     SearchSettings,
-    SettingsChoice,
     TrainingSettings,
 )
+from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.steps import Steps
 from dnas_cli.training.torch_errors import explained
 

@@ -2,6 +2,7 @@
 
 from contextlib import suppress
 from pathlib import Path
+from typing import cast, get_args
 
 import psutil
 import torch
@@ -10,9 +11,8 @@ from dnas_cli.console import as_bytes, logger
 from dnas_cli.errors import RunStateError
 from dnas_cli.nets.network import Network
 from dnas_cli.nets.step_estimate import StepEstimate, estimate_step
-from dnas_cli.nets.training_pass.executor import EXECUTION_MODES, ExecutionMode
+from dnas_cli.nets.training_pass.execution_mode import ExecutionChoice, ExecutionMode
 from dnas_cli.run.manifest import StageRecord
-from dnas_cli.stages.compute_options import ExecutionChoice
 from dnas_cli.training.settings import RetrainSettings, TrainingSettings
 
 _HEADROOM = 1.5  # gradients of activations, what kernels need for themselves, tiles on their way
@@ -114,9 +114,9 @@ def _container_memory() -> int | None:
 
 
 def _known(name: str) -> ExecutionMode:
-    for mode in EXECUTION_MODES:
+    for mode in get_args(ExecutionMode):
         if mode == name:
-            return mode
+            return cast(ExecutionMode, mode)
     raise RunStateError(
         f"the stage was executed in a way that is unknown here ({name!r}).", "Give --memory."
     )

@@ -32,7 +32,8 @@ from dnas_cli.stages.train_stage import (
 )
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.job import Description
-from dnas_cli.training.settings import RetrainSettings, SettingsChoice
+from dnas_cli.training.settings import RetrainSettings
+from dnas_cli.training.settings_choice import SettingsChoice
 
 
 def retrain(

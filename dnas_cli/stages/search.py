@@ -14,7 +14,8 @@ from dnas_cli.stages.logit_summary import summarise_logits
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.train_stage import Stage, StageNetwork, network_shape, train_stage
 from dnas_cli.tiles.tile_set import TileSet
-from dnas_cli.training.settings import SearchSettings, SettingsChoice
+from dnas_cli.training.settings import SearchSettings
+from dnas_cli.training.settings_choice import SettingsChoice
 
 
 def search(

@@ -2,43 +2,43 @@
 
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from dnas_cli.errors import RunStateError, UsageError
-from dnas_cli.nets.training_pass.executor import ExecutionMode
-from dnas_cli.run.directory import Run
-from dnas_cli.run.manifest import StageRecord
-from dnas_cli.training.schedule import Extension, Rule
-from dnas_cli.training.settings import Preset, TrainingSettings, settings_to_json
+from dnas_cli.run.manifest import Extension, Rule, StageRecord
+from dnas_cli.typed_fields import option
+
+if TYPE_CHECKING:
+    from dnas_cli.run.directory import Run
 
 WAYS_OUT = (
     "Keep both with --branch NEW_RUN, add epochs to a finished stage with --extend N, or start it "
     "over with --restart --overwrite."
 )
+_PANEL = "Branch and resume"
 
 
 @dataclass(frozen=True)
 class StageOptions:
-    """What to do with a stage that may exist.
-
-    Attributes:
-        branch: Take over the finished stages into this new run and go on there.
-        at_epoch: With a branch, decode the stage before from this epoch of its search, not as the
-            parent did.
-        extend: Add this many epochs to a finished stage.
-        extend_rule: The learning rate of added epochs.
-        restart: Start the stage over; needs `overwrite`, as its results go.
-        overwrite: Replacing is allowed.
+    """What to do with a stage that may exist; the command line has an option for each.
 
     Raises:
         UsageError: These do not go together.
     """
 
-    branch: Path | None = None
-    at_epoch: int | None = None
-    extend: int | None = None
-    extend_rule: Rule = "final"
-    restart: bool = False
-    overwrite: bool = False
+    branch: Path | None = option(
+        None, "Copy the finished stages into a new run and train there.", metavar="NEW_RUN",
+        panel=_PANEL,
+    )  # fmt: skip
+    at_epoch: int | None = option(
+        None, "With --branch: decode the previous stage from this epoch.", at_least=1, panel=_PANEL
+    )
+    extend: int | None = option(None, "Add epochs to a finished stage.", metavar="N", panel=_PANEL)
+    extend_rule: Rule = option(
+        "final", "Learning rate of added epochs.", flag="--extend-rate", panel=_PANEL
+    )
+    restart: bool = option(False, "Start the stage over; needs --overwrite.", panel=_PANEL)
+    overwrite: bool = option(False, "Replace what exists.", panel=_PANEL)
 
     def __post_init__(self) -> None:
         if self.restart and not self.overwrite:
@@ -61,7 +61,7 @@ class StageOptions:
         """Whether the stage starts from nothing, whatever exists of it."""
         return self.restart or self.branch is not None
 
-    def extended(self, run: Run, stage: str, record: StageRecord | None) -> StageRecord | None:
+    def extended(self, run: "Run", stage: str, record: StageRecord | None) -> StageRecord | None:
         """Return a stage's record with the requested extension.
 
         An extension that was interrupted is resumed by the same request.
@@ -71,8 +71,8 @@ class StageOptions:
         """
         if self.extend is None:
             return record
-        added = Extension(self.extend, self.extend_rule).to_json()
-        if record is not None and not record.finished and record.extensions[-1:] == [added]:
+        added = Extension(self.extend, self.extend_rule)
+        if record is not None and not record.finished and record.extensions[-1:] == (added,):
             return record
         if record is None or not record.finished:
             raise RunStateError(
@@ -89,33 +89,4 @@ class StageOptions:
                 f"{run.root}: later stages were built on {stage}.",
                 "Branch at it, and extend it there.",
             )
-        return replace(record, phase="started", decoded={}, extensions=[*record.extensions, added])
-
-
-def started_record(
-    record: StageRecord | None, settings: TrainingSettings, mode: ExecutionMode, preset: Preset
-) -> StageRecord:
-    """Return the record of a stage that is started or resumed."""
-    known = record.preset if record else ""
-    return StageRecord(
-        "started",
-        settings_to_json(settings),
-        record.epochs_done if record else 0,
-        extensions=record.extensions if record else [],
-        memory=mode,
-        preset=known or preset,
-    )
-
-
-def extensions(run: Run, record: StageRecord | None) -> tuple[Extension, ...]:
-    """Return the extensions that a stage's record holds.
-
-    Raises:
-        RunStateError: They are damaged.
-    """
-    try:
-        return tuple(Extension.from_json(item) for item in record.extensions) if record else ()
-    except (KeyError, ValueError, TypeError) as error:
-        raise RunStateError(
-            f"{run.root / 'run.json'}: extensions are damaged ({error})."
-        ) from error
+        return replace(record, phase="started", decoded={}, extensions=(*record.extensions, added))

@@ -15,7 +15,7 @@ from dnas_cli.errors import UsageError
 from dnas_cli.interruption import Interruption
 from dnas_cli.nets.network import Network, NetworkShape
 from dnas_cli.nets.operators import GlobalAveragePool
-from dnas_cli.nets.training_pass.executor import ExecutionMode
+from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.run.directory import Run, is_run, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import StageRecord
@@ -24,7 +24,7 @@ from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.execution_mode import choose_execution_mode
 from dnas_cli.stages.restart import check_restart, complete_restart, start_over
-from dnas_cli.stages.stage_options import StageOptions, extensions, started_record
+from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.validation import validator
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream, halves
@@ -36,9 +36,10 @@ from dnas_cli.training.settings import (
     RetrainSettings,
     SearchSettings,
     Settings,
-    SettingsChoice,
     TrainingSettings,
+    settings_to_json,
 )
+from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.stage_files import StageFiles
 from dnas_cli.training.steps import SearchSteps, Steps, WeightSteps
 from dnas_cli.training.torch_errors import deterministic
@@ -164,12 +165,19 @@ def _train(
     network = built.network.to(device)
     check_batch(settings, network)
     mode = choose_execution_mode(network, compute.mode, record, settings, tiles.tile_size, device)
-    schedule = Schedule(settings, extensions(run, record))
+    schedule = Schedule(settings, record.extensions if record else ())
     steps = training_steps(network, tiles, settings, device, workers, mode)
     if options.restart:  # only now that the new training is known to work
         start_over(run, name)
     _announce(stage.title, run, network, tiles, schedule)
-    record = started_record(record, settings, mode, choice.preset)
+    record = StageRecord(
+        "started",
+        settings_to_json(settings),
+        record.epochs_done if record else 0,
+        extensions=schedule.extensions,
+        memory=mode,
+        preset=(record.preset if record else "") or choice.preset,
+    )
     run.set_record(name, record)
     job = Job(
         title=stage.title,

@@ -2,35 +2,9 @@
 
 import math
 from dataclasses import dataclass
-from typing import Any, Literal
 
+from dnas_cli.run.manifest import Extension
 from dnas_cli.training.settings import TrainingSettings
-
-Rule = Literal["final", "cosine"]
-
-
-@dataclass(frozen=True)
-class Extension:
-    """Epochs added to a finished stage.
-
-    Attributes:
-        epochs: How many.
-        rule: `final` keeps the final learning rate, `cosine` goes down from the first one again.
-    """
-
-    epochs: int
-    rule: Rule
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the extension as plain data."""
-        return {"epochs": self.epochs, "rule": self.rule}
-
-    @staticmethod
-    def from_json(value: dict[str, Any]) -> "Extension":
-        """Build an extension from plain data; ValueError or KeyError if it is none."""
-        if value["rule"] not in ("final", "cosine") or int(value["epochs"]) < 1:
-            raise ValueError(f"{value} is no extension")
-        return Extension(int(value["epochs"]), value["rule"])
 
 
 @dataclass(frozen=True)

@@ -12,7 +12,8 @@ from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
 
 from dnas_cli.nets.network import Network
-from dnas_cli.nets.training_pass.executor import ExecutionMode, executor
+from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
+from dnas_cli.nets.training_pass.executor import executor
 from dnas_cli.training.averaging import moving_average
 from dnas_cli.training.batches import Batch, BatchStream
 from dnas_cli.training.finite import check_loss

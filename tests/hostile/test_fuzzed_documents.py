@@ -27,7 +27,8 @@ from dnas_cli.space.coding import (
     second_space,
 )
 from dnas_cli.tiles.lists import read_list
-from dnas_cli.training.settings import RetrainSettings, SearchSettings, SettingsChoice
+from dnas_cli.training.settings import RetrainSettings, SearchSettings
+from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.yaml_files import parse_yaml
 from tests.support.fuzzing import changed, plain, quickly
 from tests.support.small_codings import ARCHITECTURE, CONNECTIONS, PATH

@@ -1,15 +1,12 @@
 """How training executes a network: in which time, with which memory."""
 
 from collections.abc import Callable
-from typing import Literal
 
 from torch import Tensor
 
 from dnas_cli.nets.network import Network
+from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.nets.training_pass.fast_network import FastTraining
-
-ExecutionMode = Literal["plain", "fast", "low"]
-EXECUTION_MODES: tuple[ExecutionMode, ...] = ("plain", "fast", "low")
 
 
 def executor(network: Network, mode: ExecutionMode) -> Callable[[Tensor], Tensor]:
