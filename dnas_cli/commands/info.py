@@ -52,9 +52,8 @@ def info(
 
 
 def _raster_facts(path: str) -> dict[str, Any]:
-    from dnas_cli.mapping.find_scenes import RASTER_SUFFIXES
     from dnas_cli.scenes.facts import raster_facts
-    from dnas_cli.scenes.raster import NotARasterError
+    from dnas_cli.scenes.raster import RASTER_SUFFIXES, NotARasterError
 
     local = Path(path)
     try:

@@ -98,7 +98,8 @@ def predict(
     Example: dnas predict run/model.pt scene.tif --out map.tif --out map.gpkg
     """
     from dnas_cli.mapping.find_scenes import find_scenes, stands_for_many
-    from dnas_cli.mapping.mapper import MapSettings, SceneReading, load_mapper
+    from dnas_cli.mapping.mapper import MapSettings, load_mapper
+    from dnas_cli.mapping.open_scene import SceneReading
     from dnas_cli.mapping.outputs import OutputPatterns, check_map_nodata, plan_outputs
     from dnas_cli.mapping.scene_map import map_scene
     from dnas_cli.mapping.scene_maps import map_scenes

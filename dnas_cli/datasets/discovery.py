@@ -7,8 +7,9 @@ from pathlib import Path
 
 from dnas_cli.console import logger
 from dnas_cli.datasets.description import DatasetDescription, ImagePattern, load_description
-from dnas_cli.datasets.path_patterns import RASTER_SUFFIXES, Pattern, safe_name
+from dnas_cli.datasets.path_patterns import Pattern, safe_name
 from dnas_cli.errors import DataError
+from dnas_cli.scenes.raster import RASTER_SUFFIXES
 
 _OWN_DESCRIPTIONS = ("dataset.yaml", "dataset.yml")
 _BUILT_IN_SIGNS = {

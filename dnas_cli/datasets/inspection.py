@@ -129,6 +129,25 @@ def choose_bands(
     )
 
 
+def described_bands(
+    path: Path, file_bands: tuple[str, ...], wanted: tuple[str, ...]
+) -> tuple[str, ...]:
+    """Return the names that a dataset gives the bands of a file, from the first on.
+
+    Bands that it does not use are called by their number. Nothing where it names none.
+
+    Raises:
+        DataError: The file has not the bands of the dataset.
+    """
+    if not file_bands and not wanted:
+        return ()
+    with open_raster(path) as scene:
+        count = scene.dataset.count
+        chosen = choose_bands(path, scene, file_bands, wanted)
+    names = dict(zip(chosen[1], chosen[0], strict=True))
+    return tuple(names.get(number, str(number)) for number in range(1, count + 1))
+
+
 def refuse_absurd(path: Path, height: int, width: int, bands: int, dtype: str) -> None:
     """Refuse a raster whose header promises far more than its file can hold.
 

@@ -11,10 +11,7 @@ from functools import cached_property
 from string import Formatter
 
 from dnas_cli.errors import DataError
-
-RASTER_SUFFIXES = frozenset(
-    {".tif", ".tiff", ".jpg", ".jpeg", ".png", ".jp2", ".img", ".bmp", ".webp", ".vrt"}
-)
+from dnas_cli.scenes.raster import RASTER_SUFFIXES
 
 
 @dataclass(frozen=True)

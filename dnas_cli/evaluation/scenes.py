@@ -8,16 +8,17 @@ from typing import Any
 from dnas_cli import console
 from dnas_cli.console import logger
 from dnas_cli.datasets.discovery import Pair
-from dnas_cli.datasets.inspection import choose_bands
+from dnas_cli.datasets.inspection import described_bands
 from dnas_cli.errors import DataError
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.memory import GDAL_CACHE
+from dnas_cli.mapping.open_scene import SceneReading, open_scene
 from dnas_cli.mapping.stream import rows_of_windows, stream_map
 from dnas_cli.mapping.truth import add_rows, refuse_other_size
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.model_file import ModelFacts
 from dnas_cli.scenes.labels import LabelEncoding, open_label
-from dnas_cli.scenes.raster import Raster, block_cache, open_raster
+from dnas_cli.scenes.raster import Raster, block_cache
 
 
 @dataclass(frozen=True)
@@ -123,7 +124,7 @@ def evaluate_scenes(
 def _score(mapper: Mapper, scenes: LabelledScenes, pair: Pair, title: str) -> SceneScore:
     matrix = ConfusionMatrix(len(mapper.model.facts.classes))
     with (
-        _open_image(mapper.model.facts, scenes, pair) as scene,
+        _open(mapper.model.facts, scenes, pair) as scene,
         open_label(scenes.root / pair.label, scenes.encoding) as labels,
     ):
         refuse_other_size(labels, scene)
@@ -136,36 +137,16 @@ def _score(mapper: Mapper, scenes: LabelledScenes, pair: Pair, title: str) -> Sc
         return SceneScore(pair.key, pair.image, pair.label, scene.width, scene.height, matrix)
 
 
-def _open_image(facts: ModelFacts, scenes: LabelledScenes, pair: Pair) -> Raster:
-    """Open an image with the bands in the model's order."""
+def _open(facts: ModelFacts, scenes: LabelledScenes, pair: Pair) -> Raster:
+    """Open an image as `predict` does, with the names of bands that the dataset says."""
     path = scenes.root / pair.image
-    nodata = scenes.nodata
-    with open_raster(path) as whole:
-        bands = _bands(path, whole, facts, scenes, pair)
-        if nodata is None and not whole.has_validity:
-            nodata = facts.nodata  # the file says nothing; what held in training holds here
-    scene = open_raster(path, bands, nodata)
+    reading = SceneReading(
+        nodata=scenes.nodata, file_bands=described_bands(path, pair.bands, scenes.bands)
+    )
+    scene = open_scene(facts, path, reading, lambda text: logger.warning("%s: %s", path, text))
     if scene.dtype != facts.dtype:
         scene.close()
         raise DataError(
             f"{path}: holds {scene.dtype} values, but the model was trained on {facts.dtype}."
         )
     return scene
-
-
-def _bands(
-    path: Path, whole: Raster, facts: ModelFacts, scenes: LabelledScenes, pair: Pair
-) -> tuple[int, ...]:
-    """Return the numbers of the model's bands: by the dataset's names, else by the file's."""
-    if scenes.bands or pair.bands:
-        names, numbers = choose_bands(path, whole, pair.bands, scenes.bands)
-        known = dict(zip((name.casefold() for name in names), numbers, strict=True))
-        if all(band.casefold() in known for band in facts.bands):
-            return tuple(known[band.casefold()] for band in facts.bands)
-    names, numbers = choose_bands(path, whole, pair.bands, facts.bands)
-    if len(names) != len(facts.bands):
-        raise DataError(
-            f"{path}: has the bands {', '.join(pair.bands)}, but the model needs "
-            f"{', '.join(facts.bands)}."
-        )
-    return numbers

@@ -7,10 +7,8 @@ from pathlib import Path
 
 from dnas_cli.errors import DataError
 from dnas_cli.files import read_text
+from dnas_cli.scenes.raster import RASTER_SUFFIXES
 
-RASTER_SUFFIXES = frozenset(
-    {".tif", ".tiff", ".vrt", ".img", ".jp2", ".png", ".jpg", ".jpeg", ".webp", ".ntf", ".zarr"}
-)
 _LIST_SUFFIXES = (".txt", ".lst")
 # s3://bucket/x.tif, /vsicurl/https://..., NETCDF:"file.nc":band, zip://a.zip!b.tif
 _PASSED_THROUGH = re.compile(r"^(/vsi\w|[A-Za-z][\w+.-]+:)")

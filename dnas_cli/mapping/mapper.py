@@ -1,4 +1,4 @@
-"""A model with all it takes to map scenes, and how scenes are read for it."""
+"""A model with all it takes to map scenes."""
 
 from dataclasses import dataclass, field, replace
 from functools import cached_property
@@ -16,21 +16,6 @@ from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.nets.folding.folded_network import FoldedNetwork, fold
 from dnas_cli.scenes.raster import Raster
-
-
-@dataclass(frozen=True)
-class SceneReading:
-    """How a scene is read.
-
-    Attributes:
-        bands: Names or 1-based numbers; by the model's names, or all, when empty.
-        nodata: Value that means "no data"; the file's own when missing. NaN: no value does.
-        scaled: Apply the scale and offset that the file declares.
-    """
-
-    bands: tuple[str, ...] = ()
-    nodata: float | None = None
-    scaled: bool = False
 
 
 @dataclass(frozen=True)

@@ -15,12 +15,11 @@ from dnas_cli.console import as_bytes, logger, progress
 from dnas_cli.errors import DataError, Interrupted, RunStateError
 from dnas_cli.files import refuse_existing
 from dnas_cli.interruption import Interruption
-from dnas_cli.mapping.bands import choose_bands
-from dnas_cli.mapping.mapper import Mapper, SceneReading
+from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.memory import GDAL_CACHE, estimate_memory
+from dnas_cli.mapping.open_scene import SceneReading, open_scene
 from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.read_ahead import written_behind
-from dnas_cli.mapping.scene_checks import alpha_holds_data, doubts_about, zero_share
 from dnas_cli.mapping.stream import stream_map
 from dnas_cli.mapping.truth import check_truth, compare
 from dnas_cli.mapping.unfinished_map import UnfinishedMap, open_unfinished_map
@@ -28,10 +27,8 @@ from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.georeference import pixel_area
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Raster, block_cache, open_raster
+from dnas_cli.scenes.raster import Raster, block_cache
 from dnas_cli.scenes.writers import Rows
-
-_COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likely
 
 
 def map_scene(
@@ -66,7 +63,12 @@ def map_scene(
     began = time.monotonic()
     warnings: list[str] = []
     check_outputs(outputs)
-    with block_cache(GDAL_CACHE), _open(mapper, path, reading, warnings) as scene:
+
+    def warn(text: str) -> None:
+        warnings.append(text)
+        logger.warning("%s: %s", path, text)
+
+    with block_cache(GDAL_CACHE), open_scene(mapper.model.facts, path, reading, warn) as scene:
         check_outputs(outputs, path, scene.georeference)
         labels = truth and check_truth(truth, scene, mapper.model.facts.classes)
         key = _key(mapper, scene, reading)
@@ -117,58 +119,6 @@ def _refuse(outputs: Outputs, overwrite: bool, unfinished: UnfinishedMap) -> Non
         if unfinished.rows == 0:
             unfinished.discard()
         raise
-
-
-def _open(mapper: Mapper, path: str, reading: SceneReading, warnings: list[str]) -> Raster:
-    """Open a scene with the bands in the model's order, and tell what is odd about it."""
-    facts = mapper.model.facts
-
-    def warn(text: str) -> None:
-        warnings.append(text)
-        logger.warning("%s: %s", path, text)
-
-    with open_raster(path) as whole:
-        file_bands = whole.file_bands
-        if len(file_bands) < len(facts.bands) and alpha_holds_data(whole):
-            file_bands = (*file_bands, str(whole.alpha_band))
-            logger.info(
-                "%s: its band %d is called alpha but holds other data; it is read as a band",
-                path,
-                whole.alpha_band,
-            )
-        choice = choose_bands(path, file_bands, facts.bands, reading.bands)
-        silent = not whole.has_validity
-    nodata = reading.nodata
-    if nodata is None and silent and facts.nodata is not None:
-        nodata = facts.nodata
-        logger.info("%s: declares no nodata; %g counts as such, as in training", path, nodata)
-    if choice.note:
-        logger.info("%s: %s", path, choice.note)
-    if choice.doubt:
-        warn(f"{choice.doubt}; if that is wrong, choose with --bands")
-    scene = open_raster(path, choice.bands, nodata, reading.scaled)
-    try:
-        if scene.declares_scale and not reading.scaled:
-            logger.info(
-                "%s: declares scale and offset; values are read as stored, as in training "
-                "(--scaled applies them)",
-                path,
-            )
-        doubts = doubts_about(
-            scene, facts.dtype, facts.bands, facts.normalisation, facts.statistics
-        )
-        zeros = 0.0 if reading.nodata is not None else zero_share(scene)
-        if zeros > _COLLAR:
-            warn(
-                f"{100 * zeros:.0f} % of its pixels are 0 in all bands; "
-                "if they hold no data, give --nodata 0"
-            )
-        if doubts:
-            warn("looks like another product than the model was trained on: " + "; ".join(doubts))
-    except BaseException:
-        scene.close()
-        raise
-    return scene
 
 
 def _key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]:

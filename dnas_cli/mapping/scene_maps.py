@@ -5,7 +5,8 @@ from typing import Any
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DnasError, Interrupted
-from dnas_cli.mapping.mapper import Mapper, SceneReading
+from dnas_cli.mapping.mapper import Mapper
+from dnas_cli.mapping.open_scene import SceneReading
 from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.scene_map import map_scene
 from dnas_cli.mapping.unfinished_map import part_folder

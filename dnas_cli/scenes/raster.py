@@ -24,6 +24,12 @@ from dnas_cli.errors import DataError
 from dnas_cli.scenes.band_names import alpha_band, band_names, select_bands
 from dnas_cli.scenes.validity import holds_nodata
 
+RASTER_SUFFIXES = (
+    ".tif", ".tiff", ".vrt", ".img", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ntf",
+    ".zarr",
+)  # fmt: skip
+"""What the rasters in a folder end with; a file that is named may end with anything."""
+
 _MOST_BANDS = 4096  # hyperspectral sensors have some hundred
 
 

@@ -1,0 +1,96 @@
+"""Opening a scene as a model wants it: the one way for mapping and for scoring."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnas_cli.console import logger
+from dnas_cli.mapping.bands import choose_bands
+from dnas_cli.mapping.scene_checks import alpha_holds_data, doubts_about, zero_share
+from dnas_cli.model.model_file import ModelFacts
+from dnas_cli.scenes.raster import Raster, open_raster
+
+_COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likely
+
+
+@dataclass(frozen=True)
+class SceneReading:
+    """How a scene is read.
+
+    Attributes:
+        bands: Names or 1-based numbers; by the model's names, or all, when empty.
+        nodata: Value that means "no data"; the file's own when missing. NaN: no value does.
+        scaled: Apply the scale and offset that the file declares.
+        file_bands: Names of the file's bands, from the first on, where a description says them;
+            the file's own when empty.
+    """
+
+    bands: tuple[str, ...] = ()
+    nodata: float | None = None
+    scaled: bool = False
+    file_bands: tuple[str, ...] = ()
+
+
+def open_scene(
+    facts: ModelFacts, path: str | Path, reading: SceneReading, warn: Callable[[str], None]
+) -> Raster:
+    """Open a scene with the bands in the model's order.
+
+    Args:
+        facts: Of the model.
+        path: The scene, as `open_raster` takes it.
+        reading: How it is read.
+        warn: Gets what is odd about the scene, a sentence at a time.
+
+    Raises:
+        DataError: The scene cannot be opened, or has other bands than the model.
+    """
+    path, nodata = str(path), reading.nodata
+    with open_raster(path) as whole:
+        chosen = _chosen_bands(facts, whole, reading, warn)
+        if nodata is None and not whole.has_validity and facts.nodata is not None:
+            nodata = facts.nodata
+            logger.info("%s: declares no nodata; %g counts as such, as in training", path, nodata)
+    scene = open_raster(path, chosen, nodata, reading.scaled)
+    try:
+        if scene.declares_scale and not reading.scaled:
+            logger.info(
+                "%s: declares scale and offset; values are read as stored, as in training", path
+            )
+        zeros = 0.0 if reading.nodata is not None else zero_share(scene)
+        if zeros > _COLLAR:
+            warn(
+                f"{100 * zeros:.0f} % of its pixels are 0 in all bands; "
+                "if they hold no data, give 0 as nodata"
+            )
+        doubts = doubts_about(
+            scene, facts.dtype, facts.bands, facts.normalisation, facts.statistics
+        )
+        if doubts:
+            warn("looks like another product than the model was trained on: " + "; ".join(doubts))
+    except BaseException:
+        scene.close()
+        raise
+    return scene
+
+
+def _chosen_bands(
+    facts: ModelFacts, whole: Raster, reading: SceneReading, warn: Callable[[str], None]
+) -> tuple[str | int, ...]:
+    """Return the bands of a file in the model's order."""
+    names = reading.file_bands or whole.file_bands
+    if len(names) < len(facts.bands) and alpha_holds_data(whole):
+        names = (*names, str(whole.alpha_band))
+        logger.info(
+            "%s: its band %d is called alpha but holds other data; it is read as a band",
+            whole.path,
+            whole.alpha_band,
+        )
+    choice = choose_bands(whole.path, names, facts.bands, reading.bands)
+    if choice.note:
+        logger.info("%s: %s", whole.path, choice.note)
+    if choice.doubt:
+        warn(f"{choice.doubt}; if that is wrong, name the bands")
+    if not reading.file_bands:
+        return choice.bands
+    return tuple(names.index(band) + 1 if band in names else band for band in choice.bands)

@@ -1,0 +1,71 @@
+"""`eval` of a folder scores what `predict` maps, whatever the files say of bands and nodata."""
+
+import json
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import rasterio
+from PIL import Image
+from typer.testing import CliRunner
+
+from dnas_cli.app import app
+from dnas_cli.scenes.palette import palette_table
+from tests.support.predicting import write_scene
+from tests.support.small_models import CLASSES, light_head, write_model
+
+RGB, RGBN = ("red", "green", "blue"), ("red", "green", "blue", "nir")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _light_networks() -> Iterator[None]:
+    with light_head():
+        yield
+
+
+@pytest.mark.parametrize(
+    ("bands", "file_bands", "nodata"),
+    [
+        (RGB, ("red", "green", "blue"), None),
+        (RGB, ("blue", "red", "green"), None),
+        (RGB, ("nir", "blue", "green", "red"), None),
+        (RGB, ("red", "green", "blue"), 77.0),  # that of training; the file declares none
+        (RGBN, ("", "", "", ""), None),  # GDAL calls the fourth alpha
+        (RGBN, ("nir", "", "", ""), None),
+    ],
+)
+def test_eval_scores_what_predict_maps(
+    bands: Sequence[str],
+    file_bands: Sequence[str],
+    nodata: float | None,
+    tmp_path: Path,
+    runner: CliRunner,
+) -> None:
+    model = write_model(tmp_path / "model.pt", bands, nodata=nodata)
+    (tmp_path / "plain/images").mkdir(parents=True)
+    (tmp_path / "plain/labels").mkdir()
+    scene = write_scene(tmp_path / "plain/images/a.tif", len(file_bands), photometric="RGB")
+    with rasterio.open(scene, "r+") as raster:
+        for number, name in enumerate(file_bands, 1):
+            if name:
+                raster.set_band_description(number, name)
+        values = raster.read()
+        values[:, 20:60, 30:90] = 77
+        raster.write(values)
+    label = tmp_path / "plain/labels/a.png"
+    indices = np.random.default_rng(1).integers(0, len(CLASSES), (150, 130))
+    Image.fromarray(palette_table(CLASSES)[indices]).save(label)
+
+    def done(*arguments: object) -> Any:
+        result = runner.invoke(app, [*map(str, arguments), "--device", "cpu", "--json"])
+        assert result.exit_code == 0, result.output
+        return json.loads(result.stdout)
+
+    (mapped,) = done("predict", model, scene, "--out", tmp_path / "map.tif", "--truth", label)
+    scored = done("eval", model, tmp_path / "plain")
+
+    assert mapped["truth"]["confusion"] == scored["confusion"]
+    left_out = 40 * 60 if nodata else 0
+    assert scored["metrics"]["pixels"] == 150 * 130 - left_out
