@@ -8,7 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dnas_cli.tiles.tile_set import open_tile_set
+from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.training.augmentation import (
     random_crop,
     random_light,

@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from dnas_cli.tiles.statistics import BandStatistics
+from dnas_cli.scenes.band_statistics import BandStatistics
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int8", "uint16", "int16"])

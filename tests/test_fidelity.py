@@ -23,7 +23,8 @@ from dnas_cli.space.coding import ArchitectureCoding, first_space
 from dnas_cli.space.decoding import decode_path
 from dnas_cli.space.lattice import STEM, Edge, Graph, Node, edge, make_graph, prune, scale_sizes
 from dnas_cli.space.spaces import connection_space, path_space
-from dnas_cli.tiles.tile_set import TileSet, open_tile_set
+from dnas_cli.tiles.dataset_json import open_tile_set
+from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream, halves
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.steps import SearchSteps

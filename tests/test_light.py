@@ -17,7 +17,7 @@ from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.model.model_file import Model, load_model, save_model
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.raster import open_raster, without_georeference
-from dnas_cli.tiles.tile_set import open_tile_set
+from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas
 from tests.support.small_models import write_model
 from tests.support.small_scenes import make_plain, write_raster

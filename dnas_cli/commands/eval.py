@@ -76,9 +76,9 @@ def evaluate(
         _print_cost(target, as_json)
         return
 
-    from dnas_cli.evaluation.evaluate import EvaluationRequest, evaluate_request
     from dnas_cli.report.evaluation_files import write_evaluation
     from dnas_cli.report.evaluation_table import print_evaluation
+    from dnas_cli.stages.evaluate import EvaluationRequest, evaluate_request
 
     request = EvaluationRequest(
         target,
@@ -107,7 +107,7 @@ def evaluate(
 def _print_cost(model: Path, as_json: bool) -> None:
     import json
 
-    from dnas_cli.evaluation.cost import model_cost
+    from dnas_cli.model.cost import model_cost
     from dnas_cli.report.cost_table import print_model_cost
 
     cost = model_cost(model)

@@ -36,5 +36,4 @@ def export_coding(
     if as_json:
         typer.echo(json.dumps({"files": [str(path) for path in paths]}))
     else:
-        for path in paths:
-            typer.echo(path)
+        typer.echo("\n".join(map(str, paths)))

@@ -1,17 +1,13 @@
 """`dnas predict`: scenes to maps."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated
 
 import typer
 
 from dnas_cli.commands.options import AsJson, Device, Overwrite, Quiet, Verbose
 from dnas_cli.errors import DnasError, UsageError
-
-if TYPE_CHECKING:
-    from dnas_cli.scenes.palette import LandClass
 
 
 def predict(
@@ -103,6 +99,8 @@ def predict(
     from dnas_cli.mapping.outputs import OutputPatterns, check_map_nodata, plan_outputs
     from dnas_cli.mapping.scene_map import map_scene
     from dnas_cli.mapping.scene_maps import map_scenes
+    from dnas_cli.report.evaluation_table import print_comparison
+    from dnas_cli.report.map_text import map_text
     from dnas_cli.scenes.polygons import PolygonOptions
 
     if tta not in (None, "flips"):
@@ -126,25 +124,20 @@ def predict(
         results = map_scenes(mapper, found, reading, planned, overwrite)
     else:
         results = [map_scene(mapper, found[0], reading, planned[0], overwrite, truth)]
-    print(json.dumps(results, indent=2) if as_json else _as_text(results))
-    if truth is not None and not as_json:
-        _print_comparison(results[0]["truth"], classes)
-    failed = [result for result in results if result["status"] == "failed"]
+    if as_json:
+        print(json.dumps([result.to_json() for result in results], indent=2))
+    else:
+        print(map_text(results))
+        if results[0].truth is not None and results[0].truth.matrix.pixels:
+            print()
+            print_comparison(results[0].truth, classes)
+    failed = [result for result in results if result.status == "failed"]
     if failed:
-        names = "\n".join(f"  {result['error']}" for result in failed)
+        names = "\n".join(f"  {result.error}" for result in failed)
         raise DnasError(
             f"{len(failed)} of {len(results)} scenes failed:\n{names}",
             "Mend or leave out these; run the same command again for the rest.",
         )
-
-
-def _print_comparison(score: dict[str, Any], classes: Sequence["LandClass"]) -> None:
-    from dnas_cli.metrics import ConfusionMatrix
-    from dnas_cli.report.evaluation_table import print_comparison
-
-    if score["metrics"] is not None:
-        print()
-        print_comparison(score["label"], ConfusionMatrix.from_json(score["confusion"]), classes)
 
 
 def _split(bands: str | None) -> tuple[str, ...]:
@@ -165,22 +158,3 @@ def _nodata(text: str | None) -> float | None:
         return float(text)
     except ValueError as error:
         raise UsageError(f"--nodata {text}: is neither a number nor none.") from error
-
-
-def _as_text(results: list[dict[str, Any]]) -> str:
-    if len(results) > 1:
-        width = max(len(result["scene"]) for result in results)
-        return "\n".join(
-            f"{result['status']:8}{result['scene']:{width}}  {' '.join(result['outputs'])}".rstrip()
-            for result in results
-        )
-    result = results[0]
-    lines = [f"{result['scene']} -> {', '.join(result['outputs'])}"]
-    if result["status"] != "done":
-        return "\n".join([f"{result['status']}: {lines[0]}"])
-    width = max(len("no data"), *(len(item["name"]) for item in result["classes"]))
-    for item in result["classes"]:
-        area = "" if item["area_km2"] is None else f"{item['area_km2']:12.3f} km2"
-        lines.append(f"  {item['name']:{width}} {100 * item['share']:6.2f} %{area}")
-    lines.append(f"  {'no data':{width}} {result['pixels_without_data']:>8} px")
-    return "\n".join(lines)

@@ -11,8 +11,8 @@ def status(
     run: RunArgument, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """Show what is done in a run, its best figures and the next command."""
-    from dnas_cli.report.run_status import run_summary, status_text
+    from dnas_cli.report.run_status import read_status, status_text
     from dnas_cli.run.directory import open_run
 
-    summary = run_summary(open_run(run))
-    typer.echo(json.dumps(summary) if as_json else status_text(summary))
+    status = read_status(open_run(run))
+    typer.echo(json.dumps(status.to_json()) if as_json else status_text(status))

@@ -71,8 +71,7 @@ def tile(
     from dnas_cli.datasets.discovery import find_description
     from dnas_cli.tiles.from_lists import tile_set_from_lists
     from dnas_cli.tiles.make_tile_set import make_tile_set
-    from dnas_cli.tiles.result import TilingOptions
-    from dnas_cli.tiles.settings import TilingSettings, parse_ratio, parse_scenes
+    from dnas_cli.tiles.settings import TilingOptions, TilingSettings, parse_ratio, parse_scenes
     from dnas_cli.tiles.workers import default_workers
 
     _check_source(source)
@@ -115,11 +114,12 @@ def default_target(source: Path) -> Path:
 
 def _check_source(source: Path) -> None:
     from dnas_cli.errors import DataError
+    from dnas_cli.tiles.dataset_json import is_tile_set
 
     if not source.is_dir():
         what = "is not a folder" if source.exists() else "no such folder"
         raise DataError(f"{source}: {what}.", "Give the folder that holds the scenes and labels.")
-    if (source / "dataset.json").is_file():
+    if is_tile_set(source):
         raise DataError(
             f"{source}: is a tile set already.", "Give the folder of scenes it was made from."
         )
@@ -134,8 +134,8 @@ def _print(result: "TileSetResult", as_json: bool) -> None:
     import json
 
     from dnas_cli.console import logger
-    from dnas_cli.tiles.summary import summary_json, summary_text
+    from dnas_cli.tiles.summary import summary_text
 
     if not result.made:
         logger.info("%s: is finished already; nothing to do.", result.tiles.root)
-    print(json.dumps(summary_json(result), indent=2) if as_json else summary_text(result))
+    print(json.dumps(result.to_json(), indent=2) if as_json else summary_text(result))

@@ -9,6 +9,7 @@ from dnas_cli.console import logger
 from dnas_cli.datasets.description import DatasetDescription, ImagePattern, load_description
 from dnas_cli.datasets.path_patterns import Pattern, safe_name
 from dnas_cli.errors import DataError
+from dnas_cli.scenes.labels import LabelEncoding
 from dnas_cli.scenes.raster import RASTER_SUFFIXES
 
 _OWN_DESCRIPTIONS = ("dataset.yaml", "dataset.yml")
@@ -38,6 +39,25 @@ class Pair:
     image: str
     label: str
     bands: tuple[str, ...]
+
+
+@dataclass(frozen=True)
+class LabelledScenes:
+    """Scenes with their labels.
+
+    Attributes:
+        root: The folder that paths are relative to.
+        pairs: Images and labels, by name.
+        encoding: How the labels say which class a pixel has.
+        bands: Names of the bands of the dataset, where a description says them.
+        nodata: The value that means "no data", when the files do not declare it.
+    """
+
+    root: Path
+    pairs: tuple[Pair, ...]
+    encoding: LabelEncoding
+    bands: tuple[str, ...] = ()
+    nodata: float | None = None
 
 
 @dataclass(frozen=True)

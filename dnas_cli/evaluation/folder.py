@@ -6,10 +6,9 @@ import yaml
 
 from dnas_cli.console import logger
 from dnas_cli.datasets.description import DatasetDescription, parse_description
-from dnas_cli.datasets.discovery import find_description, find_pairs
+from dnas_cli.datasets.discovery import LabelledScenes, find_description, find_pairs
 from dnas_cli.errors import DataError
 from dnas_cli.evaluation.evaluation import check_classes
-from dnas_cli.evaluation.scenes import LabelledScenes
 from dnas_cli.model.model_file import ModelFacts
 
 

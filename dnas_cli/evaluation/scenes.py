@@ -2,12 +2,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dnas_cli import console
 from dnas_cli.console import logger
-from dnas_cli.datasets.discovery import Pair
+from dnas_cli.datasets.discovery import LabelledScenes, Pair
 from dnas_cli.datasets.inspection import described_bands
 from dnas_cli.errors import DataError
 from dnas_cli.mapping.mapper import Mapper
@@ -17,27 +16,8 @@ from dnas_cli.mapping.stream import rows_of_windows, stream_map
 from dnas_cli.mapping.truth import add_rows, refuse_other_size
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.model_file import ModelFacts
-from dnas_cli.scenes.labels import LabelEncoding, open_label
+from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.raster import Raster, block_cache
-
-
-@dataclass(frozen=True)
-class LabelledScenes:
-    """Scenes with their labels.
-
-    Attributes:
-        root: The folder that paths are relative to.
-        pairs: Images and labels, by name.
-        encoding: How the labels say which class a pixel has.
-        bands: Names of the bands of the dataset, where a description says them.
-        nodata: The value that means "no data", when the files do not declare it.
-    """
-
-    root: Path
-    pairs: tuple[Pair, ...]
-    encoding: LabelEncoding
-    bands: tuple[str, ...] = ()
-    nodata: float | None = None
 
 
 @dataclass(frozen=True)

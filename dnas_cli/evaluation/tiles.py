@@ -13,7 +13,8 @@ from torch import Tensor
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.raster import without_georeference
-from dnas_cli.tiles.tile_set import TileRef, TileSet
+from dnas_cli.tiles.lists import TileRef
+from dnas_cli.tiles.tile_set import TileSet
 
 Tile = tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.uint8]]
 

@@ -3,9 +3,9 @@
 from pathlib import Path
 
 from dnas_cli.console import progress
+from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.normalisation import Moments
 from dnas_cli.scenes.raster import Raster, Window
-from dnas_cli.tiles.statistics import BandStatistics
 
 _LARGEST_STRIP = 16 << 20  # pixels of all bands that are read at once
 

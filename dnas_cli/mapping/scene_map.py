@@ -20,13 +20,13 @@ from dnas_cli.mapping.memory import GDAL_CACHE, estimate_memory
 from dnas_cli.mapping.open_scene import SceneReading, open_scene
 from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.read_ahead import written_behind
+from dnas_cli.mapping.scene_result import ClassShare, SceneResult
 from dnas_cli.mapping.stream import stream_map
 from dnas_cli.mapping.truth import check_truth, compare
 from dnas_cli.mapping.unfinished_map import UnfinishedMap, open_unfinished_map
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.georeference import pixel_area
-from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Raster, block_cache
 from dnas_cli.scenes.writers import Rows
 
@@ -38,7 +38,7 @@ def map_scene(
     outputs: Outputs,
     overwrite: bool = False,
     truth: str | None = None,
-) -> dict[str, Any]:
+) -> SceneResult:
     """Map one scene and write its outputs.
 
     Interrupted, it goes on from the last finished rows when it is called again.
@@ -50,10 +50,6 @@ def map_scene(
         outputs: What is written.
         overwrite: Replace outputs that exist.
         truth: A label raster of the scene to compare the map with.
-
-    Returns:
-        Plain data: outputs, size, pixels per class, warnings, seconds, and how the map compares
-        with the labels if there are any.
 
     Raises:
         DataError: The scene is damaged or does not fit the model.
@@ -83,20 +79,32 @@ def map_scene(
                 speed = _predict(
                     mapper, scene, unfinished, bool(classes), bool(outputs.polygon_files)
                 )
-                polygons = write_outputs(
+                count = write_outputs(
                     unfinished, outputs, mapper.model.facts.classes, scene, _tags(mapper)
                 )
                 counts = _count(unfinished.classes())
                 score = compare(labels, unfinished.classes()) if labels else None
             unfinished.discard()
-        return _report(mapper, scene, outputs, counts) | {
-            "polygons": polygons,
-            "truth": score,
-            "resumed_from_row": resumed,
-            "warnings": warnings,
-            "megapixels_per_second": speed,
-            "seconds": round(time.monotonic() - began, 3),
-        }
+        return SceneResult(
+            scene.path,
+            "done",
+            outputs.files,
+            width=scene.width,
+            height=scene.height,
+            bands=scene.bands,
+            nodata=None if scene.nodata is None or math.isnan(scene.nodata) else scene.nodata,
+            pixels_without_data=int(counts[IGNORE]),
+            map_nodata=outputs.nodata,
+            classes=_shares(mapper, scene, counts),
+            window=mapper.grid.window,
+            overlap=mapper.grid.overlap,
+            polygons=tuple((path, count) for path in outputs.polygon_files),
+            truth=score,
+            resumed_from_row=resumed,
+            warnings=tuple(warnings),
+            megapixels_per_second=speed,
+            seconds=round(time.monotonic() - began, 3),
+        )
 
 
 @contextmanager
@@ -253,35 +261,16 @@ def _count(indices: Rows) -> npt.NDArray[np.int64]:
     return counts
 
 
-def _report(
-    mapper: Mapper, scene: Raster, outputs: Outputs, counts: npt.NDArray[np.int64]
-) -> dict[str, Any]:
-    valid = int(counts[:IGNORE].sum())
-    area = pixel_area(scene.georeference)
-
-    def share(index: int, item: LandClass) -> dict[str, Any]:
-        pixels = int(counts[index])
-        return {
-            "index": index,
-            "name": item.name,
-            "pixels": pixels,
-            "share": pixels / valid if valid else 0.0,
-            "area_km2": None if area is None else pixels * area / 1e6,
-        }
-
-    grid = mapper.grid
-    nodata = scene.nodata
-    return {
-        "scene": scene.path,
-        "status": "done",
-        "outputs": [str(path) for path in outputs.files],
-        "width": scene.width,
-        "height": scene.height,
-        "bands": list(scene.bands),
-        "nodata": None if nodata is None or math.isnan(nodata) else nodata,
-        "pixels_without_data": int(counts[IGNORE]),
-        "map_nodata": outputs.nodata,
-        "classes": [share(*item) for item in enumerate(mapper.model.facts.classes)],
-        "window": grid.window,
-        "overlap": grid.overlap,
-    }
+def _shares(mapper: Mapper, scene: Raster, counts: npt.NDArray[np.int64]) -> tuple[ClassShare, ...]:
+    valid, area = int(counts[:IGNORE].sum()), pixel_area(scene.georeference)
+    return tuple(
+        ClassShare(
+            index,
+            item.name,
+            pixels,
+            pixels / valid if valid else 0.0,
+            None if area is None else pixels * area / 1e6,
+        )
+        for index, item in enumerate(mapper.model.facts.classes)
+        for pixels in [int(counts[index])]
+    )

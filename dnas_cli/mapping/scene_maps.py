@@ -1,7 +1,6 @@
 """Many scenes to their maps: finished ones are skipped, a bad one does not stop the others."""
 
 from collections.abc import Sequence
-from typing import Any
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DnasError, Interrupted
@@ -9,6 +8,7 @@ from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.open_scene import SceneReading
 from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.scene_map import map_scene
+from dnas_cli.mapping.scene_result import SceneResult
 from dnas_cli.mapping.unfinished_map import part_folder
 
 
@@ -18,11 +18,11 @@ def map_scenes(
     reading: SceneReading,
     planned: Sequence[Outputs],
     overwrite: bool = False,
-) -> list[dict[str, Any]]:
-    """Map scenes one after the other and return what became of each, as plain data.
+) -> list[SceneResult]:
+    """Map scenes one after the other and return what became of each.
 
     A scene is finished when all its outputs exist and none of its work is left over; it is skipped
-    then. An error is reported, kept under `error` with the status `failed`, and the next scene
+    then. An error is reported, kept with the status `failed`, and the next scene
     begun.
 
     Raises:
@@ -33,7 +33,7 @@ def map_scenes(
         logger.info("scene %d of %d: %s", number, len(scenes), scene)
         if not overwrite and _finished(outputs):
             logger.info("%s: skipped, its outputs exist (--overwrite maps it again)", scene)
-            results.append(_result(scene, outputs, "skipped"))
+            results.append(SceneResult(scene, "skipped", outputs.files))
             continue
         try:
             results.append(map_scene(mapper, scene, reading, outputs, overwrite))
@@ -41,22 +41,14 @@ def map_scenes(
             raise
         except DnasError as error:
             logger.error("%s", error)
-            results.append(_result(scene, outputs, "failed") | {"error": error.what})
+            results.append(SceneResult(scene, "failed", error=error.what))
         except (OSError, MemoryError, RuntimeError, ValueError) as error:
             message = f"{scene}: {type(error).__name__}: {error}"
             logger.error("%s", message)
-            results.append(_result(scene, outputs, "failed") | {"error": message})
+            results.append(SceneResult(scene, "failed", error=message))
     return results
 
 
 def _finished(outputs: Outputs) -> bool:
     begun = part_folder(outputs.files[0]).exists()
     return not begun and all(path.exists() for path in outputs.files)
-
-
-def _result(scene: str, outputs: Outputs, status: str) -> dict[str, Any]:
-    return {
-        "scene": scene,
-        "status": status,
-        "outputs": [str(path) for path in outputs.files] if status != "failed" else [],
-    }

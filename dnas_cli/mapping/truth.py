@@ -1,13 +1,13 @@
 """A map against the labels of its scene."""
 
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError
+from dnas_cli.mapping.scene_result import Comparison
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.scenes.labels import LabelEncoding, LabelRaster, encoding_of, open_label
 from dnas_cli.scenes.palette import LandClass
@@ -93,9 +93,9 @@ def add_rows(
     matrix.add(truth, indices)
 
 
-def compare(truth: Truth, indices: Rows) -> dict[str, Any]:
-    """Return how a whole map compares with its labels, as plain data."""
-    names = [item.name for item in truth.encoding.classes]
+def compare(truth: Truth, indices: Rows) -> Comparison:
+    """Compare a whole map with its labels."""
+    names = tuple(item.name for item in truth.encoding.classes)
     matrix = ConfusionMatrix(len(names))
     with open_label(truth.path, truth.encoding) as labels:
         for row in range(0, indices.height, _ROWS):
@@ -103,12 +103,7 @@ def compare(truth: Truth, indices: Rows) -> dict[str, Any]:
             add_rows(matrix, labels, row, rows)
     if not matrix.pixels:
         logger.warning("%s: every labelled pixel lies where the scene holds no data", truth.path)
-    return {
-        "label": truth.path,
-        "unknown_pixels": truth.unknown_pixels,
-        "metrics": matrix.metrics().to_json(names) if matrix.pixels else None,
-        "confusion": matrix.to_json(),
-    }
+    return Comparison(truth.path, truth.unknown_pixels, names, matrix)
 
 
 def _what_labels_are(classes: tuple[LandClass, ...]) -> str:

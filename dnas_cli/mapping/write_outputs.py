@@ -43,11 +43,11 @@ def write_outputs(
     classes: tuple[LandClass, ...],
     scene: Raster,
     tags: dict[str, str],
-) -> dict[str, int]:
+) -> int:
     """Write every output; each appears whole or not at all.
 
     Returns:
-        The number of polygons per polygon file.
+        The number of polygons in each polygon file.
     """
     draft = unfinished.folder / "map.tif"
     write_draft(draft, unfinished.classes(), classes, scene.georeference, tags, outputs.nodata)
@@ -75,7 +75,7 @@ def write_outputs(
     _write_shares(
         outputs.confidence, unfinished, unfinished.confidence, ["confidence"], scene, tags
     )
-    return dict.fromkeys(map(str, polygons), count)
+    return count
 
 
 def _write_shares(

@@ -11,6 +11,7 @@ from typing import Any
 import torch
 
 from dnas_cli.errors import MALFORMED, DataError, brief
+from dnas_cli.file_kinds import FILE, MODEL, kind_of, wrong_kind
 from dnas_cli.model.tensor_file import load_tensors, save_tensors
 from dnas_cli.nets.network import HEAD_CHANNELS, Network, NetworkShape, build_derived
 from dnas_cli.scenes.normalisation import Normalisation
@@ -119,11 +120,8 @@ def load_model(path: Path, device: torch.device) -> Model:
     Raises:
         DataError: The file is missing, damaged, or not a model file.
     """
-    if path.is_dir():
-        inner = path / "model.pt"
-        raise DataError(
-            f"{path}: is a folder, not a model file.", f"Give {inner}." if inner.is_file() else ""
-        )
+    if kind_of(path) not in ("", FILE, MODEL):
+        raise wrong_kind(path, MODEL)
     content = load_tensors(path)
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise DataError(f"{path}: is not a dnas model.", "Models are written by `dnas retrain`.")

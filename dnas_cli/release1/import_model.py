@@ -20,7 +20,7 @@ from dnas_cli.run.directory import now
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.tiles.tile_set import open_tile_set
+from dnas_cli.tiles.dataset_json import open_tile_set
 
 DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 

@@ -6,7 +6,7 @@ from rich import box
 from rich.console import Console
 from rich.table import Table
 
-from dnas_cli.evaluation.cost import ModelCost
+from dnas_cli.model.cost import ModelCost
 from dnas_cli.nets.cost import CostCount
 
 _WIDTH = 110  # columns where there is no terminal to ask

@@ -11,6 +11,7 @@ from rich.text import Text
 
 from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.evaluation.scenes import SceneScore
+from dnas_cli.mapping.scene_result import Comparison
 from dnas_cli.metrics import ConfusionMatrix, Metrics
 from dnas_cli.report.cost_table import cost_table
 from dnas_cli.scenes.palette import LandClass
@@ -42,11 +43,11 @@ def print_evaluation(evaluation: Evaluation) -> None:
     _print(head, tables)
 
 
-def print_comparison(label: str, matrix: ConfusionMatrix, classes: Sequence[LandClass]) -> None:
+def print_comparison(comparison: Comparison, classes: Sequence[LandClass]) -> None:
     """Print how a map compares with a label to standard output: summary and classes."""
-    metrics = matrix.metrics()
+    matrix, metrics = comparison.matrix, comparison.matrix.metrics()
     _print(
-        [f"against {label} ({metrics.pixels:,} labelled pixels)"],
+        [f"against {comparison.label} ({metrics.pixels:,} labelled pixels)"],
         [_summary(metrics, []), _classes(matrix, classes, metrics, [])],
     )
 

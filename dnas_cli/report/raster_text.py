@@ -1,73 +1,72 @@
 """The facts of a raster as lines for a person."""
 
-from typing import Any
+from dnas_cli.scenes.facts import Place, RasterFacts
 
 
-def raster_text(facts: dict[str, Any]) -> list[str]:
+def raster_text(facts: RasterFacts) -> list[str]:
     """Return what a raster is: size, format, place, values per band."""
-    storage = facts["storage"]
-    cog = ", cloud-optimized" if storage["cloud_optimized"] else ""
-    overviews = ", ".join(map(str, storage["overviews"])) or "none"
-    count, compression = len(facts["bands"]), storage["compression"]
+    storage = facts.storage
+    cog = ", cloud-optimized" if storage.cloud_optimized else ""
+    overviews = ", ".join(map(str, storage.overviews)) or "none"
+    count, compression = len(facts.bands), storage.compression
     if compression != "none":
         storage_told = f", compressed by {compression}"
     else:  # GDAL tells it of GeoTIFF; PNG and others have their own and say nothing
-        storage_told = ", not compressed" if facts["format"] in ("GTiff", "COG") else ""
+        storage_told = ", not compressed" if facts.format in ("GTiff", "COG") else ""
     lines = [
-        f"size          {facts['width']} x {facts['height']} pixels, "
-        f"{count} {'band' if count == 1 else 'bands'}, {facts['dtype']}",
-        f"format        {facts['format']}{storage_told}, blocks of "
-        f"{storage['block'][1]} x {storage['block'][0]}, overviews {overviews}{cog}",
-        *_place_text(facts["georeference"]),
+        f"size          {facts.width} x {facts.height} pixels, "
+        f"{count} {'band' if count == 1 else 'bands'}, {facts.dtype}",
+        f"format        {facts.format}{storage_told}, blocks of "
+        f"{storage.block[1]} x {storage.block[0]}, overviews {overviews}{cog}",
+        *_place_text(facts.georeference),
         f"no data       {_nodata_text(facts)}",
     ]
-    if facts["palette"]:
+    if facts.palette:
         lines.append("values        class indices with a palette")
-    if facts["classes"]:
-        lines.append(f"classes       {', '.join(facts['classes'])}")
-    origin = " (of a sample)" if facts["sampled"] else ""
-    width = max(len("band"), *(len(band["name"]) for band in facts["bands"]))
+    if facts.classes:
+        lines.append(f"classes       {', '.join(facts.classes)}")
+    origin = " (of a sample)" if facts.sampled else ""
+    width = max(len("band"), *(len(band.name) for band in facts.bands))
     lines.append(f"{'band':{width}} {'min':>12} {'mean':>12} {'max':>12}{origin}")
-    for band in facts["bands"]:
-        numbers = (band["min"], band["mean"], band["max"])
+    for band in facts.bands:
+        numbers = (band.min, band.mean, band.max)
         cells = " ".join(f"{'-' if value is None else f'{value:.6g}':>12}" for value in numbers)
-        scaled = band["scale"] != 1 or band["offset"] != 0
-        suffix = f"  scale {band['scale']:g}, offset {band['offset']:g}" if scaled else ""
-        lines.append(f"{band['name']:{width}} {cells}{suffix}")
+        scaled = band.scale != 1 or band.offset != 0
+        suffix = f"  scale {band.scale:g}, offset {band.offset:g}" if scaled else ""
+        lines.append(f"{band.name:{width}} {cells}{suffix}")
     return lines
 
 
-def _place_text(place: dict[str, Any]) -> list[str]:
-    known = ("crs", "transform", "rpcs", "ground_control_points")
-    if not any(place[name] for name in known):
+def _place_text(place: Place) -> list[str]:
+    if not any((place.crs, place.transform, place.rpcs, place.ground_control_points)):
         return ["georeference  none"]
-    code = f" (EPSG:{place['epsg']})" if place["epsg"] else ""
-    lines = [f"CRS           {place['crs'] or 'none'}{code}"]
-    if place["transform"] is not None:
-        across, down = place["pixel_size"]
-        turned = ", rotated" if place["rotated"] else ""
-        turned += ", south up" if place["south_up"] else ""
-        corner = f"{place['transform'][2]:.10g}, {place['transform'][5]:.10g}"
+    code = f" (EPSG:{place.epsg})" if place.epsg else ""
+    lines = [f"CRS           {place.crs or 'none'}{code}"]
+    if place.transform is not None and place.pixel_size is not None:
+        across, down = place.pixel_size
+        turned = ", rotated" if place.rotated else ""
+        turned += ", south up" if place.south_up else ""
+        corner = f"{place.transform[2]:.10g}, {place.transform[5]:.10g}"
         lines.append(f"pixel         {across:.6g} x {down:.6g}, from {corner}{turned}")
-    if place["ground_control_points"]:
-        lines.append(f"GCPs          {place['ground_control_points']} ground control points")
-    if place["rpcs"]:
+    if place.ground_control_points:
+        lines.append(f"GCPs          {place.ground_control_points} ground control points")
+    if place.rpcs:
         lines.append("RPCs          yes")
     return lines
 
 
-def _nodata_text(facts: dict[str, Any]) -> str:
+def _nodata_text(facts: RasterFacts) -> str:
     ways = []
-    if facts["nodata_is_nan"]:
+    if facts.nodata_is_nan:
         ways.append("NaN")
-    elif facts["nodata"] is not None:
-        ways.append(f"{facts['nodata']:g}")
-    if facts["alpha"]:
+    elif facts.nodata is not None:
+        ways.append(f"{facts.nodata:g}")
+    if facts.alpha:
         ways.append("alpha band")
-    elif facts["mask"]:
+    elif facts.mask:
         ways.append("mask")
     text = ", ".join(ways) or "not declared"
-    text += f"; {100 * facts['valid_share']:.1f} % of the pixels hold data"
-    if facts["zero_share"]:
-        text += f", {100 * facts['zero_share']:.1f} % are 0 in all bands"
+    text += f"; {100 * facts.valid_share:.1f} % of the pixels hold data"
+    if facts.zero_share:
+        text += f", {100 * facts.zero_share:.1f} % are 0 in all bands"
     return text

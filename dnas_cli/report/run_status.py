@@ -1,5 +1,7 @@
 """What a run holds and what comes next, read from its files without locking anything."""
 
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from typing import Any
 
 from dnas_cli.run.directory import CODINGS, Run
@@ -12,49 +14,114 @@ TITLES = {
     "stage3": "stage 3, operators",
     "retrain": "retraining",
 }
+_WITHOUT_HISTORY = ("not begun", "imported")
 
 
-def run_summary(run: Run) -> dict[str, Any]:
-    """Return the state of a run as plain data: stages, figures, lineage, the next command."""
-    manifest = run.manifest
-    return {
-        "run": str(run.root),
-        "created": manifest.created,
-        "dnas": manifest.dnas,
-        "tile_set": {"path": str(run.tile_set_path), "fingerprint": manifest.tile_set.fingerprint},
-        "network": {"layers": manifest.layers, "width": manifest.width},
-        "lineage": vars(manifest.lineage) if manifest.lineage else None,
-        "stages": {name: _stage(run, name) for name in STAGES},
-        "model": str(run.model_path) if run.model_path.is_file() else None,
-        "evaluations": sorted(path.stem for path in run.evaluation_folder.glob("*.json")),
-        "outdated_evaluations": run.outdated_evaluations(),
-        "next": run.next_command(),
-    }
+@dataclass(frozen=True)
+class StageStatus:
+    """How far a stage is.
+
+    Attributes:
+        state: The phase of its record, `imported` or `not begun`.
+        epochs: Finished epochs.
+        of: Epochs wanted, extensions included; none where it is not known.
+        seconds: Time spent.
+        settings: As they were begun with.
+        decoded: How it was decoded.
+        loss: Of the last epoch.
+        entropy: Of the logits in the last epoch.
+        best_epoch: The epoch, from 1, of the highest mean IoU on the validation split.
+        best_mean_iou: That mean IoU.
+    """
+
+    state: str
+    epochs: int = 0
+    of: int | None = None
+    seconds: float = 0.0
+    settings: Mapping[str, object] = field(default_factory=dict)
+    decoded: Mapping[str, object] = field(default_factory=dict)
+    loss: float | None = None
+    entropy: float | None = None
+    best_epoch: int | None = None
+    best_mean_iou: float | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the status as plain data."""
+        if self.state in _WITHOUT_HISTORY:
+            return {"state": self.state}
+        keys = ["state", "epochs", "of", "seconds", "settings", "decoded"]
+        keys += ["loss", "entropy"] if self.epochs else []
+        best = {"epoch": self.best_epoch, "mean_iou": self.best_mean_iou}
+        status = {key: getattr(self, key) for key in keys}
+        return status | ({"best": best} if self.best_epoch is not None else {})
 
 
-def _stage(run: Run, name: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class RunStatus:
+    """What a run holds, and what comes next."""
+
+    run: Run
+    stages: Mapping[str, StageStatus]
+    evaluations: tuple[str, ...]
+    outdated_evaluations: tuple[str, ...]
+    next: str
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the status as plain data: stages, figures, lineage, the next command."""
+        run, manifest = self.run, self.run.manifest
+        tile_set = {"path": str(run.tile_set_path), "fingerprint": manifest.tile_set.fingerprint}
+        return {
+            "run": str(run.root),
+            "created": manifest.created,
+            "dnas": manifest.dnas,
+            "tile_set": tile_set,
+            "network": {"layers": manifest.layers, "width": manifest.width},
+            "lineage": vars(manifest.lineage) if manifest.lineage else None,
+            "stages": {name: stage.to_json() for name, stage in self.stages.items()},
+            "model": str(run.model_path) if run.model_path.is_file() else None,
+            "evaluations": list(self.evaluations),
+            "outdated_evaluations": list(self.outdated_evaluations),
+            "next": self.next,
+        }
+
+
+def read_status(run: Run) -> RunStatus:
+    """Read the state of a run from its files.
+
+    Raises:
+        DataError: A file is damaged.
+    """
+    return RunStatus(
+        run,
+        {name: _stage(run, name) for name in STAGES},
+        tuple(sorted(path.stem for path in run.evaluation_folder.glob("*.json"))),
+        tuple(run.outdated_evaluations()),
+        run.next_command(),
+    )
+
+
+def _stage(run: Run, name: str) -> StageStatus:
     record = run.record(name)
     if record is None:
         number = int(name[-1]) if name != "retrain" else 0
         imported = number and run.coding_path(CODINGS[number]).is_file()
-        return {"state": "imported" if imported else "not begun"}
+        return StageStatus(_WITHOUT_HISTORY[1] if imported else _WITHOUT_HISTORY[0])
     rows = read_rows(run.stage_folder(name) / "history.jsonl")
     scored = [row for row in rows if "val" in row]
     best = max(scored, key=lambda row: (row["val"]["mean_iou"], -row["epoch"]), default=None)
-    summary: dict[str, Any] = {
-        "state": record.phase,
-        "epochs": len(rows),
-        "of": _wanted_epochs(record),
-        "seconds": round(sum(row.get("seconds", 0.0) for row in rows), 1),
-        "settings": record.settings,
-        "decoded": record.decoded,
-    }
-    if rows:
-        summary["loss"] = rows[-1].get("loss")
-        summary["entropy"] = rows[-1].get("entropy")
-    if best is not None:
-        summary["best"] = {"epoch": best["epoch"] + 1, "mean_iou": best["val"]["mean_iou"]}
-    return summary
+    last = rows[-1] if rows else {}
+    return StageStatus(
+        record.phase,
+        len(rows),
+        _wanted_epochs(record),
+        round(sum(row.get("seconds", 0.0) for row in rows), 1),
+        record.settings,
+        record.decoded,
+        last.get("loss"),
+        last.get("entropy"),
+        None if best is None else best["epoch"] + 1,
+        None if best is None else best["val"]["mean_iou"],
+    )
 
 
 def _wanted_epochs(record: StageRecord) -> int | None:
@@ -64,34 +131,37 @@ def _wanted_epochs(record: StageRecord) -> int | None:
     return epochs + sum(item.epochs for item in record.extensions)
 
 
-def status_text(summary: dict[str, Any]) -> str:
+def status_text(status: RunStatus) -> str:
     """Return the state of a run as lines for a terminal."""
-    network, lines = summary["network"], [summary["run"]]
-    lines.append(f"  tile set   {summary['tile_set']['path']}")
-    lines.append(f"  network    {network['layers']} layers, width {network['width']}")
-    if lineage := summary["lineage"]:
-        lines.append(f"  branch of  {lineage['parent']} (from {lineage['taken_over']})")
+    run, manifest = status.run, status.run.manifest
+    lines = [
+        str(run.root),
+        f"  tile set   {run.tile_set_path}",
+        f"  network    {manifest.layers} layers, width {manifest.width}",
+    ]
+    if lineage := manifest.lineage:
+        lines.append(f"  branch of  {lineage.parent} (from {lineage.taken_over})")
     lines.append("")
-    lines.extend(_stage_line(TITLES[name], stage) for name, stage in summary["stages"].items())
+    lines.extend(_stage_line(TITLES[name], stage) for name, stage in status.stages.items())
     lines.append("")
-    if summary["model"]:
-        lines.append(f"  model      {summary['model']}")
-    if summary["evaluations"]:
-        outdated = summary["outdated_evaluations"]
-        told = [f"{x} (of another model)" if x in outdated else x for x in summary["evaluations"]]
-        lines.append(f"  evaluated  {', '.join(told)}")
-    lines.append(f"  next       {summary['next']}")
+    if run.model_path.is_file():
+        lines.append(f"  model      {run.model_path}")
+    if status.evaluations:
+        outdated = status.outdated_evaluations
+        names = [f"{x} (of another model)" if x in outdated else x for x in status.evaluations]
+        lines.append(f"  evaluated  {', '.join(names)}")
+    lines.append(f"  next       {status.next}")
     return "\n".join(lines)
 
 
-def _stage_line(title: str, stage: dict[str, Any]) -> str:
-    parts = [stage["state"]]
-    if stage.get("epochs"):
-        parts.append(f"{stage['epochs']} of {stage['of']} epochs in {stage['seconds']:.0f} s")
-    if stage.get("loss") is not None:
-        parts.append(f"loss {stage['loss']:.4f}")
-    if stage.get("entropy") is not None:
-        parts.append(f"entropy {stage['entropy']:.3f}")
-    if best := stage.get("best"):
-        parts.append(f"best val mIoU {best['mean_iou']:.4f} (epoch {best['epoch']})")
+def _stage_line(title: str, stage: StageStatus) -> str:
+    parts = [stage.state]
+    if stage.epochs:
+        parts.append(f"{stage.epochs} of {stage.of} epochs in {stage.seconds:.0f} s")
+    if stage.loss is not None:
+        parts.append(f"loss {stage.loss:.4f}")
+    if stage.entropy is not None:
+        parts.append(f"entropy {stage.entropy:.3f}")
+    if stage.best_mean_iou is not None:
+        parts.append(f"best val mIoU {stage.best_mean_iou:.4f} (epoch {stage.best_epoch})")
     return f"  {title:<22}{', '.join(parts)}"

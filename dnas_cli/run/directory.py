@@ -11,6 +11,7 @@ from pathlib import Path
 
 from dnas_cli import __version__
 from dnas_cli.errors import DataError, RunStateError, UsageError
+from dnas_cli.file_kinds import RUN, wrong_kind
 from dnas_cli.files import file_hash, make_folder, read_json, remove_leftovers, write_json
 from dnas_cli.run.manifest import STAGES, Lineage, Manifest, StageRecord, TileSetLink
 from dnas_cli.space.coding import (
@@ -292,5 +293,5 @@ def _read_manifest(root: Path) -> Manifest:
     if not root.exists():
         raise DataError(f"{root}: no such run directory.", "A run begins with `dnas encode`.")
     if not path.is_file():
-        raise DataError(f"{root}: is not a run directory (it holds no run.json).")
+        raise wrong_kind(root, RUN)
     return Manifest.from_json(read_json(path), str(path))

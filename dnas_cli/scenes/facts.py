@@ -1,11 +1,13 @@
-"""What a raster is, as plain data: size, bands, georeference, how it is stored, sample values."""
+"""What a raster is: size, bands, georeference, how it is stored, sample values."""
 
 import itertools
 import math
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
@@ -14,95 +16,154 @@ from dnas_cli.scenes.raster import Georeference, Raster, header_errors, open_ras
 _SAMPLE = 1024  # pixels on the longer side
 
 
-def raster_facts(path: str) -> dict[str, Any]:
+@dataclass(frozen=True)
+class BandSample:
+    """A band: its name, what the file says of its values, and a sample of them, as stored."""
+
+    name: str
+    scale: float
+    offset: float
+    min: float | None = None
+    mean: float | None = None
+    max: float | None = None
+
+
+@dataclass(frozen=True)
+class Place:
+    """Where a raster lies; `pixel_size` in units of the CRS, across and down."""
+
+    crs: str | None
+    epsg: int | None
+    crs_wkt: str | None
+    transform: tuple[float, ...] | None
+    pixel_size: tuple[float, float] | None
+    rotated: bool | None
+    south_up: bool | None
+    ground_control_points: int
+    rpcs: bool
+
+
+@dataclass(frozen=True)
+class Storage:
+    """How a raster is stored; blocks as rows and columns."""
+
+    block: tuple[int, int]
+    compression: str
+    interleave: str | None
+    overviews: tuple[int, ...]
+    cloud_optimized: bool
+
+
+@dataclass(frozen=True)
+class RasterFacts:
+    """What a raster is; shares are of the sampled pixels.
+
+    Attributes:
+        zero_share: Pixels that are 0 in all bands; None where the file says which hold data.
+        sampled: Whether the sample is smaller than the raster.
+        classes: Names of the classes, in a map that dnas made.
+    """
+
+    format: str
+    bytes: int | None
+    width: int
+    height: int
+    dtype: str
+    nodata: float | None
+    nodata_is_nan: bool
+    alpha: bool
+    mask: bool
+    palette: bool
+    bands: tuple[BandSample, ...]
+    valid_share: float
+    zero_share: float | None
+    sampled: bool
+    georeference: Place
+    storage: Storage
+    classes: tuple[str, ...] | None
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as plain data."""
+        return asdict(self)
+
+
+def raster_facts(path: str) -> RasterFacts:
     """Return what a raster is; values come from a sample of at most 1024 x 1024 pixels.
 
     Raises:
         DataError: It cannot be opened or read.
     """
     with header_errors(path), open_raster(path) as scene:
-        dataset = scene.dataset
-        local = Path(path)
-        storage = dataset.tags(ns="IMAGE_STRUCTURE")
-        return {
-            "format": dataset.driver,
-            "bytes": local.stat().st_size if local.is_file() else None,
-            "width": scene.width,
-            "height": scene.height,
-            "dtype": scene.stored_dtype,
-            "nodata": _finite(scene.nodata),
-            "nodata_is_nan": scene.nodata is not None and math.isnan(scene.nodata),
-            "alpha": dataset.count > len(scene.file_bands),
-            "mask": scene.has_mask,
-            "palette": any(item.name == "palette" for item in dataset.colorinterp),
-            **_sample(scene),
-            "georeference": georeference_facts(scene.georeference),
-            "storage": {
-                "block": list(dataset.block_shapes[0]),
-                "compression": storage.get("COMPRESSION", "none").lower(),
-                "interleave": storage.get("INTERLEAVE", "").lower() or None,
-                "overviews": list(dataset.overviews(1)),
-                "cloud_optimized": storage.get("LAYOUT") == "COG",
-            },
-            "classes": _class_names(dataset.tags(1)),
-        }
+        dataset, local = scene.dataset, Path(path)
+        values, valid = scene.preview(_SAMPLE)
+        zeros = bool(values.size) and not scene.has_validity
+        return RasterFacts(
+            format=dataset.driver,
+            bytes=local.stat().st_size if local.is_file() else None,
+            width=scene.width,
+            height=scene.height,
+            dtype=scene.stored_dtype,
+            nodata=_finite(scene.nodata),
+            nodata_is_nan=scene.nodata is not None and math.isnan(scene.nodata),
+            alpha=dataset.count > len(scene.file_bands),
+            mask=scene.has_mask,
+            palette=any(item.name == "palette" for item in dataset.colorinterp),
+            bands=tuple(
+                _band(scene, index, values[index][valid]) for index in range(len(scene.bands))
+            ),
+            valid_share=float(valid.mean()),
+            zero_share=float((values == 0).all(axis=0).mean()) if zeros else None,
+            sampled=(scene.height, scene.width) != values.shape[1:],
+            georeference=_place(scene.georeference),
+            storage=_storage(dataset),
+            classes=_class_names(dataset.tags(1)),
+        )
 
 
-def georeference_facts(georeference: Georeference) -> dict[str, Any]:
-    """Return where a raster lies, as plain data."""
+def _band(scene: Raster, index: int, values: npt.NDArray[Any]) -> BandSample:
+    sample = BandSample(scene.bands[index], scene.scales[index], scene.offsets[index])
+    if not values.size:
+        return sample
+    exact = values.astype(np.float64)
+    return replace(sample, min=float(exact.min()), mean=float(exact.mean()), max=float(exact.max()))
+
+
+def _place(georeference: Georeference) -> Place:
     name, code = _crs(georeference.crs_wkt or georeference.gcp_crs_wkt)
-    transform = georeference.transform
-    facts: dict[str, Any] = {
-        "crs": name,
-        "epsg": code,
-        "crs_wkt": georeference.crs_wkt,
-        "transform": None if transform is None else list(transform),
-        "pixel_size": None,
-        "rotated": None,
-        "south_up": None,
-        "ground_control_points": len(georeference.gcps),
-        "rpcs": georeference.rpcs is not None,
-    }
-    if transform is not None:
-        a, b, _, d, e, _ = transform
-        facts |= {
-            "pixel_size": [math.hypot(a, d), math.hypot(b, e)],
-            "rotated": b != 0 or d != 0,
-            "south_up": e > 0 and b == 0 and d == 0,
-        }
-    return facts
+    size = rotated = south_up = None
+    if georeference.transform is not None:
+        a, b, _, d, e, _ = georeference.transform
+        size = (math.hypot(a, d), math.hypot(b, e))
+        rotated = b != 0 or d != 0
+        south_up = e > 0 and not rotated
+    return Place(
+        crs=name,
+        epsg=code,
+        crs_wkt=georeference.crs_wkt,
+        transform=georeference.transform,
+        pixel_size=size,
+        rotated=rotated,
+        south_up=south_up,
+        ground_control_points=len(georeference.gcps),
+        rpcs=georeference.rpcs is not None,
+    )
 
 
-def _sample(scene: Raster) -> dict[str, Any]:
-    values, valid = scene.preview(_SAMPLE)
-    bands = []
-    for index, name in enumerate(scene.bands):
-        band = values[index][valid].astype(np.float64)
-        facts: dict[str, Any] = {
-            "name": name,
-            "scale": scene.scales[index],
-            "offset": scene.offsets[index],
-            "min": None,
-            "mean": None,
-            "max": None,
-        }
-        if band.size:
-            facts |= {"min": float(band.min()), "mean": float(band.mean())}
-            facts["max"] = float(band.max())
-        bands.append(facts)
-    zeros = bool(values.size) and not scene.has_validity
-    return {
-        "bands": bands,
-        "valid_share": float(valid.mean()),
-        "zero_share": float((values == 0).all(axis=0).mean()) if zeros else None,
-        "sampled": (scene.height, scene.width) != values.shape[1:],
-    }
+def _storage(dataset: Any) -> Storage:
+    tags = dataset.tags(ns="IMAGE_STRUCTURE")
+    return Storage(
+        block=tuple(dataset.block_shapes[0]),
+        compression=tags.get("COMPRESSION", "none").lower(),
+        interleave=tags.get("INTERLEAVE", "").lower() or None,
+        overviews=tuple(dataset.overviews(1)),
+        cloud_optimized=tags.get("LAYOUT") == "COG",
+    )
 
 
-def _class_names(tags: dict[str, str]) -> list[str] | None:
+def _class_names(tags: dict[str, str]) -> tuple[str, ...] | None:
     """Return the names that `write_draft` notes in a map, class by class: names may hold commas."""
     keys = itertools.takewhile(tags.__contains__, (f"CLASS_{i}" for i in itertools.count()))
-    return [tags[key] for key in keys] or None
+    return tuple(tags[key] for key in keys) or None
 
 
 def _finite(value: float | None) -> float | None:

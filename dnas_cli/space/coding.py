@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any, ClassVar, Self
 
 from dnas_cli.errors import DataError, brief
+from dnas_cli.file_kinds import CODINGS, kind_of
 from dnas_cli.space.lattice import Edge, Graph, edge, make_graph, prune
 from dnas_cli.space.operators import OPERATORS
 from dnas_cli.space.sealed_json import read_sealed_json, seal, write_sealed_json
@@ -42,6 +43,10 @@ class Coding(ABC):
     def document(self) -> dict[str, Any]:
         """Return the sealed document."""
         return seal(self.schema, VERSION, self.body(), self.derived_from)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the coding as plain data: its document."""
+        return self.document()
 
     @property
     def hash(self) -> str:
@@ -185,6 +190,18 @@ class ArchitectureCoding(Coding):
         return cls(
             graph, tuple(_operators(named[key]) for key in expected), derived_from=derived_from
         )
+
+
+def read_coding(path: Path) -> Coding:
+    """Read a coding or search space of any kind.
+
+    Raises:
+        DataError: The file is missing, damaged, edited, or none of them.
+    """
+    kinds: tuple[type[Coding], ...] = (SearchSpace, PathCoding, ConnectionCoding)
+    found = kind_of(path)
+    kind = next((kind for kind in kinds if CODINGS[kind.schema] == found), ArchitectureCoding)
+    return kind.read(path)
 
 
 def first_space(layers: int) -> SearchSpace:

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dnas_cli.errors import DataError
+from dnas_cli.file_kinds import CODINGS, FILE, kind_of, wrong_kind
 from dnas_cli.files import content_hash, parse_json, read_text, write_json
 
 MAX_BYTES = 16 * 1024 * 1024  # a lattice of 64 layers codes to less than 2 MB
@@ -29,6 +30,8 @@ def read_sealed_json(path: Path, schema: str, version: int) -> dict[str, Any]:
         DataError: The file is missing, not such a document, of a newer version, or changed since
             it was written.
     """
+    if kind_of(path) not in ("", FILE, CODINGS[schema]):
+        raise wrong_kind(path, CODINGS[schema])
     document = parse_json(read_text(path, MAX_BYTES), str(path))
     if not isinstance(document, dict) or document.get("schema") != schema:
         found = document.get("schema") if isinstance(document, dict) else None

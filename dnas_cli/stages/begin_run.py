@@ -7,7 +7,8 @@ from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.run.directory import Run, create_run, is_run, open_run
 from dnas_cli.run.manifest import WIDTHS, is_width
 from dnas_cli.space.lattice import MAX_LAYERS
-from dnas_cli.tiles.tile_set import TileSet, open_tile_set
+from dnas_cli.tiles.dataset_json import open_tile_set
+from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings import NETWORK_SIZES, Preset
 
 

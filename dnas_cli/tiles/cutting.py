@@ -17,6 +17,7 @@ from dnas_cli.datasets.discovery import Problem
 from dnas_cli.datasets.inspection import ImageFacts, problem_of
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.labels import LabelEncoding, LabelRaster, open_label
 from dnas_cli.scenes.raster import Raster, Window, open_raster
 from dnas_cli.scenes.tile_files import (
@@ -28,7 +29,6 @@ from dnas_cli.scenes.tile_files import (
 from dnas_cli.tiles.grid import inside, tile_rows
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.measurements import Measurements, class_counts, save_measurements
-from dnas_cli.tiles.statistics import BandStatistics
 from dnas_cli.tiles.workers import check_stop
 
 _LARGEST_STRIP = 64 << 20  # bytes of band values that are read at once

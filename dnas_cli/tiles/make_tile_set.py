@@ -18,26 +18,23 @@ from dnas_cli.datasets.inspection import (
     inspect,
 )
 from dnas_cli.errors import Interrupted, RunStateError
+from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.labels import tile_encoding
 from dnas_cli.tiles.cutting import CuttingTask, cut_image, tile_refs
+from dnas_cli.tiles.dataset_json import TileSetContent, open_tile_set, write_tile_set
 from dnas_cli.tiles.lists import SPLITS, TileRef
-from dnas_cli.tiles.manifest import TileSetContent, write_tile_set
 from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
-from dnas_cli.tiles.measurements import Measurements, load_measurements
-from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
-from dnas_cli.tiles.result import (
-    TileSetResult,
-    TilingOptions,
+from dnas_cli.tiles.measurements import (
+    Measurements,
     class_sums,
-    nothing_useful,
-    refuse_other_settings,
+    load_measurements,
     source_facts,
-    warn_skipped,
-    warn_unknown_pixels,
 )
-from dnas_cli.tiles.settings import TilingSettings
-from dnas_cli.tiles.statistics import BandStatistics
-from dnas_cli.tiles.tile_set import open_tile_set
+from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
+from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
+from dnas_cli.tiles.refusal import refuse_other_settings
+from dnas_cli.tiles.result import TileSetResult
+from dnas_cli.tiles.settings import TilingOptions, TilingSettings
 from dnas_cli.tiles.work_folder import WorkFolder
 from dnas_cli.tiles.workers import run_tasks
 
@@ -66,7 +63,7 @@ def make_tile_set(
     pairs, problems = find_pairs(source, settings.description, out)
     if folder.is_finished and not options.overwrite:
         files = {name: source / name for pair in pairs for name in (pair.image, pair.label)}
-        refuse_other_settings(folder, settings.to_json(), files)
+        refuse_other_settings(out, settings.to_json(), files)
         folder.end()  # which a process that was killed may not have reached
         return TileSetResult(open_tile_set(out), (), made=False)
     images, unfit = _inspected(source, pairs, settings, options.workers)

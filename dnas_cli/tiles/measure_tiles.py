@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dnas_cli.datasets.inspection import problem_of
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.labels import LabelEncoding, open_label
 from dnas_cli.scenes.raster import Window, open_raster
 from dnas_cli.scenes.tile_files import cutting_environment
@@ -20,7 +21,6 @@ from dnas_cli.tiles.measurements import (
     load_measurements,
     save_measurements,
 )
-from dnas_cli.tiles.statistics import BandStatistics
 from dnas_cli.tiles.workers import check_stop
 
 

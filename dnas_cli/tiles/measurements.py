@@ -1,6 +1,7 @@
 """What is known of a piece of work that is done: one small file each, so that work can go on."""
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from io import BytesIO
 from pathlib import Path
@@ -10,8 +11,10 @@ from zipfile import BadZipFile
 import numpy as np
 import numpy.typing as npt
 
+from dnas_cli.datasets.inspection import ImageFacts
 from dnas_cli.files import write_bytes
-from dnas_cli.tiles.statistics import BandStatistics
+from dnas_cli.scenes.band_statistics import BandStatistics
+from dnas_cli.tiles.lists import SPLITS
 
 
 @dataclass(frozen=True)
@@ -64,3 +67,25 @@ def class_counts(indices: npt.NDArray[np.uint8], classes: int) -> npt.NDArray[np
     """Count the pixels of every class in class indices; the unlabelled ones last."""
     counts = np.bincount(indices.ravel(), minlength=256)
     return np.append(counts[:classes], counts[classes:].sum()).astype(np.int64)
+
+
+def source_facts(facts: ImageFacts, report: Measurements) -> dict[str, Any]:
+    """Return what `dataset.json` says about an image."""
+    return {
+        "key": facts.pair.key,
+        "scene": facts.pair.scene,
+        "width": facts.width,
+        "height": facts.height,
+        "tiles": len(report.class_pixels),
+        **report.facts,
+    }
+
+
+def class_sums(
+    counts: Mapping[str, npt.NDArray[np.int64]], split: Mapping[str, str], classes: int
+) -> dict[str, npt.NDArray[np.int64]]:
+    """Add up the pixels per class (unlabelled last) over the units of every split."""
+    sums = {name: np.zeros(classes + 1, np.int64) for name in SPLITS}
+    for unit, name in split.items():
+        sums[name] += counts[unit]
+    return sums

@@ -73,6 +73,21 @@ class TilingSettings:
         }
 
 
+@dataclass(frozen=True)
+class TilingOptions:
+    """What is no property of the tile set: how one goes about making it.
+
+    Attributes:
+        workers: Processes at most.
+        overwrite: Replace a tile set that is there.
+        strict: Take every problem as an error.
+    """
+
+    workers: int = 1
+    overwrite: bool = False
+    strict: bool = False
+
+
 def parse_ratio(text: str) -> tuple[int, int, int]:
     """Read a ratio such as `6:2:2`.
 

@@ -1,34 +1,8 @@
-"""What a tile set holds, as a table a person reads and as plain data."""
-
-from typing import Any
+"""What a tile set holds, as a table a person reads."""
 
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.result import TileSetResult
 from dnas_cli.tiles.tile_set import TileSet
-
-
-def summary_json(result: TileSetResult) -> dict[str, Any]:
-    """Return the facts on a tile set as plain data."""
-    tiles = result.tiles
-    return {
-        "tile_set": str(tiles.root),
-        "made": result.made,
-        "dataset": tiles.name,
-        "bands": list(tiles.bands),
-        "dtype": tiles.dtype,
-        "tile_size": tiles.tile_size,
-        "fingerprint": tiles.fingerprint,
-        "splits": {
-            split: {
-                "scenes": list(tiles.scenes(split)),
-                "tiles": tiles.count(split),
-                "class_pixels": tiles.class_pixels(split),
-                "unlabelled_pixels": tiles.unlabelled_pixels(split),
-            }
-            for split in SPLITS
-        },
-        "skipped": [{"name": item.name, "reason": item.reason} for item in result.skipped],
-    }
 
 
 def summary_text(result: TileSetResult) -> str:

@@ -1,7 +1,7 @@
 """Tile sets: tiles of scenes with labels, cut once, read by training and evaluation.
 
 A tile set is a folder with `dataset.json`, a list per split, and the tiles
-(`docs/datasets.md`). Opening reads the description and the lists and trusts nothing in them.
+(`docs/datasets.md`).
 """
 
 from collections.abc import Sequence
@@ -13,23 +13,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.errors import DataError
-from dnas_cli.files import content_hash, read_json
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.labels import LabelEncoding, open_label
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Window, open_raster
-from dnas_cli.tiles.lists import SPLITS, TileRef, image_of, list_text, path_inside, read_list
-
-__all__ = ["SCHEMA", "VERSION", "TileRef", "TileSet", "open_tile_set"]
-
-SCHEMA = "dnas.tile-set"
-VERSION = 1
-
-_LARGEST_TILE = 16384
-# What says nothing about the tiles: the writing version, and where scenes, or the tiles of a
-# taken-over set, lie. Without them the fingerprint survives an update and a move.
-_NOT_IN_FINGERPRINT = ("written_by", "blocks", "source")
+from dnas_cli.tiles.lists import SPLITS, TileRef, image_of, path_inside
 
 
 @dataclass(frozen=True)
@@ -68,6 +57,24 @@ class TileSet:
     _tiles: dict[str, tuple[TileRef, ...]] = field(repr=False)
     _class_pixels: dict[str, dict[str, int]] = field(repr=False)
     _moments: dict[str, Moments] = field(repr=False)
+
+    def to_json(self) -> dict[str, Any]:
+        """Return what the tile set holds as plain data."""
+        return {
+            "name": self.name,
+            "fingerprint": self.fingerprint,
+            "tile_size": self.tile_size,
+            "bands": list(self.bands),
+            "dtype": self.dtype,
+            "nodata": self.nodata,
+            "classes": [land_class.to_json() for land_class in self.classes],
+            "normalisation": self.normalisation.to_json(),
+            "statistics": self.statistics,
+            "splits": {
+                split: {"tiles": self.count(split), "class_pixels": self.class_pixels(split)}
+                for split in SPLITS
+            },
+        }
 
     def split(self, name: str) -> tuple[TileRef, ...]:
         """Return the tiles of `train`, `val` or `test`.
@@ -162,114 +169,3 @@ class TileSet:
                 f"{path}: has {width} x {height} pixels, but this tile set has tiles of "
                 f"{self.tile_size} x {self.tile_size}."
             )
-
-
-def open_tile_set(path: Path) -> TileSet:
-    """Open a tile set.
-
-    Raises:
-        DataError: The folder is no tile set, or what is missing or damaged.
-    """
-    if not path.is_dir():
-        what = "is a file, not a tile set" if path.exists() else "no such folder"
-        raise DataError(f"{path}: {what}.", "Make a tile set with `dnas tile SOURCE`.")
-    file = path / "dataset.json"
-    if not file.is_file():
-        unfinished = (path / ".progress").is_dir()
-        raise DataError(
-            f"{path}: is {'an unfinished' if unfinished else 'no'} tile set (no dataset.json).",
-            "Run the `dnas tile` command again; it goes on where it stopped."
-            if unfinished
-            else "Make one with `dnas tile SOURCE`.",
-        )
-    content = read_json(file)
-    _check_schema(file, content)
-    tiles = {
-        split: read_list(path / f"{split}.lst")
-        for split in SPLITS
-        if (path / f"{split}.lst").is_file()
-    }
-    try:
-        return _tile_set(path, content, tiles)
-    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
-        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
-        raise DataError(
-            f"{file}: is damaged ({reason}).", "Cut the tile set again with --overwrite."
-        ) from error
-
-
-def _check_schema(file: Path, content: Any) -> None:
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise DataError(f"{file}: does not describe a tile set.")
-    if content.get("version") != VERSION:
-        raise DataError(
-            f"{file}: has version {content.get('version')!r} of the tile set format; this dnas "
-            f"reads version {VERSION}.",
-            "Use the dnas that wrote it, or cut the tile set again.",
-        )
-
-
-def _tile_set(
-    path: Path, content: dict[str, Any], tiles: dict[str, tuple[TileRef, ...]]
-) -> TileSet:
-    classes = tuple(LandClass.from_json(entry) for entry in content["classes"])
-    bands = tuple(str(band) for band in content["bands"])
-    normalisation = Normalisation.from_json(content["normalisation"])
-    tile_size = int(content["tile_size"])
-    if not 0 < len(classes) < IGNORE or not bands or not 0 < tile_size <= _LARGEST_TILE:
-        raise ValueError("classes, bands or tile size are out of range")
-    band_numbers = tuple(int(number) for number in content["band_numbers"])
-    if not len(bands) == len(set(bands)) == len(band_numbers) == len(normalisation.mean):
-        raise ValueError("bands, their numbers and the normalisation do not agree")
-    nodata = content["nodata"]
-    return TileSet(
-        root=path,
-        tiles_folder=_tiles_folder(path, content["blocks"]),
-        name=str(content["name"]),
-        classes=classes,
-        bands=bands,
-        dtype=np.dtype(str(content["dtype"])).name,
-        tile_size=tile_size,
-        nodata=None if nodata is None else float(nodata),
-        normalisation=normalisation,
-        statistics={str(band): dict(content["statistics"][band]) for band in bands},
-        fingerprint=fingerprint(content, tiles),
-        encoding=LabelEncoding.from_json(content["label_encoding"], classes),
-        band_numbers=band_numbers,
-        _tiles=tiles,
-        _class_pixels={
-            str(split): {str(name): int(count) for name, count in counts.items()}
-            for split, counts in content["class_pixels"].items()
-        },
-        _moments={
-            str(source["key"]): _moments_of(source, len(bands))
-            for source in content["sources"]
-            if "moments" in source
-        },
-    )
-
-
-def _moments_of(source: dict[str, Any], bands: int) -> Moments:
-    moments = Moments.from_json(source["moments"])
-    if len(moments.mean) != bands:
-        raise ValueError("the mean of an image has not as many values as there are bands")
-    return moments
-
-
-def _tiles_folder(path: Path, tiles: Any) -> Path:
-    # "." for tiles that were cut here; else the folder that `dnas tile --from-lists` was given.
-    folder = path if tiles == "." else path / str(tiles)
-    if not folder.is_dir():
-        raise DataError(
-            f"{folder}: the tiles of the tile set {path} are not there any more.",
-            "Put them back, or run `dnas tile --from-lists` again from where they are now.",
-        )
-    return folder
-
-
-def fingerprint(content: dict[str, Any], tiles: dict[str, tuple[TileRef, ...]]) -> str:
-    """Return the hash that tells whether two tile sets are the same."""
-    known = {key: value for key, value in content.items() if key not in _NOT_IN_FINGERPRINT}
-    return content_hash(
-        {"dataset": known, "lists": {split: list_text(tiles[split]) for split in sorted(tiles)}}
-    )

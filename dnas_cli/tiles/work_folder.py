@@ -15,6 +15,7 @@ from typing import Any
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, DnasError, RunStateError
 from dnas_cli.files import read_json, write_json
+from dnas_cli.tiles.dataset_json import is_tile_set
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.settings import differences
 
@@ -36,7 +37,7 @@ class WorkFolder:
     @property
     def is_finished(self) -> bool:
         """Whether the tile set is complete."""
-        return (self.root / "dataset.json").exists()
+        return is_tile_set(self.root)
 
     def report(self, key: str) -> Path:
         """Return the path of the report of a piece of work."""
@@ -55,17 +56,6 @@ class WorkFolder:
                 f"{self.root}: exists and is not a tile set.",
                 "Name another folder with --out; this one is left alone.",
             )
-
-    def finished_content(self) -> dict[str, Any]:
-        """Return what `dataset.json` says.
-
-        Raises:
-            DataError: It is damaged.
-        """
-        content = read_json(self.root / "dataset.json")
-        if not isinstance(content, dict):
-            raise DataError(f"{self.root / 'dataset.json'}: does not describe a tile set.")
-        return content
 
     def begin(self, settings: Any, overwrite: bool) -> None:
         """Start, or go on with the same settings.

@@ -9,7 +9,8 @@ from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
 from dnas_cli.errors import DnasError, UsageError
-from dnas_cli.tiles.tile_set import TileRef, TileSet
+from dnas_cli.tiles.lists import TileRef
+from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.augmentation import (
     random_crop,
     random_light,

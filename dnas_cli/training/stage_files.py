@@ -11,6 +11,7 @@ from typing import Any
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, DnasError
+from dnas_cli.file_kinds import CHECKPOINT, FILE, kind_of, wrong_kind
 from dnas_cli.files import atomic_path, remove_leftovers
 from dnas_cli.model.tensor_file import DamagedError, load_tensors, write_checked
 
@@ -82,6 +83,8 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
         DamagedError: It is not what was written.
         DataError: It is missing, or not a checkpoint of this version.
     """
+    if kind_of(path) not in ("", FILE, CHECKPOINT):
+        raise wrong_kind(path, CHECKPOINT)
     content = load_tensors(path)
     if not isinstance(content, dict) or content.get("schema") != SCHEMA:
         raise DataError(f"{path}: is not a dnas checkpoint.")

@@ -1,7 +1,7 @@
 """`eval` of a folder scores what `predict` maps, whatever the files say of bands and nodata."""
 
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,15 +14,9 @@ from typer.testing import CliRunner
 from dnas_cli.app import app
 from dnas_cli.scenes.palette import palette_table
 from tests.support.predicting import write_scene
-from tests.support.small_models import CLASSES, light_head, write_model
+from tests.support.small_models import CLASSES, write_model
 
 RGB, RGBN = ("red", "green", "blue"), ("red", "green", "blue", "nir")
-
-
-@pytest.fixture(scope="module", autouse=True)
-def _light_networks() -> Iterator[None]:
-    with light_head():
-        yield
 
 
 @pytest.mark.parametrize(

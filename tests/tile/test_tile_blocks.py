@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.grid import offsets, tile_rows
-from dnas_cli.tiles.tile_set import open_tile_set
 from tests.support.command_line import dnas
 from tests.support.small_scenes import make_gid, make_plain, write_raster
 

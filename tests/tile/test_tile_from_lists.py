@@ -7,8 +7,8 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.lists import read_list, scene_of
-from dnas_cli.tiles.tile_set import open_tile_set
 from tests.support.command_line import dnas
 from tests.support.small_scenes import write_raster
 

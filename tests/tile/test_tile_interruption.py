@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from dnas_cli.tiles.tile_set import open_tile_set
+from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas, start
 from tests.support.small_scenes import make_gid
 from tests.support.tiling import content

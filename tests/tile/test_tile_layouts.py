@@ -10,7 +10,7 @@ import rasterio
 from PIL import Image
 
 from dnas_cli.scenes.raster import without_georeference
-from dnas_cli.tiles.tile_set import open_tile_set
+from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas
 from tests.support.small_scenes import GID_COLOURS, class_indices, make_gid, write_raster
 

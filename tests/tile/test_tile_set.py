@@ -13,8 +13,8 @@ from hypothesis import strategies as st
 from PIL import Image
 
 from dnas_cli.errors import DataError
+from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.lists import read_list, scene_of
-from dnas_cli.tiles.tile_set import open_tile_set
 from tests.support.fuzzing import FUZZ
 from tests.support.small_scenes import class_indices
 

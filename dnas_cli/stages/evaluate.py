@@ -6,7 +6,6 @@ from pathlib import Path
 import torch
 
 from dnas_cli.errors import DataError, UsageError
-from dnas_cli.evaluation.cost import timed_cost
 from dnas_cli.evaluation.evaluation import (
     Evaluation,
     Subject,
@@ -15,14 +14,16 @@ from dnas_cli.evaluation.evaluation import (
 )
 from dnas_cli.evaluation.folder import open_folder
 from dnas_cli.evaluation.scenes import evaluate_scenes
-from dnas_cli.evaluation.split_scenes import open_split_scenes
 from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
 from dnas_cli.files import file_hash, refuse_existing
 from dnas_cli.mapping.mapper import Mapper, MapSettings
+from dnas_cli.model.cost import timed_cost
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.run.directory import Run, open_run
-from dnas_cli.tiles.tile_set import TileSet, open_tile_set
+from dnas_cli.tiles.dataset_json import is_tile_set, open_tile_set
+from dnas_cli.tiles.split_scenes import open_split_scenes
+from dnas_cli.tiles.tile_set import TileSet
 
 
 @dataclass(frozen=True)
@@ -77,7 +78,7 @@ def evaluate_request(request: EvaluationRequest) -> tuple[Evaluation, Path | Non
     folder = request.out
     if run is not None and request.data is None and folder is None:
         folder = run.evaluation_folder
-    if _is_tile_set(data):
+    if is_tile_set(data, or_unfinished=True):
         return _on_tiles(request, run, model, model_path, data, folder, device), folder
     return _on_folder(request, model, model_path, data, folder, device), folder
 
@@ -103,10 +104,6 @@ def _data(request: EvaluationRequest, run: Run | None) -> Path:
             "Name a tile set, or a folder of images and labels, after it.",
         )
     return run.tile_set_path
-
-
-def _is_tile_set(data: Path) -> bool:
-    return (data / "dataset.json").exists() or (data / ".progress").exists()
 
 
 def _on_tiles(

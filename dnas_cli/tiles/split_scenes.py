@@ -5,13 +5,12 @@ from pathlib import Path
 from typing import Any
 
 from dnas_cli import console
-from dnas_cli.datasets.discovery import Pair
+from dnas_cli.datasets.discovery import LabelledScenes, Pair
 from dnas_cli.datasets.path_patterns import Pattern
 from dnas_cli.errors import DataError, UsageError, brief
-from dnas_cli.evaluation.scenes import LabelledScenes
-from dnas_cli.files import read_json
 from dnas_cli.scenes.labels import LabelEncoding
 from dnas_cli.tiles.cutting import file_facts
+from dnas_cli.tiles.dataset_json import read_description
 from dnas_cli.tiles.lists import path_inside
 from dnas_cli.tiles.tile_set import TileSet
 
@@ -29,13 +28,12 @@ def open_split_scenes(tiles: TileSet, split: str, source: Path | None) -> Labell
         DataError: Scenes are missing or have changed.
     """
     tiles.split(split)  # it exists and holds something
-    file = tiles.root / "dataset.json"
-    content = read_json(file)
+    content = read_description(tiles.root)
     try:
         return _scenes(tiles, content, set(tiles.scenes(split)), source)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
-            f"{file}: does not tell its scenes ({brief(error)}).",
+            f"{tiles.root}: does not say its scenes ({brief(error)}).",
             "Cut the tile set again with --overwrite.",
         ) from error
 

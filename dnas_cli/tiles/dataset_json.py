@@ -1,0 +1,280 @@
+"""`dataset.json`: what describes a tile set. It is written last, so that it says "finished".
+
+Reading trusts nothing in it nor in the lists beside it.
+"""
+
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli import __version__
+from dnas_cli.console import logger
+from dnas_cli.datasets.description import DatasetDescription
+from dnas_cli.datasets.discovery import Problem
+from dnas_cli.errors import DataError
+from dnas_cli.file_kinds import FOLDER, TILE_SET, kind_of, wrong_kind
+from dnas_cli.files import content_hash, read_json, remove_leftovers, write_json, write_text
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.band_statistics import BandStatistics
+from dnas_cli.scenes.labels import LabelEncoding
+from dnas_cli.scenes.normalisation import Moments, Normalisation
+from dnas_cli.scenes.palette import LandClass
+from dnas_cli.tiles.lists import SPLITS, TileRef, list_text, read_list
+from dnas_cli.tiles.tile_set import TileSet
+
+SCHEMA = "dnas.tile-set"
+VERSION = 1
+_UNLABELLED = "unlabelled"
+
+_NAME = "dataset.json"
+_LARGEST_TILE = 16384
+# What says nothing about the tiles: the writing version, and where scenes, or the tiles of a
+# taken-over set, lie. Without them the fingerprint survives an update and a move.
+_NOT_IN_FINGERPRINT = ("written_by", "blocks", "source")
+
+
+@dataclass(frozen=True)
+class TileSetContent:
+    """All that is written about a tile set.
+
+    Attributes:
+        description: The dataset.
+        settings: How it was made, as plain data.
+        tiles_folder: The folder of tiles, relative to the tile set; `.` for its own.
+        source: The folder of the scenes, relative to the tile set; none for tiles cut elsewhere.
+        bands: Names of the bands.
+        band_numbers: Their numbers in the tiles, from 1.
+        dtype: NumPy name of the values.
+        tile_size: Height and width of a tile.
+        nodata: The value that means "no data", if there is one for all.
+        encoding: How the labels of the tiles say the class.
+        tiles: The tiles per split.
+        class_pixels: Pixels per split: classes, then unlabelled.
+        statistics: Of the training split.
+        sources: Facts on the files the tiles came from.
+        skipped: What was left out.
+    """
+
+    description: DatasetDescription
+    settings: Any
+    tiles_folder: str
+    source: str | None
+    bands: tuple[str, ...]
+    band_numbers: tuple[int, ...]
+    dtype: str
+    tile_size: int
+    nodata: float | None
+    encoding: LabelEncoding
+    tiles: Mapping[str, Sequence[TileRef]]
+    class_pixels: Mapping[str, npt.NDArray[np.int64]]
+    statistics: BandStatistics
+    sources: Sequence[dict[str, Any]]
+    skipped: Sequence[Problem]
+
+
+def write_tile_set(root: Path, content: TileSetContent) -> None:
+    """Write the lists and `dataset.json` of a tile set whose tiles are there."""
+    remove_leftovers(root)
+    for split in SPLITS:
+        write_text(root / f"{split}.lst", list_text(content.tiles[split]))
+    # One flush for all the tiles: each for itself would cost more than cutting them.
+    if hasattr(os, "sync"):
+        os.sync()
+    write_json(root / _NAME, _to_json(content))
+
+
+def _to_json(content: TileSetContent) -> dict[str, Any]:
+    classes = content.description.classes
+    names = [land_class.name for land_class in classes] + [_UNLABELLED]
+    statistics = content.statistics.summary(content.bands)
+    normalisation, origin = _normalisation(content, statistics)
+    nodata = content.nodata
+    return {
+        "schema": SCHEMA,
+        "version": VERSION,
+        "written_by": f"dnas {__version__}",
+        "name": content.description.name,
+        "classes": [land_class.to_json() for land_class in classes],
+        "ignore": IGNORE,
+        "bands": list(content.bands),
+        "band_numbers": list(content.band_numbers),
+        "dtype": content.dtype,
+        "tile_size": content.tile_size,
+        # JSON has no NaN; as a text it reads back as the number.
+        "nodata": str(nodata) if nodata is not None and not np.isfinite(nodata) else nodata,
+        "label_encoding": content.encoding.to_json(),
+        "normalisation": normalisation.to_json(),
+        "normalisation_from": origin,
+        "statistics": statistics,
+        "scenes": {
+            split: sorted({tile.scene for tile in content.tiles[split]}) for split in SPLITS
+        },
+        "tiles": {split: len(content.tiles[split]) for split in SPLITS},
+        "class_pixels": {
+            split: dict(zip(names, content.class_pixels[split].tolist(), strict=True))
+            for split in SPLITS
+        },
+        "settings": content.settings,
+        "blocks": content.tiles_folder,
+        "source": content.source,
+        "sources": list(content.sources),
+        "skipped": [{"name": item.name, "reason": item.reason} for item in content.skipped],
+    }
+
+
+def _normalisation(
+    content: TileSetContent, statistics: dict[str, dict[str, Any]]
+) -> tuple[Normalisation, str]:
+    """Return the constants of the description, else mean and deviation of the training split.
+
+    Normalised per image, those of the training split are there for bands without contrast.
+    """
+    description = content.description
+    given = description.normalisation
+    if given is not None:
+        positions = [description.bands.index(band) for band in content.bands]
+        constants = Normalisation(
+            given.scale,
+            tuple(given.mean[position] for position in positions),
+            tuple(given.std[position] for position in positions),
+        )
+        return constants, "description"
+    stds = []
+    for band in content.bands:
+        std = float(statistics[band]["std"])
+        if not std > 0 or not np.isfinite(std):
+            logger.warning("band %s has the same value everywhere in the training split", band)
+            std = 1.0
+        stds.append(std)
+    means = tuple(float(statistics[band]["mean"]) for band in content.bands)
+    if description.per_image:
+        return Normalisation(1.0, means, tuple(stds), per_image=True), "each image"
+    return Normalisation(1.0, means, tuple(stds)), "training split"
+
+
+def open_tile_set(path: Path) -> TileSet:
+    """Open a tile set.
+
+    Raises:
+        DataError: The folder is no tile set, or what is missing or damaged.
+    """
+    if not path.exists():
+        raise DataError(f"{path}: no such folder.", "Make a tile set with `dnas tile SOURCE`.")
+    if kind_of(path) not in (FOLDER, TILE_SET):
+        raise wrong_kind(path, TILE_SET)
+    content = read_description(path)
+    tiles = {
+        split: read_list(path / f"{split}.lst")
+        for split in SPLITS
+        if (path / f"{split}.lst").is_file()
+    }
+    try:
+        return _tile_set(path, content, tiles)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
+        reason = f"no {error}" if isinstance(error, KeyError) else str(error)
+        raise DataError(
+            f"{path / _NAME}: is damaged ({reason}).", "Cut the tile set again with --overwrite."
+        ) from error
+
+
+def is_tile_set(path: Path, or_unfinished: bool = False) -> bool:
+    """Return whether a path is a tile set, or is about to become one."""
+    return (path / _NAME).is_file() or (or_unfinished and (path / ".progress").is_dir())
+
+
+def read_description(path: Path) -> dict[str, Any]:
+    """Return what `dataset.json` says; of its content only schema and version are checked.
+
+    Raises:
+        DataError: It is missing, or of another kind or version.
+    """
+    file = path / _NAME
+    if not is_tile_set(path):
+        unfinished = is_tile_set(path, or_unfinished=True)
+        raise DataError(
+            f"{path}: is {'an unfinished' if unfinished else 'no'} tile set (no {_NAME}).",
+            "Run the `dnas tile` command again; it resumes where it stopped."
+            if unfinished
+            else "Make one with `dnas tile SOURCE`.",
+        )
+    content = read_json(file)
+    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
+        raise DataError(f"{file}: does not describe a tile set.")
+    if content.get("version") != VERSION:
+        raise DataError(
+            f"{file}: has version {content.get('version')!r} of the tile set format; this dnas "
+            f"reads version {VERSION}.",
+            "Use the dnas that wrote it, or cut the tile set again.",
+        )
+    return content
+
+
+def _tile_set(
+    path: Path, content: dict[str, Any], tiles: dict[str, tuple[TileRef, ...]]
+) -> TileSet:
+    classes = tuple(LandClass.from_json(entry) for entry in content["classes"])
+    bands = tuple(str(band) for band in content["bands"])
+    normalisation = Normalisation.from_json(content["normalisation"])
+    tile_size = int(content["tile_size"])
+    if not 0 < len(classes) < IGNORE or not bands or not 0 < tile_size <= _LARGEST_TILE:
+        raise ValueError("classes, bands or tile size are out of range")
+    band_numbers = tuple(int(number) for number in content["band_numbers"])
+    if not len(bands) == len(set(bands)) == len(band_numbers) == len(normalisation.mean):
+        raise ValueError("bands, their numbers and the normalisation do not agree")
+    nodata = content["nodata"]
+    return TileSet(
+        root=path,
+        tiles_folder=_tiles_folder(path, content["blocks"]),
+        name=str(content["name"]),
+        classes=classes,
+        bands=bands,
+        dtype=np.dtype(str(content["dtype"])).name,
+        tile_size=tile_size,
+        nodata=None if nodata is None else float(nodata),
+        normalisation=normalisation,
+        statistics={str(band): dict(content["statistics"][band]) for band in bands},
+        fingerprint=fingerprint(content, tiles),
+        encoding=LabelEncoding.from_json(content["label_encoding"], classes),
+        band_numbers=band_numbers,
+        _tiles=tiles,
+        _class_pixels={
+            str(split): {str(name): int(count) for name, count in counts.items()}
+            for split, counts in content["class_pixels"].items()
+        },
+        _moments={
+            str(source["key"]): _moments_of(source, len(bands))
+            for source in content["sources"]
+            if "moments" in source
+        },
+    )
+
+
+def _moments_of(source: dict[str, Any], bands: int) -> Moments:
+    moments = Moments.from_json(source["moments"])
+    if len(moments.mean) != bands:
+        raise ValueError("the mean of an image has not as many values as there are bands")
+    return moments
+
+
+def _tiles_folder(path: Path, tiles: Any) -> Path:
+    # "." for tiles that were cut here; else the folder that `dnas tile --from-lists` was given.
+    folder = path if tiles == "." else path / str(tiles)
+    if not folder.is_dir():
+        raise DataError(
+            f"{folder}: the tiles of the tile set {path} are not there any more.",
+            "Put them back, or run `dnas tile --from-lists` again from where they are now.",
+        )
+    return folder
+
+
+def fingerprint(content: dict[str, Any], tiles: dict[str, tuple[TileRef, ...]]) -> str:
+    """Return the hash that tells whether two tile sets are the same."""
+    known = {key: value for key, value in content.items() if key not in _NOT_IN_FINGERPRINT}
+    return content_hash(
+        {"dataset": known, "lists": {split: list_text(tiles[split]) for split in sorted(tiles)}}
+    )

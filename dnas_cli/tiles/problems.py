@@ -1,0 +1,54 @@
+"""What is wrong with files of a dataset: warnings by name, or an error where nothing is left."""
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from dnas_cli.console import logger
+from dnas_cli.datasets.discovery import Problem
+from dnas_cli.errors import DataError
+
+_MOST_NAMED = 20  # problems; more would bury everything else
+
+
+def warn_skipped(problems: Sequence[Problem], strict: bool) -> None:
+    """Warn of what is left out, by name.
+
+    Raises:
+        DataError: `strict`, and there is something.
+    """
+    lines = [f"{problem.name}: {problem.reason}" for problem in problems]
+    if strict and lines:
+        more = f"\n  and {len(lines) - _MOST_NAMED} more" if len(lines) > _MOST_NAMED else ""
+        raise DataError(
+            f"--strict: {len(lines)} problems:\n  " + "\n  ".join(lines[:_MOST_NAMED]) + more,
+            "Mend them, or leave --strict out to skip those files.",
+        )
+    for line in lines[:_MOST_NAMED]:
+        logger.warning("skipped: %s", line)
+    for line in lines[_MOST_NAMED:]:
+        logger.debug("skipped: %s", line)
+    if len(lines) > _MOST_NAMED:
+        logger.warning(
+            "skipped: %d in all; --verbose names every one, and so does dataset.json", len(lines)
+        )
+
+
+def nothing_useful(source: Path, problems: int) -> DataError:
+    """Return the error that says nothing is left to work on."""
+    return DataError(
+        f"{source}: nothing can be used ({problems} problems, named above).",
+        "Mend the files, or describe the folder in a YAML file (docs/datasets.md).",
+    )
+
+
+def warn_unknown_pixels(sources: Sequence[Mapping[str, Any]]) -> None:
+    """Warn of how many label pixels were of no known colour or value."""
+    found = [source for source in sources if source["unknown_pixels"]]
+    total = sum(int(source["unknown_pixels"]) for source in found)
+    if total:
+        logger.warning(
+            "%s label pixels in %d files are of no known colour or value; they count as "
+            "unlabelled",
+            f"{total:,}", len(found),
+        )  # fmt: skip

@@ -1,0 +1,59 @@
+"""Refusing a finished tile set that differs from what is asked for."""
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from dnas_cli.errors import RunStateError
+from dnas_cli.tiles.cutting import file_facts
+from dnas_cli.tiles.dataset_json import read_description
+from dnas_cli.tiles.settings import differences
+
+_MOST_NAMED = 20
+
+
+def refuse_other_settings(root: Path, settings: Any, sources: Mapping[str, Path]) -> None:
+    """Refuse a finished tile set that was made otherwise, or from other files.
+
+    Args:
+        root: The folder of the tile set.
+        settings: The settings now asked for, as plain data.
+        sources: The files that would be cut now: their paths by the name in `dataset.json`.
+
+    Raises:
+        RunStateError: It differs.
+    """
+    content = read_description(root)
+    found = differences(content.get("settings"), settings)
+    found += _changed_files(root, content, sources)
+    if found:
+        shown = found[:_MOST_NAMED] + (["..."] if len(found) > _MOST_NAMED else [])
+        raise RunStateError(
+            f"{root}: is a finished tile set that differs from what is asked for:\n  "
+            + "\n  ".join(shown),
+            "Repeat its settings to keep it, replace it with --overwrite, or name another folder "
+            "with --out.",
+        )
+
+
+def _changed_files(
+    root: Path, content: Mapping[str, Any], sources: Mapping[str, Path]
+) -> list[str]:
+    known = {
+        str(source[kind]["path"]): source[kind]
+        for source in content.get("sources", [])
+        for kind in ("image", "label")
+        if kind in source
+    }
+    skipped = {str(item["name"]) for item in content.get("skipped", [])}
+    made = (root / "dataset.json").stat().st_mtime_ns
+    found = []
+    for name, path in sources.items():
+        if name not in known:
+            found += [] if name in skipped else [f"{name}: is new"]
+        elif path.stat().st_size != known[name]["bytes"]:
+            found.append(f"{name}: has another size now")
+        elif path.stat().st_mtime_ns > made and file_facts(path, name) != known[name]:
+            found.append(f"{name}: has changed")
+    found += [f"{name}: is gone" for name in known if name not in sources]
+    return found
