@@ -63,13 +63,12 @@ def wrong_kind(path: Path, wanted: str) -> DataError:
     found = kind_of(path)
     if not found:
         return DataError(f"{path}: no such file or folder.")
-    unknown = " that dnas does not know" if found in (FILE, FOLDER) else ""
-    return DataError(
-        f"{path}: is {_one(found)}{unknown}, not {_one(wanted)}.", _remedy(path, found, wanted)
-    )
+    return DataError(f"{path}: is {_one(found)}, not {_one(wanted)}.", _remedy(path, found, wanted))
 
 
 def _remedy(path: Path, found: str, wanted: str) -> str:
+    if found == FOLDER and wanted == MODEL and (path / "model.pt").is_file():
+        return f"Give {path / 'model.pt'}."
     root = next((folder for folder in (path, *path.parents) if kind_of(folder) == RUN), None)
     if root is not None and path != root and wanted == RUN:
         return f"Give its run: {root}"
@@ -85,6 +84,7 @@ def _remedy(path: Path, found: str, wanted: str) -> str:
 
 
 def _one(kind: str) -> str:
+    kind = {RUN: "run directory", MODEL: "model file", FILE: "file of another kind"}.get(kind, kind)
     return f"{'an' if kind[0] in 'aeiou' else 'a'} {kind}"
 
 

@@ -69,7 +69,7 @@ def test_an_edited_file_is_noticed(tmp_path: Path) -> None:
 
 def test_another_kind_of_document_is_named(tmp_path: Path) -> None:
     message = _refused(tmp_path, ConnectionCoding, PathCoding((0, 1)).document())
-    assert "dnas/path-coding" in message
+    assert "is a path coding, not a connection coding" in message
 
 
 def test_a_newer_version_is_refused(tmp_path: Path) -> None:

@@ -105,7 +105,7 @@ def test_a_tile_set_is_told_with_the_share_of_each_class(tiny_tiles: Path) -> No
 
 def test_codings_are_told_with_hash_and_lineage(run: Path) -> None:
     path, space = _told(run / "coding/path.json"), _told(run / "coding/stage1.json")
-    assert path["kind"] == space["kind"] == "document"
+    assert (path["kind"], space["kind"]) == ("path coding", "search space")
     assert path["derived_from"] == space["hash"]
     assert len(path["path"]) == 3
 

@@ -21,6 +21,7 @@ from rasterio.enums import MaskFlags
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 
 from dnas_cli.errors import DataError
+from dnas_cli.file_kinds import FILE, RASTER, kind_of, wrong_kind
 from dnas_cli.scenes.band_names import alpha_band, band_names, select_bands
 from dnas_cli.scenes.validity import holds_nodata
 
@@ -159,8 +160,9 @@ def _cannot_open(path: str | Path, error: Exception) -> DataError:
     local = Path(path)
     if not local.exists() and ":" not in str(path):
         return DataError(f"{path}: no such file.")
-    if local.is_dir():
-        return NotARasterError(f"{path}: is a folder, not a raster.")
+    if kind_of(local) not in (FILE, RASTER):
+        wrong = wrong_kind(local, RASTER)
+        return NotARasterError(wrong.what, wrong.remedy)
     return NotARasterError(
         f"{path}: cannot be opened as a raster ({reason}).",
         "Check that the file is whole (`rio info FILE` or `gdalinfo FILE`).",

@@ -52,7 +52,11 @@ def test_a_scene_that_is_no_scene_and_a_model_that_is_none(
     assert (
         "no such file" in dnas("predict", models["rgb"], tmp_path / "no.tif", *out, code=4).stderr
     )
-    assert "cannot be opened" in dnas("predict", models["rgb"], models["rgb"], *out, code=4).stderr
+    swapped = dnas("predict", scene, models["rgb"], *out, code=4).stderr
+    assert "is a raster, not a model file" in swapped
+    assert "The model comes first" in swapped
+    twice = dnas("predict", models["rgb"], models["rgb"], *out, code=4).stderr
+    assert "is a model file, not a raster" in twice
     assert str(scene) in dnas("predict", scene, scene, *out, code=4).stderr
     (tmp_path / "run").mkdir()
     shutil.copy(models["rgb"], tmp_path / "run/model.pt")
