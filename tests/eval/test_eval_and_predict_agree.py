@@ -40,7 +40,9 @@ def test_eval_scores_what_predict_maps(
     model = write_model(tmp_path / "model.pt", bands, nodata=nodata)
     (tmp_path / "plain/images").mkdir(parents=True)
     (tmp_path / "plain/labels").mkdir()
-    scene = write_scene(tmp_path / "plain/images/a.tif", len(file_bands), photometric="RGB")
+    scene = write_scene(
+        tmp_path / "plain/images/a.tif", len(file_bands), photometric="RGB", crs="EPSG:32631"
+    )
     with rasterio.open(scene, "r+") as raster:
         for number, name in enumerate(file_bands, 1):
             if name:
