@@ -13,8 +13,7 @@ from dnas_cli.evaluation.references import Reference, evaluate_references, sampl
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.tile_files import write_label_tile
 from dnas_cli.tiles.make_tile_set import make_tile_set
-from dnas_cli.tiles.result import TilingOptions
-from dnas_cli.tiles.settings import TilingSettings
+from dnas_cli.tiles.settings import TilingOptions, TilingSettings
 from dnas_cli.tiles.tile_set import TileSet
 
 

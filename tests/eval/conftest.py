@@ -13,8 +13,7 @@ from dnas_cli.run.directory import create_run
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.lattice import edge, make_graph
 from dnas_cli.tiles.make_tile_set import make_tile_set
-from dnas_cli.tiles.result import TilingOptions
-from dnas_cli.tiles.settings import TilingSettings
+from dnas_cli.tiles.settings import TilingOptions, TilingSettings
 from dnas_cli.tiles.tile_set import TileSet
 
 

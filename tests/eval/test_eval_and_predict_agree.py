@@ -3,16 +3,14 @@
 import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import pytest
 import rasterio
 from PIL import Image
-from typer.testing import CliRunner
 
-from dnas_cli.app import app
 from dnas_cli.scenes.palette import palette_table
+from tests.support.command_line import dnas
 from tests.support.predicting import write_scene
 from tests.support.small_models import CLASSES, write_model
 
@@ -35,7 +33,6 @@ def test_eval_scores_what_predict_maps(
     file_bands: Sequence[str],
     nodata: float | None,
     tmp_path: Path,
-    runner: CliRunner,
 ) -> None:
     model = write_model(tmp_path / "model.pt", bands, nodata=nodata)
     (tmp_path / "plain/images").mkdir(parents=True)
@@ -54,14 +51,11 @@ def test_eval_scores_what_predict_maps(
     indices = np.random.default_rng(1).integers(0, len(CLASSES), (150, 130))
     Image.fromarray(palette_table(CLASSES)[indices]).save(label)
 
-    def done(*arguments: object) -> Any:
-        result = runner.invoke(app, [*map(str, arguments), "--device", "cpu", "--json"])
-        assert result.exit_code == 0, result.output
-        return json.loads(result.stdout)
+    options = ("--truth", label, "--device", "cpu", "--json")
+    mapped = dnas("predict", model, scene, "--out", tmp_path / "map.tif", *options).stdout
+    scored = dnas("eval", model, tmp_path / "plain", "--device", "cpu", "--json").stdout
 
-    (mapped,) = done("predict", model, scene, "--out", tmp_path / "map.tif", "--truth", label)
-    scored = done("eval", model, tmp_path / "plain")
-
-    assert mapped["truth"]["confusion"] == scored["confusion"]
+    figures = json.loads(scored)
+    assert json.loads(mapped)[0]["truth"]["confusion"] == figures["confusion"]
     left_out = 40 * 60 if nodata else 0
-    assert scored["metrics"]["pixels"] == 150 * 130 - left_out
+    assert figures["metrics"]["pixels"] == 150 * 130 - left_out
