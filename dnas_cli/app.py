@@ -15,6 +15,7 @@ from dnas_cli.commands.decode import decode
 from dnas_cli.commands.demo import demo
 from dnas_cli.commands.encode import encode
 from dnas_cli.commands.eval import evaluate
+from dnas_cli.commands.export import export
 from dnas_cli.commands.export_coding import export_coding
 from dnas_cli.commands.import_checkpoint import import_checkpoint
 from dnas_cli.commands.info import info
@@ -135,6 +136,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "status": status,
     "info": info,
     "import": import_checkpoint,
+    "export": export,
     "export-coding": export_coding,
     "demo": demo,
 }

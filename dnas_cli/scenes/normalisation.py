@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-_FLAT = 1e-3  # of the usual deviation; an image with less in a band is the same everywhere
+FLAT = 1e-3  # of the usual deviation; an image with less in a band is the same everywhere
 
 
 @dataclass(frozen=True)
@@ -104,7 +104,7 @@ class Normalisation:
         bands = zip(self.mean, self.std, moments.mean, moments.std, strict=True)
         chosen = [
             (own_mean, own_std)
-            if own_std * self.scale > _FLAT * std
+            if own_std * self.scale > FLAT * std
             else (mean / self.scale, std / self.scale)
             for mean, std, own_mean, own_std in bands
         ]

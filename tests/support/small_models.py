@@ -28,6 +28,7 @@ def write_model(
     nodata: float | None = None,
     seed: int = 0,
     head: int = 8,
+    per_image: bool = False,
 ) -> Path:
     """Write a model whose classes depend on its input, for values from 0 to about `largest`.
 
@@ -36,7 +37,9 @@ def write_model(
     graph = make_graph(2, [edge((-1, 0), (0, 0)), edge((0, 0), (1, 0))])
     operators = tuple(("conv1x1", "conv3x3", "sep_conv_3x3") for _ in graph.nodes)
     coding = ArchitectureCoding(graph, operators, derived_from=None)
-    normalisation = Normalisation(1 / largest, (0.45,) * len(bands), (0.22,) * len(bands))
+    normalisation = Normalisation(
+        1 / largest, (0.45,) * len(bands), (0.22,) * len(bands), per_image
+    )
     facts = ModelFacts(
         classes=CLASSES,
         bands=tuple(bands),

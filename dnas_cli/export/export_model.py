@@ -1,0 +1,93 @@
+"""One model to every form that was asked for."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import torch
+
+from dnas_cli.console import logger
+from dnas_cli.errors import UsageError
+from dnas_cli.export.exported_program import write_exported_program
+from dnas_cli.export.onnx_check import Agreement, check_onnx
+from dnas_cli.export.onnx_forms import for_any, for_deepness
+from dnas_cli.export.purpose import OnnxPurpose
+from dnas_cli.files import file_hash, refuse_existing, write_bytes
+from dnas_cli.model.model_file import Model, load_model
+from dnas_cli.model.onnx_facts import OnnxFacts
+from dnas_cli.nets.onnx.runtime import require_onnx
+
+
+@dataclass(frozen=True)
+class ExportRequest:
+    """What is written of a model.
+
+    Attributes:
+        onnx: An ONNX file.
+        purpose: Who reads it.
+        check: Compare it with the model before it is written.
+        program: A `.pt2` file of `torch.export`.
+        ground_resolution: Metres per pixel; the model's own when missing.
+    """
+
+    onnx: Path | None = None
+    purpose: OnnxPurpose = OnnxPurpose.any
+    check: bool = True
+    program: Path | None = None
+    ground_resolution: float | None = None
+
+    @property
+    def files(self) -> tuple[Path, ...]:
+        """What is written."""
+        return tuple(path for path in (self.onnx, self.program) if path is not None)
+
+    def __post_init__(self) -> None:
+        if not self.files:
+            raise UsageError("Nothing is asked for.", "Give --onnx FILE or --torch FILE.pt2.")
+        if self.program is not None and self.program.suffix != ".pt2":
+            raise UsageError(f"--torch {self.program}: must end in .pt2.")
+        if self.onnx is not None and self.onnx.suffix.lower() != ".onnx":
+            raise UsageError(f"--onnx {self.onnx}: must end in .onnx.")
+        if self.ground_resolution is not None and not self.ground_resolution > 0:
+            raise UsageError(f"--resolution {self.ground_resolution}: must be above zero.")
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written, and how an ONNX file agrees with the model where that was checked."""
+
+    files: tuple[Path, ...]
+    agreement: Agreement | None
+
+
+def export_model(path: Path, request: ExportRequest, overwrite: bool = False) -> Exported:
+    """Write a model in other forms.
+
+    Raises:
+        DataError: `path` is no model file.
+        RunStateError: An output exists.
+        UsageError: A form cannot express the model.
+        DnasError: A library is missing, or a file disagrees with the model; it is not written.
+    """
+    for target in request.files:
+        refuse_existing(target, overwrite)
+    if request.onnx is not None:
+        require_onnx()
+    model = load_model(path, torch.device("cpu"))
+    facts = OnnxFacts(
+        model.facts, file_hash(path), model.architecture.hash, request.ground_resolution
+    )
+    agreement = None if request.onnx is None else _write_onnx(request.onnx, model, facts, request)
+    if request.program is not None:
+        logger.info("%s: PyTorch traces the network; this can take minutes", request.program)
+        write_exported_program(request.program, model, facts)
+    return Exported(request.files, agreement)
+
+
+def _write_onnx(
+    target: Path, model: Model, facts: OnnxFacts, request: ExportRequest
+) -> Agreement | None:
+    make = for_deepness if request.purpose is OnnxPurpose.deepness else for_any
+    form = make(model, facts)
+    agreement = check_onnx(form, model, str(target)) if request.check else None
+    write_bytes(target, form.content)
+    return agreement

@@ -1,0 +1,10 @@
+"""Who reads an ONNX file."""
+
+from enum import StrEnum
+
+
+class OnnxPurpose(StrEnum):
+    """Any program, or the QGIS plugin Deepness."""
+
+    any = "any"
+    deepness = "deepness"

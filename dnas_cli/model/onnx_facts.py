@@ -1,0 +1,66 @@
+"""What an ONNX file of `dnas` says about itself, as JSON in its metadata."""
+
+import json
+from dataclasses import dataclass
+
+from dnas_cli.errors import MALFORMED, DataError, brief
+from dnas_cli.files import parse_json
+from dnas_cli.model.model_file import ModelFacts
+
+KEY = "dnas"
+SCHEMA = "dnas/onnx"
+VERSION = 1
+
+
+@dataclass(frozen=True)
+class OnnxFacts:
+    """Facts of the model that an ONNX file was exported from.
+
+    Attributes:
+        facts: What it was trained on.
+        model_hash: SHA-256 of its model file.
+        architecture_hash: Of its architecture coding.
+        ground_resolution: Metres per pixel that it was trained on, where known.
+    """
+
+    facts: ModelFacts
+    model_hash: str
+    architecture_hash: str
+    ground_resolution: float | None
+
+    def to_text(self) -> str:
+        """Return the facts as JSON."""
+        document = {
+            "schema": SCHEMA,
+            "version": VERSION,
+            "model": self.model_hash,
+            "architecture": self.architecture_hash,
+            "ground_resolution_m": self.ground_resolution,
+            **self.facts.to_json(),
+        }
+        return json.dumps(document, allow_nan=False)
+
+    @staticmethod
+    def from_text(text: str, name: str) -> "OnnxFacts":
+        """Read facts from JSON.
+
+        Args:
+            text: The JSON.
+            name: What errors call the file.
+
+        Raises:
+            DataError: It is something else.
+        """
+        try:
+            document = parse_json(text, name)
+            if document["schema"] != SCHEMA or document["version"] != VERSION:
+                raise ValueError("an unknown schema or version")
+            metres = document["ground_resolution_m"]
+            return OnnxFacts(
+                ModelFacts.from_json(document),
+                str(document["model"]),
+                str(document["architecture"]),
+                None if metres is None else float(metres),
+            )
+        except MALFORMED as error:
+            raise DataError(f"{name}: its facts are damaged ({brief(error)}).") from error
