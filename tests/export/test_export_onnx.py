@@ -17,7 +17,7 @@ from dnas_cli.model.model_file import load_model
 from dnas_cli.nets.onnx.graph import OnnxGraph
 from dnas_cli.nets.onnx.network import add_network
 from dnas_cli.scenes.normalisation import Moments
-from tests.support.command_line import done, refused
+from tests.support.command_line import dnas
 from tests.support.random_networks import KINDS, random_network
 from tests.support.small_models import CLASSES, write_model
 
@@ -52,7 +52,7 @@ def test_a_graph_gives_the_logits_of_any_network_at_any_size(kind: str, seed: in
 
 def test_a_file_for_any_program_is_whole_and_says_what_it_is(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
-    result = json.loads(done("export", model, "--onnx", out, "--resolution", 0.5, "--json").stdout)
+    result = json.loads(dnas("export", model, "--onnx", out, "--resolution", 0.5, "--json").stdout)
     assert result["agreement"]["same_class"] >= 0.9999
     assert result["agreement"]["difference"] <= 1e-4
     content = onnx.load(out, load_external_data=False)
@@ -74,7 +74,7 @@ def test_a_file_for_any_program_is_whole_and_says_what_it_is(model: Path, tmp_pa
 def test_raw_values_go_in_and_probabilities_come_out_at_any_size(
     model: Path, tmp_path: Path
 ) -> None:
-    done("export", model, "--onnx", tmp_path / "model.onnx")
+    dnas("export", model, "--onnx", tmp_path / "model.onnx")
     session = _session((tmp_path / "model.onnx").read_bytes())
     for count, height, width in [(1, 64, 64), (2, 33, 70), (3, 1, 5)]:
         raw = _raw(count, height, width)
@@ -88,7 +88,7 @@ def test_raw_values_go_in_and_probabilities_come_out_at_any_size(
 
 def test_a_model_normalised_per_image_takes_the_moments_of_the_image(tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.pt", per_image=True)
-    done("export", model, "--onnx", tmp_path / "model.onnx")
+    dnas("export", model, "--onnx", tmp_path / "model.onnx")
     session = _session((tmp_path / "model.onnx").read_bytes())
     assert [item.name for item in session.get_inputs()] == ["image", "mean", "std"]
     raw = _raw(1, 40, 50)
@@ -108,7 +108,7 @@ def test_a_file_that_disagrees_with_its_model_is_not_written(
 ) -> None:
     out = tmp_path / "model.onnx"
     monkeypatch.setattr(OnnxGraph, "sum", lambda graph, values: values[0])
-    message = refused(1, "export", model, "--onnx", out)
+    message = dnas("export", model, "--onnx", out, code=1).stderr
     assert "disagrees" in message
     assert not out.exists()
 
@@ -118,7 +118,7 @@ class TestDeepness:
         self, model: Path, tmp_path: Path
     ) -> None:
         out = tmp_path / "model.onnx"
-        done("export", model, "--onnx", out, "--for", "deepness", "--resolution", 0.25)
+        dnas("export", model, "--onnx", out, "--for", "deepness", "--resolution", 0.25)
         session = _session(out.read_bytes())
         assert session.get_inputs()[0].shape[1:] == [3, 64, 64]
         facts = {
@@ -153,17 +153,19 @@ class TestDeepness:
         model = write_model(tmp_path / "model.pt", **facts)
         out = tmp_path / "model.onnx"
         arguments = ("--onnx", out, "--for", "deepness", "--resolution", 1)
-        assert reason in refused(2, "export", model, *arguments)
+        assert reason in dnas("export", model, *arguments, code=2).stderr
         assert not out.exists()
 
     def test_a_ground_resolution_must_be_known(self, model: Path, tmp_path: Path) -> None:
-        message = refused(2, "export", model, "--onnx", tmp_path / "m.onnx", "--for", "deepness")
+        message = dnas(
+            "export", model, "--onnx", tmp_path / "m.onnx", "--for", "deepness", code=2
+        ).stderr
         assert "--resolution" in message
 
 
 def test_a_program_of_pytorch_runs_without_dnas(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.pt2"
-    done("export", model, "--torch", out)
+    dnas("export", model, "--torch", out)
     raw = _raw(3, 41, 50)
     raw[0, :, 0, 0] = np.nan
     np.save(tmp_path / "raw.npy", raw)
@@ -189,9 +191,9 @@ def test_a_program_of_pytorch_runs_without_dnas(model: Path, tmp_path: Path) -> 
 def test_nothing_that_exists_is_replaced(model: Path, tmp_path: Path) -> None:
     out = tmp_path / "model.onnx"
     out.write_text("mine")
-    refused(3, "export", model, "--onnx", out)
+    dnas("export", model, "--onnx", out, code=3)
     assert out.read_text() == "mine"
-    refused(2, "export", model)
+    dnas("export", model, code=2)
 
 
 def _session(content: bytes) -> Any:
