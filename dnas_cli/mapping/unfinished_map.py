@@ -6,11 +6,10 @@ if scene, model and settings are still the same. A finished map is a file of its
 this folder.
 """
 
-import fcntl
 import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +17,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.errors import DataError, DnasError, RunStateError
+from dnas_cli.file_lock import locked
 from dnas_cli.files import read_json, remove_leftovers, write_json
 from dnas_cli.mapping.blending import MapRows
 from dnas_cli.scenes.writers import Rows
@@ -47,27 +47,22 @@ def open_unfinished_map(
         DnasError: The disk has too little space.
     """
     folder = part_folder(target)
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        lock = os.open(folder / "lock", os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise DnasError(
-            f"{folder}: cannot be written ({error.strerror}).", "Choose another place for --out."
-        ) from error
-    try:
+    with ExitStack() as stack:
         try:
-            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        except OSError as error:
+            folder.mkdir(parents=True, exist_ok=True)
+            stack.enter_context(locked(folder / "lock"))
+        except BlockingIOError as error:
             raise RunStateError(
                 f"{target}: another process is writing it.", "Wait for it or stop it."
             ) from error
+        except OSError as error:
+            raise DnasError(
+                f"{folder}: cannot be written ({error.strerror}).",
+                "Choose another place for --out.",
+            ) from error
         unfinished = UnfinishedMap(folder, key, height, width, classes, confidence)
-        try:
-            yield unfinished
-        finally:
-            unfinished.close()
-    finally:
-        os.close(lock)
+        stack.callback(unfinished.close)
+        yield unfinished
 
 
 class UnfinishedMap:

@@ -1,10 +1,9 @@
 """The run directory: where everything is, and how codings chain (see docs/architecture.md)."""
 
-import fcntl
 import os
 import shlex
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -12,6 +11,7 @@ from pathlib import Path
 from dnas_cli import __version__
 from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.file_kinds import RUN, wrong_kind
+from dnas_cli.file_lock import locked
 from dnas_cli.files import file_hash, make_folder, read_json, remove_leftovers, write_json
 from dnas_cli.run.manifest import STAGES, Lineage, Manifest, StageRecord, TileSetLink
 from dnas_cli.space.coding import (
@@ -201,7 +201,8 @@ class Run:
     @contextmanager
     def _updating(self) -> Iterator[None]:
         """Change the manifest as it is by now; another stage may be worked on at the same time."""
-        with _alone(self.root):
+        with locked(self.root, wait=True):  # readers need not wait
+            remove_leftovers(self.root, "run.json")
             self.manifest = _read_manifest(self.root)
             yield
             write_json(self.root / "run.json", self.manifest.to_json())
@@ -248,19 +249,6 @@ def open_run(root: Path) -> Run:
         DataError: There is none at `root`, or it cannot be read.
     """
     return Run(root, _read_manifest(root))
-
-
-@contextmanager
-def _alone(root: Path) -> Iterator[None]:
-    """Keep other processes from changing the manifest for a moment; readers need not wait."""
-    handle = os.open(root, os.O_RDONLY)
-    try:
-        with suppress(OSError):  # a file system without locks
-            fcntl.flock(handle, fcntl.LOCK_EX)
-        remove_leftovers(root, "run.json")
-        yield
-    finally:
-        os.close(handle)
 
 
 def is_run(path: Path) -> bool:

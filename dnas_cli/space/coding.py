@@ -18,10 +18,12 @@ from dnas_cli.space.lattice import Edge, Graph, edge, make_graph, prune
 from dnas_cli.space.operators import OPERATORS
 from dnas_cli.space.sealed_json import read_sealed_json, seal, write_sealed_json
 from dnas_cli.space.spaces import check_path, connection_space, core_edges, path_space
+from dnas_cli.typed_fields import convert, did_you_mean
 
 VERSION = 1
 
 _MOST_EDGES = 257 * 256 // 2  # between any two of the 4 x 64 nodes of the largest lattice and stem
+_Edges = list[tuple[tuple[int, int], tuple[int, int]]]
 
 
 @dataclass(frozen=True)
@@ -109,10 +111,8 @@ class SearchSpace(Coding):
 
     @classmethod
     def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
-        stage, path = (
-            _integer(body["stage"]),
-            tuple(_integer(item) for item in body.get("path", [])),
-        )
+        stage: int = convert(body["stage"], int, "stage")
+        path: tuple[int, ...] = convert(body.get("path", []), tuple[int, ...], "path")
         graph = _graph_from_json(body)
         if stage not in (1, 2, 3):
             raise ValueError(f"stage {stage} does not exist")
@@ -137,7 +137,7 @@ class PathCoding(Coding):
 
     @classmethod
     def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
-        scales = tuple(_integer(scale) for scale in body["path"])
+        scales: tuple[int, ...] = convert(body["path"], tuple[int, ...], "path")
         check_path(scales)
         return cls(scales, derived_from=derived_from)
 
@@ -183,7 +183,7 @@ class ArchitectureCoding(Coding):
     @classmethod
     def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
         graph = _graph_from_json(body)
-        named = body["operators"]
+        named: dict[str, list[str]] = convert(body["operators"], dict[str, list[str]], "operators")
         expected = [node.key for node in graph.nodes]
         if sorted(named) != sorted(expected):
             raise ValueError("operators are not given for exactly the nodes that live")
@@ -219,12 +219,12 @@ def third_space(connections: ConnectionCoding) -> SearchSpace:
     return SearchSpace(3, connections.graph, derived_from=connections.hash)
 
 
-def _operators(names: Any) -> tuple[str, ...]:
-    if not isinstance(names, list) or not names or not all(name in OPERATORS for name in names):
-        unknown = [name for name in names if name not in OPERATORS] if names else names
-        raise ValueError(f"unknown operators {unknown}")
-    if names != [name for name in OPERATORS if name in names]:
-        raise ValueError("operators are repeated or not in index order")
+def _operators(names: list[str]) -> tuple[str, ...]:
+    for name in names:
+        if name not in OPERATORS:
+            raise ValueError(f"unknown operator {name:.60}.{did_you_mean(name, OPERATORS)}")
+    if not names or names != [name for name in OPERATORS if name in names]:
+        raise ValueError("operators are missing, repeated or not in index order")
     return tuple(names)
 
 
@@ -239,21 +239,12 @@ def _graph_from_json(body: dict[str, Any]) -> Graph:
     """Read the graph, and require that it is pruned: no dead cell is ever built."""
     if len(body["edges"]) > _MOST_EDGES:
         raise ValueError(f"{len(body['edges']):,} edges are more than any lattice has")
-    edges = [
-        edge((_integer(a), _integer(b)), (_integer(c), _integer(d)))
-        for (a, b), (c, d) in body["edges"]
-    ]
+    edges = [edge(*pair) for pair in convert(body["edges"], _Edges, "edges")]
     if len(set(edges)) != len(edges):
         raise ValueError("an edge is repeated")
-    graph = make_graph(_integer(body["layers"]), edges)
+    graph = make_graph(convert(body["layers"], int, "layers"), edges)
     if not graph.outputs:
         raise ValueError("no node of the last layer has an input")
     if prune(graph) != graph:
         raise ValueError("some nodes reach no output or get no input")
     return graph
-
-
-def _integer(value: Any) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise TypeError(f"{value!r} is not a whole number")
-    return value

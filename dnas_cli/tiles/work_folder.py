@@ -4,16 +4,14 @@ While work goes on, `.progress` holds the settings and a report per finished pie
 `dataset.json` is there.
 """
 
-import fcntl
-import os
 import shutil
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import Any
 
-from dnas_cli.console import logger
 from dnas_cli.errors import DataError, DnasError, RunStateError
+from dnas_cli.file_lock import locked
 from dnas_cli.files import read_json, write_json
 from dnas_cli.tiles.dataset_json import is_tile_set
 from dnas_cli.tiles.lists import SPLITS
@@ -58,7 +56,7 @@ class WorkFolder:
             )
 
     def begin(self, settings: Any, overwrite: bool) -> None:
-        """Start, or go on with the same settings.
+        """Start, or resume with the same settings.
 
         Raises:
             RunStateError: Unfinished work with other settings is there.
@@ -68,7 +66,7 @@ class WorkFolder:
             raise RunStateError(
                 f"{self.root}: holds an unfinished tile set with other settings:\n  "
                 + "\n  ".join(differences(before, settings)),
-                "Repeat the settings to finish it, start anew with --overwrite, or name another "
+                "Repeat the settings to finish it, start over with --overwrite, or name another "
                 "folder with --out.",
             )
         if before != settings:
@@ -80,7 +78,7 @@ class WorkFolder:
         write_json(self.progress / "settings.json", settings)
 
     def end(self) -> None:
-        """Remove what was kept for going on."""
+        """Remove what was kept for resuming."""
         shutil.rmtree(self.progress, ignore_errors=True)
 
     def abandon(self) -> None:
@@ -96,24 +94,18 @@ class WorkFolder:
         Raises:
             RunStateError: Another process makes a tile set there.
         """
-        try:
-            self.root.mkdir(parents=True, exist_ok=True)
-            handle = os.open(self.root, os.O_RDONLY)
-        except OSError as error:
-            raise _cannot_write(self.root, error) from error
-        try:
+        with ExitStack() as stack:
             try:
-                fcntl.flock(handle, fcntl.LOCK_EX | fcntl.LOCK_NB)
+                self.root.mkdir(parents=True, exist_ok=True)
+                stack.enter_context(locked(self.root))
             except BlockingIOError as error:
                 raise RunStateError(
                     f"{self.root}: another process is making this tile set.",
                     "Wait for it, or name another folder with --out.",
                 ) from error
-            except OSError:
-                logger.debug("%s: cannot be locked on this file system", self.root)
+            except OSError as error:
+                raise _cannot_write(self.root, error) from error
             yield
-        finally:
-            os.close(handle)
 
     def _unfinished_settings(self) -> Any:
         try:
