@@ -27,6 +27,7 @@ from dnas_cli.commands.tile import tile
 from dnas_cli.errors import DnasError
 from dnas_cli.interruption import terminated_as_interrupted
 from dnas_cli.standard_streams import named_standard_output
+from dnas_cli.suggestions import suggest
 
 _MOST_LINES = 40  # of an error message
 _LONGEST_LINE = 2000
@@ -63,6 +64,7 @@ class _Group(TyperGroup):
             raise typer.Exit(1) from error
         except Exception as error:
             if hasattr(error, "show"):  # the command line's own errors print themselves
+                suggest(error)
                 raise
             _report(
                 f"{type(error).__name__}: {error}\n"
@@ -96,9 +98,10 @@ app = typer.Typer(
     cls=_Group,
     name="dnas",
     no_args_is_help=True,
-    rich_markup_mode=None,
+    rich_markup_mode="markdown",
+    suggest_commands=False,  # `suggestions.py` does, for options as well
     pretty_exceptions_enable=False,
-    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    context_settings={"help_option_names": ["-h", "--help"]},
 )
 
 
@@ -116,8 +119,8 @@ def main(
 ) -> None:
     """Search, train and apply segmentation networks designed for your scenes.
 
-    scenes + labels -> tile -> (encode, search, decode) for stages 1, 2, 3 -> retrain -> eval,
-    predict
+    Scenes and labels become tiles (tile), tiles an architecture (search and decode, stages 1 to 3),
+    the architecture a model (retrain), and the model figures (eval) and maps (predict).
     """
     console.configure()
     if threading.current_thread() is threading.main_thread():

@@ -1,14 +1,18 @@
 """The command line as a whole: what it loads, how it completes, how it fails."""
 
 import importlib.util
+import inspect
 import os
+import re
 import subprocess
 import sys
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from dnas_cli import __version__
+from dnas_cli.app import app
 from tests.support.command_line import dnas, start
 from tests.support.small_models import write_model
 
@@ -149,3 +153,62 @@ def test_quiet_prints_errors_only(tiny_tiles: Path, tmp_path: Path) -> None:
     result = dnas("encode", run, "--stage", "1", "--data", tiny_tiles, "-q")
     assert result.stderr == ""
     assert "--stage" in dnas("search", run, "--stage", "9", "-q", code=2).stderr
+
+
+COMMANDS = sorted(item.name or "" for item in app.registered_commands)
+
+
+def test_every_command_has_a_summary_that_fits_its_line() -> None:
+    shown = dnas("--help").stdout
+    for name in COMMANDS:
+        summary = (inspect.getdoc(_callback(name)) or "").partition("\n")[0]
+        assert f" {summary} " in shown, name
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_help_fits_80_columns_and_breaks_between_words(command: str) -> None:
+    shown = dnas(command, "--help").stdout
+    assert max(map(len, shown.splitlines())) <= 80
+    assert shown == dnas(command, "-h").stdout
+    words = inspect.getdoc(_callback(command))
+    assert words is not None
+    flat = " ".join(re.sub(r"[│╭╮╰╯─]", " ", shown).split())
+    assert " ".join(words.replace("`", "").split()) in flat
+
+
+def test_options_are_listed_in_panels() -> None:
+    for command in ("search", "retrain"):
+        shown = dnas(command, "--help").stdout
+        panels = re.findall(r"^╭─ ([A-Z][a-z ]+) ─", shown, re.MULTILINE)
+        assert set(panels) >= {"Network", "Training", "Machine", "Branch and resume", "Output"}
+
+
+@pytest.mark.parametrize(
+    ("typed", "meant"),
+    [
+        (("help",), "dnas --help"),
+        (("serch",), "dnas search"),
+        (("train",), "dnas retrain"),
+        (("evaluate",), "dnas eval"),
+        (("search", "run", "--lr", "3"), "--learning-rate"),
+        (("search", "run", "--wd", "3"), "--weight-decay"),
+        (("search", "run", "--epoch", "3"), "--epochs"),
+        (("predict", "model.pt", "--output", "x"), "--out"),
+    ],
+)
+def test_a_mistyped_command_or_option_names_what_it_may_have_meant(
+    typed: tuple[str, ...], meant: str
+) -> None:
+    message = " ".join(re.sub(r"[│╭╮╰╯─]", " ", dnas(*typed, code=2).stderr).split())
+    assert re.search(rf"Did you mean [^?]*{meant}( or [^?]*)?\?", message), message
+
+
+def test_what_resembles_nothing_is_only_refused() -> None:
+    assert "Did you mean" not in dnas("xyzzy", code=2).stderr
+    assert "Did you mean" not in dnas("search", "run", "--xyzzy", code=2).stderr
+
+
+def _callback(name: str) -> Callable[..., None]:
+    found = next(item.callback for item in app.registered_commands if item.name == name)
+    assert found is not None
+    return found

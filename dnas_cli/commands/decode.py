@@ -23,7 +23,10 @@ def decode(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Decode a searched stage: the path, the connections, or the architecture."""
+    """Decode the logits of a searched stage into its coding.
+
+    Stage 1 gives the path, stage 2 the connections, stage 3 the architecture.
+    """
     from dnas_cli.run.directory import CODINGS
     from dnas_cli.stages.decode import decode as decode_stage
 

@@ -17,7 +17,7 @@ def demo(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Make a small labelled data set, and go all the way to a map.
+    """Make synthetic scenes, and go all the way to a map.
 
     Each step is a command line that is printed before it runs, to be repeated by hand. Interrupted,
     the same command goes on.

@@ -59,7 +59,9 @@ def evaluate(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Score a model on labelled data: IoU, accuracy, F1, kappa, confusion matrix.
+    """Score a model on labelled data, or count its cost.
+
+    Scores are IoU, accuracy, F1, kappa and the confusion matrix.
 
     For a run the figures go to RUN/eval: SPLIT.json, confusion.csv, confusion.png. Figures of the
     same model and data that are there already stand; --references and --cost add to them. For a

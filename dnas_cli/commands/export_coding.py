@@ -24,7 +24,7 @@ def export_coding(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write an architecture as the first release's files, for those who have it.
+    """Write an architecture as files of the first release.
 
     `dnas import` reads them back to the same coding.
     """

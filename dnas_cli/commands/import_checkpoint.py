@@ -48,7 +48,7 @@ def import_checkpoint(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Import a published model, coding or search of the first release.
+    """Import a model, coding or search of the first release.
 
     Three files make a model, two an architecture for `dnas retrain RUN --architecture`; a search
     goes into a run, to be decoded there. Nothing in a checkpoint is ever run.

@@ -16,9 +16,10 @@ def info(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say what a file or folder is: a raster, tile set, run, coding, model or checkpoint.
+    """Say what a file or folder is, and what it holds.
 
-    Of a raster: size, bands, values, georeference, storage; /vsi... and s3:// names work as well.
+    It knows rasters, tile sets, runs, codings, models and checkpoints. Of a raster: size, bands,
+    values, georeference, storage; /vsi... and s3:// names work as well.
     """
     from dnas_cli import api
 

@@ -41,7 +41,7 @@ def retrain(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Train the derived network from scratch and write RUN/model.pt.
+    """Train the derived network from scratch: RUN/model.pt.
 
     Ctrl-C saves and stops; the same command resumes.
     """

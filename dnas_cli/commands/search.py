@@ -40,7 +40,7 @@ def search(
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
 ) -> None:
-    """Search a stage: 1 the path, 2 the connections, 3 the operators.
+    """Search a stage: 1 path, 2 connections, 3 operators.
 
     Ctrl-C saves and stops; the same command resumes. A stage keeps the settings that it was
     started with.

@@ -64,9 +64,9 @@ def tile(
 ) -> None:
     """Cut scenes and labels into a tile set, split by scene.
 
-    Tiles of SIZE x SIZE pixels, named <scene>_<row>_<column>; the last row and column are shifted
+    Tiles of SIZE x SIZE pixels, named `<scene>_<row>_<column>`; the last row and column are shifted
     back to end at the border. Scenes not named for a split are divided among the splits without
-    names. Interrupted, the same command goes on. docs/datasets.md tells how to describe a folder.
+    names. Interrupted, the same command goes on. docs/datasets.md says how to describe a folder.
     """
     from dnas_cli.datasets.discovery import find_description
     from dnas_cli.tiles.from_lists import tile_set_from_lists

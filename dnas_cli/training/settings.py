@@ -51,8 +51,9 @@ class TrainingSettings:
     )
     augment: Augmentation = option(
         "mirror",
-        "mirror: left-right; each further one adds: dihedral quarter turns, photometric light and "
-        "haze, scale the size.",
+        "mirror, dihedral (adds quarter turns), photometric (adds light and haze) or scale (adds "
+        "size).",
+        metavar="KIND",
         quick="scale",
     )
     validate_every: int = option(

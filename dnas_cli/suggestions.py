@@ -1,0 +1,52 @@
+"""What a mistyped command or option may have meant."""
+
+import difflib
+from collections.abc import Collection
+from typing import Any
+
+_MOST = 3
+_COMMANDS = {"help": "--help", "train": "retrain", "test": "eval", "map": "predict", "cut": "tile"}
+
+
+def suggest(error: Any) -> None:
+    """Add to an error of the command line's own what the unknown command or option may have meant.
+
+    Args:
+        error: A usage error of typer's parser; others are left as they are.
+    """
+    command = getattr(getattr(error, "ctx", None), "command", None)
+    if command is None:
+        return
+    if hasattr(error, "possibilities"):  # an unknown option
+        options = [name for item in command.params for name in item.opts if name[:2] == "--"]
+        error.possibilities = None  # of the parser: names that look alike, and nothing else
+        near = neighbours(error.option_name.lstrip("-"), [name[2:] for name in options])
+        near = [f"--{name}" for name in near]
+    elif error.message.startswith("No such command"):
+        typed = error.message.split("'")[1]
+        near = [_COMMANDS[typed]] if typed in _COMMANDS else neighbours(typed, command.commands)
+        near = [f"dnas {name}" for name in near]
+    else:
+        return
+    if near:
+        error.message = f"{error.message.rstrip('.')}. Did you mean {' or '.join(near)}?"
+
+
+def neighbours(typed: str, known: Collection[str]) -> list[str]:
+    """Return the known names that a typed one may stand for, the nearest first.
+
+    These are names with such initials (`lr` for `learning-rate`), names that hold it as a word or
+    begin (`rate`, `learn`), and names that look alike.
+    """
+    initials = [name for name in known if _initials(name) == typed]
+    words = [
+        name
+        for name in known
+        if len(typed) > 2 and any(word.startswith(typed) for word in [name, *name.split("-")])
+    ]
+    alike = difflib.get_close_matches(typed, known, n=_MOST, cutoff=0.6)
+    return list(dict.fromkeys([*initials, *words, *alike]))[:_MOST]
+
+
+def _initials(name: str) -> str:
+    return "".join(word[:1] for word in name.split("-"))
