@@ -10,7 +10,7 @@ from dnas_cli.commands.options import AsJson, Quiet, RunArgument, Verbose
 def status(
     run: RunArgument, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
-    """Show the state of a run, its best figures and the next command."""
+    """Show the state of a run and the next command."""
     from dnas_cli.report.run_status import read_status, status_text
     from dnas_cli.run.directory import open_run
 
