@@ -1,6 +1,7 @@
 """JSON and YAML that are absurd, too deep, too large or mean harm."""
 
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -43,7 +44,7 @@ def test_absurd_values_in_a_manifest_are_refused(run: Path, key: str, value: Any
     (run / "run.json").write_text(json.dumps({**manifest, key: value}))
     said = dnas("status", run, code=4).stderr
     assert "not a valid manifest" in said
-    assert ("unknown: colour" in said) == ("colour" in str(value))
+    assert bool(re.search(r"unknown key \S*colour", said)) == ("colour" in str(value))
 
 
 def _seal(document: dict[str, Any]) -> str:
