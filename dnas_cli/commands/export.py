@@ -38,7 +38,7 @@ def export(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write a model for other programs: ONNX, or PyTorch without dnas.
+    """Write a model as ONNX, or for PyTorch without dnas.
 
     An ONNX file is compared with the model on images of several sizes and written only where both
     agree.
