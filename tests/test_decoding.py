@@ -7,6 +7,7 @@ import random
 import pytest
 
 from dnas_cli.space.decoding import (
+    best_paths,
     decode_connections,
     decode_path,
     kept_edges,
@@ -31,7 +32,7 @@ def _probability(graph: Graph, logits: dict[Edge, float], path: tuple[int, ...])
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_the_decoded_path_is_the_best_of_all_paths(seed: int) -> None:
+def test_decoded_paths_are_the_best_of_all_paths_in_order(seed: int) -> None:
     graph = path_space(6)
     rng = random.Random(seed)
     logits = {item: rng.gauss(0, 1) for item in graph.edges}
@@ -43,8 +44,10 @@ def test_the_decoded_path_is_the_best_of_all_paths(seed: int) -> None:
             for layer, (a, b) in enumerate(itertools.pairwise((0, *rest)), 1)
         )
     ]
-    best = max(_probability(graph, logits, path) for path in paths)
-    assert _probability(graph, logits, decode_path(graph, logits)) == pytest.approx(best)
+    ranked = sorted(paths, key=lambda path: _probability(graph, logits, path), reverse=True)
+    assert decode_path(graph, logits) == ranked[0]
+    assert best_paths(graph, logits, 12) == ranked[:12]
+    assert best_paths(graph, logits, 10_000) == ranked  # all there are, each once
 
 
 def test_the_logit_of_the_finest_scale_counts() -> None:

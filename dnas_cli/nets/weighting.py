@@ -19,9 +19,24 @@ class Weighting(nn.Module, ABC):
     """Holds the architecture logits of a supernet and turns them into weights.
 
     Calling it returns the weights by the key of their edge or node.
+
+    Attributes:
+        logits: The architecture logits.
+        temperature: What the logits are divided by before the softmax; below 1 weights come nearer
+            to a decision than the logits by themselves.
     """
 
     logits: nn.Parameter
+    temperature: float = 1.0
+
+    @property
+    def effective_logits(self) -> Tensor:
+        """The logits as the softmax sees them."""
+        return self.logits / self.temperature
+
+    @abstractmethod
+    def groups(self) -> list[Tensor]:
+        """Return the effective logits that compete with each other, one vector per node."""
 
     @abstractmethod
     def forward(self) -> dict[str, Tensor]:
@@ -40,6 +55,11 @@ class _EdgeWeighting(Weighting):
             self.slices[node] = slice(start, stop)
             start = stop
 
+    def groups(self) -> list[Tensor]:
+        """Return the effective logits of each node's incoming edges."""
+        logits = self.effective_logits
+        return [logits[part] for part in self.slices.values()]
+
 
 class PathWeighting(_EdgeWeighting):
     """Stage 1: `softmax(beta) * n / n_max` over a node's `n` incoming edges (section 2)."""
@@ -50,9 +70,9 @@ class PathWeighting(_EdgeWeighting):
 
     def forward(self) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = {}
-        for node, part in self.slices.items():
+        for node, group in zip(self.slices, self.groups(), strict=True):
             incoming = self.graph.incoming(node)
-            shares = torch.softmax(self.logits[part], 0) * (len(incoming) / self.largest)
+            shares = torch.softmax(group, 0) * (len(incoming) / self.largest)
             weights.update(zip((item.key for item in incoming), shares.unbind(), strict=True))
         return weights
 
@@ -66,8 +86,8 @@ class ConnectionWeighting(_EdgeWeighting):
 
     def forward(self) -> dict[str, Tensor]:
         weights: dict[str, Tensor] = {}
-        for node, part in self.slices.items():
-            shares = torch.softmax(self.logits[part], 0).unbind()
+        for node, group in zip(self.slices, self.groups(), strict=True):
+            shares = torch.softmax(group, 0).unbind()
             for item, share in zip(self.graph.incoming(node), shares, strict=True):
                 if item.key not in self.core:
                     weights[item.key] = share
@@ -84,6 +104,10 @@ class OperatorWeighting(Weighting):
             INITIAL_DEVIATION * torch.randn(len(graph.nodes), len(OPERATORS))
         )
 
+    def groups(self) -> list[Tensor]:
+        """Return the effective logits of each node's operators."""
+        return list(self.effective_logits)
+
     def forward(self) -> dict[str, Tensor]:
-        shares = torch.softmax(self.logits, 1)  # (nodes, operators)
+        shares = torch.softmax(self.effective_logits, 1)  # (nodes, operators)
         return {node.key: shares[k] for k, node in enumerate(self.graph.nodes)}

@@ -8,7 +8,7 @@ hash of what it was derived from.
 """
 
 from abc import ABC, abstractmethod
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, ClassVar, Self
 
@@ -28,10 +28,16 @@ _Edges = list[tuple[tuple[int, int], tuple[int, int]]]
 
 @dataclass(frozen=True)
 class Coding(ABC):
-    """What every coding has: a schema, a parent, a hash, a file form."""
+    """What every coding has: a schema, a parent, a hash, a file form.
+
+    Attributes:
+        derived_from: Hash of what it was derived from.
+        score: Where it was chosen among candidates, its mean IoU inside the trained supernet.
+    """
 
     schema: ClassVar[str]
     derived_from: str | None = field(default=None, kw_only=True)
+    score: float | None = field(default=None, kw_only=True)
 
     @abstractmethod
     def body(self) -> dict[str, Any]:
@@ -44,7 +50,8 @@ class Coding(ABC):
 
     def document(self) -> dict[str, Any]:
         """Return the sealed document."""
-        return seal(self.schema, VERSION, self.body(), self.derived_from)
+        score = {} if self.score is None else {"score": self.score}
+        return seal(self.schema, VERSION, {**self.body(), **score}, self.derived_from)
 
     def to_json(self) -> dict[str, Any]:
         """Return the coding as plain data: its document."""
@@ -72,7 +79,9 @@ class Coding(ABC):
     def from_document(cls, document: dict[str, Any], name: str) -> Self:
         """Build the coding from a document; `name` says where it came from in errors."""
         try:
-            return cls.from_body(document, document.get("derived_from"))
+            score = document.get("score")
+            coding = cls.from_body(document, document.get("derived_from"))
+            return coding if score is None else replace(coding, score=_share(score))
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{name}: is not a valid {cls.schema} ({brief(error)}).") from error
 
@@ -248,3 +257,9 @@ def _graph_from_json(body: dict[str, Any]) -> Graph:
     if prune(graph) != graph:
         raise ValueError("some nodes reach no output or get no input")
     return graph
+
+
+def _share(value: Any) -> float:
+    if not isinstance(value, float) or not 0 <= value <= 1:
+        raise ValueError(f"score {value!r} is not from 0 to 1")
+    return value

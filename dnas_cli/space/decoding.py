@@ -14,36 +14,64 @@ _TIE = 1e-12  # scores closer than this differ by rounding only
 
 
 def decode_path(graph: Graph, logits: Mapping[Edge, float]) -> tuple[int, ...]:
-    """Return the most probable path through the path-level space, by Viterbi (section 2).
+    """Return the most probable path through the path-level space, by Viterbi (section 2)."""
+    return best_paths(graph, logits, 1)[0]
 
-    An edge's probability is its share of the target's softmax, times the target's in-degree over
-    the largest in-degree; the latter factor differs between nodes and so belongs to the score. The
-    score of a path is the product from (0,0) on, summed as logarithms. Ties go to the finest source
-    and the finest end.
+
+def best_paths(graph: Graph, logits: Mapping[Edge, float], count: int) -> list[tuple[int, ...]]:
+    """Return the most probable paths through the path-level space, best first (section 2).
+
+    The score of a path is the product of its edges' probabilities from (0,0) on, summed as
+    logarithms. Ties go to the finest source and the finest end. This is Viterbi with the best
+    `count` paths to every node in place of the best one.
 
     Args:
         graph: The path-level space.
         logits: One logit per edge.
+        count: Most paths to return; small lattices have fewer.
+    """
+    shares = path_shares(graph, logits)
+    best: dict[Node, list[_ScoredPath]] = {Node(0, 0): [(0.0, (0,))]}
+    for node in graph.nodes:
+        if node.layer > 0:
+            longer = [
+                (score + shares[item], (*path, node.scale))
+                for item in graph.incoming(node)
+                for score, path in best[item.source]
+            ]
+            best[node] = _highest(longer, count)
+    ends = [item for node in graph.outputs for item in best[node]]
+    return [path for _, path in _highest(ends, count)]
+
+
+def path_shares(graph: Graph, logits: Mapping[Edge, float]) -> dict[Edge, float]:
+    """Return the logarithm of every edge's probability in the path-level space (section 2).
+
+    It is the edge's share of the target's softmax, times the target's in-degree over the largest
+    in-degree; the latter factor differs between nodes and so belongs to the score.
     """
     largest = max(len(graph.incoming(node)) for node in graph.nodes)
-    best: dict[Node, tuple[float, Node | None]] = {Node(0, 0): (0.0, None)}
+    shares: dict[Edge, float] = {}
     for node in graph.nodes:
         incoming = graph.incoming(node)
-        if node.layer == 0:
-            continue
         bias = math.log(len(incoming) / largest)
-        shares = log_softmax([logits[item] for item in incoming])
-        for item, share in zip(incoming, shares, strict=True):
-            score = best[item.source][0] + share + bias
-            if node not in best or score > best[node][0] + _TIE:
-                best[node] = (score, item.source)
-    highest = max(best[node][0] for node in graph.outputs)
-    end: Node | None = next(node for node in graph.outputs if best[node][0] >= highest - _TIE)
-    scales: list[int] = []
-    while end is not None:
-        scales.append(end.scale)
-        end = best[end][1]
-    return tuple(reversed(scales))
+        logs = log_softmax([logits[item] for item in incoming])
+        shares |= {item: log + bias for item, log in zip(incoming, logs, strict=True)}
+    return shares
+
+
+_ScoredPath = tuple[float, tuple[int, ...]]
+
+
+def _highest(paths: list[_ScoredPath], count: int) -> list[_ScoredPath]:
+    """Return the paths of highest score, best first; of equal ones the first in the list."""
+    left, found = list(paths), []
+    while left and len(found) < count:
+        highest = max(score for score, _ in left)
+        found.append(
+            left.pop(next(k for k, (score, _) in enumerate(left) if score >= highest - _TIE))
+        )
+    return found
 
 
 def decode_connections(

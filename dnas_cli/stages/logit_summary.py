@@ -14,9 +14,8 @@ def summarise_logits(space: SearchSpace, network: Network) -> Description:
 
     Warns of logits that have collapsed: decided everywhere, or for one operator everywhere.
     """
-    values = network.architecture_logits()
-    assert values is not None
-    flat = values.detach().flatten().tolist()
+    assert network.weighting is not None
+    flat = network.weighting.effective_logits.detach().flatten().tolist()
     logits = dict(zip(logit_keys(space), flat, strict=True))
     groups = logit_groups(space, logits)
     entropy, coding = normalised_entropy(groups), decode(space, logits)
