@@ -27,6 +27,7 @@ class Option:
         flag: Its name on the command line, where that is not the field's.
         metavar: What stands for its value in help.
         quick: Its value in the preset for laptops; None where that is the default.
+        strong: Its value in the strong recipe; None where the recipe leaves it alone.
         at_least: The smallest value.
         above: What a value must exceed.
         below: What a value must stay under.
@@ -38,6 +39,7 @@ class Option:
     flag: str = ""
     metavar: str | None = None
     quick: Any = None
+    strong: Any = None
     at_least: float | None = None
     above: float | None = None
     below: float | None = None

@@ -12,6 +12,14 @@ from tests.support.same_bits import assert_same_stage
 from tests.support.small_runs import wait_for
 
 SIZE = ("--layers", 3, "--width", 4)
+STRONG = (
+    "--recipe", "strong", "--decay", "polynomial", "--mix-classes", 0.5, "--cut-out", 0.5,
+    "--rare-share", 0.5, "--head", 8,
+)  # fmt: skip
+DECIDING = (
+    "--logit-steps", 2, "--logit-temperature", 0.1, "--logit-learning-rate", 0.3,
+    "--fix-logits", 0.6,
+)  # fmt: skip
 SEARCH = ("--epochs", 4, "--logits-from", 2, "--batch", 2, "--device", "cpu")
 
 
@@ -38,10 +46,13 @@ def test_the_same_search_twice_gives_the_same_bits(
     assert_same_stage(uninterrupted / "search/stage1", tmp_path / "run/search/stage1")
 
 
-def test_workers_do_not_change_a_bit(tiny_tiles: Path, tmp_path: Path) -> None:
+@pytest.mark.parametrize("augmentation", [("--augment", "scale"), STRONG])
+def test_workers_do_not_change_a_bit(
+    tiny_tiles: Path, tmp_path: Path, augmentation: tuple[object, ...]
+) -> None:
     for workers in (0, 2):
         run = tmp_path / f"{workers}"
-        dnas(*_search(run, tiny_tiles), "--augment", "scale", "--workers", workers)
+        dnas(*_search(run, tiny_tiles), *augmentation, "--workers", workers)
     assert_same_stage(tmp_path / "0/search/stage1", tmp_path / "2/search/stage1")
 
 
@@ -68,6 +79,7 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
         ("fast", ()),
         ("low", ()),
         ("fast", ("--optimizer", "adamw", "--augment", "scale", "--learning-rate", 0.002)),
+        ("fast", (*STRONG, *DECIDING)),
     ],
 )
 def test_killed_and_continued_a_search_ends_with_the_same_bits(

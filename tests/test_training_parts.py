@@ -14,7 +14,12 @@ from dnas_cli.space.coding import ConnectionCoding, first_space, third_space
 from dnas_cli.space.lattice import edge, make_graph
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.training.batches import EpochSampler, halves
-from dnas_cli.training.losses import balanced_weights, cross_entropy, focal
+from dnas_cli.training.losses import (
+    balanced_weights,
+    cross_entropy,
+    cross_entropy_and_dice,
+    focal,
+)
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.steps import SearchSteps
@@ -28,7 +33,7 @@ def test_cross_entropy_is_the_mean_over_labelled_pixels() -> None:
     torch.testing.assert_close(cross_entropy(logits, target), expected)
 
 
-@pytest.mark.parametrize("loss", [cross_entropy, focal])
+@pytest.mark.parametrize("loss", [cross_entropy, focal, cross_entropy_and_dice])
 def test_a_batch_without_labels_contributes_nothing(loss: Any) -> None:
     logits = torch.randn(1, 3, 4, 4, requires_grad=True)
     value = loss(logits, torch.full((1, 4, 4), 255))
@@ -66,6 +71,22 @@ def test_the_learning_rate_goes_from_first_to_final_along_a_cosine() -> None:
     schedule = Schedule(SearchSettings(epochs=100))
     assert schedule.rate(0) == pytest.approx(0.025)
     assert schedule.rate(50) == pytest.approx(0.013)
+    assert schedule.rate(100) == pytest.approx(0.001)
+
+
+def test_a_warm_up_grows_to_the_first_rate_and_the_way_down_begins_there() -> None:
+    schedule = Schedule(SearchSettings(epochs=100, warm_up=0.1))
+    assert schedule.rate(0) == pytest.approx(0.025 / 100)
+    assert schedule.rate(5) == pytest.approx(0.0125)
+    assert schedule.rate(10) == pytest.approx(0.025)
+    assert schedule.rate(55) == pytest.approx(0.013)
+    assert schedule.rate(100) == pytest.approx(0.001)
+
+
+def test_a_polynomial_way_down_follows_the_power_of_deeplab() -> None:
+    schedule = Schedule(SearchSettings(epochs=100, decay="polynomial"))
+    assert schedule.rate(0) == pytest.approx(0.025)
+    assert schedule.rate(50) == pytest.approx(0.001 + 0.024 * 0.5**0.9)
     assert schedule.rate(100) == pytest.approx(0.001)
 
 

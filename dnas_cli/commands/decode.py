@@ -5,7 +5,16 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Branch, Overwrite, Quiet, RunArgument, Stage, Verbose
+from dnas_cli.commands.options import (
+    AsJson,
+    Branch,
+    Device,
+    Overwrite,
+    Quiet,
+    RunArgument,
+    Stage,
+    Verbose,
+)
 from dnas_cli.space.decoding import ConnectionRule
 
 
@@ -17,6 +26,13 @@ def decode(
         ConnectionRule,
         typer.Option(help="Stage 2 keeps edges of logit above 0, or of more than an equal share."),
     ] = "positive",
+    candidates: Annotated[
+        int,
+        typer.Option(
+            min=1, help="Score so many codings inside the trained supernet and take the best."
+        ),
+    ] = 1,
+    device: Device = "auto",
     branch: Branch = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -30,7 +46,7 @@ def decode(
     from dnas_cli.run.directory import CODINGS
     from dnas_cli.stages.decode import decode as decode_stage
 
-    result, coding = decode_stage(run, stage, epoch, rule, overwrite, branch)
+    result, coding = decode_stage(run, stage, epoch, rule, overwrite, branch, candidates, device)
     if as_json:
         typer.echo(json.dumps(coding.document()))
     else:

@@ -55,6 +55,7 @@ def _parameter(kind: type[Any], item: Field[Any]) -> inspect.Parameter:
     text, panel = about.help, about.panel or "Training"
     if issubclass(kind, TrainingSettings):
         quick = f"; quick: {about.quick}" if about.quick is not None else ""
+        quick += f"; strong: {about.strong}" if about.strong is not None else ""
         text += f" [default: {default}{quick}]"
         annotation, default = annotation | None, None
     flag = about.flag or f"--{spelled(item.name)}"

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli import console
-from dnas_cli.training.settings import Preset
+from dnas_cli.training.settings import Preset, Recipe
 
 
 def _quiet(value: bool) -> bool:
@@ -69,6 +69,14 @@ PresetOption = Annotated[
     Preset,
     typer.Option(
         help="The paper's settings, or quick ones for a laptop.", rich_help_panel="Training"
+    ),
+]
+RecipeOption = Annotated[
+    Recipe,
+    typer.Option(
+        "--recipe",
+        help="strong: Dice loss, warm-up, strong augmentation, averaged weights.",
+        rich_help_panel="Training",
     ),
 ]
 SettingsFile = Annotated[

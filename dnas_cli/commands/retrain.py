@@ -32,6 +32,7 @@ def retrain(
         ),
     ] = None,
     preset: options.PresetOption = "paper",
+    recipe: options.RecipeOption = "plain",
     settings: options.SettingsFile = None,
     *,
     flags: dict[str, Any],
@@ -47,7 +48,7 @@ def retrain(
     """
     from dnas_cli.training.settings_choice import SettingsChoice
 
-    choice = SettingsChoice(preset, settings, flags)
+    choice = SettingsChoice(preset, settings, flags, recipe)
     if dry_run:
         from dnas_cli.report.dry_run_table import print_dry_run
         from dnas_cli.stages.dry_run import estimate_retraining

@@ -31,6 +31,7 @@ def search(
         typer.Option(help="Of a new run. [default: 40; quick: 8]", rich_help_panel="Network"),
     ] = None,
     preset: options.PresetOption = "paper",
+    recipe: options.RecipeOption = "plain",
     settings: options.SettingsFile = None,
     *,
     flags: dict[str, Any],
@@ -48,7 +49,7 @@ def search(
     from dnas_cli.stages.begin_run import NewRun
     from dnas_cli.training.settings_choice import SettingsChoice
 
-    choice, new_run = SettingsChoice(preset, settings, flags), NewRun(data, layers, width)
+    choice, new_run = SettingsChoice(preset, settings, flags, recipe), NewRun(data, layers, width)
     if dry_run:
         from dnas_cli.report.dry_run_table import print_dry_run
         from dnas_cli.stages.dry_run import estimate_search

@@ -65,7 +65,8 @@ _ScoredPath = tuple[float, tuple[int, ...]]
 
 def _highest(paths: list[_ScoredPath], count: int) -> list[_ScoredPath]:
     """Return the paths of highest score, best first; of equal ones the first in the list."""
-    left, found = list(paths), []
+    left = list(paths)
+    found: list[_ScoredPath] = []
     while left and len(found) < count:
         highest = max(score for score, _ in left)
         found.append(

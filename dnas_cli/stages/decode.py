@@ -11,9 +11,9 @@ from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import CODINGS, Run, check_stage, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.rows import read_rows
+from dnas_cli.space.candidates import candidates as likely_codings
 from dnas_cli.space.coding import Coding
 from dnas_cli.space.decoding import ConnectionRule
-from dnas_cli.space.logits import decode as decode_logits
 
 
 def decode(
@@ -23,6 +23,8 @@ def decode(
     rule: ConnectionRule = "positive",
     overwrite: bool = False,
     branch_to: Path | None = None,
+    candidates: int = 1,
+    device: str = "auto",
 ) -> tuple[Run, Coding]:
     """Decode a stage's logits and write the coding.
 
@@ -33,6 +35,9 @@ def decode(
         rule: Which connections stage 2 keeps.
         overwrite: Replace a coding that exists.
         branch_to: Take over the finished stages into this new run and decode there.
+        candidates: How many codings that the logits make likely are scored inside the trained
+            supernet; the best is taken. 1 takes what the logits decode to.
+        device: Where they are scored.
 
     Raises:
         RunStateError: The stage is not searched to its end, another coding exists, or later stages
@@ -40,10 +45,13 @@ def decode(
         UsageError: There is no such epoch.
     """
     check_stage(stage)
+    if candidates < 1:
+        raise UsageError(f"--candidates {candidates}: must be at least 1.")
     if branch_to is not None:
         parent = open_run(root)
         check_epoch(parent, stage, epoch)
-        return decode(branch(parent, branch_to, stage, stage - 1).root, stage, epoch, rule)
+        child = branch(parent, branch_to, stage, stage - 1)
+        return decode(child.root, stage, epoch, rule, candidates=candidates, device=device)
     run, name = open_run(root), f"stage{stage}"
     record = run.record(name)
     if record is None or not record.finished:
@@ -54,11 +62,16 @@ def decode(
     space = run.space(stage)
     chosen, logits = _logits(run, name, epoch)
     try:
-        coding = decode_logits(space, logits, rule)
+        found = likely_codings(space, logits, candidates, chosen, rule)
     except KeyError as error:
         raise DataError(
             f"{run.stage_folder(name) / 'logits.jsonl'}: has no logit {error} of the space."
         ) from error
+    coding = found[0]
+    if len(found) > 1:
+        from dnas_cli.stages.score_candidates import best_candidate
+
+        coding = best_candidate(run, stage, found, device)
     path = run.coding_path(CODINGS[stage])
     with stage_lock(run, name):
         if open_run(root).record(name) != record:
@@ -70,6 +83,8 @@ def decode(
         remove_leftovers(path.parent, path.name)
         coding.write(path)
         decoded: dict[str, Any] = {"epoch": chosen + 1}
+        if len(found) > 1:
+            decoded["candidates"] = len(found)
         if stage == 2:
             decoded["rule"] = rule
         run.set_record(name, replace(record, phase="decoded", decoded=decoded))

@@ -113,11 +113,12 @@ def estimate_search(
         record = run.record(f"stage{number}") if run and not options.starts_over else None
         chosen = choice if number == stage or record is None else SettingsChoice()
         settings = chosen.resolve(SearchSettings, record.settings if record else {})
-        expected = expected_network(run, layers, number, network_shape(tiles, width))
+        expected = expected_network(run, layers, number, network_shape(tiles, width, settings))
         estimates.append(_estimate(f"stage {number}", expected, settings, record, tiles, compute))
     flags = {key: choice.flags.get(key) for key in ("batch", "crop")}
-    retraining = SettingsChoice(choice.preset, None, flags).resolve(RetrainSettings, {})
-    expected = expected_network(run, layers, RETRAINING, network_shape(tiles, width))
+    later = SettingsChoice(choice.preset, None, flags, choice.recipe)
+    retraining = later.resolve(RetrainSettings, {})
+    expected = expected_network(run, layers, RETRAINING, network_shape(tiles, width, retraining))
     return [*estimates, _estimate("retraining", expected, retraining, None, tiles, compute)]
 
 
@@ -138,7 +139,7 @@ def estimate_retraining(
     run, tiles, layers, width = _begin(root, choice.preset, new_run)
     record = run.record("retrain") if run and not options.starts_over else None
     settings = choice.resolve(RetrainSettings, record.settings if record else {})
-    shape = network_shape(tiles, settings.width or width)
+    shape = network_shape(tiles, settings.width or width, settings)
     if architecture is not None:
         expected = ExpectedNetwork(build_derived(ArchitectureCoding.read(architecture), shape), "")
     elif run is not None and run.coding_path(CODINGS[3]).is_file():

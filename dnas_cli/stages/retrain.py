@@ -107,7 +107,7 @@ class _Retraining(Stage[RetrainSettings]):
     def build(self, run: Run, tiles: TileSet, settings: RetrainSettings) -> StageNetwork:
         """Build the derived network."""
         coding = run.architecture()
-        network = build_derived(coding, network_shape(tiles, _width(run, settings)))
+        network = build_derived(coding, network_shape(tiles, _width(run, settings), settings))
         return StageNetwork(network, coding.hash, lambda: Description({}))
 
     def conclude(self, trained: TrainedStage[RetrainSettings]) -> None:
@@ -145,6 +145,7 @@ def _write_model(trained: TrainedStage[RetrainSettings], weights: ModelWeights) 
         statistics=dict(tiles.statistics),
         tile_size=step_size(settings, tiles.tile_size),
         width=_width(run, settings),
+        head=settings.head,
         provenance={
             "dnas": __version__,
             "torch": str(torch.__version__),  # a class of its own, which the file may not hold

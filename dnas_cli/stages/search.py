@@ -3,19 +3,29 @@
 import shlex
 from pathlib import Path
 
+from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError
 from dnas_cli.nets.network import build_supernet
 from dnas_cli.run.directory import CODINGS, Run, check_stage, is_run, open_run
+from dnas_cli.run.rows import read_rows
 from dnas_cli.stages.begin_run import NewRun
 from dnas_cli.stages.branch_stage import branch_before
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.encode import encode
 from dnas_cli.stages.logit_summary import summarise_logits
 from dnas_cli.stages.stage_options import StageOptions
-from dnas_cli.stages.train_stage import Stage, StageNetwork, network_shape, train_stage
+from dnas_cli.stages.train_stage import (
+    Stage,
+    StageNetwork,
+    TrainedStage,
+    network_shape,
+    train_stage,
+)
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.settings_choice import SettingsChoice
+
+UNDECIDED = 0.3  # entropy of the logits, as a share of the largest possible
 
 
 def search(
@@ -82,5 +92,20 @@ class _Search(Stage[SearchSettings]):
     def build(self, run: Run, tiles: TileSet, settings: SearchSettings) -> StageNetwork:
         """Build the supernet of the stage's space."""
         space = run.space(self.number)
-        network = build_supernet(space, network_shape(tiles, run.manifest.width))
+        network = build_supernet(space, network_shape(tiles, run.manifest.width, settings))
         return StageNetwork(network, space.hash, lambda: summarise_logits(space, network))
+
+    def conclude(self, trained: TrainedStage[SearchSettings]) -> None:
+        """Warn where the logits have not decided."""
+        entropy = read_rows(trained.job.files.history)[-1]["entropy"]
+        if entropy > UNDECIDED:
+            logger.warning(
+                "%s: the logits have not decided (entropy %.2f, where 0 is a decision), so that "
+                "what they decode to is close to a draw. Choose among candidates with `dnas decode "
+                "%s --stage %d --candidates 8`, or search in a branch with more --epochs, more "
+                "--logit-steps, a higher --logit-learning-rate or a lower --logit-temperature.",
+                self.title,
+                entropy,
+                shlex.quote(str(trained.run.root)),
+                self.number,
+            )

@@ -204,9 +204,9 @@ def _train(
     return run
 
 
-def network_shape(tiles: TileSet, width: int) -> NetworkShape:
+def network_shape(tiles: TileSet, width: int, settings: TrainingSettings) -> NetworkShape:
     """Return the shape of a network for a tile set."""
-    return NetworkShape(width, len(tiles.bands), len(tiles.classes))
+    return NetworkShape(width, len(tiles.bands), len(tiles.classes), head=settings.head)
 
 
 def training_steps(

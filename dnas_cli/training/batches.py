@@ -18,7 +18,10 @@ from dnas_cli.training.augmentation import (
     random_symmetry,
     sample_generator,
 )
+from dnas_cli.training.epoch_order import RareTiles, epoch_order, rare_tiles
+from dnas_cli.training.mixing import cut_out, mix_classes
 from dnas_cli.training.settings import TrainingSettings
+from dnas_cli.training.strong_augmentation import strong_augmentation
 
 Batch = tuple[Tensor, Tensor]
 Index = tuple[int, int]  # epoch, position among the tiles
@@ -48,11 +51,36 @@ class TrainingTiles(Dataset[Batch | DnasError]):
         except DnasError as error:
             return error
 
+    def __getitems__(self, items: list[Index]) -> list[Batch | DnasError]:
+        """Return the tiles of a batch, mixed with each other where the settings ask for it."""
+        settings, loaded = self._settings, [self[item] for item in items]
+        if not (settings.mix_classes or settings.cut_out):
+            return loaded
+        tiles = [item for item in loaded if not isinstance(item, DnasError)]
+        if len(tiles) < len(loaded):
+            return loaded  # the error is raised when the batch is put together
+        images = np.stack([image.numpy() for image, _ in tiles])
+        labels = np.stack([label.numpy() for _, label in tiles])
+        (epoch, first), stream = items[0], settings.seed * 4 + self._stream
+        rng = np.random.default_rng([stream, epoch, first, 1])
+        images, labels = mix_classes(images, labels, settings.mix_classes, rng)
+        images, labels = cut_out(images, labels, settings.cut_out, rng)
+        return [
+            (torch.from_numpy(image), torch.from_numpy(label))
+            for image, label in zip(images, labels, strict=True)
+        ]
+
     def _load(self, epoch: int, index: int) -> Batch:
         settings = self._settings
         image, valid, label = self._tiles.read(self._refs[index])
         normalisation = self._tiles.normalisation_of(self._refs[index])
         rng = sample_generator(settings.seed * 4 + self._stream, epoch, index)
+        if settings.augment == "strong":
+            size = min(settings.crop or self._tiles.tile_size, self._tiles.tile_size)
+            image, valid, label = strong_augmentation(
+                normalisation.apply(image, valid), valid, label, normalisation.black, size, rng
+            )
+            return torch.from_numpy(image), torch.from_numpy(label.astype(np.int64))
         image, valid, label = random_crop(image, valid, label, settings.crop, rng)
         image, valid, label = random_symmetry(image, valid, label, settings.augment, rng)
         normalised = normalisation.apply(np.ascontiguousarray(image), valid)
@@ -69,12 +97,19 @@ class EpochSampler(Sampler[list[Index]]):
     """Shuffled batches of one epoch after another; incomplete batches are left out.
 
     The shuffle differs between epochs, so that over time every tile is seen.
+
+    Args:
+        tiles: Number of tiles.
+        batch: Tiles per step.
+        seed: Of the order.
+        rare: Tiles to exchange some for, if any.
     """
 
-    def __init__(self, tiles: int, batch: int, seed: int) -> None:
+    def __init__(self, tiles: int, batch: int, seed: int, rare: RareTiles | None = None) -> None:
         self._tiles = tiles
         self._batch = batch
         self._seed = seed
+        self._rare = rare
         self.epoch = 0
         self.start = 0  # first step to give out
 
@@ -82,7 +117,7 @@ class EpochSampler(Sampler[list[Index]]):
         return self._tiles // self._batch
 
     def __iter__(self) -> Iterator[list[Index]]:
-        order = np.random.default_rng([self._seed, self.epoch]).permutation(self._tiles)
+        order = epoch_order(self._tiles, self._seed, self.epoch, self._rare)
         for step in range(self.start, len(self)):
             chosen = order[step * self._batch : (step + 1) * self._batch]
             yield [(self.epoch, int(index)) for index in chosen]
@@ -116,7 +151,8 @@ class BatchStream:
                 f"{settings.batch}.",
                 "Give a smaller --batch, or cut more tiles.",
             )
-        self._sampler = EpochSampler(len(refs), settings.batch, settings.seed * 4 + stream)
+        rare = rare_tiles(tiles, refs, settings.rare_share) if settings.rare_share else None
+        self._sampler = EpochSampler(len(refs), settings.batch, settings.seed * 4 + stream, rare)
         self._loader = DataLoader(
             TrainingTiles(tiles, refs, settings, stream),
             batch_sampler=self._sampler,

@@ -54,6 +54,31 @@ def focal(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tens
     return scaled.sum() / _labelled(target)
 
 
+def cross_entropy_and_dice(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:
+    """Return cross-entropy plus Dice loss, to which a small class counts as much as a large one."""
+    return cross_entropy(logits, target, weights) + dice(logits, target)
+
+
+def dice(logits: Tensor, target: Tensor) -> Tensor:
+    """Return the Dice loss over labelled pixels, the mean over the classes present in the labels.
+
+    Per class `1 - (2 * sum(p * y) + 1) / (sum(p) + sum(y) + 1)`, with p the softmax and y the
+    label, summed over the whole batch; 0 when nothing is labelled (Milletari et al. 2016).
+
+    Args:
+        logits: (N, C, H, W).
+        target: (N, H, W) class indices, 255 ignored.
+    """
+    labelled = (target != IGNORE)[:, None]
+    classes = torch.arange(logits.shape[1], device=logits.device)[None, :, None, None]
+    truth = (target[:, None] == classes).to(logits.dtype)  # (N, C, H, W); ignored: none
+    probabilities = logits.softmax(1) * labelled
+    common, shown = (probabilities * truth).sum((0, 2, 3)), truth.sum((0, 2, 3))
+    losses = 1 - (2 * common + 1) / (probabilities.sum((0, 2, 3)) + shown + 1)
+    present = shown > 0
+    return (losses * present).sum() / present.sum().clamp(min=1)
+
+
 def balanced_weights(pixels: Sequence[int]) -> Tensor:
     """Return weights by the inverse square root of the classes' frequencies.
 
@@ -82,4 +107,5 @@ def _labelled(target: Tensor) -> Tensor:
 LOSSES: dict[Loss, Callable[..., Tensor]] = {
     "cross-entropy": cross_entropy,
     "focal": focal,
+    "cross-entropy+dice": cross_entropy_and_dice,
 }

@@ -11,12 +11,14 @@ from dnas_cli.errors import UsageError
 from dnas_cli.run.manifest import WIDTHS, is_width
 from dnas_cli.typed_fields import check_fields, option
 
-Loss = Literal["cross-entropy", "focal"]
+Loss = Literal["cross-entropy", "focal", "cross-entropy+dice"]
 OptimizerName = Literal["sgd", "adamw"]
-Augmentation = Literal["mirror", "dihedral", "photometric", "scale"]
+Augmentation = Literal["mirror", "dihedral", "photometric", "scale", "strong"]
+Decay = Literal["cosine", "polynomial"]
 ClassWeights = Literal["equal", "balanced"]
 Keep = Literal["best", "last", "average"]
 Preset = Literal["paper", "quick"]
+Recipe = Literal["plain", "strong"]
 
 NETWORK_SIZES: dict[Preset, dict[str, int]] = {
     "paper": {"layers": 12, "width": 40},
@@ -39,23 +41,42 @@ class TrainingSettings:
     batch: int = option(2, "Tiles per step.", at_least=1, quick=4)
     crop: int = option(0, "Random crop in pixels; 0 for whole tiles.", at_least=0)
     learning_rate: float = option(0.025, "Of the weights, at the start.", above=0, quick=0.002)
-    final_learning_rate: float = option(0.001, "At the end of the cosine.", above=0, quick=5e-5)
+    final_learning_rate: float = option(0.001, "Of the weights, at the end.", above=0, quick=5e-5)
+    decay: Decay = option("cosine", "The way of the learning rate from first to final.")
+    warm_up: float = option(
+        0.0,
+        "Share of the epochs in which the learning rate grows to the first.",
+        at_least=0,
+        below=1,
+        strong=0.05,
+    )
     optimizer: OptimizerName = option(
         "sgd", "Of the weights; adamw needs a learning rate near 0.002.", quick="adamw"
     )
     momentum: float = option(0.9, "Of SGD; the first beta of AdamW.", at_least=0, below=1)
     weight_decay: float = option(3e-4, "Of the weights.", at_least=0, quick=0.01)
-    loss: Loss = option("cross-entropy", "focal has gamma 2, alpha 0.5.")
+    loss: Loss = option(
+        "cross-entropy", "focal has gamma 2, alpha 0.5.", strong="cross-entropy+dice"
+    )
     class_weights: ClassWeights = option(
-        "equal", "balanced: pixels of rare classes count more.", quick="balanced"
+        "equal", "balanced: pixels of rare classes count more.", quick="balanced", strong="balanced"
     )
     augment: Augmentation = option(
         "mirror",
-        "mirror, dihedral (adds quarter turns), photometric (adds light and haze) or scale (adds "
-        "size).",
+        "mirror, dihedral (adds quarter turns), photometric (adds light and haze), scale (adds "
+        "size) or strong (any rotation, half to double size, gamma, contrast, blur, noise).",
         metavar="KIND",
         quick="scale",
+        strong="strong",
     )
+    rare_share: float = option(
+        0.0, "Share of tiles drawn by class, each as often.", at_least=0, at_most=1
+    )
+    mix_classes: float = option(
+        0.0, "Share of tiles that get classes of another one pasted.", at_least=0, at_most=1
+    )
+    cut_out: float = option(0.0, "Share of tiles that lose a square.", at_least=0, at_most=1)
+    head: int = option(256, "Channels of the head.", at_least=1, at_most=4096, panel="Network")
     validate_every: int = option(
         1, "Epochs between validations; the last is always validated.", at_least=1, quick=2
     )
@@ -82,6 +103,15 @@ class SearchSettings(TrainingSettings):
     )
     logit_learning_rate: float = option(3e-3, "Of the logits (Adam).", above=0, quick=0.03)
     logit_weight_decay: float = option(1e-3, "Of the logits (Adam).", at_least=0)
+    logit_steps: int = option(
+        1, "Steps of the logits with each step of the weights.", at_least=1, at_most=100
+    )
+    logit_temperature: float = option(
+        1.0, "What logits are divided by in the last epoch; below 1 decides.", above=0, at_most=1
+    )
+    fix_logits: float = option(
+        0.0, "Entropy, from 0 to 1, below which logits no longer learn.", at_least=0, below=1
+    )
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -100,7 +130,9 @@ class RetrainSettings(TrainingSettings):
     width: int = option(0, "Channels of the finest scale; 0 for the run's.", panel="Network")
     # On few validation tiles the best epoch is one that was lucky there.
     keep: Keep = option(
-        "best", "The model's weights: of an epoch, or their average over the last steps."
+        "best",
+        "The model's weights: of an epoch, or their average over the last steps.",
+        strong="average",
     )
 
     def __post_init__(self) -> None:

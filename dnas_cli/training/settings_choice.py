@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 from dnas_cli.errors import DataError, RunStateError, UsageError
-from dnas_cli.training.settings import Preset, Settings, TrainingSettings
+from dnas_cli.training.settings import Preset, Recipe, Settings, TrainingSettings
 from dnas_cli.typed_fields import convert, did_you_mean, option_of, spelled, types_of
 from dnas_cli.yaml_files import read_yaml
 
@@ -19,11 +19,13 @@ class SettingsChoice:
         preset: The base.
         file: A YAML file of settings; goes over the preset.
         flags: What was given on the command line; goes over the file. None means not given.
+        recipe: `strong` goes over the preset.
     """
 
     preset: Preset = "paper"
     file: Path | None = None
     flags: Mapping[str, Any] = field(default_factory=dict)
+    recipe: Recipe = "plain"
 
     def resolve(self, kind: type[Settings], stored: Mapping[str, Any]) -> Settings:
         """Return the settings, or those of an existing stage if what is given agrees with them.
@@ -39,7 +41,7 @@ class SettingsChoice:
         """
         flags = {key: value for key, value in self.flags.items() if value is not None}
         given = flags if self.file is None else {**_read_settings(self.file, kind), **flags}
-        preset = _preset(self.preset, kind)
+        preset = _preset(self.preset, self.recipe, kind)
         if not stored:
             try:
                 return _build(kind, {**preset, **given})
@@ -55,12 +57,13 @@ class SettingsChoice:
         return built
 
 
-def _preset(preset: Preset, kind: type[TrainingSettings]) -> dict[str, Any]:
-    """Return what a preset changes of the defaults, which are the paper's."""
-    if preset == "paper":
-        return {}
-    rules = {item.name: option_of(item).quick for item in fields(kind)}
-    return {name: value for name, value in rules.items() if value is not None}
+def _preset(preset: Preset, recipe: Recipe, kind: type[TrainingSettings]) -> dict[str, Any]:
+    """Return what a preset and a recipe change of the defaults, which are the paper's."""
+    rules = {item.name: option_of(item) for item in fields(kind)}
+    values = {name: rule.quick for name, rule in rules.items() if preset == "quick"}
+    strong = {name: rule.strong for name, rule in rules.items() if recipe == "strong"}
+    values |= {name: value for name, value in strong.items() if value is not None}
+    return {name: value for name, value in values.items() if value is not None}
 
 
 def _refuse_differences(given: Mapping[str, Any], stored: Mapping[str, Any]) -> None:

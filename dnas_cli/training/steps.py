@@ -14,6 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 from dnas_cli.nets.network import Network
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.nets.training_pass.executor import executor
+from dnas_cli.space.decoding import normalised_entropy
 from dnas_cli.training.averaging import moving_average
 from dnas_cli.training.batches import Batch, BatchStream
 from dnas_cli.training.finite import check_loss
@@ -113,7 +114,10 @@ class WeightSteps(_NetworkSteps):
 
 
 class SearchSteps(_NetworkSteps):
-    """A search: weights learn on half A, logits on half B, one step each in turn (first order)."""
+    """A search: weights learn on half A, logits on half B, in turn (first order).
+
+    With every step of the weights come `logit_steps` of the logits, until these have decided.
+    """
 
     def __init__(
         self,
@@ -134,7 +138,7 @@ class SearchSteps(_NetworkSteps):
             weight_decay=settings.logit_weight_decay,
         )
         self._logits = logits.requires_grad_(False)
-        self._logits_from = settings.logits_from
+        self._settings = settings
         self._weight_stream, self._logit_stream = streams
 
     @property
@@ -142,19 +146,42 @@ class SearchSteps(_NetworkSteps):
         """Steps per epoch."""
         return min(self._weight_stream.steps, self._logit_stream.steps)
 
-    def batches(self, epoch: int, start: int) -> Iterator[tuple[Batch, Batch | None]]:
-        """Return pairs of batches; the logits get none while only the weights learn."""
-        a = self._weight_stream.epoch(epoch, start)
-        if epoch < self._logits_from:
-            return zip(itertools.islice(a, self.per_epoch - start), itertools.repeat(None))
-        return zip(a, self._logit_stream.epoch(epoch, start), strict=False)
+    def batches(self, epoch: int, start: int) -> Iterator[tuple[Batch, tuple[Batch, ...]]]:
+        """Return per step a batch for the weights and those for the logits.
 
-    def step(self, batches: tuple[Batch, Batch | None], learning_rate: float) -> Losses:
-        """Take a step of the weights, then one of the logits."""
+        The logits get none while only the weights learn, and when they have decided.
+        """
+        weighting = self.network.weighting
+        assert weighting is not None
+        weighting.temperature = temperature(self._settings, epoch)
+        a = itertools.islice(self._weight_stream.epoch(epoch, start), self.per_epoch - start)
+        if epoch < self._settings.logits_from or self._decided():
+            return zip(a, itertools.repeat(()))
+        each = self._settings.logit_steps
+        return zip(a, _in_groups(self._logit_batches(epoch, start * each), each), strict=False)
+
+    def _logit_batches(self, epoch: int, start: int) -> Iterator[Batch]:
+        """Yield the logits' batches from a logit step on: of as many epochs of half B as needed."""
+        each, length = self._settings.logit_steps, self._logit_stream.steps
+        for number in range(start // length, each):
+            skipped = start % length if number == start // length else 0
+            yield from self._logit_stream.epoch(epoch * each + number, skipped)
+
+    def _decided(self) -> bool:
+        """Whether the entropy of the logits is so low that they no longer learn."""
+        if not self._settings.fix_logits:
+            return False
+        assert self.network.weighting is not None
+        groups = [group.tolist() for group in self.network.weighting.groups()]
+        return normalised_entropy(groups) < self._settings.fix_logits
+
+    def step(self, batches: tuple[Batch, tuple[Batch, ...]], learning_rate: float) -> Losses:
+        """Take a step of the weights, then those of the logits."""
         for_weights, for_logits = batches
         losses = {"loss": self._step_weights(for_weights, learning_rate)}
-        if for_logits is not None:
-            losses["logit_loss"] = self._step_logits(for_logits)
+        taken = [self._step_logits(batch) for batch in for_logits if not self._decided()]
+        if taken:
+            losses["logit_loss"] = sum(taken) / len(taken)
         return losses
 
     def _step_logits(self, batch: Batch) -> float:
@@ -169,6 +196,22 @@ class SearchSteps(_NetworkSteps):
             self._logits.requires_grad_(False)
             for parameter in weights:
                 parameter.requires_grad_(True)
+
+
+def temperature(settings: SearchSettings, epoch: int) -> float:
+    """Return what logits are divided by in an epoch.
+
+    It falls geometrically, from 1 in the first epoch in which logits learn to the final one in the
+    last: with 5 such epochs and a final temperature of 0.01 it is 1, 0.32, 0.1, 0.032, 0.01.
+    """
+    learning, passed = settings.epochs - settings.logits_from, epoch - settings.logits_from
+    share = 1.0 if learning == 1 else min(max(passed / (learning - 1), 0.0), 1.0)
+    return 1.0 if passed < 0 else float(settings.logit_temperature**share)
+
+
+def _in_groups(batches: Iterator[Batch], size: int) -> Iterator[tuple[Batch, ...]]:
+    while group := tuple(itertools.islice(batches, size)):
+        yield group
 
 
 def _optimizer(network: Network, settings: TrainingSettings) -> Optimizer:
