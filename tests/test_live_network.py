@@ -17,7 +17,8 @@ from tests.support.small_codings import ARCHITECTURE
 def _masked(network: Network, coding: Coding) -> dict[str, Tensor]:
     """Return the supernet's weights with zeros for all that the coding leaves out."""
     assert network.weighting is not None
-    live, weights = {item.key for item in live_graph(coding).edges}, network.weighting()
+    live = {item.key for item in live_graph(coding).edges}
+    weights: dict[str, Tensor] = network.weighting()
     for key, weight in weights.items():
         if ">" in key:
             weights[key] = weight if key in live else torch.zeros_like(weight)
@@ -39,10 +40,9 @@ def test_edges_that_a_candidate_leaves_out_weigh_nothing(stage: int, seed: int) 
         with torch.no_grad():
             found = live(image)
             weights = _masked(network, coding)
-            assert network.weighting is not None
-            network.weighting.forward = lambda weights=weights: weights  # type: ignore[method-assign]
-            expected = network(image)
-            del network.weighting.forward
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(network.weighting, "forward", lambda weights=weights: weights)
+                expected = network(image)
         torch.testing.assert_close(found, expected)
 
 
