@@ -26,8 +26,8 @@ def info(path: str | Path) -> KnownFile:
     kind = file_kinds.kind_of(Path(path))
     if kind == file_kinds.TORCH:
         raise DataError(
-            f"{path}: is written by torch, but neither a model nor a checkpoint of dnas.",
-            "A checkpoint of the first release is taken over by `dnas import`.",
+            f"{path}: is an archive of torch, but neither a model nor a checkpoint of dnas.",
+            "`dnas import` reads checkpoints of the first release.",
         )
     if kind in _READERS:
         return KnownFile(str(path), kind, _READERS[kind](Path(path)))

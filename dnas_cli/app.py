@@ -40,9 +40,9 @@ class _Group(TyperGroup):
         try:
             with named_standard_output():
                 return super().main(*arguments, **more)
-        except BrokenPipeError:  # `| head`: nobody reads any more
+        except BrokenPipeError:  # `| head`: nobody reads on
             sys.exit(1)
-        except OSError as error:  # what is printed is written at the end, when all else is done
+        except OSError as error:  # the output is written at the end
             _report_os_error(error)
             sys.exit(1)
 
@@ -50,7 +50,7 @@ class _Group(TyperGroup):
         try:
             with terminated_as_interrupted():
                 return super().invoke(ctx)
-        # The first two are RuntimeErrors, too; at a closed pipe (`| head`) typer ends in silence.
+        # The first two are also RuntimeErrors; at a closed pipe (`| head`) typer ends in silence.
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except DnasError as error:
@@ -59,7 +59,7 @@ class _Group(TyperGroup):
         except KeyboardInterrupt as error:
             _report("interrupted.")
             raise typer.Exit(130) from error
-        except OSError as error:  # a name that is too long, a disk that went away
+        except OSError as error:  # a name that is too long, a disk that is gone
             _report_os_error(error)
             raise typer.Exit(1) from error
         except Exception as error:
@@ -89,7 +89,7 @@ def _report(message: str) -> None:
 
 
 def _shown(line: str) -> str:
-    """Return a line as a terminal can show it: files may have any names and say anything."""
+    """Return a line as a terminal can show it: names of files may hold any characters."""
     text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:_LONGEST_LINE])
     return text if len(line) <= _LONGEST_LINE else text + "..."
 
@@ -124,7 +124,7 @@ def main(
     """
     console.configure()
     if threading.current_thread() is threading.main_thread():
-        # It asks training to save, and may come before there is anything to save.
+        # It asks training to save, and may arrive before training starts.
         signal.signal(signal.SIGUSR1, signal.SIG_IGN)
 
 

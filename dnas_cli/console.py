@@ -1,4 +1,4 @@
-"""What a user sees while work goes on: log lines and progress bars, all on standard error.
+"""Log lines and progress bars, all on standard error.
 
 Results go to standard output and are printed by the commands; nothing here writes there.
 """
@@ -18,7 +18,7 @@ _LOG_INTERVAL = 15.0  # seconds between progress lines where there is no termina
 
 
 class _StandardError(logging.Handler):
-    """Writes to whatever `sys.stderr` is at the moment, so that redirection always works."""
+    """Writes to the current `sys.stderr`, so that redirection always works."""
 
     def emit(self, record: logging.LogRecord) -> None:
         prefix = {logging.WARNING: "warning: ", logging.ERROR: "error: "}.get(record.levelno, "")
@@ -26,7 +26,7 @@ class _StandardError(logging.Handler):
 
 
 def say(message: str) -> None:
-    """Write a message to standard error; where that is full, work goes on without it."""
+    """Write a message to standard error; if that is full, drop it."""
     try:
         print(message, file=sys.stderr, flush=True)
     except BrokenPipeError:
@@ -50,13 +50,13 @@ def configure(level: int = logging.INFO) -> None:
 def _not_shown(fault: "sys.UnraisableHookArgs") -> None:
     """Keep tracebacks of errors that nobody can catch off the terminal.
 
-    A raster whose damage makes GDAL's message no text causes one in the library that passes it on.
+    Some damaged rasters make GDAL report an error that is not valid text, on which rasterio fails.
     """
     logger.debug("ignored: %r in %r", fault.exc_value, fault.object)
 
 
 def _as_it_is(error: UnicodeError) -> tuple[str | bytes, int]:
-    """Write a file name that is no UTF-8 with the bytes that it has, anything else escaped."""
+    """Write a file name that is not UTF-8 with its own bytes, anything else escaped."""
     try:
         return codecs.lookup_error("surrogateescape")(error)
     except UnicodeError:
@@ -70,7 +70,7 @@ codecs.register_error("dnas-names", _as_it_is)
 def progress(description: str, total: int, unit: str = "step") -> Iterator[Callable[[int], None]]:
     """Show the progress of a long step and yield the function that advances it.
 
-    On a terminal this is a bar with rate and remaining time; elsewhere a log line now and then.
+    On a terminal this is a bar with rate and remaining time; elsewhere a log line every 15 s.
     """
     if not logger.isEnabledFor(logging.INFO):
         yield lambda count: None
@@ -134,5 +134,5 @@ def _lines(description: str, total: int, unit: str) -> Iterator[Callable[[int], 
 
 
 def as_bytes(size: float) -> str:
-    """Write bytes as a person reads them: 612 MB, 1.4 GB."""
+    """Return bytes as readable text: 612 MB, 1.4 GB."""
     return f"{size / 1e9:.1f} GB" if size >= 1e9 else f"{size / 1e6:.0f} MB"

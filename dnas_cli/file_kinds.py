@@ -79,7 +79,7 @@ def _remedy(path: Path, found: str, wanted: str) -> str:
             f"Give {root / inside[wanted]}." if there else f"See what is next: dnas status {root}"
         )
     if found == TORCH:
-        return "A checkpoint of the first release is taken over by `dnas import`."
+        return "`dnas import` reads checkpoints of the first release."
     return _ORDER.get((wanted, found), "")
 
 

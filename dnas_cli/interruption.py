@@ -1,6 +1,6 @@
 """Interruption by signals: at once, or at the end of a step.
 
-Outside the main thread, where Python lets nobody handle signals, nothing here changes anything.
+Outside the main thread, where Python allows no signal handlers, these functions do nothing.
 """
 
 import signal

@@ -16,7 +16,7 @@ Shares = tuple[float | None, ...]  # one value per class, None where it is undef
 
 @dataclass(frozen=True)
 class Metrics:
-    """How well predictions agree with labels, over all pixels that are not ignored.
+    """Agreement of predictions with labels, over all pixels that are not ignored.
 
     Attributes:
         pixels: Number of scored pixels.
@@ -24,7 +24,7 @@ class Metrics:
         mean_class_accuracy: Mean recall over the classes that occur in the labels.
         mean_iou: Mean IoU over the classes that occur in labels or predictions.
         frequency_weighted_iou: IoU weighted by the classes' shares of the labels.
-        kappa: Cohen's kappa; None where one class is all there is, labelled and predicted.
+        kappa: Cohen's kappa; None if labels and predictions hold one and the same class only.
         iou: Per class; None where the class occurs in neither labels nor predictions.
         f1: Per class; None where the class occurs in neither labels nor predictions.
         precision: Per class; None where the class is never predicted.
@@ -65,7 +65,7 @@ class ConfusionMatrix:
 
     Attributes:
         counts: (classes, classes) int64, row = label, column = prediction.
-        unpredicted: (classes,) int64, labelled pixels that got no prediction at all. They count
+        unpredicted: (classes,) int64, labelled pixels without a prediction. They count
             as wrong everywhere: in accuracy, in recall and in the union of the IoU.
     """
 
@@ -92,7 +92,7 @@ class ConfusionMatrix:
                 predicted.
 
         Raises:
-            ValueError: The shapes differ, or an index is no class.
+            ValueError: The shapes differ, or an index is not a class.
         """
         if truth.shape != prediction.shape:
             raise ValueError(f"labels {truth.shape} and predictions {prediction.shape} differ")
@@ -138,7 +138,7 @@ class ConfusionMatrix:
         """Return all metrics of the counts so far.
 
         Raises:
-            DataError: No pixel was counted, so that there is nothing to say.
+            DataError: No pixel was counted.
         """
         pixels = self.pixels
         if pixels == 0:
@@ -168,7 +168,7 @@ class ConfusionMatrix:
 def _ratios(
     numerator: npt.NDArray[np.float64], denominator: npt.NDArray[np.float64]
 ) -> npt.NDArray[np.float64]:
-    """Divide, with NaN where there is nothing to divide by."""
+    """Divide, with NaN where the divisor is 0."""
     result = np.full(numerator.shape, np.nan)
     np.divide(numerator, denominator, out=result, where=denominator > 0)
     return result

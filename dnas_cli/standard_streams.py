@@ -1,4 +1,4 @@
-"""Standard streams that are full or closed: one message, and no work lost for a line of the log."""
+"""Standard streams that are full or closed: one message, and no work lost for a log line."""
 
 import os
 import sys
@@ -11,11 +11,11 @@ from typing import Any, TextIO, cast
 def named_standard_output() -> Iterator[None]:
     """Let errors of standard output carry its name, as errors of files carry theirs.
 
-    What is printed in the block is written when it ends. A stream that the caller closed (`>&-`)
-    is nowhere: what is printed to it is lost, as was asked for.
+    Output of the block is written when it ends. Output to a stream that the caller closed (`>&-`)
+    is dropped.
 
     Raises:
-        OSError: Standard output cannot be written: a full disk, or nobody reads any more.
+        OSError: Standard output cannot be written: a full disk or a closed pipe.
     """
     for stream in ("stdout", "stderr"):
         if getattr(sys, stream) is None:
@@ -32,7 +32,7 @@ def named_standard_output() -> Iterator[None]:
 
 
 def write_no_more(stream: TextIO) -> None:
-    """Let what a stream still holds go nowhere; Python would try again at its end and complain."""
+    """Drop what a stream still holds; else Python would retry at exit and print an error."""
     with suppress(OSError, ValueError):  # the stream of a test has no number
         nowhere = os.open(os.devnull, os.O_WRONLY)
         os.dup2(nowhere, stream.fileno())
@@ -47,7 +47,7 @@ class _Named:
         return getattr(self._stream, name)
 
     def write(self, text: str) -> int:
-        if text == "":  # click tries out streams so, and keeps what goes wrong to itself
+        if text == "":  # click probes streams this way, and hides errors
             return 0
         with self._failing():
             return self._stream.write(text)

@@ -75,7 +75,7 @@ def test_a_damaged_last_checkpoint_is_said_and_the_one_before_is_used(
     damage(run / "search/stage1/last.pt")
     result = dnas("search", run, "--stage", 1)
     assert "last.pt: " in result.stderr
-    assert f"The one before it is used: {run / 'search/stage1/previous.pt'}" in result.stderr
+    assert f"The previous one is used: {run / 'search/stage1/previous.pt'}" in result.stderr
     assert_same_stage(run / "search/stage1", whole / "search/stage1")
 
 

@@ -138,7 +138,7 @@ def test_an_interrupted_step_interrupts_the_demonstration(
     stopped = [sys.executable, "-c", "raise SystemExit(130)"]
     start = subprocess.Popen
     monkeypatch.setattr(subprocess, "Popen", lambda _: start(stopped))
-    with pytest.raises(Interrupted, match="To go on: dnas demo"):
+    with pytest.raises(Interrupted, match="Resume with: dnas demo"):
         run_demo(tmp_path / "demo", 0, False, SMALL)
 
 
@@ -146,7 +146,7 @@ def test_a_folder_of_something_else_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "thesis.txt").write_text("precious")
     result = dnas("demo", tmp_path, "--overwrite", code=3)
 
-    assert "is no demonstration" in result.stderr
+    assert "is not a demonstration" in result.stderr
     assert [path.name for path in tmp_path.iterdir()] == ["thesis.txt"]
 
 

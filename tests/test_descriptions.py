@@ -54,7 +54,7 @@ def test_gid15_and_fbp_have_the_colours_of_their_makers() -> None:
         ("classes: [a, b]", "no colour, and labels are colours"),
         ("classes: {}", "`classes` is missing"),
         ("classes: {a: [1, 2, 3]}\nignore: [1, 2, 3]", "which is the class 'a'"),
-        ("classes: {a: [1, 2, 3]}\nfirst_value: 1", "goes with `label_kind: index`"),
+        ("classes: {a: [1, 2, 3]}\nfirst_value: 1", "needs `label_kind: index`"),
         ("classes: [a]\nlabel_kind: index\nignore: 0", "which is the class 'a'"),
         ("classes: [a]\nlabel_kind: values", "must be colour or index"),
         ("classes: {a: [1, 2, 3]}\nimages: ../{scene}.tif", "below the source folder"),

@@ -98,10 +98,10 @@ def test_a_model_of_crops_says_so_and_maps_by_windows_of_their_size(
 ) -> None:
     run = tmp_path / "crops"
     result = dnas("retrain", searched, "--branch", run, *RETRAIN, "--crop", 16)
-    assert "--crop 16: trains on less than the tiles of 32 px" in result.stderr
+    assert "--crop 16: is smaller than the tiles of 32 px" in result.stderr
     assert load_model(run / "model.pt", torch.device("cpu")).facts.tile_size == 16
     whole = dnas("retrain", searched, "--branch", tmp_path / "whole", *RETRAIN, "--crop", 32)
-    assert "trains on less" not in whole.stderr
+    assert "is smaller than the tiles" not in whole.stderr
 
 
 def test_status_names_the_next_command_at_every_step(searched: Path, tmp_path: Path) -> None:
@@ -140,7 +140,7 @@ def test_figures_of_the_model_before_are_told_apart_after_more_training(
     dnas("retrain", searched, "--branch", run, *RETRAIN, "--keep", "last")
     dnas("eval", run)
     assert "another model" not in dnas("status", run).stdout
-    assert "was evaluated before" in dnas("eval", run).stderr
+    assert "is evaluated already" in dnas("eval", run).stderr
     extended = dnas("retrain", run, "--extend", 1)
     assert f"Next: dnas eval {run} --overwrite" in extended.stderr
     assert "test (of another model)" in dnas("status", run).stdout

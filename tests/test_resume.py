@@ -66,7 +66,7 @@ def test_a_signal_finishes_the_step_saves_and_says_how_to_go_on(
     process.send_signal(number)
     _, errors = process.communicate(timeout=60)
     assert process.returncode == 130, errors
-    assert f"Go on with: dnas search {run} --stage 1" in errors
+    assert f"Resume with: dnas search {run} --stage 1" in errors
     assert "Traceback" not in errors
     dnas("search", run, "--stage", 1)
     assert_same_stage(uninterrupted / "search/stage1", run / "search/stage1")

@@ -100,7 +100,7 @@ def test_a_second_sigint_leaves_at_once_with_the_last_checkpoint_intact(
     )
     assert result.returncode == 130, result.stderr
     assert "stopped at once; the last checkpoint is intact" in result.stderr
-    assert f"Go on with: dnas search {run} --stage 1" in result.stderr
+    assert f"Resume with: dnas search {run} --stage 1" in result.stderr
     assert "Traceback" not in result.stderr
     dnas("search", run, "--stage", 1)
     assert_same_stage(uninterrupted, run / "search/stage1")
@@ -116,7 +116,7 @@ def test_a_signal_to_the_whole_group_leaves_loading_processes_to_their_parent(
     os.killpg(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=120)
     assert process.returncode == 130, errors
-    assert "Go on with" in errors
+    assert "Resume with" in errors
     dnas("search", run, "--stage", 1)
     assert_same_stage(uninterrupted, run / "search/stage1")
 

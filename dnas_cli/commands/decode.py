@@ -1,4 +1,4 @@
-"""`dnas decode`: read a stage's coding off its trained logits."""
+"""`dnas decode`: from a stage's trained logits to its coding."""
 
 import json
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`dnas eval`: how good a model is, and what it costs."""
+"""`dnas eval`: the scores of a model, and its cost."""
 
 from pathlib import Path
 from typing import Annotated
@@ -23,13 +23,13 @@ def evaluate(
         bool,
         typer.Option(
             "--references",
-            help="Score plain references too: the majority class, the best per-pixel classifier.",
+            help="Also score the majority class and the best per-pixel classifier.",
         ),
     ] = False,
     cost: Annotated[
         bool,
         typer.Option(
-            "--cost", help="Count multiply-accumulates, parameters, memory; with data, time."
+            "--cost", help="Count multiply-accumulates, parameters, memory; with data also time."
         ),
     ] = False,
     scenes: Annotated[
@@ -38,19 +38,17 @@ def evaluate(
     ] = False,
     source: Annotated[
         Path | None,
-        typer.Option(
-            metavar="DIR", help="With --scenes: where they are. [default: where they were cut]"
-        ),
+        typer.Option(metavar="DIR", help="With --scenes: their folder. [default: as cut]"),
     ] = None,
     dataset: Annotated[
         str | None,
         typer.Option(
-            metavar="NAME|YAML", help="What a plain folder holds: gid5, gid15, fbp or a YAML file."
+            metavar="NAME|YAML", help="The data of a plain folder: gid5, gid15, fbp or a YAML file."
         ),
     ] = None,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="DIR", help="Where to write the figures. [default: RUN/eval]"),
+        typer.Option(metavar="DIR", help="Folder for the figures. [default: RUN/eval]"),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Tiles or windows per forward pass.")] = 4,
     device: Device = "auto",
@@ -63,12 +61,11 @@ def evaluate(
 
     Scores are IoU, accuracy, F1, kappa and the confusion matrix.
 
-    For a run the figures go to RUN/eval: SPLIT.json, confusion.csv, confusion.png. Figures of the
-    same model and data that are there already stand; --references and --cost add to them. For a
-    model file they are printed, and written with --out. A model file alone takes --cost, which
-    needs no data then.
+    Figures of a run go to RUN/eval: SPLIT.json, confusion.csv, confusion.png. Existing figures of
+    the same model and data are kept; --references and --cost add to them. Figures of a model file
+    are printed, and written with --out. --cost needs no data.
 
-    With --scenes, and for a folder, scenes are mapped whole as `dnas predict` does and every
+    With --scenes, and for a folder, scenes are mapped whole as by `dnas predict`, and every
     labelled pixel counts once; a row per scene goes to scenes.csv.
     """
     import json

@@ -1,4 +1,4 @@
-"""`dnas export-coding`: write a run's architecture for other programs."""
+"""`dnas export-coding`: write a run's architecture for the first release."""
 
 from pathlib import Path
 from typing import Annotated, Literal
@@ -12,9 +12,7 @@ def export_coding(
     source: Annotated[
         Path, typer.Argument(metavar="RUN", help="A run, or an architecture coding (JSON).")
     ],
-    out: Annotated[
-        Path, typer.Option(metavar="DIR", help="Folder for the files; made if need be.")
-    ],
+    out: Annotated[Path, typer.Option(metavar="DIR", help="Folder for the files.")],
     format: Annotated[
         Literal["release1"],
         typer.Option(help="release1: third_connect.npy and cell_operations.npy."),

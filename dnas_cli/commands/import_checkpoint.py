@@ -1,4 +1,4 @@
-"""`dnas import`: take over codings, models and searches of the first release."""
+"""`dnas import`: codings, models and searches of the first release."""
 
 from pathlib import Path
 from typing import Annotated
@@ -29,19 +29,19 @@ def import_checkpoint(
         ),
     ] = None,
     dtype: Annotated[
-        str, typer.Option(help="Data type of the bands, where --dataset is no tile set.")
+        str, typer.Option(help="Data type of the bands, unless --dataset is a tile set.")
     ] = "uint8",
     tile_size: Annotated[
-        int, typer.Option(min=1, help="Training tiles in pixels, where --dataset is no tile set.")
+        int, typer.Option(min=1, help="Size of the training tiles, unless --dataset is a tile set.")
     ] = 512,
     run: Annotated[
         Path | None, typer.Option(metavar="RUN", help="Import a search into this run.")
     ] = None,
     stage: Annotated[
-        int | None, typer.Option(help="The stage of the search. [default: as the file says]")
+        int | None, typer.Option(help="The stage of the search. [default: the file's]")
     ] = None,
     data: Annotated[
-        Path | None, typer.Option(metavar="TILES", help="Tile set of a run that is begun by this.")
+        Path | None, typer.Option(metavar="TILES", help="Tile set of a new run.")
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -50,8 +50,8 @@ def import_checkpoint(
 ) -> None:
     """Import a model, coding or search of the first release.
 
-    Three files make a model, two an architecture for `dnas retrain RUN --architecture`; a search
-    goes into a run, to be decoded there. Nothing in a checkpoint is ever run.
+    Three files make a model, two an architecture for `dnas retrain RUN --architecture`. A search
+    goes into a run, for decoding there. No code in a checkpoint ever runs.
     """
     from dnas_cli.errors import UsageError
 
@@ -64,7 +64,7 @@ def import_checkpoint(
         _import_search(files[0], run, stage, data, overwrite, as_json)
         return
     if stage is not None or data is not None:
-        raise UsageError("--stage and --data belong to a search, which needs --run.")
+        raise UsageError("--stage and --data are for a search, which needs --run.")
     if len(files) not in (2, 3) or out is None:
         raise UsageError(
             "An import takes the two .npy files of a coding, a checkpoint for a model, and --out.",
@@ -74,7 +74,7 @@ def import_checkpoint(
         _import_architecture(files[0], files[1], out, overwrite, as_json)
     elif dataset is None:
         raise UsageError(
-            "A model needs --dataset: a checkpoint does not say its classes, bands and "
+            "A model needs --dataset: a checkpoint does not hold its classes, bands and "
             "normalisation.",
             "Give gid5, gid15, fbp, a YAML file or a tile set.",
         )

@@ -1,4 +1,4 @@
-"""`dnas info`: what a file or folder is."""
+"""`dnas info`: the facts of a file or folder."""
 
 import json
 from typing import Annotated

@@ -1,4 +1,4 @@
-"""`dnas status`: what a run holds and what comes next."""
+"""`dnas status`: the state of a run and its next command."""
 
 import json
 

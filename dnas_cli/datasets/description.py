@@ -35,7 +35,7 @@ _KEYS = (
     "classes", "normalisation", "lists",
 )  # fmt: skip
 
-# What `images` and `labels` are when a description does not say: plain folders side by side.
+# The defaults of `images` and `labels`: plain folders side by side.
 _PLAIN_IMAGES = ("images/{scene}.*", "image/{scene}.*")
 _PLAIN_LABELS = (
     "labels/{scene}.*", "masks/{scene}.*", "labels/{scene}_label.*", "masks/{scene}_mask.*",
@@ -45,12 +45,12 @@ _PLAIN_LABELS = (
 
 @dataclass(frozen=True)
 class ImagePattern:
-    """One place where images may be.
+    """One pattern of image paths.
 
     Attributes:
-        pattern: Their paths.
-        bands: Names of the bands in the files there, in file order; empty when the files say it
-            themselves or have the bands of the description in its order.
+        pattern: The paths.
+        bands: Names of the files' bands, in file order; empty if the files name them, or have the
+            bands of the description in its order.
     """
 
     pattern: Pattern
@@ -59,16 +59,16 @@ class ImagePattern:
 
 @dataclass(frozen=True)
 class DatasetDescription:
-    """All that `dnas tile` knows about a kind of dataset.
+    """A dataset as `dnas tile` sees it.
 
     Attributes:
-        name: What the dataset is called.
-        images: Places to look for images; the one that pairs most of them is taken.
-        labels: Places to look for labels, likewise.
+        name: Name of the dataset.
+        images: Patterns of image paths; the one that pairs most images is used.
+        labels: Patterns of label paths, likewise.
         scene: Template of the scene's name over the parts named in the patterns.
-        bands: Names of the wanted bands, in the order they have in tiles; empty for all there are.
-        nodata: The value that means "no data", when the files do not declare it.
-        encoding: How labels say which class a pixel has.
+        bands: Names of the wanted bands, in the order of the tiles; empty for all.
+        nodata: The value that means "no data", if the files do not declare it.
+        encoding: How labels encode classes.
         normalisation: Constants over `bands`; from the training split when missing.
         per_image: Normalise each image by its own mean and deviation.
         lists: Name of published list files, with `{split}` for train, val and test.
@@ -91,7 +91,7 @@ class DatasetDescription:
         return self.encoding.classes
 
     def to_json(self) -> dict[str, Any]:
-        """Return what decides the tiles as plain data, for comparing settings."""
+        """Return the part that determines the tiles as plain data, to compare settings."""
         return {
             "name": self.name,
             "images": [
@@ -116,7 +116,7 @@ def load_description(name_or_path: str) -> DatasetDescription:
     """Load a built-in description by name, or a user's YAML file by path.
 
     Raises:
-        DataError: There is none of that name, or it is not valid.
+        DataError: It does not exist, or is not valid.
     """
     if name_or_path in BUILT_IN:
         source = resources.files("dnas_cli.datasets") / "built_in" / f"{name_or_path}.yaml"
@@ -136,8 +136,8 @@ def parse_description(text: str, origin: str, default_name: str) -> DatasetDescr
 
     Args:
         text: The YAML.
-        origin: What error messages call it.
-        default_name: The dataset's name when the text gives none.
+        origin: Its name in messages.
+        default_name: The dataset's name if the text gives none.
 
     Raises:
         DataError: It is not YAML, or not a valid description.
@@ -244,7 +244,7 @@ def _encoding(value: Mapping[str, Any]) -> LabelEncoding:
         raise DataError(f"`label_kind` is {asked!r}, but must be colour or index.")
     kind = "colour" if asked == "colour" else "index"
     if kind == "colour" and "first_value" in value:
-        raise DataError("`first_value` goes with `label_kind: index` only.")
+        raise DataError("`first_value` needs `label_kind: index`.")
     first = value.get("first_value", 0)
     if isinstance(first, bool) or not isinstance(first, int):
         raise DataError(f"`first_value` is {first!r}, but must be a whole number.")

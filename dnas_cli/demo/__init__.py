@@ -1,1 +1,1 @@
-"""Procedural labelled scenes in GID-5's layout, and the demonstration made with them."""
+"""Synthetic labelled scenes in GID-5's layout, and a walkthrough with them."""

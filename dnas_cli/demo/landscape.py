@@ -1,4 +1,4 @@
-"""A made landscape seen by a satellite: the image and the labels that go with it."""
+"""A synthetic landscape seen by a satellite: the image and its labels."""
 
 import cv2
 import numpy as np
@@ -16,7 +16,7 @@ def make_landscape(
     """Make land cover and the image of it; the same seed and size give the same landscape.
 
     Args:
-        seed: Non-negative; another one gives another landscape.
+        seed: Non-negative; another seed gives another landscape.
         height: Rows, at about 4 m per pixel.
         width: Columns.
 
@@ -31,7 +31,7 @@ def make_landscape(
 
 
 def _through_air(generator: np.random.Generator, image: Image) -> Image:
-    """Add what changes from scene to scene and across it: season, sun, haze, cloud shadow."""
+    """Add what varies between and within scenes: season, sun, haze, cloud shadow."""
     shape = (image.shape[1], image.shape[2])
     season = generator.normal(1.0, 0.05, 4).astype(np.float32)[:, None, None]
     sun = generator.uniform(0.88, 1.12) * (1 + 0.09 * _ramp(generator, shape))
@@ -71,7 +71,7 @@ def _labelled(
 ) -> npt.NDArray[np.uint8]:
     """Label the cover as an interpreter would: generalised, and not everywhere.
 
-    Groups of a few pixels are not drawn, and some places are left without a label.
+    Groups of a few pixels are not drawn, and some areas have no label.
     """
     label: npt.NDArray[np.uint8] = np.asarray(cv2.medianBlur(cover, 3), np.uint8)
     doubt = smooth_noise(generator, cover.shape, 60.0)

@@ -1,4 +1,4 @@
-"""Where things are in a made landscape: rivers and lakes, towns and roads, woods, meadows, fields.
+"""The layout of a synthetic landscape: rivers, lakes, towns, roads, woods, meadows, fields.
 
 Sizes are in pixels and meant for about 4 m per pixel: a house is 3 to 6 pixels long, a field 30 to
 100, a town 150.
@@ -110,7 +110,7 @@ def _districts(generator: np.random.Generator, shape: tuple[int, int]) -> tuple[
     nearest = np.full(shape, np.inf, np.float32)
     district = np.zeros(shape, np.int64)
     angle = np.zeros(shape, np.float32)
-    lie = generator.uniform(0, np.pi)  # most fields of a landscape lie about the same way
+    lie = generator.uniform(0, np.pi)  # most fields of a landscape have about the same direction
     for row in np.arange(-0.5, height / _DISTRICT + 0.5):
         for column in np.arange(-0.5, width / _DISTRICT + 0.5):
             centre_y = (row + generator.uniform(0, 1)) * _DISTRICT
@@ -153,7 +153,7 @@ def _curve(
         direction: Mean direction in radians.
         bends: Number of bends over the scene's diagonal.
         swing: How far the bends go, as a share of the diagonal.
-        through: Relative position (x, y) that the line passes near; the middle when missing.
+        through: Relative position (x, y) near the line; the middle by default.
     """
     height, width = shape
     diagonal = float(np.hypot(height, width))
@@ -189,7 +189,7 @@ def _lakes(generator: np.random.Generator, elevation: Field, has_river: bool) ->
 def _towns_and_roads(
     generator: np.random.Generator, shape: tuple[int, int], blocks: Parcels, water: Mask
 ) -> tuple[Mask, Mask]:
-    """Found a few towns on dry land, of whole blocks, and join them by roads."""
+    """Place a few towns of whole blocks on dry land, and join them by roads."""
     height, width = shape
     y, x = np.mgrid[0:height, 0:width].astype(np.float32)
     count = max(1, round(height * width / 512**2 * generator.uniform(2, 4)))
@@ -217,7 +217,7 @@ def _open_land(
     shape = elevation.shape
     wood = fractal_noise(generator, shape, 140.0, octaves=5) + 0.7 * elevation
     grass = fractal_noise(generator, shape, 150.0, octaves=3) + 2.0 * np.exp(-from_river / 45)
-    # Half of the parcels are woodland or meadow as a whole, which gives straight edges.
+    # Half of the parcels are wholly woodland or meadow, which gives straight edges.
     managed = fields.share_of(31) < 0.5
     wood = np.where(managed, fields.at_centre(wood), wood)
     grass = np.where(managed, fields.at_centre(grass), grass)
@@ -229,6 +229,6 @@ def _open_land(
 
 
 def _bare_ground(generator: np.random.Generator, shape: tuple[int, int], from_river: Field) -> Mask:
-    """Return quarries and sand banks, which none of the classes describes."""
+    """Return quarries and sand banks, which belong to no class."""
     sand = fractal_noise(generator, shape, 45.0, octaves=4) + 1.2 * np.exp(-from_river / 16)
     return highest(sand, generator.uniform(0.02, 0.06))

@@ -1,4 +1,4 @@
-"""What a made landscape is drawn from: smooth noise, and the parcels of a rotated grid."""
+"""The elements of a synthetic landscape: smooth noise, and the parcels of a rotated grid."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -11,7 +11,7 @@ Field = npt.NDArray[Any]  # (H, W) float32 or float64
 Mask = npt.NDArray[np.bool_]  # (H, W)
 Numbers = npt.NDArray[np.int64]  # (H, W)
 
-_SHARES = 1 << 16  # number of distinct values that `share_of` can give
+_SHARES = 1 << 16  # number of distinct values in `share_of`
 
 
 def smooth_noise(generator: np.random.Generator, shape: tuple[int, int], period: float) -> Field:
@@ -56,7 +56,7 @@ def highest(field: Field, share: float) -> Mask:
 
 
 def shifted(mask: Mask, rows: int, columns: int) -> Mask:
-    """Return the mask moved down and right, false where nothing moves in."""
+    """Return the mask shifted down and right, with false at the edges."""
     result = np.zeros_like(mask)
     result[rows:, columns:] = mask[: mask.shape[0] - rows, : mask.shape[1] - columns]
     return result

@@ -1,4 +1,4 @@
-"""Made landscapes as files, in the layout and naming of GID-5 and its Gaofen-2 products."""
+"""Synthetic landscapes as files, in the layout and naming of GID-5 and its Gaofen-2 products."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +30,7 @@ def scene_name(number: int) -> str:
 
 
 def scene_paths(folder: Path, number: int) -> tuple[Path, Path]:
-    """Return where the image and the label of a scene are in a folder of GID-5's layout."""
+    """Return the paths of a scene's image and label in a folder of GID-5's layout."""
     name = scene_name(number)
     return folder / IMAGES / f"{name}.tif", folder / LABELS / f"{name}_label.tif"
 
@@ -42,13 +42,13 @@ def write_scenes(
     size: int,
     advance: Callable[[int], None] = lambda count: None,
 ) -> None:
-    """Write the scenes that are not there yet.
+    """Write the missing scenes.
 
     Images are 4-band 8-bit GeoTIFFs in `image_RGBNIR`, labels RGB images of the five GID colours,
     black where there is no label, in `label_5classes`.
 
     Args:
-        folder: Where the two folders go.
+        folder: The folder for both.
         seed: Another seed gives other landscapes.
         numbers: Which scenes; a number is the same landscape in every folder.
         size: Height and width in pixels.
@@ -64,7 +64,7 @@ def write_scenes(
 
 
 def _write_image(path: Path, image: npt.NDArray[np.uint8], number: int) -> None:
-    # Unspecified: the fourth band is near infrared, not the alpha that GDAL takes it for.
+    # Unspecified: the fourth band is near infrared, which GDAL would declare alpha.
     with (
         atomic_path(path) as temporary,
         rasterio.open(temporary, "w", **_profile(image, number), alpha="unspecified") as target,

@@ -1,8 +1,8 @@
-"""How the covers of a made landscape look from above, in red, green, blue and near infrared.
+"""The covers of a synthetic landscape from above, in red, green, blue and near infrared.
 
-The colours of the classes overlap on purpose, as they do in real scenes: young crops look like
-meadow, orchards like forest, bare soil like roofs, and dark water like shadow. What tells them
-apart is texture, shape and neighbourhood.
+The colours of the classes overlap on purpose, as in real scenes: young crops look like meadow,
+orchards like forest, bare soil like roofs, and dark water like shadow. They differ in texture,
+shape and neighbourhood.
 """
 
 from typing import Any
@@ -61,7 +61,7 @@ _ROCK: Spectrum = (164, 152, 130, 142)
 
 
 def paint(generator: np.random.Generator, layout: Layout) -> Image:
-    """Paint a layout as (4, H, W) reflected light, about 0..255, without air and sensor."""
+    """Paint a layout as (4, H, W) reflected light, about 0..255, without atmosphere and sensor."""
     image = _bare_ground(generator, layout)
     for cover, painter in (
         (FARMLAND, _farmland),

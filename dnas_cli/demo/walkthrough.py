@@ -1,4 +1,4 @@
-"""The whole pipeline on made scenes, by the command lines a user would type."""
+"""The whole pipeline on synthetic scenes, by the command lines that a user would type."""
 
 import logging
 import shlex
@@ -22,7 +22,7 @@ from dnas_cli.run.directory import CODINGS, is_run, open_run
 from dnas_cli.scenes.labels import LabelEncoding, open_label, tile_encoding
 from dnas_cli.scenes.raster import Window, open_raster
 
-_HELD_OUT = 900  # number of the scene that is in no split
+_HELD_OUT = 900  # number of the scene outside all splits
 _MADE = ("gid5", "held-out", "tiles", "run")
 _MADE_FILES = ("map.tif", "map.tif.aux.xml", "map.png", "map.pgw", "map.prj", "map.png.aux.xml")
 _PICTURE = "scene-truth-map.png"
@@ -52,7 +52,7 @@ class Step:
 
     Attributes:
         arguments: What follows `dnas`.
-        is_done: Whether its results are there already.
+        is_done: Whether its results exist.
     """
 
     arguments: tuple[str, ...]
@@ -65,20 +65,20 @@ class Step:
 
 
 def run_demo(folder: Path, seed: int, overwrite: bool, size: DemoSize | None = None) -> None:
-    """Make scenes, run every stage on them, and show a map beside the truth.
+    """Make synthetic scenes, run every stage on them, and show a map beside its labels.
 
-    Steps that are finished are not done again, so that an interrupted demonstration goes on.
+    Finished steps are skipped, so that an interrupted demonstration resumes.
 
     Args:
-        folder: Where everything goes.
+        folder: The folder of all results.
         seed: Of the scenes, the split and the training.
-        overwrite: Throw away an earlier demonstration in `folder`.
-        size: How large it is.
+        overwrite: Remove an earlier demonstration in `folder`.
+        size: Its size.
 
     Raises:
-        RunStateError: There is something else in `folder`, or a demonstration of another seed.
+        RunStateError: `folder` holds other files, or a demonstration of another seed.
         Interrupted: The user stopped it.
-        DnasError: A step failed; it has said why.
+        DnasError: A step failed and has printed its error.
     """
     began = time.monotonic()
     size = size or DemoSize()
@@ -88,7 +88,7 @@ def run_demo(folder: Path, seed: int, overwrite: bool, size: DemoSize | None = N
         write_scenes(folder / "held-out", seed, range(_HELD_OUT, _HELD_OUT + 1), size.size, advance)
     for step in steps(folder, seed, size):
         if step.is_done():
-            print(f"$ {step.line}  # done before", flush=True)
+            print(f"$ {step.line}  # already done", flush=True)
         else:
             print(f"$ {step.line}", flush=True)
             _execute(step, folder)
@@ -101,7 +101,7 @@ def steps(folder: Path, seed: int, size: DemoSize) -> list[Step]:
     tiles, run = folder / "tiles", folder / "run"
     scene, _ = scene_paths(folder / "held-out", _HELD_OUT)
     quick = ("--preset", "quick", "--seed", str(seed))
-    # An epoch of so few tiles has few steps: the logits would hardly leave their start.
+    # An epoch of so few tiles has few steps, in which the logits would hardly change.
     logits = ("--logit-learning-rate", "0.1")
 
     def has(path: Path) -> Callable[[], bool]:
@@ -151,7 +151,7 @@ def _is_finished(run: Path, stage: str) -> bool:
 
 
 def _claim(folder: Path, seed: int, size: DemoSize, overwrite: bool) -> None:
-    """Make the folder ours, or see that it is the same demonstration already.
+    """Mark the folder as a demonstration, or check that it is the same one.
 
     Raises:
         RunStateError: It is not.
@@ -169,13 +169,13 @@ def _claim(folder: Path, seed: int, size: DemoSize, overwrite: bool) -> None:
         _remove(folder)
     elif folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise RunStateError(
-            f"{folder}: exists and is no demonstration.", "Name a folder that does not exist."
+            f"{folder}: exists and is not a demonstration.", "Name a folder that does not exist."
         )
     write_json(record, wanted)
 
 
 def _remove(folder: Path) -> None:
-    """Remove what a demonstration makes, and nothing else."""
+    """Remove the files of a demonstration, and nothing else."""
     for name in _MADE:
         if (folder / name).is_dir():
             shutil.rmtree(folder / name)
@@ -188,11 +188,11 @@ def _execute(step: Step, folder: Path) -> None:
     process = subprocess.Popen(command)
     code = _wait(process)
     if code in (130, -2):
-        raise Interrupted("The demonstration was interrupted.", f"To go on: dnas demo {folder}")
+        raise Interrupted("The demonstration was interrupted.", f"Resume with: dnas demo {folder}")
     if code != 0:
         raise DnasError(
             f"`{step.line}` stopped with exit code {code}; its message is above.",
-            f"When the cause is removed, go on with: dnas demo {folder}",
+            f"After removing the cause, resume with: dnas demo {folder}",
         )
 
 
@@ -203,7 +203,7 @@ def _verbosity() -> list[str]:
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> int:
-    """Wait for a step to end; Ctrl-C reaches it as well, and it is given time to save."""
+    """Wait for a step to end; Ctrl-C also reaches it, and it gets time to save."""
     while True:
         try:
             return process.wait()
@@ -230,12 +230,12 @@ def _summary(folder: Path, size: DemoSize, seconds: float) -> str:
     metrics = read_json(run / "eval" / "test.json")["metrics"]
     lines = [
         (folder / "gid5", f"{size.scenes} scenes with labels, in GID-5's layout"),
-        (folder / "held-out", "a scene that is in no split"),
+        (folder / "held-out", "a scene outside all splits"),
         (folder / "tiles", f"the tile set, {size.tile_size} pixels, train, val and test"),
-        (run / "coding" / "architecture.json", "the architecture that was found"),
-        (run / "model.pt", "the trained model: all that `dnas predict` needs"),
+        (run / "coding" / "architecture.json", "the architecture found"),
+        (run / "model.pt", "the trained model: everything that `dnas predict` needs"),
         (run / "eval" / "test.json", f"figures on the test split: mIoU {metrics['mean_iou']:.3f}"),
-        (run / "eval" / "confusion.png", "who is taken for whom"),
+        (run / "eval" / "confusion.png", "which classes are confused"),
         (folder / "map.tif", "the map of the held-out scene, with CRS"),
         (folder / "map.png", "the same as a palette image"),
         (folder / _PICTURE, "scene, truth and map side by side"),

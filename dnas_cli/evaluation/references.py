@@ -1,6 +1,6 @@
-"""Plain references that a network has to beat: the majority class, and single pixels' values.
+"""Plain references that a network has to beat: the majority class, and a per-pixel classifier.
 
-Both know the training split and nothing of texture, shape or neighbourhood.
+Both learn from the training split and see no texture, shape or neighbourhood.
 """
 
 from collections.abc import Callable
@@ -24,14 +24,14 @@ _SAMPLE_TILES = 400
 
 @dataclass(frozen=True)
 class Reference:
-    """How a reference does on a split.
+    """The score of a reference on a split.
 
     Attributes:
-        name: What it is: `majority class` or `per pixel`.
-        detail: Which class, or which classifier.
+        name: `majority class` or `per pixel`.
+        detail: The class or the classifier.
         matrix: Its confusion matrix on the split.
-        selection_iou: Its mIoU on a sample of the validation split, by which the best per-pixel
-            classifier was chosen; None where there was nothing to choose.
+        selection_iou: Its mIoU on a sample of the validation split, which selects the best
+            per-pixel classifier; None for the majority class.
     """
 
     name: str
@@ -46,8 +46,8 @@ def evaluate_references(
     """Score the majority class of the training split and the best per-pixel classifier.
 
     The classifiers (Gaussian naive Bayes, gradient-boosted trees) learn from a sample of labelled
-    training pixels; the one of higher mIoU on a sample of the validation split is scored on every
-    pixel of the asked split.
+    training pixels; the one with the higher mIoU on a sample of the validation split is scored on
+    every pixel of `split`.
 
     Args:
         tiles: The tile set.
@@ -80,7 +80,7 @@ def evaluate_references(
 
 
 def sample_pixels(tiles: TileSet, split: str, seed: int) -> tuple[Values, Indices]:
-    """Draw labelled pixels of a split: all tiles, or 400 of them, share about 100,000 pixels."""
+    """Draw about 100,000 labelled pixels of a split, from all tiles or 400 of them."""
     generator = np.random.default_rng(seed)
     refs = tiles.split(split)
     chosen = generator.permutation(len(refs))[:_SAMPLE_TILES]

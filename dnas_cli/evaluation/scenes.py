@@ -22,7 +22,7 @@ from dnas_cli.scenes.raster import Raster, block_cache
 
 @dataclass(frozen=True)
 class SceneScore:
-    """How a model does on one scene.
+    """The score of a model on one scene.
 
     Attributes:
         name: Of the scene; unique.
@@ -30,7 +30,7 @@ class SceneScore:
         label: Path of the label, likewise.
         width: Pixels per row.
         height: Rows.
-        matrix: The confusion matrix; without a count where no pixel with data has a label.
+        matrix: The confusion matrix; empty if no pixel with data has a label.
     """
 
     name: str
@@ -55,7 +55,7 @@ class SceneScore:
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> "SceneScore":
-        """Build a score from plain data; KeyError, TypeError or ValueError if it is none."""
+        """Build a score from plain data; KeyError, TypeError or ValueError if it is invalid."""
         return SceneScore(
             str(value["name"]),
             str(value["image"]),
@@ -74,13 +74,13 @@ def evaluate_scenes(
     Args:
         mapper: The model.
         scenes: The scenes.
-        strict: A scene that cannot be used is an error; else it is left out with a warning.
+        strict: An unusable scene is an error; otherwise it is left out with a warning.
 
     Returns:
         The confusion matrix over all scenes, and each scene's.
 
     Raises:
-        DataError: No scene can be used, or with `strict`, one cannot.
+        DataError: No scene can be used, or with `strict`, one of them.
     """
     total = ConfusionMatrix(len(mapper.model.facts.classes))
     scores = []

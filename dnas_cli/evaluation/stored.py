@@ -1,4 +1,4 @@
-"""The figures that an earlier evaluation left behind."""
+"""The files of an earlier evaluation."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -14,10 +14,10 @@ class EvaluationFiles:
     """The files of an evaluation.
 
     Attributes:
-        figures: All of it as JSON; written first.
+        figures: The evaluation as JSON; written first.
         confusion: The confusion matrix as CSV.
         picture: The confusion matrix as PNG.
-        scenes: A row per scene as CSV, where whole scenes were scored.
+        scenes: A row per scene as CSV, if whole scenes were scored.
     """
 
     figures: Path
@@ -33,11 +33,11 @@ class EvaluationFiles:
 
 
 def evaluation_files(folder: Path, split: str, unit: str) -> EvaluationFiles:
-    """Return the files of a split, by tiles or by scenes, or of a plain folder, which has none.
+    """Return the files of a split, by tiles or by scenes, or of a plain folder (without a split).
 
-    `confusion.csv` and `scenes.csv` are those of the test split or of a folder; others are called
-    `confusion-val.csv`. Tiles and scenes of one split do not replace each other: those of scenes
-    are `test-scenes.json` and `confusion-scenes.csv`.
+    `confusion.csv` and `scenes.csv` are those of the test split or of a folder; those of other
+    splits are `confusion-val.csv` and so on. Files by tiles and by scenes do not replace each
+    other: the latter are `test-scenes.json` and `confusion-scenes.csv`.
     """
     of_split = "" if split in ("", "test") else f"-{split}"
     of_scenes = "-scenes" if split and unit == "scene" else ""
@@ -50,17 +50,17 @@ def evaluation_files(folder: Path, split: str, unit: str) -> EvaluationFiles:
 
 
 def stored_evaluation(folder: Path, subject: Subject, overwrite: bool) -> Evaluation | None:
-    """Return the figures that are there already; none where they are missing or to be replaced.
+    """Return the existing figures; None if they are missing or to be replaced.
 
     Raises:
-        RunStateError: There are figures of another model or other data.
-        DataError: The file there is no evaluation.
+        RunStateError: They are of another model or other data.
+        DataError: The file is not an evaluation.
     """
     files = evaluation_files(folder, subject.split, subject.unit)
     path = files.figures
     if overwrite:
         return None
-    if not path.exists():  # it is written first: the others would be someone else's
+    if not path.exists():  # it is written first: the others would not be ours
         for other in files.all:
             refuse_existing(other, overwrite)
         return None
@@ -70,5 +70,5 @@ def stored_evaluation(folder: Path, subject: Subject, overwrite: bool) -> Evalua
             f"{path}: holds the figures of another model or other data.",
             "Give --overwrite to replace them, or --out DIR to write elsewhere.",
         )
-    logger.info("%s: was evaluated before; --overwrite does it anew", path)
-    return replace(stored, subject=subject)  # which may have moved
+    logger.info("%s: is evaluated already; --overwrite evaluates again", path)
+    return replace(stored, subject=subject)  # they may have moved

@@ -31,16 +31,16 @@ def evaluate_tiles(
     batch: int = 4,
     advance: Callable[[int], None] = lambda count: None,
 ) -> ConfusionMatrix:
-    """Predict all tiles of a split whole and compare them with their labels.
+    """Predict all whole tiles of a split and compare them with their labels.
 
     Args:
         network: Maps (N, B, H, W) normalised images to (N, classes, H, W) logits; in eval mode.
-        normalisation: What the network was trained with.
+        normalisation: Of the network's training.
         tiles: The tile set.
         split: "train", "val" or "test".
-        device: Where the network is.
+        device: The device of the network.
         bands: Positions of the network's bands among the tile set's.
-        batch: Most tiles per forward pass; tiles of another size start a new one.
+        batch: Largest number of tiles per forward pass; another size starts a new pass.
         advance: Called with the number of tiles after each forward pass.
 
     Raises:
@@ -64,14 +64,14 @@ def normalised_batches(
     bands: tuple[int, ...],
     batch: int,
 ) -> Iterator[tuple[Tensor, npt.NDArray[np.uint8]]]:
-    """Yield images (N, B, H, W), normalised, and labels (N, H, W) of tiles as they are, in order.
+    """Yield normalised images (N, B, H, W) and labels (N, H, W) of whole tiles, in order.
 
     Args:
         tiles: The tile set.
         refs: Its tiles.
-        normalisation: What the network was trained with.
+        normalisation: Of the network's training.
         bands: Positions of the network's bands among the tile set's.
-        batch: Most tiles per batch; tiles of another size start a new one.
+        batch: Largest number of tiles per batch; another size starts a new batch.
 
     Raises:
         DataError: A tile cannot be read.
@@ -87,7 +87,7 @@ def normalised_batches(
 def read_ahead(tiles: TileSet, refs: Sequence[TileRef]) -> Iterator[Tile]:
     """Yield image, valid pixels and label of each tile in order, reading some ahead."""
     waiting: deque[Future[Tile]] = deque()
-    # Warning filters belong to the process: what a reader sets, another undoes too early.
+    # Warning filters belong to the process: threads would undo each other's.
     with without_georeference(), ThreadPoolExecutor(_READERS) as readers:
         try:
             for ref in refs:
@@ -102,7 +102,7 @@ def read_ahead(tiles: TileSet, refs: Sequence[TileRef]) -> Iterator[Tile]:
 
 
 def _batches(tiles: Iterator[Tile], size: int) -> Iterator[list[Tile]]:
-    """Group successive tiles of equal size, `size` at most."""
+    """Group successive tiles of equal size, at most `size`."""
     group: list[Tile] = []
     for tile in tiles:
         if group and (len(group) == size or tile[0].shape != group[0][0].shape):

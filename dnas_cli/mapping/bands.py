@@ -1,4 +1,4 @@
-"""Which bands of a scene a network gets, and in which order."""
+"""Matching the bands of a scene to those of a model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,8 +12,8 @@ class BandChoice:
 
     Attributes:
         bands: Names or 1-based numbers, as `open_scene` takes them.
-        note: What was decided for the user, to be told; empty where nothing was.
-        doubt: What may be wrong with it, to be warned of; empty where nothing is.
+        note: The choice, if `dnas` made one; for the log.
+        doubt: What may be wrong with it, if anything; for a warning.
     """
 
     bands: tuple[str | int, ...]
@@ -26,17 +26,17 @@ def choose_bands(
 ) -> BandChoice:
     """Match the bands of a file to those of a model.
 
-    Where both have names, names decide, in any order. Numbers the user gives are taken as they
-    are. Names the user gives for a file that has none, or not for all bands, say what these are.
+    If both have names, bands are matched by name. Numbers from the user select bands. Names from
+    the user for a file without names for all bands are the names of its bands.
 
     Args:
         scene: Name of the file, for messages.
-        file_bands: Its band names; a band without a name is called by its number.
+        file_bands: Its band names; a band without a name has its number.
         model_bands: Names of the network's input bands.
-        wanted: What the user asked for; nothing when empty.
+        wanted: The user's choice; may be empty.
 
     Raises:
-        DataError: The file has not what the model needs.
+        DataError: The file lacks bands that the model needs.
     """
     if not wanted:
         return _without_wish(scene, file_bands, model_bands)
@@ -69,7 +69,7 @@ def _by_name(
 ) -> BandChoice:
     known = [name.lower() for name in file_bands]
     absent = [name for name in wanted if name.lower() not in known and not name.isdecimal()]
-    # A file that does not name all of its bands may not know the others either: GDAL calls the
+    # If a file does not name all of its bands, its other names are unreliable: GDAL calls the
     # first three of many N R G B files red, green and blue.
     declared = any(name.isdecimal() for name in file_bands) and len(wanted) == len(file_bands)
     if absent and not declared:
@@ -91,10 +91,10 @@ def _by_name(
 
 
 def _match(names: Sequence[str], model_bands: Sequence[str]) -> list[str] | None:
-    """Return `names` in the model's order, or nothing where names do not decide it.
+    """Return `names` in the model's order; None if names do not determine it.
 
-    Bands without a name take the places that are left if there are as many: (blue, green, red, 4)
-    for a model of (red, green, blue, nir) gives red, green, blue, 4.
+    Bands without a name fill the remaining places if their number fits: (blue, green, red, 4) for a
+    model of (red, green, blue, nir) gives red, green, blue, 4.
     """
     by_name = {name.lower(): name for name in names if not name.isdecimal()}
     places = [by_name.get(band.lower()) for band in model_bands]
@@ -110,12 +110,12 @@ def _match(names: Sequence[str], model_bands: Sequence[str]) -> list[str] | None
 
 
 def _told(names: Sequence[str], chosen: Sequence[str]) -> BandChoice:
-    note = "" if list(names) == list(chosen) else f"bands taken as {', '.join(chosen)}"
+    note = "" if list(names) == list(chosen) else f"bands read as {', '.join(chosen)}"
     return BandChoice(tuple(chosen), note)
 
 
 def _contradiction(names: Sequence[str], model_bands: Sequence[str]) -> str:
-    """Say that names on both sides differ, place by place."""
+    """Describe how names of both sides differ, band by band."""
     differ = [
         f"{name} for {band}"
         for name, band in zip(names, model_bands, strict=False)

@@ -7,13 +7,13 @@ from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.normalisation import Moments
 from dnas_cli.scenes.raster import Raster, Window
 
-_LARGEST_STRIP = 16 << 20  # pixels of all bands that are read at once
+_LARGEST_STRIP = 16 << 20  # pixels of all bands per read
 
 
 def image_moments(scene: Raster) -> Moments:
     """Read a scene once and return the moments of its pixels with data, band by band.
 
-    They are those that `dnas tile` finds of the same image.
+    They equal those that `dnas tile` measures on the same image.
 
     Raises:
         DataError: The scene is damaged.

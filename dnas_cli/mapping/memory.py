@@ -1,4 +1,4 @@
-"""How much memory a map will take, said before it is begun."""
+"""The estimated peak memory of a map."""
 
 import sys
 from dataclasses import dataclass
@@ -9,7 +9,7 @@ from dnas_cli.mapping.stream import Predictor, probabilities
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.scenes.patches import STRIP_BYTES
 
-GDAL_CACHE = 256 * 2**20  # bytes of decoded blocks that GDAL keeps, whatever the machine has
+GDAL_CACHE = 256 * 2**20  # bytes of decoded blocks that GDAL keeps, on any machine
 
 
 @dataclass(frozen=True)
@@ -17,9 +17,9 @@ class MemoryEstimate:
     """Bytes of main memory at the peak.
 
     Attributes:
-        process: The program with the network, after one forward pass (measured).
-        rows: The rows of the scene and the map that are held at a time (counted).
-        windows: The windows on their way through the network (counted).
+        process: The process with the network, after one forward pass (measured).
+        rows: The buffered rows of the scene and the map (counted).
+        windows: The windows before, in and after the network (counted).
         polygons: A strip of the map whose patches become polygons, after all windows (measured).
     """
 
@@ -30,12 +30,12 @@ class MemoryEstimate:
 
     @property
     def total(self) -> int:
-        """All of it, with GDAL's cache."""
+        """The sum, with GDAL's cache."""
         return self.process + max(self.rows + self.windows, self.polygons) + GDAL_CACHE
 
 
 def process_bytes(predictor: Predictor, bands: int, grid: WindowGrid) -> int:
-    """Let a network claim the memory it needs by one forward pass, and return the peak."""
+    """Run one forward pass, so that the network claims its memory, and return the peak."""
     probabilities(
         predictor, np.zeros((predictor.batch, bands, grid.window, grid.window), np.float32)
     )
@@ -67,7 +67,7 @@ def row_bytes(
     """Return the bytes of all buffers that are as wide as the scene.
 
     Two rows of windows of the scene with two masks each (one is read ahead), the probabilities of
-    the rows that two share (float32), and twice the finished rows (some are being written). For
+    the rows that both share (float32), and twice the finished rows (some are being written). For
     example 30,000 pixels of 4 bands in 8 bits, 5 classes, windows of 512, overlap 128: 184 + 77 +
     46 MB.
     """
@@ -78,7 +78,7 @@ def row_bytes(
 
 
 def window_bytes(bands: int, predictor: Predictor, grid: WindowGrid) -> int:
-    """Return the bytes of the windows that are prepared, in work and being blended."""
+    """Return the bytes of the windows that are prepared, predicted and blended."""
     pixels = grid.window**2 * 4
     prepared = 2 * predictor.batch * bands * pixels * 2  # and a copy while they are made
     return prepared + (predictor.batch + 3) * predictor.classes * pixels

@@ -1,8 +1,7 @@
 """Reading ahead of a network and writing behind it, on one thread each.
 
-A step is begun as soon as the one before it is done, and never more than one ahead: so each adds
-one item to what is held in memory. The threads wait for disks and networks or decode; the network
-keeps its own.
+A step starts as soon as the previous one is done, at most one ahead, so each thread adds one item
+to memory. These threads wait for disks or decode; the network has its own threads.
 """
 
 from collections.abc import Callable, Generator, Iterator
@@ -14,9 +13,9 @@ Item = TypeVar("Item")
 
 
 def prefetched(items: Generator[Item, None, None]) -> Generator[Item, None, None]:
-    """Yield `items`, each prepared on another thread while the one before is worked on.
+    """Yield `items`, each prepared on another thread while the caller works on the previous one.
 
-    What goes wrong in preparing an item is raised where the item would have been.
+    An error in preparing an item is raised in place of the item.
     """
     end = object()
     with closing(items), ThreadPoolExecutor(max_workers=1) as pool:
@@ -30,8 +29,8 @@ def prefetched(items: Generator[Item, None, None]) -> Generator[Item, None, None
 def written_behind(write: Callable[[Item], None]) -> Iterator[Callable[[Item], None]]:
     """Yield a function that lets another thread write an item while the next one is made.
 
-    When the block ends, however it does, everything handed over is written. What goes wrong in
-    writing is raised when the next item is handed over, or at the end.
+    At the end of the block, all items are written, even after an error. An error in writing is
+    raised with the next item, or at the end.
     """
     pending: Future[None] | None = None
 

@@ -1,4 +1,4 @@
-"""Does a scene look like what the model was trained on? A sample of its values tells."""
+"""Does a scene look like the training data? Checks on a sample of its values."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -11,13 +11,13 @@ from dnas_cli.scenes.raster import Raster, open_raster
 _SAMPLE = 512  # pixels on the longer side
 _FAR = 1.5  # training ranges between the training median and a scene's median
 _FLAT, _WILD = 0.04, 5.0  # a scene's range, in training ranges
-_ALPHA_LIKE = 0.5  # share of clear or solid pixels from which on a band is alpha
+_ALPHA_LIKE = 0.5  # share of transparent or opaque pixels from which on a band is alpha
 
 
 def alpha_holds_data(scene: Raster) -> bool:
-    """Whether the band that a file calls alpha is one: alpha is mostly clear or mostly solid.
+    """Whether a file's alpha band is one: alpha is mostly transparent or mostly opaque.
 
-    GDAL calls the fourth band of many R G B NIR files alpha because nobody said otherwise.
+    GDAL calls the fourth band of many R G B NIR files alpha by default.
     """
     if scene.alpha_band is None:
         return False
@@ -42,13 +42,13 @@ def doubts_about(
     normalisation: Normalisation,
     statistics: dict[str, Any],
 ) -> list[str]:
-    """Say how a scene differs from the training data, if it looks like another product.
+    """Describe how a scene differs from the training data, if it looks like another product.
 
     Args:
         scene: The scene, its bands in the model's order.
         dtype: Data type of the training tiles.
         bands: Names of the model's bands.
-        normalisation: Of the model; stands for the training data where statistics are missing.
+        normalisation: Of the model; replaces missing statistics of the training data.
         statistics: Per-band statistics of the training split, in stored values.
     """
     values, valid = scene.preview(_SAMPLE)
@@ -62,7 +62,7 @@ def doubts_about(
         low, middle, high = np.percentile(values[index][valid].astype(np.float64), (1, 50, 99))
         if abs(middle - centre) > _FAR * span or not _FLAT < (high - low) / span < _WILD:
             doubts.append(
-                f"band {name} is {low:.6g} to {high:.6g}, in training it was about "
+                f"band {name} is {low:.6g} to {high:.6g}, in training about "
                 f"{centre - span / 2:.6g} to {centre + span / 2:.6g}"
             )
     return doubts
@@ -71,7 +71,7 @@ def doubts_about(
 def _training_range(
     index: int, name: str, normalisation: Normalisation, statistics: dict[str, Any]
 ) -> tuple[float, float]:
-    """Return the middle of a band's values in training and the span that holds most of them."""
+    """Return the middle of a band's values in training and the span of most of them."""
     try:
         percentiles = statistics[name]["percentiles"]
         low, high = float(percentiles["1"]), float(percentiles["99"])

@@ -1,4 +1,4 @@
-"""One scene to its map: choose bands, stream it through the network, write what was asked for."""
+"""One scene to its map: choose bands, stream it through the network, write the outputs."""
 
 import math
 import time
@@ -41,13 +41,13 @@ def map_scene(
 ) -> SceneResult:
     """Map one scene and write its outputs.
 
-    Interrupted, it goes on from the last finished rows when it is called again.
+    After an interruption, the next call resumes from the last finished rows.
 
     Args:
         mapper: The model.
         path: The scene.
-        reading: How it is read.
-        outputs: What is written.
+        reading: How to read it.
+        outputs: The files to write.
         overwrite: Replace outputs that exist.
         truth: A label raster of the scene to compare the map with.
 
@@ -114,12 +114,12 @@ def _interruption_explained(scene: Raster, unfinished: UnfinishedMap) -> Iterato
     except KeyboardInterrupt as error:
         raise Interrupted(
             f"{scene.path}: interrupted; {unfinished.rows} of {scene.height} rows are finished.",
-            "Run the same command again to go on from there.",
+            "Run the same command again to resume.",
         ) from error
 
 
 def _refuse(outputs: Outputs, overwrite: bool, unfinished: UnfinishedMap) -> None:
-    """Refuse to replace outputs, except those that this very work began to write before."""
+    """Refuse to replace outputs, except those that the interrupted call started to write."""
     try:
         for path in outputs.files:
             refuse_existing(path, overwrite or path.name in unfinished.outputs)
@@ -130,7 +130,7 @@ def _refuse(outputs: Outputs, overwrite: bool, unfinished: UnfinishedMap) -> Non
 
 
 def _key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]:
-    """Return what must be the same for unfinished work to be continued, as plain data."""
+    """Return the conditions for resuming an unfinished map, as plain data."""
     local = Path(scene.path)
     stat = local.stat() if local.exists() else None
     grid = mapper.grid
@@ -141,7 +141,7 @@ def _key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]
         "scene_state": [stat.st_size, stat.st_mtime_ns] if stat else None,
         "size": [scene.height, scene.width],
         "bands": list(scene.bands),
-        # As text: NaN equals nothing, not even itself.
+        # As text: NaN does not equal itself.
         "nodata": str(scene.nodata),
         "scaled": reading.scaled,
         "windows": [grid.window, grid.overlap, grid.shift],
@@ -157,10 +157,10 @@ def _predict(
     with_probabilities: bool,
     with_polygons: bool,
 ) -> float | None:
-    """Bring the part file to the last row of the scene.
+    """Finish the rows of the unfinished map.
 
     Returns:
-        Megapixels of the scene per second; nothing where all rows were finished before.
+        Megapixels of the scene per second; None if all rows were finished before.
     """
     if unfinished.rows == scene.height:
         logger.info("%s: all rows are finished; writing the outputs", scene.path)
@@ -194,7 +194,7 @@ def _predict(
         as_bytes(estimate.polygons),
     )
     if unfinished.rows:
-        logger.info("%s: going on from row %d of %d", scene.path, unfinished.rows, scene.height)
+        logger.info("%s: resuming at row %d of %d", scene.path, unfinished.rows, scene.height)
     rows, columns = grid.spans(scene.height), grid.spans(scene.width)
     left = sum(1 for span in rows if span.start + grid.window > unfinished.rows) * len(columns)
     began, known = time.monotonic(), unfinished.rows
@@ -217,7 +217,7 @@ def _predict(
                 write(map_rows)
                 interruption.end_step()
     except DataError:
-        # A damaged file stays damaged; a remote one may be there again.
+        # A damaged file stays damaged; a remote one may be back.
         if unfinished.rows == 0 or Path(scene.path).exists():
             unfinished.discard()
         raise

@@ -1,8 +1,8 @@
 """A scene through a network, one row of windows after the other, in bounded memory.
 
-Only the rows that two rows of windows share are kept between them, as class probabilities; all
-else is finished and handed out before the next row of windows is worked on. So memory grows with
-the width of a scene and not with its height.
+Between two rows of windows only their shared rows are kept, as class probabilities; all other rows
+are finished and yielded before the next row of windows. So memory grows with the width of a scene
+and not with its height.
 """
 
 from collections.abc import Callable, Iterator
@@ -24,13 +24,13 @@ Network = Callable[[torch.Tensor], torch.Tensor]
 
 @dataclass(frozen=True)
 class Predictor:
-    """How a network wants its input and what it gives back.
+    """A network with its input and its settings.
 
     Attributes:
         network: (N, B, H, W) float32 normalised -> (N, classes, H, W) logits.
         classes: Number of classes.
         normalisation: From stored band values to network input.
-        device: Where the network is.
+        device: The device of the network.
         batch: Windows per forward pass.
         flips: Average over the four mirrored views of each window.
     """
@@ -44,7 +44,7 @@ class Predictor:
 
 
 def rows_of_windows(height: int, grid: WindowGrid) -> int:
-    """Return how many rows of windows cover a scene."""
+    """Return the number of rows of windows over a scene."""
     return len(grid.spans(height))
 
 
@@ -59,18 +59,18 @@ def stream_map(
     """Map a scene and yield its rows from top to bottom, every row once.
 
     Args:
-        scene: Read with the bands in the network's order.
+        scene: Open with the bands in the network's order.
         predictor: The network.
         grid: The windows.
-        first_row: Rows above it are known already; it must be the end of rows yielded before.
-        with_probabilities: Yield the probability of every class, too.
-        window_done: Told how many windows are done, as they are.
+        first_row: The rows above it are finished; it must be the end of rows of an earlier call.
+        with_probabilities: Also yield the probability of every class.
+        window_done: Called with the number of windows as they are done.
 
     Raises:
         DataError: The scene is damaged.
         DnasError: The device has too little memory.
     """
-    # Begin with the row of windows before, for the rows it shares.
+    # Start with the previous row of windows, for the shared rows.
     ends = finished_ends(grid.spans(scene.height), scene.height)
     begin = ends.index(first_row) if first_row else 0
     size = (scene.height, scene.width)

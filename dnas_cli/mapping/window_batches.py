@@ -1,7 +1,7 @@
-"""A scene as batches of windows for a network, read and prepared while others are worked on.
+"""A scene as batches of windows for a network, read and prepared ahead.
 
-Two threads: one reads the next row of windows, one cuts and normalises the next batch. So two rows
-of windows are in memory, the one that is cut and the one that is read.
+Two threads: one reads the next row of windows, one cuts and normalises the next batch. So memory
+holds two rows of windows: one being cut and one being read.
 """
 
 from collections.abc import Generator, Iterator
@@ -26,7 +26,7 @@ class WindowBatch:
         first: Index of the first window in its row.
         images: (n, B, window, window) normalised; only windows that hold data.
         has_data: Per window, whether it holds data.
-        valid: (h, W) where the rows that this row of windows finishes hold data.
+        valid: (h, W) whether the rows that this row of windows finishes hold data.
     """
 
     row_index: int
@@ -38,10 +38,10 @@ class WindowBatch:
 
 @dataclass(frozen=True)
 class _WindowRow:
-    """What a row of windows shows of a scene, as it is stored."""
+    """The part of a scene under a row of windows, as stored values."""
 
     index: int
-    places: npt.NDArray[np.intp]  # (window,) the row of `values` that each row of windows shows
+    places: npt.NDArray[np.intp]  # (window,) the row of `values` under each row of the windows
     values: npt.NDArray[Any]  # (B, h, W)
     valid: npt.NDArray[np.bool_]  # (h, W)
     finished: slice  # of the rows of `valid`
@@ -53,11 +53,11 @@ def window_batches(
     """Yield the windows of a scene, row by row.
 
     Args:
-        scene: Read with the bands in the network's order.
+        scene: Open with the bands in the network's order.
         normalisation: From stored band values to network input.
         grid: The windows.
         size: Most windows per batch.
-        first_row: The row of windows to begin with.
+        first_row: The first row of windows.
 
     Raises:
         DataError: The scene is damaged.
@@ -70,7 +70,7 @@ def _batches(
 ) -> Generator[WindowBatch, None, None]:
     columns = [reflected(span.start, grid.window, scene.width) for span in grid.spans(scene.width)]
     for row in prefetched(_rows(scene, grid, first_row)):
-        # A copy: a view would keep the whole row of windows alive as long as its last batch.
+        # A copy: a view would keep the whole row of windows until its last batch.
         finished_valid = row.valid[row.finished].copy()
         for first in range(0, len(columns), size):
             windows = [_window(row, across, normalisation) for across in columns[first:][:size]]
@@ -89,7 +89,7 @@ def _batches(
 def _window(
     row: _WindowRow, columns: npt.NDArray[np.intp], normalisation: Normalisation
 ) -> npt.NDArray[np.float32] | None:
-    """Return a window normalised; nothing where it holds no data."""
+    """Return a normalised window; None if it holds no data."""
     valid = _gather(row.valid, row.places, columns)
     if not valid.any():
         return None

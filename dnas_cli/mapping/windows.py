@@ -1,4 +1,4 @@
-"""Where windows lie along one side of a scene, and how much each counts at each pixel.
+"""The positions of windows along one side of a scene, and their weights at each pixel.
 
 Both sides of a scene are planned alike and independently: the weight of a window at a pixel is the
 product of its weights along the rows and the columns. No raster, no network: plain numbers.
@@ -20,7 +20,7 @@ class Span:
     """One window along one side of a scene.
 
     Attributes:
-        start: First pixel; negative where the window begins before the scene.
+        start: First pixel; negative if the window starts before the scene.
         weights: (window,) float32. The weights of all spans at a pixel of the scene add up to one.
     """
 
@@ -30,12 +30,12 @@ class Span:
 
 @dataclass(frozen=True)
 class WindowGrid:
-    """Size and overlap of the windows a scene is mapped with.
+    """Size and overlap of the windows over a scene.
 
     Attributes:
         window: Pixels along a side.
-        overlap: Pixels shared by neighbours, at most half a window, so that two meet and not three.
-        shift: Pixels the grid is moved up and left; only of use to measure seams.
+        overlap: Pixels shared by neighbours, at most half a window, so that at most two meet.
+        shift: Pixels by which the grid is moved up and left, to measure seams.
     """
 
     window: int
@@ -64,10 +64,10 @@ class WindowGrid:
     def spans(self, length: int) -> tuple[Span, ...]:
         """Plan the windows along a side of `length` pixels.
 
-        The grid begins half an overlap before the scene and ends as far behind it or farther, so
-        that pixels at the border have context on both sides, as all others have. For example 1000
-        pixels, windows of 512 and an overlap of 128: starts -64, 320, 704 (ends at 1216). A scene
-        that fits one window, context included, lies in the middle of it: 200 pixels start at -156.
+        The grid starts half an overlap before the scene and ends at least as far behind it, so
+        pixels at the border have context on both sides like all others. For example 1000 pixels,
+        windows of 512 and an overlap of 128: starts -64, 320, 704 (ends at 1216). A scene that fits
+        one window, context included, is centred in it: 200 pixels start at -156.
         """
         margin = self.overlap // 2
         if length + 2 * margin <= self.window and not self.shift:
@@ -83,8 +83,7 @@ class WindowGrid:
     def _weights(self, fades_in: bool, fades_out: bool) -> npt.NDArray[np.float32]:
         """Return one in the middle and a raised cosine towards neighbours.
 
-        With an overlap of 4 the ramp is .038, .309, .691, .962; reversed and added to itself it
-        gives one.
+        With an overlap of 4 the ramp is .038, .309, .691, .962; it adds up to one with its reverse.
         """
         weights = np.ones(self.window, np.float32)
         steps = (np.arange(self.overlap) + 0.5) / max(self.overlap, 1)
@@ -97,15 +96,15 @@ class WindowGrid:
 
 
 def finished_ends(spans: tuple[Span, ...], length: int) -> list[int]:
-    """Return up to which pixel a side of `length` pixels is finished after each of its windows."""
+    """Return the end of the finished pixels of a side after each of its windows."""
     return [min(max(span.start, 0), length) for span in spans[1:]] + [length]
 
 
 def reflected(start: int, count: int, length: int) -> npt.NDArray[np.intp]:
-    """Return the pixels of a scene that `count` positions from `start` on show.
+    """Return the pixels of a scene at `count` positions from `start`.
 
-    Outside the scene they are mirrored at its border pixel, again and again where the scene is
-    shorter than what is asked for: length 4, from -2, 9 positions: 2 1 0 1 2 3 2 1 0.
+    Outside the scene they are mirrored at its border pixel, repeatedly if the scene is short:
+    length 4, from -2, 9 positions: 2 1 0 1 2 3 2 1 0.
     """
     positions = np.arange(start, start + count, dtype=np.intp)
     if length == 1:

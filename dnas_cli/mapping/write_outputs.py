@@ -1,4 +1,4 @@
-"""From the finished rows of a map to every file that was asked for."""
+"""From the finished rows of a map to its output files."""
 
 from collections.abc import Callable
 from pathlib import Path
@@ -24,11 +24,11 @@ from dnas_cli.scenes.writers import (
 def check_outputs(
     outputs: Outputs, scene: str = "", georeference: Georeference | None = None
 ) -> None:
-    """Find out before the work what could not be written after it.
+    """Check before the work that the outputs can be written.
 
     Raises:
         DnasError: A library is missing.
-        DataError: Polygons of this scene could not be placed.
+        DataError: Polygons of this scene have no position.
     """
     if outputs.polygon_files:
         require_libraries()

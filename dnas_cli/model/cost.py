@@ -1,4 +1,4 @@
-"""What a model costs on one of its tiles: counted without running it, and timed (section 7)."""
+"""The cost of a model on one of its tiles: counted, and timed (method, section 7)."""
 
 import statistics
 import time
@@ -26,7 +26,7 @@ class Timing:
 
     Attributes:
         milliseconds: Median of several, after a warm-up.
-        device: Where it was taken.
+        device: The device it was measured on.
     """
 
     milliseconds: float
@@ -41,12 +41,12 @@ class ModelCost:
         bands: Bands of the tile.
         height: Rows of the tile.
         width: Columns of the tile.
-        network: The network as it is built here.
-        without_output: Cells of an imported model that get an input and lead to no output. The
-            first release runs them, and the published figures count them.
-        without_input: Cells of an imported model that get no input. The first release keeps their
+        network: The network as `dnas` builds it.
+        without_output: Cells of an imported model with an input but without an output. The first
+            release runs them, and the published figures count them.
+        without_input: Cells of an imported model without an input. The first release keeps their
             weights and never runs them.
-        timing: None where it was not taken.
+        timing: None if not measured.
     """
 
     bands: int
@@ -59,7 +59,7 @@ class ModelCost:
 
     @property
     def published(self) -> CostCount:
-        """The cost that the published table states: of all cells that get an input."""
+        """The cost by the published table: of all cells with an input."""
         return self.network + self.without_output
 
     def to_json(self) -> dict[str, Any]:
@@ -77,7 +77,7 @@ class ModelCost:
 
     @staticmethod
     def from_json(value: Mapping[str, Any]) -> "ModelCost":
-        """Build the cost from plain data; KeyError or TypeError if it is none."""
+        """Build the cost from plain data; KeyError or TypeError if it is invalid."""
         tile, dead, timing = value["tile"], value["dead_cells"], value["timing"]
         return ModelCost(
             int(tile["bands"]),
@@ -100,7 +100,7 @@ def model_cost(path: Path) -> ModelCost:
 
 
 def cost_of_model(model: Model) -> ModelCost:
-    """Count the cost of a model on a tile of the size it was trained on."""
+    """Count the cost of a model on a tile of its training size."""
     facts, size = model.facts, model.facts.tile_size
     executed, never = _dropped_cells(facts.provenance)
     return ModelCost(
@@ -114,9 +114,9 @@ def cost_of_model(model: Model) -> ModelCost:
 
 
 def timed_cost(model: Model, device: torch.device) -> ModelCost:
-    """Count the cost of a model, and time it on the device that it is on."""
+    """Count the cost of a model, and time it on its device."""
     cost = cost_of_model(model)
-    network = fold(model.network)  # what evaluation and mapping run
+    network = fold(model.network)  # as evaluation and mapping do
     tile = torch.zeros(1, cost.bands, cost.height, cost.width, device=device)
     times = []
     with torch.inference_mode():
@@ -136,7 +136,7 @@ def _device_name(device: torch.device) -> str:
 
 
 def _dropped_cells(provenance: Mapping[str, Any]) -> tuple[Cells, Cells]:
-    """Return the cells that an import left out: those that get an input, and the others."""
+    """Return the cells that an import left out: those with an input, and the others."""
     executed: dict[Edge, tuple[str, ...]] = {}
     never: dict[Edge, tuple[str, ...]] = {}
     for cell in provenance.get("dropped_cells", ()):

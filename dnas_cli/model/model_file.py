@@ -1,7 +1,7 @@
-"""The model file: all that evaluation and mapping need, loadable without trusting it.
+"""The model file: everything that evaluation and mapping need, safe to load.
 
-It is a dictionary of tensors and plain data, read with `torch.load(weights_only=True)`, so that a
-model from anywhere cannot run code.
+It is a dictionary of tensors and plain data, read with `torch.load(weights_only=True)`, so a model
+from anywhere cannot run code.
 """
 
 from dataclasses import dataclass, field
@@ -25,18 +25,18 @@ MAX_TILE = 16384  # pixels, as tile sets have it
 
 @dataclass(frozen=True)
 class ModelFacts:
-    """What a model was trained on, as far as using it needs to know.
+    """What a model was trained on, as far as its use depends on it.
 
     Attributes:
         classes: Names and colours; position is the index in maps.
         bands: Band names in the order of the network's input.
         dtype: Data type of the training tiles, e.g. `uint8`.
         nodata: Value that marked missing data in the training tiles, if any.
-        normalisation: The step from band values to network input.
+        normalisation: From band values to network input.
         statistics: Per-band statistics of the training split, in raw units.
-        tile_size: Size of what it was trained on in pixels: tiles, or crops of them.
+        tile_size: Size of the training tiles, or of the crops from them, in pixels.
         width: Channels of the finest scale.
-        provenance: Where the weights come from: run, epoch, metrics, versions.
+        provenance: Origin of the weights: run, epoch, metrics, versions.
         head: Channels of the head; files that do not say have the paper's 256.
     """
 
@@ -68,7 +68,7 @@ class ModelFacts:
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> "ModelFacts":
-        """Build the facts from plain data; ValueError, KeyError or TypeError if it is none."""
+        """Build the facts from plain data; ValueError, KeyError or TypeError if invalid."""
         nodata, tile_size = value["nodata"], int(value["tile_size"])
         if not 0 < tile_size <= MAX_TILE:
             raise ValueError(f"tiles of {tile_size} px")
@@ -95,7 +95,7 @@ class ModelFacts:
 
 @dataclass(frozen=True)
 class Model:
-    """A trained network with what is needed to use it."""
+    """A trained network with the facts that its use needs."""
 
     network: Network
     architecture: ArchitectureCoding
@@ -142,9 +142,9 @@ def load_model(path: Path, device: torch.device) -> Model:
 def _network(
     architecture: ArchitectureCoding, facts: ModelFacts, state: dict[str, Any], size: int
 ) -> Network:
-    """Build the network around the tensors of a file of `size` bytes, and around no others.
+    """Build the network around the tensors of a file of `size` bytes.
 
-    It is built without memory first: a file may describe a network that no memory could hold.
+    It is built without memory first: a file may describe a network that no memory can hold.
     """
     if len(state) < len(architecture.graph.edges):
         raise ValueError("it has fewer tensors than its architecture has cells")

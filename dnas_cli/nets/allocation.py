@@ -1,4 +1,4 @@
-"""Keeping the memory that feature maps leave, instead of handing it back and forth."""
+"""Keeping freed memory of feature maps in the process."""
 
 import ctypes
 import platform
@@ -11,9 +11,9 @@ _KEPT, _LARGEST = 512 << 20, 128 << 20  # bytes
 def keep_freed_memory() -> None:
     """Let the allocator keep up to 512 MB of freed memory in this process, in pieces to 128 MB.
 
-    A feature map has some megabytes, which glibc by default takes from the system at every use and
-    gives back after it; the system then fills every page with zeros again. That took a seventh of
-    the time of a folded network. Elsewhere than with glibc this does nothing.
+    A feature map takes some megabytes, which glibc by default requests from the system at every use
+    and returns afterwards; the system then fills every page with zeros. This took a seventh of the
+    time of a folded network. Without glibc this function does nothing.
     """
     if platform.libc_ver()[0] != "glibc":
         return

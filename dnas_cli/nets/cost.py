@@ -1,15 +1,15 @@
-"""What a network costs, counted over its own graph: no forward pass, no data (method, section 7).
+"""The cost of a network, counted over its graph without data (method, section 7).
 
 Two conventions, each named for what it counts, at batch 1:
 
 - *multiply-accumulates*: of convolutions, plus one per output for a bias. This is what ptflops
-  counts with its `aten` backend; PyTorch's own counter gives twice that, less the biases.
+  counts with its `aten` backend; PyTorch's own counter gives twice that, without the biases.
 - *layer operations*, which the published table calls GFLOPs: multiply-accumulates as above, plus 2
   per element of batch normalisation and 1 per element of ReLU and pooling. This is what ptflops
-  counts with its `pytorch` backend over layers (`count_functional` off). The published "memory" is
-  the summed size of the float32 outputs of all layers, dropout included, in MiB.
+  counts with its `pytorch` backend over layers (`count_functional=False`). The published "memory"
+  is the summed size of the float32 outputs of all layers, dropout included, in MiB.
 
-Resizing, summing over cells and the mean of global pooling are no layers and are not counted.
+Resizes, sums over cells and the mean of global pooling are not layers and do not count.
 """
 
 import math
@@ -35,7 +35,7 @@ _PER_ELEMENT: dict[type[nn.Module], int] = {
     nn.MaxPool2d: 1,
     nn.Dropout: 0,
 }
-"""Layer operations per output element, beside multiply-accumulates; of every layer there is."""
+"""Layer operations per output element, in addition to multiply-accumulates, by layer."""
 
 
 @dataclass(frozen=True)
@@ -44,9 +44,9 @@ class CostCount:
 
     Attributes:
         multiply_accumulates: Of convolutions, with bias.
-        layer_operations: As the published table counts.
+        layer_operations: By the convention of the published table.
         layer_output_bytes: Float32 outputs of all layers, summed.
-        parameters: Number of weights, architecture logits left out.
+        parameters: Number of weights, without architecture logits.
     """
 
     multiply_accumulates: int = 0
@@ -83,7 +83,7 @@ def count_cost(network: Network, height: int, width: int) -> CostCount:
 def count_cells(
     cells: Mapping[Edge, tuple[str, ...]], shape: NetworkShape, height: int, width: int
 ) -> CostCount:
-    """Count cells that a network was built without, such as those that lead to no output.
+    """Count cells that a network leaves out, such as those that reach no output.
 
     Args:
         cells: Operators by connection.
@@ -107,7 +107,7 @@ def count_cells(
 def count_coding(
     coding: ArchitectureCoding, shape: NetworkShape, height: int, width: int
 ) -> CostCount:
-    """Count the network of a coding, without memory for its weights."""
+    """Count the network of a coding, without allocating its weights."""
     with torch.device("meta"):
         network = build_derived(coding, shape)
     return count_cost(network, height, width)
@@ -124,7 +124,7 @@ def _count_cell(cell: nn.Module, channels: int, size: Size) -> CostCount:
 
 
 def _count(module: nn.Module, channels: int, size: Size) -> tuple[CostCount, Size]:
-    """Count layers that follow each other, and return the size they end in."""
+    """Count consecutive layers, and return the output size."""
     total = CostCount()
     for layer in module.modules():
         if any(True for _ in layer.children()):

@@ -1,4 +1,4 @@
-"""Maps on feature maps that the folded network does its own way: pools, means, interpolation."""
+"""Pools, means and interpolation of feature maps, faster than PyTorch's own."""
 
 from collections.abc import Callable, Hashable
 from functools import cache, lru_cache
@@ -14,7 +14,7 @@ Made = TypeVar("Made")
 def interpolation(size: int, to: int, like: Tensor) -> Tensor:
     """Return linear interpolation with aligned corners as a matrix.
 
-    Entry (a, b) is how much input `b` counts for output `a`: a hat of width 1 around the position
+    Entry (a, b) is the weight of input `b` in output `a`: a hat of width 1 around the position
     `a * (size - 1) / (to - 1)`. Bilinear resizing of a map is one such matrix along each axis.
 
     Args:
@@ -25,7 +25,7 @@ def interpolation(size: int, to: int, like: Tensor) -> Tensor:
     Returns:
         (to, size).
     """
-    exact = torch.promote_types(like.dtype, torch.float32)  # half precision cannot tell places
+    exact = torch.promote_types(like.dtype, torch.float32)  # half precision cannot hold positions
     steps = torch.arange(to, device=like.device, dtype=exact)
     positions = steps * ((size - 1) / max(to - 1, 1))
     places = torch.arange(size, device=like.device, dtype=exact)
@@ -35,7 +35,7 @@ def interpolation(size: int, to: int, like: Tensor) -> Tensor:
 def mean_after_resize(x: Tensor, size: tuple[int, int]) -> Tensor:
     """Return the mean over a map resized to `size`, without resizing it.
 
-    Exact: resizing is linear, so the mean is a weighted mean of the map as it is.
+    Exact: resizing is linear, so the mean is a weighted mean of the given map.
 
     Args:
         x: (N, C, H, W).
@@ -64,10 +64,10 @@ def _mean_weights(
 
 
 def kept(make: Callable[..., Made]) -> Callable[..., Made]:
-    """Return a function of sizes that remembers the last results, which many calls share.
+    """Return a function of sizes that caches its last results; callers must not change them.
 
-    Nobody may write to them. They are made outside of inference mode, in which a tensor could not
-    be part of a gradient later. Compilers and exporters get the function as it is.
+    Results are made outside of inference mode, in which a tensor could not be part of a gradient
+    later. Compilers and exporters get the function without the cache.
     """
     return make if is_traced() else _remembering(make)
 
@@ -83,10 +83,10 @@ def _remembering(make: Callable[..., Made]) -> Callable[..., Made]:
 
 
 def max_pool(x: Tensor) -> Tensor:
-    """Return the 3x3 maximum at stride 1; on a CPU it takes the memory of `x` for that.
+    """Return the 3x3 maximum at stride 1; on a CPU it overwrites `x`.
 
     Exact: the maximum over a square is the maximum over columns of maxima over rows. PyTorch's own
-    pooling also keeps the place of each maximum for a backward pass, which takes it twice as long.
+    pooling takes twice as long, because it also keeps the position of each maximum.
     """
     if x.device.type != "cpu" or is_traced():
         return F.max_pool2d(x, 3, stride=1, padding=1)
@@ -113,15 +113,15 @@ def _max_of_three_(x: Tensor, axis: int, spare: Tensor) -> None:
 
 
 def is_traced() -> bool:
-    """Whether a compiler or an exporter is looking on: it wants the plain operators."""
+    """Whether a compiler or an exporter traces the call: it needs the plain operators."""
     return torch.compiler.is_compiling() or torch._C._get_tracing_state() is not None
 
 
 def average_pool(x: Tensor) -> Tensor:
-    """Return the 3x3 mean at stride 1; what lies beyond the border is not counted.
+    """Return the 3x3 mean at stride 1; pixels beyond the border do not count.
 
     On a CPU it is a depthwise convolution, which takes a third of the time of PyTorch's pooling.
-    Exact: that divides by 9 everywhere, and along a border only two of three pixels count.
+    Exact: it divides by 9 everywhere, and is corrected where only two of three pixels count.
     """
     if x.device.type != "cpu" or x.dtype != torch.float32 or is_traced():
         return F.avg_pool2d(x, 3, stride=1, padding=1, count_include_pad=False)

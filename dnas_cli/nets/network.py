@@ -1,7 +1,7 @@
 """The network: one class for the three supernets and the derived network.
 
-They share the lattice, the stem and the head, and differ in what a cell holds and in how edges or
-operators are weighted; the `build_*` functions below say which is which.
+They share the lattice, the stem and the head. They differ in what a cell holds and in how edges or
+operators are weighted; see the `build_*` functions below.
 """
 
 from collections.abc import Callable
@@ -29,7 +29,7 @@ HEAD_CHANNELS = 256
 
 @dataclass(frozen=True)
 class NetworkShape:
-    """What a coding leaves open.
+    """The sizes that a coding leaves open.
 
     Attributes:
         width: Channels of scale 0 (`W`; 40 in the paper). Scale `j` has `W * 2^j`.
@@ -174,7 +174,7 @@ def build_derived(coding: ArchitectureCoding, shape: NetworkShape) -> Network:
 
 
 def resize(x: Tensor, size: tuple[int, int]) -> Tensor:
-    """Resize bilinearly with aligned corners; nothing to do when the size is right already."""
+    """Resize bilinearly with aligned corners, unless the size is right already."""
     if tuple(x.shape[-2:]) == size:
         return x
     return F.interpolate(x, size, mode="bilinear", align_corners=True)
@@ -203,7 +203,7 @@ def build_stem(shape: NetworkShape) -> nn.Sequential:
 
 
 def _head(c_in: int, shape: NetworkShape) -> nn.Sequential:
-    """There is no ReLU in the head: at inference it is one linear map."""
+    """Build the head. It has no ReLU: at inference it is one linear map."""
     (first, second), hidden = shape.dropout, shape.head
     return nn.Sequential(
         nn.Conv2d(c_in, hidden, 3, padding=1, bias=False),
@@ -218,6 +218,6 @@ def _head(c_in: int, shape: NetworkShape) -> nn.Sequential:
 
 def _initialise_cells(cells: nn.Module) -> None:
     for module in cells.modules():
-        # Without memory there is nothing to draw, and torch would load its compiler for it (0.7 s).
+        # Without memory nothing needs drawing, and torch would load its compiler for it (0.7 s).
         if isinstance(module, nn.Conv2d) and not module.weight.is_meta:
             nn.init.kaiming_normal_(module.weight)

@@ -36,7 +36,7 @@ def _pooled(c_in: int, c_out: int, pool: nn.Module) -> nn.Sequential:
 class GlobalAveragePool(nn.Module):
     """Mean over the map - conv1x1 - BN - ReLU, broadcast to the map.
 
-    BN normalises a 1x1 map here, so that training needs at least two samples per batch.
+    BN normalises a 1x1 map here, so training needs at least two samples per batch.
     """
 
     def __init__(self, c_in: int, c_out: int) -> None:

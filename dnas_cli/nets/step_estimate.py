@@ -1,4 +1,4 @@
-"""What a training step will take, told before it is taken: nothing is computed here."""
+"""An estimate of memory and arithmetic of a training step, without computing it."""
 
 import copy
 from dataclasses import asdict, dataclass
@@ -17,17 +17,17 @@ _FLOAT = 4  # bytes
 
 @dataclass(frozen=True)
 class StepEstimate:
-    """What a step of the weights takes.
+    """Memory and arithmetic of a step of the weights.
 
     Attributes:
         parameters: Number of parameters, architecture logits included.
         parameter_bytes: Of the parameters.
         optimizer_bytes: Of gradients, of the copies that the optimizer and an average of the
             weights keep, and of Adam's two moments of the logits.
-        activation_bytes: Saved by the forward pass for the backward pass. What a block of the
-            backward pass needs while it runs comes on top.
+        activation_bytes: Saved by the forward pass for the backward pass, which needs working
+            memory on top.
         multiply_accumulates: Of convolutions: the plain forward pass, twice that for the backward
-            pass, and once more where everything is computed twice (at most).
+            pass, and at most once more if results are computed twice.
     """
 
     parameters: int
@@ -56,7 +56,7 @@ def estimate_step(
         mode: How it will be executed.
         batch: Tiles per step.
         size: Height and width of the tiles.
-        copies: How many numbers are kept beside each weight and its gradient; momentum is one.
+        copies: Numbers kept per weight besides the weight and its gradient; momentum is one.
     """
     shapes = _without_values(network).train()
     logits = shapes.architecture_logits()
@@ -82,7 +82,7 @@ def estimate_step(
 
 
 def _without_values(network: Network) -> Network:
-    """Return a copy whose tensors have no memory; large networks are never in memory twice."""
+    """Return a copy whose tensors have no memory, so that large networks are never there twice."""
     empty: dict[int, Any] = {}
     for parameter in network.parameters():
         blank = torch.empty_like(parameter, device="meta")
@@ -96,7 +96,7 @@ class SavedBytes:
     """Counts the memory that forward passes save for the backward pass, every storage once.
 
     Args:
-        network: Its parameters and buffers are there anyway, and do not count.
+        network: Its parameters and buffers do not count.
     """
 
     def __init__(self, network: nn.Module) -> None:
@@ -119,7 +119,7 @@ class SavedBytes:
         place = storage._cdata
         if place not in self._own and place not in self._found:
             self._found[place] = storage.nbytes()
-            self._alive.append(storage)  # or another storage might get its place
+            self._alive.append(storage)  # or another storage might get its address
         return tensor.detach()  # an operation that saves its own result would keep itself alive
 
 

@@ -1,7 +1,7 @@
 """From architecture logits to the weights of a supernet's edges or operators.
 
-Logits are held per edge or per node and operator, in the order of the graph; there is no padded
-slot that could be trained and never read.
+Logits are held per edge or per node and operator, in the order of the graph; no padded slot can be
+trained and never read.
 """
 
 from abc import ABC, abstractmethod
@@ -12,7 +12,7 @@ from torch import Tensor, nn
 from dnas_cli.space.lattice import Edge, Graph, Node
 from dnas_cli.space.operators import OPERATORS
 
-INITIAL_DEVIATION = 1e-3  # logits start at N(0, 1e-3) (method, section 6)
+INITIAL_DEVIATION = 1e-3  # initial logits are N(0, 1e-3) (method, section 6)
 
 
 class Weighting(nn.Module, ABC):
@@ -78,7 +78,7 @@ class PathWeighting(_EdgeWeighting):
 
 
 class ConnectionWeighting(_EdgeWeighting):
-    """Stage 2: softmax over all incoming edges; core edges weigh 1 all the same (section 3)."""
+    """Stage 2: softmax over all incoming edges; core edges still weigh 1 (section 3)."""
 
     def __init__(self, graph: Graph, core: tuple[Edge, ...]) -> None:
         super().__init__(graph)

@@ -1,9 +1,9 @@
 """Checkpoints of the first release (`.pth.tar`), read without running anything in them.
 
 Such a file is a pickled dictionary `{epoch, state_dict, optimizer, best_pred}` (method, section 8).
-It is read with `weights_only=True`. The one thing needed beyond tensors and plain data is a NumPy
-number for `best_pred`; the names by which a pickle asks for it are answered by the two small
-stand-ins below, so that no NumPy code meets data from the file.
+It is read with `weights_only=True`. Beyond tensors and plain data, `best_pred` may be a NumPy
+number; the two small stand-ins below replace the NumPy names in the pickle, so no NumPy code meets
+data from the file.
 """
 
 import math
@@ -26,17 +26,17 @@ from dnas_cli.files import size_of_file
 _NUMBER = re.compile(r"[?bfiu]\d{0,2}")
 _WANTED = re.compile(r"GLOBAL ([\w.]+) (?:was not an allowed global|whose module)")
 _NAME = re.compile(r"[\w.]+")
-_LOOKED_AT = 1 << 20  # bytes of a bare pickle that are searched for names
+_LOOKED_AT = 1 << 20  # bytes of a bare pickle to search for names
 
 
 @dataclass(frozen=True)
 class Release1Checkpoint:
-    """The content of a checkpoint, as far as it means anything here.
+    """The content of a checkpoint.
 
     Attributes:
         state: Tensors by the first release's keys, in the order of the file.
-        epoch: Epochs done; 0 when the file does not say.
-        best: Best mean IoU on the validation split; None when the file does not say.
+        epoch: Epochs done; 0 if missing.
+        best: Best mean IoU on the validation split; None if missing.
     """
 
     state: dict[str, Tensor]
@@ -48,8 +48,8 @@ def load_release1(path: Path) -> Release1Checkpoint:
     """Read a checkpoint of the first release.
 
     Raises:
-        DataError: The file is missing, damaged, of another kind, or wants to run code; the message
-            then names what it wants.
+        DataError: The file is missing, damaged, of another kind, or asks to run code, which the
+            message then names.
     """
     content = _load(path)
     state = content.get("state_dict", content) if isinstance(content, Mapping) else None
@@ -58,17 +58,17 @@ def load_release1(path: Path) -> Release1Checkpoint:
     other = [str(key) for key, value in state.items() if not _is_plain(value)]
     if other:
         raise DataError(
-            f"{path}: is not a checkpoint of the first release; its state holds other things than "
-            f"plain tensors ({', '.join(other[:5])})."
+            f"{path}: is not a checkpoint of the first release; its state holds more than plain "
+            f"tensors ({', '.join(other[:5])})."
         )
     endless = [str(key) for key, value in state.items() if not bool(torch.isfinite(value).all())]
     if endless:
         raise DataError(
             f"{path}: holds weights that are not finite numbers ({', '.join(endless[:5])}).",
-            "Its training diverged; give a checkpoint from before.",
+            "Its training diverged; give an earlier checkpoint.",
         )
     tensors = {str(key): value.detach() for key, value in state.items()}
-    for name in ("betas", "alphas"):  # beside the state dict in some files
+    for name in ("betas", "alphas"):  # next to the state dict in some files
         if isinstance(logits := content.get(name), Tensor):
             tensors.setdefault(name, logits.detach())
     return Release1Checkpoint(
@@ -77,14 +77,14 @@ def load_release1(path: Path) -> Release1Checkpoint:
 
 
 def _is_plain(value: Any) -> bool:
-    """Tell whether a value is a tensor of real numbers that are there."""
+    """Return whether a value is a dense tensor of real numbers."""
     if not isinstance(value, Tensor) or value.layout != torch.strided:
         return False
     return not (value.is_meta or value.is_complex() or value.is_quantized)
 
 
 def _load(path: Path) -> Any:
-    size_of_file(path)  # which says what cannot be read
+    size_of_file(path)  # reports what cannot be read
     allowed: list[Any] = [(_NumberType, "numpy.dtype")]
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1, NumPy 2
         allowed.append((_number, f"{module}.scalar"))
@@ -97,18 +97,18 @@ def _load(path: Path) -> Any:
         if not wanted:
             raise DataError(f"{path}: is damaged or not a checkpoint.") from error
         raise DataError(
-            f"{path}: asks to run code: {', '.join(wanted)}; refused, nothing of it was run.",
-            "A checkpoint needs tensors, numbers and text only. Save it again as such where it "
-            "comes from, if you trust it.",
+            f"{path}: asks to run code: {', '.join(wanted)}; refused, nothing was run.",
+            "A checkpoint needs tensors, numbers and text only. If you trust it, save it again "
+            "as such at its origin.",
         ) from error
-    except Exception as error:  # a damaged pickle can fail in any way at all
+    except Exception as error:  # a damaged pickle can fail in any way
         raise DataError(
             f"{path}: is damaged or not a checkpoint ({type(error).__name__})."
         ) from error
 
 
 def _wanted(path: Path, allowed: list[Any], message: str) -> list[str]:
-    """Return the names of what a file wants beyond tensors and plain data."""
+    """Return the names that a file asks for beyond tensors and plain data."""
     found = set(_WANTED.findall(message))
     try:
         with torch.serialization.safe_globals(allowed):
@@ -119,7 +119,7 @@ def _wanted(path: Path, allowed: list[Any], message: str) -> list[str]:
 
 
 def _asked_by_pickle(path: Path) -> set[str]:
-    """Return the names that a bare pickle asks for, told by its instructions; none is followed."""
+    """Return the names in the instructions of a bare pickle, without executing any."""
     found: set[str] = set()
     texts: list[str] = []
     remembered: list[str] = []
@@ -137,13 +137,13 @@ def _asked_by_pickle(path: Path) -> set[str]:
                 texts.append(remembered[argument])
             elif isinstance(argument, str):
                 texts.append(argument)
-    except Exception:  # no pickle, or the end of one that is cut off; what was found stands
+    except Exception:  # not a pickle, or the end of a truncated one; names found so far count
         pass
     return {name for name in found if _NAME.fullmatch(name)}
 
 
 def _without_wrapper(state: dict[str, Tensor]) -> dict[str, Tensor]:
-    """Drop the `module.` that training on several GPUs puts before every key."""
+    """Drop the `module.` that training on several GPUs adds before every key."""
     if all(key.startswith("module.") for key in state):
         return {key.removeprefix("module."): value for key, value in state.items()}
     return state
@@ -161,7 +161,7 @@ def _best(value: Any) -> float | None:
 
 
 class _NumberType:
-    """Stands in for `numpy.dtype`: remembers what kind of number is meant."""
+    """Stands in for `numpy.dtype`: keeps the kind of number."""
 
     def __init__(self, text: Any, *_: Any) -> None:
         if not isinstance(text, str) or not _NUMBER.fullmatch(text):

@@ -2,8 +2,8 @@
 
 `third_connect.npy` holds whole numbers (E, 2, 2): [source, target] as [layer, scale], the stem
 being [-1, 0]. `cell_operations.npy` holds (L, 4, 10) with ones at the operators of each node
-(method, section 8). The first release kept cells that lead nowhere; here they are told apart and
-left out.
+(method, section 8). The first release keeps cells that reach no output; here they are recognised
+and left out.
 """
 
 from dataclasses import dataclass
@@ -31,10 +31,10 @@ Array = npt.NDArray[Any]
 
 @dataclass(frozen=True)
 class Release1Coding:
-    """An architecture as the first release wrote it down, cells that lead nowhere included.
+    """An architecture as in the first release's files, with dead cells.
 
     Attributes:
-        graph: All connections of the file, pruned of nothing.
+        graph: All connections of the file, not pruned.
         operators: Per node with an incoming connection, its operators in index order.
     """
 
@@ -48,26 +48,26 @@ class Release1Coding:
 
     @property
     def executed(self) -> Graph:
-        """The connections that the first release computes: all that get an input.
+        """The connections that the first release computes: all that have an input.
 
-        Some of them lead to no output; the published figures count them all the same.
+        Some of them reach no output; the published figures still count them.
         """
         return fed(self.graph)
 
     @property
     def dropped(self) -> tuple[Edge, ...]:
-        """The connections that are not built here: no input comes in, or no output is reached."""
+        """The connections that `dnas` does not build: without an input, or without an output."""
         living = set(self.living.edges)
         return tuple(item for item in self.graph.edges if item not in living)
 
     def architecture(self) -> ArchitectureCoding:
-        """Return the architecture without what leads nowhere."""
+        """Return the pruned architecture."""
         graph = self.living
         return ArchitectureCoding(graph, tuple(self.operators[node] for node in graph.nodes))
 
 
 def fed(graph: Graph) -> Graph:
-    """Drop every edge that carries nothing from the stem, and keep those that reach no output."""
+    """Drop the edges that carry nothing from the stem; keep those that reach no output."""
     reached, kept = {STEM}, []
     for item in graph.edges:  # sorted by target layer: sources are decided before
         if item.source in reached:
@@ -91,7 +91,7 @@ def read_release1(connections: Path, operations: Path) -> Release1Coding:
         raise DataError(
             f"{connections}: connects {reached} layers, but {operations} has operators for "
             f"{layers}.",
-            "Give two files that belong together.",
+            "Give two files of the same architecture.",
         )
     try:
         graph = make_graph(layers, edges)
@@ -145,7 +145,7 @@ def _edges(path: Path) -> list[Edge]:
         raise DataError(f"{path}: holds no connection.")
     if len(set(edges)) != len(edges):
         twice = next(item for item in edges if edges.count(item) > 1)
-        raise DataError(f"{path}: holds the connection {twice.key} more than once.")
+        raise DataError(f"{path}: holds the connection {twice.key} twice or more.")
     return edges
 
 
@@ -171,14 +171,14 @@ def _names(chosen: Array, node: Node) -> tuple[str, ...]:
 def _check_living(coding: Release1Coding, connections: Path, operations: Path) -> None:
     living = coding.living
     if not living.outputs:
-        raise DataError(f"{connections}: no node of the last layer is reached from the stem.")
+        raise DataError(f"{connections}: the stem reaches no node of the last layer.")
     bare = [node.key for node in living.nodes if not coding.operators[node]]
     if bare:
         raise DataError(f"{operations}: holds no operator for the nodes {'; '.join(bare)}.")
 
 
 def _load(path: Path) -> Array:
-    """Load an array, and nothing that would have to be unpickled."""
+    """Load an array without unpickling anything."""
     size = size_of_file(path)
     try:
         with path.open("rb") as file:
@@ -191,7 +191,7 @@ def _load(path: Path) -> Array:
         raise
     except Exception as error:  # NumPy reads the header as Python, which can fail in many ways
         raise DataError(
-            f"{path}: is damaged or holds other things than numbers ({_first_line(error)})."
+            f"{path}: is damaged or holds more than numbers ({_first_line(error)})."
         ) from error
     return array
 

@@ -14,7 +14,7 @@ def export_release1(source: Path, folder: Path, overwrite: bool = False) -> tupl
 
     Args:
         source: A run, or the file of an architecture coding.
-        folder: Where the two files go.
+        folder: The folder for the two files.
         overwrite: Replace them.
 
     Returns:
@@ -22,7 +22,7 @@ def export_release1(source: Path, folder: Path, overwrite: bool = False) -> tupl
 
     Raises:
         RunStateError: The run has no architecture yet, or the files exist.
-        DataError: There is no run, or its architecture is damaged.
+        DataError: The run does not exist, or its architecture is damaged.
     """
     architecture = _architecture(source)
     for name in (CONNECTIONS_FILE, OPERATIONS_FILE):

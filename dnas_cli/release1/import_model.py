@@ -27,12 +27,12 @@ DTYPES = ("uint8", "uint16", "int16", "uint32", "int32", "float32", "float64")
 
 @dataclass(frozen=True)
 class Imagery:
-    """What a checkpoint does not say about the images it was trained on.
+    """Facts of the training images that a checkpoint does not hold.
 
     Attributes:
         dataset: Name of a built-in description, a user's YAML, or a tile set.
-        dtype: Data type of the bands; a tile set says it itself.
-        tile_size: Size of the training tiles; a tile set says it itself.
+        dtype: Data type of the bands; a tile set has its own.
+        tile_size: Size of the training tiles; a tile set has its own.
     """
 
     dataset: str
@@ -42,7 +42,7 @@ class Imagery:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise UsageError(
-                f"--dtype {self.dtype}: is no data type of rasters.", f"Give {', '.join(DTYPES)}."
+                f"--dtype {self.dtype}: unknown data type.", f"Give {', '.join(DTYPES)}."
             )
 
 
@@ -55,11 +55,11 @@ def import_architecture(
         connections: `third_connect.npy`.
         operations: `cell_operations.npy`.
         out: The architecture coding, for `dnas retrain RUN --architecture`.
-        overwrite: Replace what is at `out`.
+        overwrite: Replace `out`.
 
     Raises:
         DataError: A file is missing or damaged, or they do not belong together.
-        RunStateError: There is something at `out`.
+        RunStateError: `out` exists.
     """
     refuse_existing(out, overwrite)
     coding = read_release1(connections, operations)
@@ -78,19 +78,19 @@ def import_model(
 ) -> Model:
     """Turn the coding files and a checkpoint of the first release into a model file.
 
-    Layers, width, bands and classes are read off the files; every tensor is placed by its key.
+    Layers, width, bands and classes come from the files; every tensor is placed by its key.
 
     Args:
         connections: `third_connect.npy`.
         operations: `cell_operations.npy`.
         checkpoint: The `.pth.tar` of a derived network.
-        imagery: What the checkpoint does not say.
+        imagery: Facts that the checkpoint does not hold.
         out: The model file.
-        overwrite: Replace what is at `out`.
+        overwrite: Replace `out`.
 
     Raises:
         DataError: A file is missing or damaged, or they do not belong together.
-        RunStateError: There is something at `out`.
+        RunStateError: `out` exists.
     """
     refuse_existing(out, overwrite)
     coding = read_release1(connections, operations)
@@ -146,8 +146,7 @@ def _described(imagery: Imagery, shape: NetworkShape, provenance: dict[str, Any]
     if not description.bands or normalisation is None:
         missing = "normalisation" if description.bands else "bands"
         raise DataError(
-            f"{imagery.dataset}: does not give the {missing}, which the checkpoint does not hold "
-            "either.",
+            f"{imagery.dataset}: lacks the {missing}, which the checkpoint does not hold either.",
             f"Give a YAML with `{missing}:`, or a tile set, as --dataset.",
         )
     return ModelFacts(
@@ -167,14 +166,14 @@ def _described(imagery: Imagery, shape: NetworkShape, provenance: dict[str, Any]
 def _provenance(
     coding: Release1Coding, trained: Release1Checkpoint, checkpoint: Path
 ) -> dict[str, Any]:
-    """Say where the weights come from, and which cells of the coding were left out.
+    """Return the origin of the weights, and the cells of the coding that are left out.
 
-    The published figures count some of those cells; `dnas eval --cost` needs them to agree.
+    The published figures count some of those cells, so `dnas eval --cost` needs them.
     """
     executed = set(coding.executed.edges)
     return {
         "dnas": __version__,
-        "torch": str(torch.__version__),  # a class of its own, which a model must not hold
+        "torch": str(torch.__version__),  # a subclass of str, which a model must not hold
         "created": now(),
         "imported_from": checkpoint.name,
         "imported_hash": file_hash(checkpoint),
@@ -203,7 +202,7 @@ def _announce(out: Path, coding: Release1Coding, architecture: ArchitectureCodin
     )
     if coding.dropped:
         logger.info(
-            "%d connections lead nowhere and were left out: %s.",
+            "%d dead connections were left out: %s.",
             len(coding.dropped),
             ", ".join(item.key for item in coding.dropped),
         )

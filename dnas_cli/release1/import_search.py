@@ -1,7 +1,7 @@
 """Importing a search of the first release into a run, so that it can be decoded here.
 
-All that decoding needs is in the checkpoint: the logits, and the space that was searched, which its
-cells say. The weights of a supernet serve nothing after its search; they are checked, not kept.
+The checkpoint holds all that decoding needs: the logits, and the searched space in the names of its
+cells. The weights of a supernet are of no use after its search; they are checked, not kept.
 """
 
 import json
@@ -39,11 +39,11 @@ from dnas_cli.tiles.tile_set import TileSet
 
 @dataclass(frozen=True)
 class Release1Search:
-    """A search of the first release, read off its checkpoint.
+    """A search of the first release, from its checkpoint.
 
     Attributes:
-        coding: What the stage built on: the path (stage 2) or the connections (stage 3).
-        space: What was searched.
+        coding: The previous coding: the path (stage 2) or the connections (stage 3).
+        space: The searched space.
         shape: Width, bands and classes.
         logits: By the space's keys.
         epoch: Epochs done.
@@ -63,21 +63,21 @@ def import_search(
     tiles: Path | None = None,
     overwrite: bool = False,
 ) -> tuple[Run, int]:
-    """Write a search of the first release into a run, as if it had been searched there.
+    """Write a search of the first release into a run, as if `dnas` had searched it.
 
     Args:
         checkpoint: The `.pth.tar` of a supernet.
-        root: The run directory; begun here if it is not there.
-        stage: The stage that it must be.
+        root: The run directory; created if needed.
+        stage: The expected stage.
         tiles: The tile set; a new run needs it.
-        overwrite: Replace a search of the stage that is there.
+        overwrite: Replace an existing search of the stage.
 
     Returns:
-        The run, and the stage that the search belongs to.
+        The run, and the stage of the search.
 
     Raises:
         DataError: The checkpoint cannot be used, or does not fit the run or its tile set.
-        RunStateError: The stage is searched already, or later ones were built on it.
+        RunStateError: The stage is searched already, or later ones build on it.
         UsageError: A new run has no tile set, or the stage is another.
     """
     search = read_search(checkpoint)
@@ -126,7 +126,7 @@ def read_search(checkpoint: Path) -> Release1Search:
     """Read space and logits of a supernet of the first release, and check every tensor of it.
 
     Raises:
-        DataError: It is not a supernet, or not one that method.md describes.
+        DataError: It is not a supernet of the method.
     """
     trained, name = load_release1(checkpoint), str(checkpoint)
     state = trained.state
@@ -139,22 +139,22 @@ def read_search(checkpoint: Path) -> Release1Search:
     shape = shape_of(state, name)
     graph = checkpoint_graph(state, int(state[kinds[0]].shape[0]), name)
     coding, space = _space(graph, kinds[0], name)
-    built = SearchSpace(space.stage, graph, space.path)  # with all cells of the file, and no more
+    built = SearchSpace(space.stage, graph, space.path)  # with exactly the cells of the file
     with torch.device("meta"):
         network = build_supernet(built, shape)
     placed, _ = renamed_state(network, state, name)
     known = dict(zip(logit_keys(built), placed["weighting.logits"].flatten().tolist(), strict=True))
-    # A logit that the first release did not have was never trained and is not kept by decoding.
+    # A logit that the first release lacks was never trained; decoding does not keep its edge.
     logits = {key: known.get(key, 0.0) for key in logit_keys(space)}
     return Release1Search(coding, space, shape, logits, trained.epoch)
 
 
 def _space(graph: Graph, kind: str, name: str) -> tuple[Coding | None, SearchSpace]:
-    """Tell the stage and its space from the cells of a supernet."""
+    """Derive the stage and its space from the cells of a supernet."""
     if kind == "alphas":
         living = prune(graph)
         if not living.outputs:
-            raise DataError(f"{name}: no node of its last layer is reached from the stem.")
+            raise DataError(f"{name}: the stem reaches no node of the last layer.")
         connections = ConnectionCoding(living)
         return connections, third_space(connections)
     if graph == path_space(graph.layers):
@@ -176,9 +176,9 @@ def _space(graph: Graph, kind: str, name: str) -> tuple[Coding | None, SearchSpa
 
 
 def _check_gaps(graph: Graph, space: SearchSpace, name: str) -> None:
-    """Allow for the one gap of the first release, and for nothing else.
+    """Allow the one known gap of the first release, and no other.
 
-    It left out all edges into scale 1 of a layer that follows a core node at scale 3.
+    It omits all edges into scale 1 of a layer that follows a core node at scale 3.
     """
     there, wanted = set(graph.edges), set(space.graph.edges)
     gap = {
@@ -197,14 +197,14 @@ def _check_gaps(graph: Graph, space: SearchSpace, name: str) -> None:
         )
     if gap:
         logger.warning(
-            "%s: the first release left out %s; decoding will not keep them.",
+            "%s: the first release omitted %s; decoding will not keep them.",
             name,
             ", ".join(item.key for item in sorted(gap)),
         )
 
 
 def _run(root: Path, tiles: Path | None, search: Release1Search, checkpoint: Path) -> Run:
-    """Return the run, begun if need be, and checked against the checkpoint."""
+    """Return the run, created if needed, and checked against the checkpoint."""
     layers, shape = search.space.graph.layers, search.shape
     run = existing_run(root, tiles)
     if run is None:
@@ -230,14 +230,14 @@ def _check_tiles(tiles: TileSet, shape: NetworkShape, checkpoint: Path) -> None:
         if present != wanted:
             raise DataError(
                 f"{tiles.root}: has {present} {what}, but {checkpoint} was searched with {wanted}.",
-                "Give the tile set that it was searched on.",
+                "Give the tile set of the search.",
             )
 
 
 def _fitting(
     run: Run, search: Release1Search, checkpoint: Path
 ) -> tuple[Coding | None, SearchSpace]:
-    """Return the space as this run has to hold it, and the coding before it if that is missing."""
+    """Return the space for this run, and the previous coding if it is missing."""
     stage, space, missing = search.space.stage, search.space, None
     if search.coding is not None:
         before = stage - 1
@@ -247,13 +247,13 @@ def _fitting(
             if present.body() != search.coding.body():
                 raise DataError(
                     f"{checkpoint}: was searched below another coding than {path}.",
-                    "Import it into a run of its own. (The first release decoded paths wrongly; "
-                    "docs/fidelity.md says how.)",
+                    "Import it into a run of its own. (The first release decodes other paths; see "
+                    "docs/fidelity.md.)",
                 )
             space = SearchSpace(stage, space.graph, space.path, derived_from=present.hash)
         elif run.coding_path(f"stage{before}").is_file():
             raise RunStateError(
-                f"{run.root}: stage {before} is there, but not decoded yet.",
+                f"{run.root}: stage {before} is not decoded yet.",
                 f"Run: {run.next_command()}",
             )
         else:

@@ -1,8 +1,8 @@
 """The names of the first release's checkpoints, translated to the names of our modules.
 
 A state dict of the first release is a flat mapping; `load_release1_state` builds ours from it, key
-by key, and accounts for every tensor (method, section 8). `shape_of` and `checkpoint_graph` read
-the network's shape and graph off the file.
+by key, and accounts for every tensor (method, section 8). `shape_of` and `checkpoint_graph` derive
+the network's shape and graph from it.
 """
 
 import re
@@ -31,7 +31,7 @@ _PREFIXES = {
     "max_pool_3x3": "conv1x1.",
     "global_average_pool": "conv1x1.",
 }
-_WIDEST = 1024  # channels, bands, classes; a file that claims more is not believed
+_WIDEST = 1024  # channels, bands, classes; larger claims are refused
 _LISTED = 6  # keys in a message, of each kind
 _OUR_LOGITS = "weighting.logits"
 
@@ -42,17 +42,16 @@ def load_release1_state(
     """Load a state dict of the first release into a network, every tensor by its key.
 
     Args:
-        network: Takes the tensors.
+        network: Receives the tensors.
         state: The first release's state dict.
-        name: Where it came from, for errors.
-        dead: Connections that the network leaves out because they lead nowhere; their cells may be
-            in the state dict.
+        name: Its name in messages.
+        dead: Dead connections, which the network leaves out; their cells may be in the state dict.
 
     Returns:
         The keys of dead cells, which were left out.
 
     Raises:
-        DataError: A tensor is missing, left over or of another shape; the message lists the keys.
+        DataError: A tensor is missing, unexpected or of another shape; the message lists the keys.
     """
     found, left_out = renamed_state(network, state, name, dead)
     network.load_state_dict({**network.state_dict(), **found})
@@ -64,7 +63,7 @@ def renamed_state(
 ) -> tuple[dict[str, Tensor], list[str]]:
     """Return a state dict of the first release under our keys, and the keys of dead cells.
 
-    See `load_release1_state`; the network's own tensors are only looked at for their shapes.
+    See `load_release1_state`; only the shapes of the network's own tensors are used.
     """
     ours = network.state_dict()
     theirs = release1_keys(network)
@@ -97,7 +96,7 @@ def renamed_state(
 
 
 def release1_keys(network: Network) -> dict[str, str]:
-    """Return the first release's key of every tensor of a network but the logits, by our key."""
+    """Return the first release's key of every tensor of a network except logits, by our key."""
     edges = {cell_key(item): item for item in network.graph.edges}
     keys: dict[str, str] = {}
     for own in network.state_dict():
@@ -139,7 +138,7 @@ def shape_of(state: Mapping[str, Tensor], name: str) -> NetworkShape:
 def edges_of(state: Mapping[str, Tensor]) -> tuple[Edge, ...]:
     """Return the connections whose cells a state dict holds, in the order of the file.
 
-    That is the order of the connections the network was built from, target by target.
+    That is the order of the connections of the network, target by target.
     """
     edges = (cell_edge(key) for key in state)
     return tuple(dict.fromkeys(item for item in edges if item is not None))
@@ -167,7 +166,7 @@ def _cell_key(item: Edge, network: Network, rest: str) -> str:
 
 
 def _canonical(key: str) -> str:
-    """Return a key without the blanks that depend on how a pair was printed."""
+    """Return a key without the blanks of numpy's print."""
     match = _CELL.fullmatch(key)
     if match is None:
         return key
@@ -176,7 +175,7 @@ def _canonical(key: str) -> str:
 
 
 def _logits(network: Network, key: str, state: Mapping[str, Tensor], name: str) -> Tensor:
-    """Pick the logits of living edges or nodes out of the first release's padded array.
+    """Select the logits of live edges or nodes from the first release's padded array.
 
     For node (i, j), slot k belongs to the k-th edge into it, in the order of the connections.
     """
@@ -236,7 +235,7 @@ def _complain(name: str, missing: list[str], left_over: list[str], wrong: list[s
         f"\n  {title} ({len(keys)}): {_listed(keys)}"
         for title, keys in (
             ("missing", missing),
-            ("left over", left_over),
+            ("unexpected", left_over),
             ("of another shape", wrong),
         )
         if keys

@@ -1,4 +1,4 @@
-"""Confusion matrices for people: a table for a spreadsheet and a picture."""
+"""Confusion matrices as a spreadsheet and as a picture."""
 
 import csv
 import io
@@ -33,7 +33,7 @@ def write_confusion_csv(path: Path, matrix: ConfusionMatrix, classes: Sequence[L
 def write_confusion_png(
     path: Path, matrix: ConfusionMatrix, classes: Sequence[LandClass], title: str
 ) -> None:
-    """Draw the shares of each labelled class that were predicted as each class, in per cent."""
+    """Draw the percentages of each labelled class that were predicted as each class."""
     table, names = _table(matrix, classes)
     totals = table.sum(axis=1, keepdims=True)
     shares = np.divide(100.0 * table, totals, out=np.zeros(table.shape), where=totals > 0)
@@ -79,7 +79,7 @@ def write_confusion_png(
 def _table(
     matrix: ConfusionMatrix, classes: Sequence[LandClass]
 ) -> tuple[npt.NDArray[np.int64], list[str]]:
-    """Return the counts and the names of the columns; the last is for pixels not predicted."""
+    """Return the counts and the names of the columns; the last is for pixels without prediction."""
     names = [land_class.name for land_class in classes]
     if not matrix.unpredicted.any():
         return matrix.counts, names

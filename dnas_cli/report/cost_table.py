@@ -1,4 +1,4 @@
-"""The cost of a model as text for the terminal; plain text where there is none."""
+"""The cost of a model as text, with styles on a terminal."""
 
 import sys
 
@@ -9,11 +9,11 @@ from rich.table import Table
 from dnas_cli.model.cost import ModelCost
 from dnas_cli.nets.cost import CostCount
 
-_WIDTH = 110  # columns where there is no terminal to ask
+_WIDTH = 110  # columns without a terminal
 
 
 def print_model_cost(cost: ModelCost) -> None:
-    """Print the cost to standard output; an imported model gets the published figures beside."""
+    """Print the cost to standard output, for an imported model with the published count."""
     console = Console(
         file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _WIDTH
     )
@@ -45,7 +45,7 @@ def cost_table(cost: ModelCost) -> Table:
             [f"{count.layer_output_bytes / 2**20:.1f} MB" for _, count in columns],
         ),
         (
-            "parameters of living cells",
+            "parameters of live cells",
             [f"{count.parameters / 1e6:.3f} M" for _, count in columns],
         ),
     ):
@@ -60,8 +60,8 @@ def _footnote(cost: ModelCost) -> str:
     no_output, no_input = cost.without_output, cost.without_input
     total = cost.published + no_input
     return (
-        "As published: with the cells that lead to no output, which the first release runs "
+        "As published: with the cells that reach no output, which the first release runs "
         f"({no_output.layer_operations / 1e9:.2f} G, {no_output.parameters / 1e6:.3f} M).\n"
-        "Dead cells, which get no input, would have added "
+        "Cells without an input would add "
         f"{no_input.parameters / 1e6:.3f} M parameters ({total.parameters / 1e6:.3f} M in all)."
     )

@@ -12,7 +12,7 @@ from dnas_cli.console import as_bytes
 if TYPE_CHECKING:  # it imports torch, which is not needed to print
     from dnas_cli.stages.dry_run import StageEstimate
 
-_WIDTH = 130  # columns where there is no terminal to ask
+_WIDTH = 130  # columns without a terminal
 
 
 def print_dry_run(stages: "list[StageEstimate]") -> None:
@@ -26,7 +26,7 @@ def print_dry_run(stages: "list[StageEstimate]") -> None:
             console.print(f"{stage.name}: estimated for {stage.assumed}", soft_wrap=True)
     console.print(
         "Optimizer (with gradients) and activations: bytes in a step; arithmetic: its "
-        "multiply-accumulates.\nTimes are of measured steps, without loading and validation.",
+        "multiply-accumulates.\nTimes are from measured steps, without loading and validation.",
         soft_wrap=True,
     )
 

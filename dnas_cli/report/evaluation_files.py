@@ -36,8 +36,8 @@ def write_scenes_csv(
 ) -> None:
     """Write a row per scene: size, labelled pixels, the figures, the IoU of each class.
 
-    A cell is empty where a figure is undefined: the class occurs in neither labels nor map, or
-    the scene has no labelled pixel.
+    A cell is empty if its figure is undefined: the class occurs in neither labels nor map, or the
+    scene has no labelled pixel.
     """
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")

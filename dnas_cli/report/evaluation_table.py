@@ -1,4 +1,4 @@
-"""An evaluation as text for the terminal; plain text where there is none."""
+"""An evaluation as text, with styles on a terminal."""
 
 import os
 import sys
@@ -16,7 +16,7 @@ from dnas_cli.metrics import ConfusionMatrix, Metrics
 from dnas_cli.report.cost_table import cost_table
 from dnas_cli.scenes.palette import LandClass
 
-_WIDTH = 110  # columns where there is no terminal to ask
+_WIDTH = 110  # columns without a terminal
 _MOST_SCENES = 20
 _SUMMARY = (
     ("overall accuracy", "overall_accuracy"),
@@ -44,7 +44,7 @@ def print_evaluation(evaluation: Evaluation) -> None:
 
 
 def print_comparison(comparison: Comparison, classes: Sequence[LandClass]) -> None:
-    """Print how a map compares with a label to standard output: summary and classes."""
+    """Print the comparison of a map with a label to standard output: summary and classes."""
     matrix, metrics = comparison.matrix, comparison.matrix.metrics()
     _print(
         [f"against {comparison.label} ({metrics.pixels:,} labelled pixels)"],
@@ -64,7 +64,7 @@ def _print(head: Sequence[str], tables: Sequence[Table]) -> None:
 
 
 def _head(evaluation: Evaluation, metrics: Metrics) -> list[str]:
-    """Say what was evaluated on what, and what the references are."""
+    """Return the lines about model, data and references."""
     subject = evaluation.subject
     near = os.path.relpath(subject.data)
     data = near if len(near) < len(subject.data) else subject.data
@@ -89,7 +89,7 @@ def _summary(metrics: Metrics, references: Sequence[tuple[str, Metrics]]) -> Tab
 
 
 def _scenes(scenes: Sequence[SceneScore]) -> Table:
-    """List the scenes, the worst first; where they are many, only the worst."""
+    """List the scenes, the worst first; of many, only the worst."""
     scored = [(scene, scene.matrix.metrics()) for scene in scenes if scene.matrix.pixels]
     scored.sort(key=lambda item: item[1].mean_iou)
     shown = scored[:_MOST_SCENES]
@@ -118,7 +118,7 @@ def _classes(
     labelled = matrix.counts.sum(axis=1) + matrix.unpredicted
     for index, land_class in enumerate(classes):
         table.add_row(
-            Text(land_class.name),  # as it is: brackets are no markup here
+            Text(land_class.name),  # literally: brackets are not markup here
             f"{100 * labelled[index] / metrics.pixels:.1f} %",
             *(
                 _number(values[index])

@@ -1,17 +1,17 @@
-"""The facts of a raster as lines for a person."""
+"""The facts of a raster as lines of text."""
 
 from dnas_cli.scenes.facts import Place, RasterFacts
 
 
 def raster_text(facts: RasterFacts) -> list[str]:
-    """Return what a raster is: size, format, place, values per band."""
+    """Return the facts as lines: size, format, georeference, values per band."""
     storage = facts.storage
     cog = ", cloud-optimized" if storage.cloud_optimized else ""
     overviews = ", ".join(map(str, storage.overviews)) or "none"
     count, compression = len(facts.bands), storage.compression
     if compression != "none":
         storage_told = f", compressed by {compression}"
-    else:  # GDAL tells it of GeoTIFF; PNG and others have their own and say nothing
+    else:  # GDAL reports it for GeoTIFF; PNG and others have their own and report nothing
         storage_told = ", not compressed" if facts.format in ("GTiff", "COG") else ""
     lines = [
         f"size          {facts.width} x {facts.height} pixels, "

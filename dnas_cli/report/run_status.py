@@ -1,4 +1,4 @@
-"""What a run holds and what comes next, read from its files without locking anything."""
+"""The state of a run and its next command, read from its files without a lock."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -14,7 +14,7 @@ TITLES = {
     "stage3": "stage 3, operators",
     "retrain": "retraining",
 }
-_WITHOUT_HISTORY = ("not begun", "imported")
+_WITHOUT_HISTORY = ("not started", "imported")
 
 
 @dataclass(frozen=True)
@@ -132,7 +132,7 @@ def _wanted_epochs(record: StageRecord) -> int | None:
 
 
 def status_text(status: RunStatus) -> str:
-    """Return the state of a run as lines for a terminal."""
+    """Return the state of a run as lines of text."""
     run, manifest = status.run, status.run.manifest
     lines = [
         str(run.root),

@@ -25,13 +25,13 @@ def write_side_by_side(
     classes: tuple[LandClass, ...],
     title: str,
 ) -> None:
-    """Write a PNG of the scene and of class indices of the same place, with a legend.
+    """Write a PNG of a scene beside class indices of the same area, with a legend.
 
     Args:
         path: The picture; replaced atomically.
         scene: (3, H, W) red, green, blue in any unit; stretched to its 2nd to 98th percentile, all
             bands alike.
-        panels: Title and (H, W) class indices of every further panel.
+        panels: Title and (H, W) class indices of every other panel.
         classes: The classes; position is the index.
         title: Of the whole picture.
     """

@@ -1,4 +1,4 @@
-"""Branching: a child run that takes over finished stages and goes on by itself."""
+"""Branching: a child run that starts with copies of its parent's finished stages."""
 
 import os
 import shutil
@@ -18,14 +18,14 @@ _IMMUTABLE = {".pt"}  # replaced whole, never written in place: safe to share as
 def branch(parent: Run, target: Path, searched: int, decoded: int) -> Run:
     """Copy finished stages of a run into a new one, with recorded lineage.
 
-    The child appears whole or not at all. One that was made from the same stages of the same parent
-    before is taken as it is by now, so that an interrupted command goes on when it is repeated.
+    The child appears whole or not at all. An existing child of the same stages of the same parent
+    is reused, so that an interrupted command can be repeated.
 
     Args:
         parent: Stays as it is.
         target: The new run directory.
-        searched: The last stage whose search is taken over.
-        decoded: The last stage whose coding is taken over.
+        searched: The last stage whose search is copied.
+        decoded: The last stage whose coding is copied.
 
     Raises:
         RunStateError: `target` exists, or one of those stages is not finished.
@@ -34,7 +34,7 @@ def branch(parent: Run, target: Path, searched: int, decoded: int) -> Run:
     name = CODINGS[decoded] if decoded == searched and decoded else f"search of stage {searched}"
     lineage = Lineage(link_path(target, parent.root), name if searched else "nothing", now())
     if is_run(target) and _is_that_branch(open_run(target), lineage):
-        logger.info("%s: is that branch of %s already; going on in it.", target, parent.root)
+        logger.info("%s: is that branch of %s already; continuing there.", target, parent.root)
         return open_run(target)
     if target.exists() and (not target.is_dir() or any(target.iterdir())):
         raise RunStateError(f"{target}: exists already.", "Name another run directory.")
@@ -60,7 +60,7 @@ def _check_finished(parent: Run, searched: int) -> None:
         missing = record is None or not record.finished
         if missing and not parent.coding_path(CODINGS[stage]).is_file():
             raise RunStateError(
-                f"{parent.root}: stage {stage} is not finished, so a branch cannot take it over.",
+                f"{parent.root}: stage {stage} is not finished, so a branch cannot copy it.",
                 f"Run: {parent.next_command()}",
             )
 
@@ -93,10 +93,10 @@ def _take_over(parent: Run, root: Path, lineage: Lineage, searched: int, decoded
                 record = replace(record, phase="finished", decoded={})
             child.set_record(f"stage{stage}", record)
     now_there = open_run(parent.root)
-    taken = [f"stage{stage}" for stage in range(1, searched + 1)]  # others may be worked on
+    taken = [f"stage{stage}" for stage in range(1, searched + 1)]  # others may be in use
     if any(now_there.record(name) != parent.record(name) for name in taken):
         raise RunStateError(
-            f"{parent.root}: was worked on while the branch was made.", "Run the command again."
+            f"{parent.root}: changed while the branch was made.", "Run the command again."
         )
 
 

@@ -20,7 +20,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
     try:
         text = read_text(path)
     except DataError:
-        if not path.exists():  # it may go at any moment when a stage is started over
+        if not path.exists():  # a restart of the stage may remove it at any moment
             return []
         raise
     rows = []
@@ -37,7 +37,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
 
 
 def _check(row: dict[str, Any]) -> None:
-    """Check what others rely on: the epoch, the score, the logits, and the figures shown."""
+    """Check the epoch, the score, the logits and the printed figures."""
     if not isinstance(row["epoch"], int) or not 0 <= row["epoch"] < _MOST_EPOCHS:
         raise ValueError(f"epoch {row['epoch']!r}")
     numbers = [row[key] for key in ("loss", "seconds", "entropy") if key in row]
@@ -47,7 +47,7 @@ def _check(row: dict[str, Any]) -> None:
         numbers.extend(row["logits"].values())
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int | float):
-            raise TypeError(f"{number!r} is no number")
+            raise TypeError(f"{number!r} is not a number")
         if not abs(number) < _LARGEST:
             raise ValueError(f"{number!r} is out of range")
 
@@ -55,8 +55,8 @@ def _check(row: dict[str, Any]) -> None:
 def write_row(path: Path, row: dict[str, Any]) -> None:
     """Add the row of an epoch, in place of that epoch's and any later one's.
 
-    Rows later than the checkpoint that training continues from are thus never doubled. The file is
-    small and is written anew as a whole, so that a reader never sees half a line.
+    So rows later than the checkpoint that training resumes from never occur twice. The file is
+    small and is rewritten as a whole, so that a reader never sees half a line.
     """
     rows = [item for item in read_rows(path) if item["epoch"] < row["epoch"]]
     write_text(path, "".join(json.dumps(item) + "\n" for item in [*rows, row]))

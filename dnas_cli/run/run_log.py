@@ -10,7 +10,7 @@ from dnas_cli.run.directory import Run
 
 @contextmanager
 def logged(run: Run) -> Iterator[None]:
-    """Write the log into the run as well while the block lasts."""
+    """Write the log also into the run within the block."""
     handler = _RunLog(run.log_path, encoding="utf-8", delay=True, errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
@@ -23,10 +23,10 @@ def logged(run: Run) -> Iterator[None]:
 
 
 class _RunLog(logging.FileHandler):
-    """A log that no full disk stops: its lines are on standard error as well."""
+    """A log that a full disk does not stop: its lines are also on standard error."""
 
     def emit(self, record: logging.LogRecord) -> None:
-        with suppress(OSError):  # opening it can fail, which is no error of the handler yet
+        with suppress(OSError):  # opening can fail, which the handler does not catch
             super().emit(record)
 
     def handleError(self, record: logging.LogRecord) -> None:  # noqa: N802

@@ -1,4 +1,4 @@
-"""What the bands of a raster are called, and which of them a user means."""
+"""The names of a raster's bands, and the bands that a user selects."""
 
 import re
 from collections.abc import Sequence
@@ -15,7 +15,7 @@ _NUMBERED = re.compile(r"(?:band|layer|channel)[ _-]*0*(\d+)", re.IGNORECASE)
 def band_names(dataset: Any, numbers: Sequence[int]) -> list[str]:
     """Name bands by description, else by colour, else by number; by number if names repeat.
 
-    A description such as `Band 3` or `Layer_3` is no name but the number.
+    A description such as `Band 3` or `Layer_3` counts as the number 3.
 
     Args:
         dataset: An open rasterio dataset.
@@ -36,7 +36,7 @@ def band_names(dataset: Any, numbers: Sequence[int]) -> list[str]:
 
 
 def alpha_band(dataset: Any) -> int | None:
-    """Return the number of the band that a file calls alpha, if there is one."""
+    """Return the number of a file's alpha band, if it has one."""
     for index, meaning in zip(dataset.indexes, dataset.colorinterp, strict=True):
         if meaning == ColorInterp.alpha and dataset.count > 1:
             return int(index)
@@ -54,10 +54,10 @@ def select_bands(
 
     Args:
         path: The file, for messages.
-        numbers: Its bands but alpha.
+        numbers: Its bands except alpha.
         names: Their names.
-        alpha: Number of the alpha band, which may be asked for by number.
-        wanted: Names or 1-based numbers; all but alpha when missing.
+        alpha: Number of the alpha band, which can be selected by number.
+        wanted: Names or 1-based numbers; all except alpha when missing.
 
     Raises:
         UsageError: A wanted band does not exist.
@@ -76,8 +76,8 @@ def select_bands(
             raise UsageError(
                 f"{path}: has no band {str(band)!r}.",
                 f"It has {len(names)}: {', '.join(names)}; "
-                f"numbers 1 to {max(*numbers, alpha or 0)} work as well.",
+                f"or give numbers from 1 to {max(*numbers, alpha or 0)}.",
             )
     if not chosen:
-        raise UsageError(f"{path}: no band was asked for.", "Name at least one band.")
+        raise UsageError(f"{path}: no band is selected.", "Name at least one band.")
     return chosen

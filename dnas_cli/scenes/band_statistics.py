@@ -1,8 +1,8 @@
-"""Statistics of bands over many tiles, exact or nearly so, that can be added up in any order.
+"""Statistics of bands over many tiles, which add up in any order.
 
 Integers of 8 and 16 bits are counted value by value, so everything is exact. Other numbers are
 counted in 65,536 bins by the leading 16 bits of their float32 form: about 0.8 % wide anywhere on
-the number line, without knowing the range beforehand. Their mean and deviation are exact.
+the number line, for any range. Their mean and deviation are exact.
 """
 
 import math
@@ -20,7 +20,7 @@ PERCENTILES = (1, 50, 99)
 
 @dataclass
 class BandStatistics:
-    """What is known of the valid pixels of every band.
+    """Statistics of the valid pixels of every band.
 
     Attributes:
         dtype: NumPy name of the values.
@@ -63,7 +63,7 @@ class BandStatistics:
                 self._add_moments(index, values.astype(np.float64))
 
     def merge(self, other: "BandStatistics") -> None:
-        """Add what another count knows."""
+        """Add another count."""
         if not self._exact:
             for index in range(len(self.counts)):
                 count = int(other.counts[index].sum())
@@ -123,7 +123,7 @@ class BandStatistics:
         return float(values[0]), float(values[-1]), total / count, variance
 
     def _percentile(self, counts: npt.NDArray[np.int64], count: int, percentile: int) -> float:
-        # The smallest value that at least so many percent of the pixels do not exceed.
+        # The smallest value that at least this percentage of the pixels does not exceed.
         rank = max(1, -(-count * percentile // 100))
         position = int(np.searchsorted(np.cumsum(counts), rank))
         return float(self._values(np.array([position]))[0])
@@ -155,7 +155,7 @@ class BandStatistics:
 
     @property
     def _shift(self) -> int:
-        # Signed integers are counted from their smallest value on.
+        # Signed integers are counted from their smallest value.
         return -int(np.iinfo(self.dtype).min) if np.dtype(self.dtype).kind == "i" else 0
 
     def _bin(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
@@ -173,5 +173,5 @@ class BandStatistics:
         middle = (bins.astype(np.uint32) << 16) | np.uint32(1 << 15)
         bits = np.where(middle >> 31, middle & np.uint32((1 << 31) - 1), ~middle)
         values = bits.astype(np.uint32).view(np.float32).astype(np.float64)
-        # The bin of zero reaches to the smallest numbers there are.
+        # The bin of zero includes the smallest numbers.
         return np.where(np.abs(values) < np.finfo(np.float32).tiny, 0.0, values)

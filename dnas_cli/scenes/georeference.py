@@ -9,10 +9,10 @@ from dnas_cli.scenes.raster import Georeference
 
 
 def metres_per_unit(georeference: Georeference) -> float | None:
-    """Return the metres in one unit of the CRS; nothing where there is no one number.
+    """Return the metres in one unit of the CRS; None if it varies or is unknown.
 
-    That is so in degrees, where the CRS is unknown, and in Mercator (web maps): a metre of the map
-    is 0.5 m on the ground at 60 degrees.
+    It varies in degrees and in Mercator (web maps): a metre of the map is 0.5 m on the ground at
+    60 degrees.
     """
     if georeference.crs_wkt is None or 'PROJECTION["Mercator' in georeference.crs_wkt:
         return None
@@ -27,7 +27,7 @@ def metres_per_unit(georeference: Georeference) -> float | None:
 
 
 def pixel_area(georeference: Georeference) -> float | None:
-    """Return the square metres of a pixel; nothing where they differ or are unknown."""
+    """Return the square metres of a pixel; None if they vary or are unknown."""
     metres = metres_per_unit(georeference)
     if metres is None or georeference.transform is None:
         return None

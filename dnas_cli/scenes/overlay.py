@@ -1,4 +1,4 @@
-"""A preview: the scene in natural brightness under the colours of its map, with a legend."""
+"""A preview: the scene under the colours of its map, with a legend."""
 
 from collections.abc import Sequence
 from io import BytesIO
@@ -48,7 +48,7 @@ def write_overlay(target: Path, scene: Raster, draft: Path, classes: Sequence[La
 
 
 def _picture_bands(bands: Sequence[str]) -> list[int]:
-    """Choose three bands: red, green, blue by name, else the first three, else the first one."""
+    """Select three bands: red, green, blue by name, else the first three, else the first one."""
     names = [name.lower() for name in bands]
     if all(colour in names for colour in _RGB):
         return [names.index(colour) for colour in _RGB]
@@ -69,7 +69,7 @@ def _natural(values: npt.NDArray[Any], shown: npt.NDArray[np.bool_]) -> npt.NDAr
 
 
 def _with_legend(image: Any, classes: Sequence[LandClass]) -> Any:
-    """Put the names of the classes that occur below the picture."""
+    """Add the names of the classes on the map below the picture."""
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(size=14)

@@ -22,10 +22,10 @@ class LandClass:
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> "LandClass":
-        """Build a class from plain data; ValueError, KeyError or TypeError if it is none."""
+        """Build a class from plain data; ValueError, KeyError or TypeError if it is invalid."""
         name, colour = str(value["name"]), tuple(int(channel) for channel in value["colour"])
         if not name.isprintable() or len(colour) != 3 or not all(0 <= c <= 255 for c in colour):
-            raise ValueError(f"{name[:50]!r} is no class with a colour")
+            raise ValueError(f"{name[:50]!r} is not a class with a colour")
         return LandClass(name, (colour[0], colour[1], colour[2]))
 
 
@@ -42,8 +42,8 @@ def colours_to_indices(
 ) -> npt.NDArray[np.uint8]:
     """Translate a colour label to class indices by exact colour (method, section 7).
 
-    Nearest-colour decoding is wrong on real label files, which hold off-palette noise: any colour
-    that is not a class's own becomes `IGNORE`.
+    Nearest-colour decoding is wrong on real label files, which hold off-palette noise: any other
+    colour becomes `IGNORE`.
 
     Args:
         colours: (H, W, 3) red, green, blue.

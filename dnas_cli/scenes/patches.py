@@ -1,8 +1,8 @@
 """Patches of a map as outlines in pixels, a strip of rows at a time.
 
-A map of any height is cut into strips of rows. The pieces of patches that lie within a strip are
-whole; those that touch its upper or lower line wait for the pieces beyond it that they are joined
-to. So no more is held than a strip and the patches that its last row crosses.
+A map of any height is cut into strips of rows. A piece within a strip is a whole patch; a piece
+that touches the upper or lower line of the strip waits for its continuation in the next strip. So
+memory holds only a strip and the patches that cross its last row.
 """
 
 from collections.abc import Callable, Iterator
@@ -21,21 +21,21 @@ Areas = npt.NDArray[np.float64]
 Measure = Callable[[Outlines], Areas]
 
 STRIP_BYTES = 256 * 2**20
-"""Memory for a strip and the patches that wait: 113 to 174 MiB measured, pure noise 443 MiB."""
+"""Memory for a strip and the waiting patches: 113 to 174 MiB measured, pure noise 443 MiB."""
 
-_HELD_VERTICES = 2_000_000  # of patches that wait, all together
+_HELD_VERTICES = 2_000_000  # of all waiting patches together
 
 
 @dataclass(frozen=True)
 class Patches:
-    """Patches that are whole.
+    """Finished patches.
 
     Attributes:
         outlines: (N,) shapely polygons in pixels, x to the right and y down.
         indices: (N,) their classes.
-        areas: (N,) what `measure` said before they were simplified; without it, infinite.
-        cut: How many of them are parts of patches too long to be held, which go on below.
-        rows: How many rows were looked at for them.
+        areas: (N,) the results of `measure` before simplification; infinite without it.
+        cut: How many of them are parts of patches too long for memory, which continue below.
+        rows: How many rows were read for them.
     """
 
     outlines: Outlines
@@ -50,17 +50,17 @@ def patches(
 ) -> Iterator[Patches]:
     """Yield the patches of a map, each once, from top to bottom as they end.
 
-    Pixels touching by a corner only belong to different patches. Simplified, patches that share a
-    border still do: the part between two points where three classes meet, or where it crosses the
-    line between two strips, is replaced as one, by Visvalingam's rule.
+    Pixels that touch only at a corner belong to different patches. Simplified patches still share
+    their borders: the part of a border between two points where three classes meet, or where it
+    crosses the line between two strips, is simplified once, by Visvalingam's rule.
 
-    A patch is whole, however far it goes down, unless the patches that are held have more than two
+    A patch is whole, however far down it extends, unless the waiting patches have more than two
     million vertices: then the longest is cut along a line between two strips.
 
     Args:
         raster: A rasterio dataset of class indices with a declared nodata value.
         tolerance: In pixels; the root of the area by which a border may be changed at a vertex.
-        measure: Returns the areas of outlines; of a patch, those of its pieces are added.
+        measure: Returns the areas of outlines; the area of a patch is the sum over its pieces.
     """
     line = _Line.above_all(raster.width)
     for strip in strips(raster):
@@ -71,7 +71,7 @@ def patches(
 
 @dataclass(frozen=True)
 class _Pieces:
-    """Pieces of patches in a strip: outlines, classes, areas, and who owns the outer rows' pixels.
+    """Pieces of patches in a strip: outlines, classes, areas, owners of the outer rows' pixels.
 
     Owners are (width,), the number of a piece or -1.
     """
@@ -91,7 +91,7 @@ def _pieces(
 
     found, values = [], []
     has_class = strip.rows != nodata
-    # Simplified, the border of what has no data is a border like others, so it has outlines, too.
+    # Simplification treats the border of pixels without data like others, so it has outlines.
     mask = None if tolerance else has_class
     for geometry, value in rasterio.features.shapes(strip.rows, mask):
         found.append(shape(geometry))
@@ -121,12 +121,12 @@ def _pieces(
 def _framed(
     strip: Strip, points: npt.NDArray[np.float64], within: npt.NDArray[np.bool_] | bool
 ) -> npt.NDArray[np.bool_]:
-    """Choose points that both sides of a frame have; those within as told."""
+    """Choose the points that both sides of a frame share, and the given ones within."""
     return np.where(strip.is_frame(points), strip.is_needed(points), within)
 
 
 def _owners(outlines: Outlines, y: int, width: int) -> npt.NDArray[np.intp]:
-    """Return for every pixel along a line the outline that has a side there, or -1."""
+    """Return, for every pixel along a line, the outline with a side there, or -1."""
     import shapely
 
     points, owner = shapely.get_coordinates(shapely.get_exterior_ring(outlines), return_index=True)
@@ -142,7 +142,7 @@ def _with_points(
     outlines: Outlines,
     chosen: Callable[[npt.NDArray[np.float64], npt.NDArray[np.bool_]], npt.NDArray[np.bool_]],
 ) -> Outlines:
-    """Return polygons with a choice of their vertices.
+    """Return polygons with a selection of their vertices.
 
     Args:
         outlines: (N,) polygons.
@@ -170,7 +170,7 @@ def _with_points(
 
 @dataclass
 class _Waiting:
-    """A patch that goes on below the line."""
+    """A patch that continues below the line."""
 
     index: int
     pieces: list[Any] = field(default_factory=list)
@@ -200,10 +200,10 @@ class _Line:
         return _Line(np.full(width, -1, np.intp), [])
 
     def passed(self, strip: Strip, pieces: _Pieces, straighten: bool) -> tuple["_Line", Patches]:
-        """Join a strip's pieces to the patches that wait.
+        """Join a strip's pieces to the waiting patches.
 
         Returns:
-            The next line, and the patches that ended.
+            The next line, and the finished patches.
         """
         import shapely
 
@@ -243,11 +243,11 @@ class _Line:
     def _joined(
         self, strip: Strip, new: list[_Waiting], first: npt.NDArray[np.intp]
     ) -> tuple[list[_Waiting], npt.NDArray[np.intp]]:
-        """Join patches that wait and new ones where they have pixels of a class side by side.
+        """Join waiting patches and new ones where they have pixels of a class side by side.
 
         Args:
             strip: Below the line.
-            new: Its pieces that touch a line; they count on from those that wait.
+            new: Its pieces that touch a line; their numbers follow those of the waiting patches.
             first: (width,), the number of the piece that the pixel below the line belongs to, or
                 -1.
 
@@ -276,7 +276,7 @@ class _Line:
 
 
 def _cut_longest(groups: list[_Waiting], goes_on: npt.NDArray[np.bool_]) -> int:
-    """End the patches with most vertices until the rest may be held; return how many."""
+    """End the patches with most vertices until the rest fit the limit; return how many."""
     vertices = np.array([group.vertices for group in groups], np.int64) * goes_on
     cut = 0
     while vertices.sum() > _HELD_VERTICES:

@@ -33,7 +33,7 @@ _BATCH = 4096  # polygons that are copied at a time
 
 @dataclass(frozen=True)
 class PolygonOptions:
-    """What becomes of a map's patches.
+    """How a map's patches become polygons.
 
     Attributes:
         min_area: Patches smaller than this are left out; square metres, or pixels without a CRS.
@@ -49,7 +49,7 @@ class PolygonOptions:
 
 
 def require_libraries() -> None:
-    """Check that the libraries for polygons are there, before hours of work.
+    """Check that the libraries for polygons are installed, before hours of work.
 
     Raises:
         DnasError: One of them is missing.
@@ -64,15 +64,15 @@ def require_libraries() -> None:
 
 
 def check_place(scene: str, target: Path, georeference: Georeference) -> None:
-    """Refuse polygons that could not be placed.
+    """Refuse polygons without a position.
 
     Raises:
-        DataError: GeoJSON has to be in WGS84 and the scene cannot be brought there, or the scene
-            has ground control points only.
+        DataError: The scene cannot be transformed to WGS84, which GeoJSON needs, or it has only
+            ground control points.
     """
     if georeference.gcps and georeference.transform is None:
         raise DataError(
-            f"{scene}: has ground control points but no transform, so polygons have no place.",
+            f"{scene}: has ground control points but no transform, so polygons have no position.",
             "Warp the scene first (`gdalwarp` or `rio warp`), or ask for a .tif.",
         )
     if target.suffix.lower() != ".geojson":
@@ -80,7 +80,7 @@ def check_place(scene: str, target: Path, georeference: Georeference) -> None:
     if not georeference.has_map_coordinates:
         raise DataError(
             f"{scene}: has no coordinate reference system; GeoJSON is always in WGS84.",
-            "Ask for a .gpkg: its polygons are in pixels then.",
+            "Ask for a .gpkg, whose polygons are in pixels then.",
         )
     from pyproj import Transformer
     from pyproj.exceptions import ProjError
@@ -89,8 +89,7 @@ def check_place(scene: str, target: Path, georeference: Georeference) -> None:
         Transformer.from_crs(georeference.crs_wkt, "OGC:CRS84")
     except ProjError as error:
         raise DataError(
-            f"{scene}: its coordinate reference system cannot be brought to WGS84, which GeoJSON "
-            f"needs.",
+            f"{scene}: its CRS cannot be transformed to WGS84, which GeoJSON needs.",
             "Ask for a .gpkg, which keeps the system of the scene.",
         ) from error
 
@@ -106,26 +105,26 @@ def write_polygons(
 
     Columns: `class` (name), `index`, and `area_m2` (geodesic where the CRS is in degrees or
     Mercator) or `area_px` where the map has no CRS. A GeoPackage keeps the CRS of the map; GeoJSON
-    is in WGS84, as its RFC 7946 has it. Pixels touching by a corner only belong to different
-    patches. Patches are written as they end, so that their number does not matter to memory.
+    is in WGS84 (RFC 7946). Pixels that touch only at a corner belong to different patches. Patches
+    are written as they end, so memory does not grow with their number.
 
     Args:
-        draft: The map as a GeoTIFF of class indices and a declared nodata value; beside it there
-            is room for the polygons on their way.
+        draft: The map as a GeoTIFF of class indices and a declared nodata value; its folder also
+            takes the unfinished polygons.
         targets: The files, `.gpkg` or `.geojson`; each replaced atomically.
         classes: The classes; position is the index.
-        georeference: Where the map lies.
-        options: What is left out or simplified.
+        georeference: Of the map.
+        options: Which polygons are left out or simplified.
 
     Returns:
         The number of polygons.
     """
     require_libraries()
-    for path in draft.parent.glob("polygons.gpkg*"):  # of one that was killed, with its journal
+    for path in draft.parent.glob("polygons.gpkg*"):  # of a killed command, with its journal
         path.unlink()
     layer = _Layer(draft.with_name("polygons.gpkg"), classes, georeference, options.min_area)
     measure = None
-    if options.min_area and options.simplify:  # what was small stays out, though it may have grown
+    if options.min_area and options.simplify:  # before simplification
         measure = partial(_areas_on_the_ground, georeference=georeference)
     tolerance = _in_pixels(options.simplify, georeference)
     cut = 0
@@ -141,7 +140,7 @@ def write_polygons(
             advance(found.rows)
     if cut:
         logger.warning(
-            "%s: patches too long to be held were cut, %d times; areas are those of the parts",
+            "%s: patches too long for memory were cut, %d times; areas are those of the parts",
             targets[0], cut,
         )  # fmt: skip
     for target in targets:
@@ -151,7 +150,7 @@ def write_polygons(
 
 
 def _in_pixels(tolerance: float, georeference: Georeference) -> float:
-    """Bring a tolerance to pixels: Visvalingam's rule is one of areas, which keep their ratios."""
+    """Convert a tolerance to pixels: Visvalingam's rule compares areas, which keep their ratios."""
     if georeference.transform is None:
         return tolerance
     return float(tolerance / math.sqrt(abs(Affine(*georeference.transform).determinant)))
@@ -166,7 +165,7 @@ def _areas_on_the_ground(
 def _placed(
     outlines: npt.NDArray[np.object_], georeference: Georeference
 ) -> npt.NDArray[np.object_]:
-    """Bring outlines from pixels to map coordinates, if there are any."""
+    """Transform outlines from pixels to map coordinates, if the map has a transform."""
     import shapely
 
     if georeference.transform is None:
@@ -221,7 +220,7 @@ def _in_system(geometries: npt.NDArray[np.object_], transformer: Any) -> npt.NDA
 
 
 class _Layer:
-    """Polygons on their way: a GeoPackage that grows."""
+    """The polygons so far: a GeoPackage that grows."""
 
     def __init__(
         self,
@@ -236,7 +235,7 @@ class _Layer:
         self._write(np.empty(0, np.object_), np.empty(0, np.int32), append=False)
 
     def append(self, outlines: npt.NDArray[np.object_], indices: npt.NDArray[np.int32]) -> None:
-        """Add outlines in pixels, those that are large enough."""
+        """Add outlines in pixels, except small ones."""
         if len(outlines):
             self._write(_placed(outlines, self._georeference), indices, append=True)
 
@@ -248,7 +247,7 @@ class _Layer:
 
         unit = "area_px" if self._georeference.crs_wkt is None else "area_m2"
         areas = _areas(geometries, self._georeference)
-        kept = areas >= self._min_area  # simplified, some may have become smaller
+        kept = areas >= self._min_area  # simplification may shrink some
         geometries, indices, areas = geometries[kept], indices[kept], areas[kept]
         self.count += len(geometries)
         with _explained(self.path):
@@ -262,12 +261,12 @@ class _Layer:
                 driver="GPKG",
                 layer="map",
                 append=append,
-                # An index costs more while it grows; the copies have theirs.
+                # A growing index costs more; the copies get theirs at once.
                 layer_options={} if append else {"SPATIAL_INDEX": "NO"},
             )
 
     def copy_to(self, target: Path) -> None:
-        """Write what was collected as a file of its own."""
+        """Write the polygons to a file."""
         import pyogrio
         import pyogrio.raw
 
@@ -288,8 +287,8 @@ class _Layer:
             written = pyogrio.read_info(temporary, force_feature_count=True)["features"]
             if written != self.count:
                 raise DnasError(
-                    f"{target}: was not written whole; the disk is full or failing.",
-                    "Free the space or choose another place, and run the same command again.",
+                    f"{target}: was not written completely; the disk is full or failing.",
+                    "Free some space or choose another folder, and run the same command again.",
                 )
 
 

@@ -1,4 +1,4 @@
-"""A map of class indices in strips of rows, small enough for the outlines of all that is in one."""
+"""A map of class indices in strips of rows, each small enough for the outlines of its patches."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -13,13 +13,13 @@ _PIXELS = 32 * 2**20
 
 @dataclass(frozen=True)
 class Strip:
-    """Rows of a map, and one row more on either side.
+    """Rows of a map, with the adjacent row on either side.
 
     Attributes:
         top: Number of the first row.
         rows: (rows, width) class indices.
-        above: (width,) the row before them; missing at the upper end of the map.
-        below: (width,) the row after them; missing at the lower end of the map.
+        above: (width,) the row above them; missing at the upper end of the map.
+        below: (width,) the row below them; missing at the lower end of the map.
     """
 
     top: int
@@ -33,9 +33,9 @@ class Strip:
         return self.top + len(self.rows)
 
     def is_needed(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Tell the points on the strip's frame at which an outline on either side ends or turns.
+        """Return the points on the strip's frame at which an outline on either side ends or turns.
 
-        With these points and no others, outlines that meet at the frame have the same sides there.
+        With exactly these points, outlines that meet at the frame have the same sides there.
         """
         height, width = self.rows.shape
         first, last = self.rows[0], self.rows[-1]
@@ -44,7 +44,7 @@ class Strip:
             _changes(last) | _changes(last if self.below is None else self.below),
         ]
         sides = [_changes(self.rows[:, 0]), _changes(self.rows[:, -1])]
-        # A point between two pixel corners is none of the frame's, and its answer is not used.
+        # A point between two pixel corners is not on the frame; its result is not used.
         x = np.clip(points[:, 0], 0, width).astype(np.intp)
         y = np.clip(points[:, 1] - self.top, 0, height).astype(np.intp)
         needed = np.zeros(len(points), bool)
@@ -56,7 +56,7 @@ class Strip:
         return needed
 
     def is_frame(self, points: npt.NDArray[np.float64]) -> npt.NDArray[np.bool_]:
-        """Tell the points on the strip's upper and lower line and on the map's left and right."""
+        """Return the points on the strip's upper and lower line and on the map's left and right."""
         x, y = points[:, 0], points[:, 1]
         on_lines = (y == self.top) | (y == self.bottom)
         result: npt.NDArray[np.bool_] = on_lines | (x == 0) | (x == self.rows.shape[1])
@@ -64,13 +64,13 @@ class Strip:
 
 
 def _changes(values: npt.NDArray[np.uint8]) -> npt.NDArray[np.bool_]:
-    """Return (n + 1,) whether the value changes before each place; it does at both ends."""
+    """Return (n + 1,) whether the value changes before each position; it does at both ends."""
     ends = np.ones(1, bool)
     return np.concatenate([ends, values[1:] != values[:-1], ends])
 
 
 def strips(raster: Any) -> Iterator[Strip]:
-    """Yield the strips of a map from top to bottom; there is at least one.
+    """Yield the strips of a map from top to bottom, at least one.
 
     Args:
         raster: A rasterio dataset with one band.
@@ -96,5 +96,5 @@ def strips(raster: Any) -> Iterator[Strip]:
 
 
 def _step(width: int) -> int:
-    """Return how many rows are looked at together: so few that the roughest would fit."""
+    """Return the number of rows per strip: few enough that even noise fits."""
     return min(max(_SIDES // (4 * width), 1), 64)

@@ -9,11 +9,11 @@ import numpy.typing as npt
 
 
 def holds_nodata(values: npt.NDArray[Any], nodata: Sequence[float | None]) -> npt.NDArray[np.bool_]:
-    """Tell where bands (B, h, w) hold their nodata value: (h, w).
+    """Return where bands (B, h, w) hold their nodata value: (h, w).
 
-    Zero and the largest value of a type are also what a dark or a saturated pixel measures, so all
-    bands must hold them (as GDAL's dataset mask has it). Any other value, such as -9999, can only
-    mean "no data": one band is enough.
+    Zero and the largest value of a type also occur in dark and saturated pixels, so all bands must
+    hold them (as in GDAL's dataset mask). Any other value, such as -9999, can only mean "no data":
+    one band is enough.
     """
     holds_any = np.zeros(values.shape[1:], np.bool_)
     holds_all: npt.NDArray[np.bool_] | None = None

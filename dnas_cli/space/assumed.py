@@ -1,6 +1,6 @@
-"""Codings that stand for those of stages that are not searched yet, to estimate what comes.
+"""Assumed codings in place of those that are not decoded yet, to estimate later stages.
 
-They cost about what the published architectures do, rather more.
+They cost a little more than the published architectures.
 """
 
 from dnas_cli.space.coding import ArchitectureCoding, ConnectionCoding, PathCoding
@@ -13,7 +13,7 @@ assert len(_DEAREST) == KEPT_OPERATORS
 
 
 def assumed_path(layers: int) -> PathCoding:
-    """Return the path along scale 1, where the published paths are on average."""
+    """Return the path along scale 1, the average of the published paths."""
     return PathCoding(tuple(min(layer, 1) for layer in range(layers)))
 
 

@@ -78,7 +78,7 @@ def _highest(paths: list[_ScoredPath], count: int) -> list[_ScoredPath]:
 def decode_connections(
     path: tuple[int, ...], logits: Mapping[Edge, float], rule: ConnectionRule = "positive"
 ) -> Graph:
-    """Return the connections kept below a path, without what died by the others' loss (section 3).
+    """Return the connections kept below a path, pruned (section 3).
 
     Args:
         path: The path coding.
@@ -91,7 +91,7 @@ def decode_connections(
 def kept_edges(
     path: tuple[int, ...], logits: Mapping[Edge, float], rule: ConnectionRule = "positive"
 ) -> tuple[Edge, ...]:
-    """Return the core edges and every edge that the rule keeps, dead ones still among them.
+    """Return the core edges and every edge that the rule keeps, before pruning.
 
     Args:
         path: The path coding.
@@ -139,7 +139,7 @@ def log_softmax(logits: Sequence[float]) -> list[float]:
 def normalised_entropy(groups: Sequence[Sequence[float]]) -> float:
     """Return the mean entropy of softmaxed groups of logits, as a share of the largest possible.
 
-    1 means undecided, 0 decided. Groups of a single logit have nothing to decide and are left out.
+    1 means undecided, 0 decided. Groups of a single logit do not count.
     """
     shares = []
     for logits in groups:

@@ -14,7 +14,7 @@ MAX_LAYERS = 64
 
 @dataclass(frozen=True, order=True)
 class Node:
-    """A place on the lattice. The stem is `(-1, 0)`."""
+    """A position on the lattice. The stem is `(-1, 0)`."""
 
     layer: int
     scale: int
@@ -45,7 +45,7 @@ class Edge:
 
 
 def edge(source: tuple[int, int], target: tuple[int, int]) -> Edge:
-    """Build an edge from two (layer, scale) pairs, in the direction in which data flows."""
+    """Build an edge from two (layer, scale) pairs: source, target."""
     return Edge(Node(*target), Node(*source))
 
 
@@ -55,7 +55,7 @@ class Graph:
 
     Attributes:
         layers: Number of layers; nodes of layer `layers - 1` are the outputs.
-        edges: Sorted, without repetition.
+        edges: Sorted, each once.
 
     Raises:
         ValueError: An edge leaves the lattice or does not go to a later layer.
@@ -107,8 +107,8 @@ def _check_edge(item: Edge, layers: int) -> None:
 def prune(graph: Graph) -> Graph:
     """Drop every edge that carries nothing from the stem or nothing to an output.
 
-    A node without live input does not exist, nor does what only it feeds, nor what feeds no output
-    (method, section 1).
+    A node without live input does not exist, nor does any node that only it feeds or that reaches
+    no output (method, section 1).
     """
     fed = {STEM}
     for item in graph.edges:  # sorted by target layer: sources are decided before

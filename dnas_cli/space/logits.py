@@ -1,4 +1,4 @@
-"""Logits by key, as stored per epoch, and the coding that a stage's logits decode to."""
+"""Logits by key, as stored per epoch, and their coding."""
 
 from collections.abc import Mapping
 
@@ -39,7 +39,7 @@ def logit_groups(space: SearchSpace, logits: Logits) -> list[list[float]]:
 
 
 def decode(space: SearchSpace, logits: Logits, rule: ConnectionRule = "positive") -> Coding:
-    """Return the coding that a stage's logits decode to (method, sections 2 to 4).
+    """Decode a stage's logits (method, sections 2 to 4).
 
     Args:
         space: The stage's space.

@@ -1,4 +1,4 @@
-"""Sealed documents: plain JSON that names its schema, its content hash and what it came from."""
+"""Sealed documents: plain JSON with a schema, a content hash and the parent's hash."""
 
 from pathlib import Path
 from typing import Any
@@ -27,8 +27,7 @@ def read_sealed_json(path: Path, schema: str, version: int) -> dict[str, Any]:
     """Read a document and check its schema, version and hash.
 
     Raises:
-        DataError: The file is missing, not such a document, of a newer version, or changed since
-            it was written.
+        DataError: The file is missing, of another kind or version, damaged or edited.
     """
     if kind_of(path) not in ("", FILE, CODINGS[schema]):
         raise wrong_kind(path, CODINGS[schema])
@@ -46,6 +45,6 @@ def read_sealed_json(path: Path, schema: str, version: int) -> dict[str, Any]:
     if document.get("hash") != content_hash(content):
         raise DataError(
             f"{path}: its content does not match its hash; it was edited or damaged.",
-            "Restore it, or make it again by the command that wrote it.",
+            "Restore it, or repeat the command that wrote it.",
         )
     return document

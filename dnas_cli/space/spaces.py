@@ -41,8 +41,8 @@ def core_edges(path: tuple[int, ...]) -> tuple[Edge, ...]:
 def connection_space(path: tuple[int, ...]) -> Graph:
     """Return the connection-level space below a path (section 3).
 
-    The core node of a layer takes from the stem and every earlier node at or above the path; an
-    auxiliary node takes from the neighbouring scales of the layer before.
+    The core node of a layer has edges from the stem and from every earlier node at or above the
+    path; an auxiliary node has edges from the neighbouring scales of the previous layer.
     """
     check_path(path)
     edges: list[Edge] = []

@@ -1,4 +1,4 @@
-"""Adopting an architecture from outside: a run that is retrained without searches of its own."""
+"""Adopting an architecture file: a run that is retrained without searches of its own."""
 
 from pathlib import Path
 
@@ -13,14 +13,14 @@ from dnas_cli.stages.begin_run import begin_run, existing_run, new_tile_set
 def adopt_architecture(
     root: Path, file: Path, tiles: Path | None, width: int, overwrite: bool = False
 ) -> Run:
-    """Put an architecture coding into a run, and begin the run if it is not there.
+    """Put an architecture coding into a run, and create the run if needed.
 
     Args:
         root: The run directory.
         file: The architecture coding.
         tiles: The tile set; a new run needs it.
         width: Channels of the finest scale of a new run.
-        overwrite: Replace an architecture that was adopted before.
+        overwrite: Replace an adopted architecture.
 
     Raises:
         DataError: The coding or the tile set cannot be used.
@@ -37,7 +37,7 @@ def adopt_architecture(
             return run
         if any(run.record(f"stage{stage}") for stage in CODINGS):
             raise RunStateError(
-                f"{root}: has searches of its own, which lead to another architecture.",
+                f"{root}: has searches of its own, which give another architecture.",
                 "Name a new run, and its tile set with --data.",
             )
         if path.is_file() and not overwrite:
@@ -48,5 +48,5 @@ def adopt_architecture(
         coding.write(path)
         if run.manifest.layers != coding.graph.layers:
             run.set_network(coding.graph.layers, run.manifest.width)
-    logger.info("%s: has the architecture of %s.", root, file)
+    logger.info("%s: has the architecture of %s already.", root, file)
     return run

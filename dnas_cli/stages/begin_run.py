@@ -70,14 +70,14 @@ def linked_tile_set(run: Run) -> TileSet:
     except DataError as error:
         raise DataError(
             f"{run.root}: its tile set cannot be opened. {error.what}",
-            f"Put it back at {run.tile_set_path}, or correct tile_set.path in "
+            f"Restore it at {run.tile_set_path}, or correct tile_set.path in "
             f"{run.root / 'run.json'}.",
         ) from error
     if tiles.fingerprint != run.manifest.tile_set.fingerprint:
         raise DataError(
-            f"{run.tile_set_path}: is not the tile set that {run.root} began with; its content "
+            f"{run.tile_set_path}: is not the tile set that {run.root} started with; its content "
             "has changed.",
-            "Restore it, or begin a new run with it.",
+            "Restore it, or start a new run with it.",
         )
     return tiles
 
@@ -91,7 +91,7 @@ def new_tile_set(root: Path, tiles: Path | None) -> TileSet:
     """
     if tiles is None:
         raise UsageError(
-            f"{root}: is no run yet, and a new run needs its tile set.",
+            f"{root}: is not a run, and a new run needs its tile set.",
             "Name it with --data TILES.",
         )
     opened = open_tile_set(tiles)

@@ -1,4 +1,4 @@
-"""Branching ahead of a stage, as encode, search and retrain do."""
+"""Branching before a stage, as encode, search and retrain do."""
 
 from dnas_cli.errors import UsageError
 from dnas_cli.run.branch import branch
@@ -8,20 +8,20 @@ from dnas_cli.stages.stage_options import StageOptions
 
 
 def branch_before(parent: Run, options: StageOptions, stage: int) -> Run:
-    """Take over everything before a stage into a new run; retraining counts as stage 4.
+    """Copy all stages before a stage into a new run; retraining counts as stage 4.
 
-    With `at_epoch`, the coding just before is decoded from that epoch of its search, and may so
+    With `at_epoch`, the previous stage is decoded from that epoch of its search, so its coding may
     differ from the parent's.
 
     Raises:
-        UsageError: There is no stage before to decode, or no such epoch.
-        RunStateError: What is to be taken over is not finished, or the target exists.
+        UsageError: There is no previous stage to decode, or no such epoch.
+        RunStateError: An earlier stage is not finished, or the target exists.
     """
     assert options.branch is not None
     if options.at_epoch is None:
         return branch(parent, options.branch, stage - 1, stage - 1)
     if stage == 1:
-        raise UsageError("--at-epoch: there is no search before stage 1.")
+        raise UsageError("--at-epoch: stage 1 has no previous search.")
     epoch = str(options.at_epoch)
     check_epoch(parent, stage - 1, epoch, "--at-epoch")
     child = branch(parent, options.branch, stage - 1, stage - 2)

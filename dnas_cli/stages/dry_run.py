@@ -32,7 +32,7 @@ from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.steps import Steps
 from dnas_cli.training.torch_errors import explained
 
-_TIMED = 2  # steps, after one that warms up
+_TIMED = 2  # steps, after one for warm-up
 
 
 @dataclass(frozen=True)
@@ -98,7 +98,7 @@ def estimate_search(
     Args:
         root: The run directory; it need not exist.
         stage: The first stage to estimate.
-        choice: Preset, file and flags that settings come from.
+        choice: Preset, file and flags of the settings.
         new_run: Tile set and network size where there is no run yet.
         compute: Device and execution mode.
         options: Whether the stage is resumed, or starts over by a restart or in a branch.
@@ -153,7 +153,7 @@ def estimate_retraining(
 
 
 def _begin(root: Path, preset: Preset, new_run: NewRun) -> tuple[Run | None, TileSet, int, int]:
-    """Return the run if there is one, its tile set, layers and width."""
+    """Return the run if it exists, its tile set, layers and width."""
     run = existing_run(root, new_run.tiles)
     if run is not None:
         return run, linked_tile_set(run), run.manifest.layers, run.manifest.width

@@ -1,4 +1,4 @@
-"""Encoding: a stage's search space, derived from the coding decoded before it."""
+"""Encoding: a stage's search space, derived from the previous coding."""
 
 from pathlib import Path
 
@@ -30,13 +30,13 @@ def encode(
         tiles: The tile set; stage 1 of a new run needs it.
         layers: Layers of the lattice (stage 1 only).
         width: Channels of the finest scale (stage 1 only).
-        overwrite: Replace a space that exists.
-        branch_to: Take over the finished stages into this new run and encode there.
+        overwrite: Replace an existing space.
+        branch_to: Copy the finished stages into this new run and encode there.
 
     Raises:
         UsageError: An argument does not belong to the stage.
-        RunStateError: The space exists with other content, or later stages were built on it.
-        DataError: The coding before is missing, or the tile set cannot be used.
+        RunStateError: The space exists with other content, or later stages build on it.
+        DataError: The previous coding is missing, or the tile set cannot be used.
     """
     check_stage(stage)
     if branch_to is not None:
@@ -93,13 +93,13 @@ def _write_space(run: Run, space: SearchSpace, overwrite: bool) -> None:
     if path.is_file():
         if SearchSpace.read(path).hash == space.hash:
             logger.info("%s: stage %d is encoded already.", run.root, space.stage)
-            if run.record(name) is None:  # killed before it was recorded
+            if run.record(name) is None:  # a killed command did not record it
                 run.set_record(name, StageRecord("encoded"))
             return
         record = run.record(name)
         if record is not None and record.phase != "encoded":
             raise RunStateError(
-                f"{path}: another space was searched here already.",
+                f"{path}: another space was already searched here.",
                 f"Branch: dnas encode {run.root} --stage {space.stage} --branch NEW_RUN",
             )
         if not overwrite:

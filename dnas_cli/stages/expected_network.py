@@ -1,4 +1,4 @@
-"""The networks of stages to come: as they are decoded where that is done, assumed elsewhere."""
+"""The networks of later stages: from decoded codings where they exist, else from assumed ones."""
 
 from dataclasses import dataclass
 
@@ -16,7 +16,7 @@ class ExpectedNetwork:
 
     Attributes:
         network: The plain network.
-        assumed: What stands for codings that are not there yet; empty where they all are.
+        assumed: Assumptions in place of codings that do not exist yet; empty if all exist.
     """
 
     network: Network
@@ -29,7 +29,7 @@ def expected_network(
     """Return the network of a stage, `RETRAINING` among them.
 
     Args:
-        run: The run, if it has begun.
+        run: The run, if it exists.
         layers: Layers of the lattice.
         stage: 1 to 4.
         shape: Width, bands and classes.
@@ -55,7 +55,7 @@ def expected_network(
         assumed = "a path along the second scale, half of the connections below it"
     if stage == 3:
         return ExpectedNetwork(build_supernet(third_space(connections), shape), assumed)
-    operators = "the three dearest operators"
+    operators = "the three most expensive operators"
     return ExpectedNetwork(
         build_derived(assumed_architecture(connections), shape),
         f"{assumed}, {operators}" if assumed else operators,

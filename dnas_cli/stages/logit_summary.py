@@ -1,4 +1,4 @@
-"""What a supernet's logits say after an epoch: how decided they are, what they decode to."""
+"""A summary of a supernet's logits after an epoch: their entropy and their coding."""
 
 from dnas_cli.nets.network import Network
 from dnas_cli.space.coding import ArchitectureCoding, SearchSpace
@@ -10,9 +10,9 @@ COLLAPSED = 0.02  # entropy as a share of the largest possible
 
 
 def summarise_logits(space: SearchSpace, network: Network) -> Description:
-    """Return entropy, what would be decoded now, and the logits by key.
+    """Return entropy, the present coding, and the logits by key.
 
-    Warns of logits that have collapsed: decided everywhere, or for one operator everywhere.
+    Warns of collapsed logits: decided everywhere, or for the same operators everywhere.
     """
     assert network.weighting is not None
     flat = network.weighting.effective_logits.detach().flatten().tolist()
@@ -22,7 +22,7 @@ def summarise_logits(space: SearchSpace, network: Network) -> Description:
     body = {key: value for key, value in coding.body().items() if key != "layers"}
     warning = ""
     if entropy < COLLAPSED and any(len(group) > 1 for group in groups):
-        warning = f"the logits are decided (entropy {entropy:.3f}); they will hardly change again"
+        warning = f"the logits are decided (entropy {entropy:.3f}) and will hardly change"
     elif isinstance(coding, ArchitectureCoding) and len(coding.operators) > 2:
         strongest = {max(range(len(group)), key=group.__getitem__) for group in groups}
         if len(strongest) == 1 and len(set(coding.operators)) == 1:

@@ -1,4 +1,4 @@
-"""Which weights the model of a retraining gets."""
+"""The choice of a model's weights after retraining."""
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -21,7 +21,7 @@ from dnas_cli.training.progress import Progress
 from dnas_cli.training.settings import Keep, RetrainSettings
 from dnas_cli.training.stage_files import StageFiles, load_checkpoint
 
-_MOST_TILES = 1024  # that the statistics of an average are measured on
+_MOST_TILES = 1024  # to measure the statistics of an average
 
 
 @dataclass(frozen=True)
@@ -30,8 +30,8 @@ class ModelWeights:
 
     Attributes:
         state: The network's `state_dict`.
-        epoch: How many epochs they had.
-        mean_iou: On the validation split; None where it was not scored.
+        epoch: Number of their epochs.
+        mean_iou: On the validation split; None if not scored.
         averaged: Whether they are an average over steps up to the end of that epoch.
     """
 
@@ -52,7 +52,7 @@ def of_an_epoch(files: StageFiles, progress: Progress, keep: Keep) -> ModelWeigh
         content = load_checkpoint(chosen)
     except DataError as error:
         raise DataError(
-            error.what, "Restore it, or start over with --restart --overwrite."
+            error.what, "Restore it, or start the stage over with --restart --overwrite."
         ) from error
     if chosen == files.best:
         return ModelWeights(content["network"], int(content["epoch"]) + 1, content["mean_iou"])
@@ -77,19 +77,19 @@ def of_the_average(
         settings: Of the retraining.
         device: Where the network is.
         progress: At the end of the training.
-        interruption: Tells whether a signal asked to stop.
-        resume_command: How to go on after that.
+        interruption: Whether a signal asked to stop.
+        resume_command: The command that resumes.
 
     Raises:
-        Interrupted: A signal came; the next call begins again.
+        Interrupted: A signal arrived; the next call starts again.
         DataError: A tile cannot be read.
     """
 
     def check_interruption() -> None:
         if interruption.requested:
             raise Interrupted(
-                "retraining: is done; stopped before the model was written.",
-                f"Go on with: {resume_command}",
+                "retraining: finished, but stopped before the model was written.",
+                f"Resume with: {resume_command}",
             )
 
     measure_statistics(network, _training_images(tiles, settings, device, check_interruption))
@@ -106,7 +106,7 @@ def _training_images(
     device: torch.device,
     check_interruption: Callable[[], None],
 ) -> Iterator[Tensor]:
-    """Yield whole batches of training tiles as they are, in a random order."""
+    """Yield full batches of training tiles without augmentation, in random order."""
     split = tiles.split("train")
     order = np.random.default_rng(settings.seed).permutation(len(split))[:_MOST_TILES]
     refs, bands = [split[index] for index in order], tuple(range(len(tiles.bands)))

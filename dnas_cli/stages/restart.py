@@ -1,7 +1,7 @@
-"""Starting a stage over: what it wrote goes, what it was derived from stays.
+"""Restarting a stage: its results are removed, its search space stays.
 
-The stage's folder is moved aside first and removed last. As long as it is there, starting over is
-not complete: a command that finds it completes that before anything else.
+The stage's folder is moved aside first and removed last. As long as it exists, the restart is not
+complete: a command that finds it completes the restart first.
 """
 
 import shlex
@@ -15,10 +15,10 @@ from dnas_cli.run.manifest import StageRecord
 
 
 def check_restart(run: Run, name: str) -> None:
-    """Refuse to start over what other stages were built on.
+    """Refuse to restart a stage that later stages build on.
 
     Raises:
-        RunStateError: Later stages were built on it.
+        RunStateError: Later stages build on it.
     """
     if run.has_after(name):
         raise RunStateError(
@@ -28,10 +28,10 @@ def check_restart(run: Run, name: str) -> None:
 
 
 def start_over(run: Run, name: str) -> None:
-    """Remove what a stage has learned, and its coding or model, so that it can start over.
+    """Remove the training of a stage, and its coding or model, so that it can restart.
 
     Raises:
-        DnasError: Something cannot be removed; the same command goes on.
+        DnasError: A file cannot be removed; the same command resumes the removal.
     """
     folder, waste = run.stage_folder(name), _waste(run, name)
     if not folder.is_dir():
@@ -40,12 +40,12 @@ def start_over(run: Run, name: str) -> None:
         folder.rename(waste)
     except OSError as error:
         raise _cannot_remove(folder, error) from error
-    logger.info("%s: %s starts over.", run.root, name)
+    logger.info("%s: %s restarts.", run.root, name)
     complete_restart(run, name)
 
 
 def complete_restart(run: Run, name: str) -> None:
-    """Complete a restart that was cut short; nothing to do when there was none."""
+    """Complete an interrupted restart, if there is one."""
     waste = _waste(run, name)
     if not waste.is_dir():
         return

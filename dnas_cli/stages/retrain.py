@@ -1,4 +1,4 @@
-"""Retraining: the derived network from scratch, and the model file it ends in."""
+"""Retraining: the derived network from scratch, and its model file."""
 
 import platform
 import shlex
@@ -44,14 +44,14 @@ def retrain(
     architecture: Path | None = None,
     tile_set: Path | None = None,
 ) -> Run:
-    """Train the network that a run was decoded to, and write `model.pt`.
+    """Train the decoded network of a run, and write `model.pt`.
 
-    The model holds the weights of the epoch that was best on the validation split, of the last
-    one, or the average over the last steps.
+    The model holds the weights of the best epoch on the validation split, of the last one, or the
+    average over the last steps.
 
     Args:
         root: The run directory.
-        choice: Preset, file and flags that settings come from.
+        choice: Preset, file and flags of the settings.
         compute: Device, workers and the like.
         options: Whether to branch, extend or restart.
         architecture: Coding to retrain in a run without searches; begins the run if need be.
@@ -81,7 +81,7 @@ class _Retraining(Stage[RetrainSettings]):
         """Return the run, which has an architecture: its own, or one from outside."""
         if self.architecture is not None:
             if options.branch is not None:
-                raise UsageError("--architecture begins a run of its own; leave --branch out.")
+                raise UsageError("--architecture starts a run of its own; leave --branch out.")
             _, width = NewRun(width=choice.flags.get("width") or None).size(choice.preset)
             adopt_architecture(root, self.architecture, self.tile_set, width, options.overwrite)
         run = open_run(root)
@@ -148,7 +148,7 @@ def _write_model(trained: TrainedStage[RetrainSettings], weights: ModelWeights) 
         head=settings.head,
         provenance={
             "dnas": __version__,
-            "torch": str(torch.__version__),  # a class of its own, which the file may not hold
+            "torch": str(torch.__version__),  # a subclass of str, which the file may not hold
             "python": platform.python_version(),
             "created": now(),
             "run": run.root.resolve().name,

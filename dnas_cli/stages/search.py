@@ -43,13 +43,13 @@ def search(
     Args:
         root: The run directory.
         stage: 1, 2 or 3.
-        choice: Preset, file and flags that settings come from.
+        choice: Preset, file and flags of the settings.
         new_run: Tile set and network size, for stage 1 of a new run.
         compute: Device, workers and the like.
         options: Whether to branch, extend or restart.
 
     Raises:
-        DnasError: See the kinds that encoding, settings and training raise.
+        DnasError: As encoding, settings and training.
     """
     check_stage(stage)
     return train_stage(_Search(stage, new_run or NewRun()), root, choice, compute, options)
@@ -66,13 +66,13 @@ class _Search(Stage[SearchSettings]):
         self.new_run = new_run
 
     def open_run(self, root: Path, choice: SettingsChoice, options: StageOptions) -> Run:
-        """Return the run with the stage's space in it, derived now when it is missing."""
+        """Return the run with the stage's space, derived now if it is missing."""
         if options.branch is not None:
             root = branch_before(open_run(root), options, self.number).root
         stage, new_run = self.number, self.new_run
         if not is_run(root):
             if stage > 1:
-                return open_run(root)  # says what is missing
+                return open_run(root)  # reports what is missing
             return encode(root, stage, new_run.tiles, *new_run.size(choice.preset))
         run = open_run(root)
         if run.coding_path(self.name).is_file() and new_run == NewRun():

@@ -46,11 +46,11 @@ class StageOptions:
                 "--restart: throws away what the stage has learned, and needs --overwrite."
             )
         if self.overwrite and not self.restart:
-            raise UsageError("--overwrite: goes with --restart here.", WAYS_OUT)
+            raise UsageError("--overwrite: needs --restart here.", WAYS_OUT)
         if self.restart and (self.branch is not None or self.extend is not None):
-            raise UsageError("--restart: goes with neither --branch nor --extend.")
+            raise UsageError("--restart: excludes --branch and --extend.")
         if self.at_epoch is not None and self.branch is None:
-            raise UsageError("--at-epoch: goes with --branch NEW_RUN.")
+            raise UsageError("--at-epoch: needs --branch NEW_RUN.")
         if self.extend is not None and self.extend < 1:
             raise UsageError(f"--extend {self.extend}: must be at least 1 epoch.")
         if self.extend is not None and self.branch is not None:
@@ -82,11 +82,11 @@ class StageOptions:
         if not record.settings:
             raise RunStateError(
                 f"{run.root}: {stage} was imported; there is no training to extend.",
-                "Search in a run of its own, or start the stage over with --restart --overwrite.",
+                "Search in a new run, or start the stage over with --restart --overwrite.",
             )
         if run.has_after(stage):
             raise RunStateError(
-                f"{run.root}: later stages were built on {stage}.",
-                "Branch at it, and extend it there.",
+                f"{run.root}: later stages build on {stage}.",
+                "Branch, and extend the stage in the branch.",
             )
         return replace(record, phase="started", decoded={}, extensions=(*record.extensions, added))

@@ -122,7 +122,7 @@ def train_stage(
     Args:
         stage: The stage.
         root: The run directory.
-        choice: Preset, file and flags that settings come from.
+        choice: Preset, file and flags of the settings.
         compute: Device, workers and the like.
         options: Whether to branch, extend or restart.
 
@@ -220,7 +220,7 @@ def training_steps(
     """Return the steps of a search or of the retraining, by the kind of the settings.
 
     Raises:
-        UsageError: There are fewer tiles than a batch holds.
+        UsageError: A batch needs more tiles.
     """
     train, pixels = tiles.split("train"), list(tiles.class_pixels("train").values())
     if isinstance(settings, SearchSettings):
@@ -252,19 +252,19 @@ def _warn_crop_beyond_tiles(settings: TrainingSettings, tile_size: int) -> None:
     """Warn of crops smaller than the tiles that validation is on.
 
     On a small map the outer weights of a wide convolution see nothing but padding and never learn;
-    on a larger one they say anything, up to a dozen pixels of the coarsest scale from the border.
+    on a larger one they act at random, up to a dozen pixels of the coarsest scale from the border.
     """
     if 0 < settings.crop < tile_size:
         logger.warning(
-            "--crop %d: trains on less than the tiles of %d px that it is validated on. Wide "
-            "convolutions do not learn what is beyond a crop; tiles of that size would be better.",
+            "--crop %d: is smaller than the tiles of %d px of the validation. Wide "
+            "convolutions do not learn beyond a crop; tiles of that size are better.",
             settings.crop,
             tile_size,
         )
 
 
 def _seed_everything(seed: int, stream: int) -> None:
-    """Seed what is random outside the sampler: first weights, first logits, dropout."""
+    """Seed the randomness outside the sampler: initial weights and logits, dropout."""
     state = np.random.SeedSequence([seed, stream]).generate_state(1)[0]
     torch.manual_seed(int(state))
     random.seed(int(state))

@@ -16,7 +16,7 @@ def validator(
 ) -> Callable[[Callable[[], None]], Metrics | None]:
     """Return the function that scores a network on the validation split.
 
-    It calls its argument after each batch; what that raises ends the validation.
+    It calls its argument after each batch; an exception in that call ends the validation.
     """
 
     def validate(check_interruption: Callable[[], None]) -> Metrics | None:

@@ -1,7 +1,7 @@
-"""Cutting one image and its label into tiles, measuring them on the way.
+"""Cutting and measuring one image and its label.
 
-One pass over the files: a row of tiles is read, cut and measured before the next one, so that
-memory holds a strip of the image and never all of it.
+One pass over the files: a row of tiles is read, cut and measured before the next one, so memory
+holds a strip of the image and never all of it.
 """
 
 import hashlib
@@ -31,7 +31,7 @@ from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.measurements import Measurements, class_counts, save_measurements
 from dnas_cli.tiles.workers import check_stop
 
-_LARGEST_STRIP = 64 << 20  # bytes of band values that are read at once
+_LARGEST_STRIP = 64 << 20  # bytes of band values per read
 
 
 @dataclass(frozen=True)
@@ -41,10 +41,10 @@ class CuttingTask:
     Attributes:
         source: The folder of the dataset.
         out: The folder of the tile set.
-        report: The file to write when the image is done.
+        report: The file that marks the image as done.
         facts: The image.
         size: Height and width of a tile.
-        encoding: How the label says the class.
+        encoding: How the label encodes classes.
         nodata: The nodata value by the description, if it has one.
         max_unknown: The largest share of label pixels of no known colour.
         per_image: Whether the image is normalised by its own mean and deviation.
@@ -76,10 +76,10 @@ def tile_refs(facts: ImageFacts, size: int) -> list[TileRef]:
 
 
 def cut_image(task: CuttingTask) -> Problem | None:
-    """Cut an image and its label into tiles and write the report that says so.
+    """Cut an image and its label into tiles and write their report.
 
     Returns:
-        The reason why the image cannot be used, if there is one; no tile of it is left then.
+        The reason why the image cannot be used, if any; then none of its tiles remains.
     """
     try:
         with cutting_environment():
@@ -129,7 +129,7 @@ def _cut(task: CuttingTask) -> Measurements:
         if share > task.max_unknown:
             raise _too_many_unknown(label_path, labels, share, task)
     if not statistics.counts.any():
-        raise DataError(f"{image_path}: holds no data; nodata or its mask is everywhere.")
+        raise DataError(f"{image_path}: holds no data: nodata or the mask covers it.")
     if not np.stack(counts)[:, :-1].any():
         raise DataError(f"{label_path}: labels no pixel of its image.")
     source_facts = {
@@ -143,7 +143,7 @@ def _cut(task: CuttingTask) -> Measurements:
 
 
 def _strips(facts: ImageFacts, size: int) -> Iterator[Sequence[Window]]:
-    """Yield the tiles in groups that are read at once: a row of them, or less of a wide image."""
+    """Yield the tiles in groups that are read at once: a row of them, or a part of a long row."""
     column_bytes = size * (len(facts.bands) * np.dtype(facts.dtype).itemsize + 4)
     at_once = max(1, _LARGEST_STRIP // (column_bytes * size))
     for windows in tile_rows(facts.height, facts.width, size):
@@ -153,7 +153,7 @@ def _strips(facts: ImageFacts, size: int) -> Iterator[Sequence[Window]]:
 
 @dataclass(frozen=True)
 class _Strip:
-    """Neighbouring tiles of a row, as read: nothing beyond the border of the image."""
+    """Neighbouring tiles of a row, cropped to the image."""
 
     column: int
     image: npt.NDArray[Any]
@@ -176,7 +176,7 @@ class _Strip:
     def tile(
         self, window: Window, nodata: float | None
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.uint8]]:
-        """Return image, validity and label of a tile, filled up where it leaves the image."""
+        """Return image, validity and label of a tile, padded beyond the border of the image."""
         start = window.column - self.column
         columns = slice(start, start + window.width)
         image, valid = self.image[:, :, columns], self.valid[:, columns]
@@ -195,14 +195,14 @@ class _Strip:
 
 @dataclass
 class _Seen:
-    """How far an image was read, so that pixels of tiles shifted back are not counted twice."""
+    """How far an image is read, so that pixels of shifted tiles do not count twice."""
 
     row: int = 0  # rows above are complete
     bottom: int = 0  # of the strip being read
     column: int = 0  # columns before are complete, within the strip
 
     def new(self, shape: tuple[int, ...], first: Window) -> tuple[slice, slice]:
-        """Tell which rows and columns of a part (h, w) that starts at `first` are new."""
+        """Return which rows and columns of a part (h, w) that starts at `first` are new."""
         if first.column == 0:
             self.row, self.column = self.bottom, 0
         rows = slice(max(0, self.row - first.row), None)

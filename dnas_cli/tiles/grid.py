@@ -4,10 +4,10 @@ from dnas_cli.scenes.raster import Window
 
 
 def offsets(length: int, size: int) -> tuple[int, ...]:
-    """Return where tiles start along one side; the last one is shifted back to end at the border.
+    """Return the starts of tiles along one side; the last one is shifted back to end at the border.
 
     A side of 6800 and tiles of 512: 0, 512, ..., 6144, then 6288 = 6800 - 512; 14 tiles.
-    A side shorter than a tile has one tile at 0, which reaches over the border.
+    A side shorter than a tile has one tile at 0, which extends beyond the border.
     """
     count = max(1, -(-length // size))
     return tuple(max(0, min(index * size, length - size)) for index in range(count))
@@ -16,7 +16,7 @@ def offsets(length: int, size: int) -> tuple[int, ...]:
 def tile_rows(height: int, width: int, size: int) -> tuple[tuple[Window, ...], ...]:
     """Return the tiles of an image, row by row (method, section 7).
 
-    Tiles of an image smaller than a tile reach over its border; see `inside`.
+    If the image is smaller than a tile, the tile extends beyond its border; see `inside`.
     """
     return tuple(
         tuple(Window(row, column, size, size) for column in offsets(width, size))

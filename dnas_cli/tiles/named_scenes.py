@@ -1,4 +1,4 @@
-"""Splits in which some scenes are named for a split and chance divides the rest."""
+"""Splits with named scenes: the seed decides about the rest."""
 
 import difflib
 from collections.abc import Mapping, Sequence
@@ -19,10 +19,10 @@ def check_named_scenes(settings: TilingSettings, known: set[str]) -> None:
 
     Args:
         settings: May name scenes.
-        known: The scenes there are, also those that cannot be used.
+        known: All scenes, also those that cannot be used.
 
     Raises:
-        UsageError: A named scene does not exist; says which is nearest.
+        UsageError: A named scene does not exist; the message suggests the nearest.
     """
     for split, names in settings.scenes:
         for name in names:
@@ -30,7 +30,7 @@ def check_named_scenes(settings: TilingSettings, known: set[str]) -> None:
                 near = difflib.get_close_matches(safe_name(name), sorted(known), n=1)
                 listed = ", ".join(sorted(known)[:12]) + (", ..." if len(known) > 12 else "")
                 raise UsageError(
-                    f"--{split}-scenes: there is no scene {name!r}."
+                    f"--{split}-scenes: no such scene {name!r}."
                     + (f" Did you mean {near[0]}?" if near else ""),
                     f"Scenes: {listed}.",
                 )
@@ -41,9 +41,9 @@ def split_with_names(
     scene_of_unit: Mapping[str, str],
     settings: TilingSettings,
 ) -> dict[str, str]:
-    """Put named scenes where they were named for, and divide the others among the other splits.
+    """Put named scenes into their splits, and divide the others among the splits without names.
 
-    With train, val and test all named, the others are left out.
+    If train, val and test all have names, the others are left out.
 
     Args:
         counts: Pixels per class (unlabelled last) of every unit: scene or block.

@@ -22,23 +22,21 @@ def warn_skipped(problems: Sequence[Problem], strict: bool) -> None:
         more = f"\n  and {len(lines) - _MOST_NAMED} more" if len(lines) > _MOST_NAMED else ""
         raise DataError(
             f"--strict: {len(lines)} problems:\n  " + "\n  ".join(lines[:_MOST_NAMED]) + more,
-            "Mend them, or leave --strict out to skip those files.",
+            "Repair these files, or leave out --strict to skip them.",
         )
     for line in lines[:_MOST_NAMED]:
         logger.warning("skipped: %s", line)
     for line in lines[_MOST_NAMED:]:
         logger.debug("skipped: %s", line)
     if len(lines) > _MOST_NAMED:
-        logger.warning(
-            "skipped: %d in all; --verbose names every one, and so does dataset.json", len(lines)
-        )
+        logger.warning("skipped: %d in all; --verbose and dataset.json list them", len(lines))
 
 
 def nothing_useful(source: Path, problems: int) -> DataError:
-    """Return the error that says nothing is left to work on."""
+    """Return the error of a dataset without a usable file."""
     return DataError(
         f"{source}: nothing can be used ({problems} problems, named above).",
-        "Mend the files, or describe the folder in a YAML file (docs/datasets.md).",
+        "Repair the files, or describe the folder in a YAML file (docs/datasets.md).",
     )
 
 

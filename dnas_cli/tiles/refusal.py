@@ -29,7 +29,7 @@ def refuse_other_settings(root: Path, settings: Any, sources: Mapping[str, Path]
     if found:
         shown = found[:_MOST_NAMED] + (["..."] if len(found) > _MOST_NAMED else [])
         raise RunStateError(
-            f"{root}: is a finished tile set that differs from what is asked for:\n  "
+            f"{root}: is a finished tile set with other settings or files:\n  "
             + "\n  ".join(shown),
             "Repeat its settings to keep it, replace it with --overwrite, or name another folder "
             "with --out.",
@@ -52,8 +52,8 @@ def _changed_files(
         if name not in known:
             found += [] if name in skipped else [f"{name}: is new"]
         elif path.stat().st_size != known[name]["bytes"]:
-            found.append(f"{name}: has another size now")
+            found.append(f"{name}: has changed its size")
         elif path.stat().st_mtime_ns > made and file_facts(path, name) != known[name]:
             found.append(f"{name}: has changed")
-    found += [f"{name}: is gone" for name in known if name not in sources]
+    found += [f"{name}: is missing" for name in known if name not in sources]
     return found

@@ -1,4 +1,4 @@
-"""The settings of one tile set, checked where they are made, and their comparison."""
+"""The settings of a tile set, and their comparison."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,17 +15,16 @@ _LARGEST_TILE = 16384
 
 @dataclass(frozen=True)
 class TilingSettings:
-    """How scenes are cut and divided.
+    """How scenes are cut and split.
 
     Attributes:
         description: The dataset.
         size: Height and width of a tile, in pixels.
-        split_by: What is never divided among splits: a scene, or only a tile.
+        split_by: The unit of the split: scene or block (tile).
         ratio: Parts of train, val and test.
-        seed: Another one gives another split.
-        scenes: Scenes that are named for a split, per split; a split without an entry shares what
-            is left.
-        max_unknown: The largest share of label pixels of no known colour that an image may have.
+        seed: Another seed gives another split.
+        scenes: Named scenes per split; splits without an entry share the other scenes.
+        max_unknown: The largest share of label pixels of no known colour in an image.
 
     Raises:
         UsageError: Values that cannot work.
@@ -57,11 +56,11 @@ class TilingSettings:
 
     @property
     def named_scenes(self) -> dict[str, tuple[str, ...]]:
-        """The scenes named for each split that has any named."""
+        """The named scenes of each split that has any."""
         return dict(self.scenes)
 
     def to_json(self) -> dict[str, Any]:
-        """Return the settings as plain data, for comparing with those of an existing tile set."""
+        """Return the settings as plain data, to compare with those of an existing tile set."""
         return {
             "dataset": self.description.to_json(),
             "size": self.size,
@@ -75,12 +74,12 @@ class TilingSettings:
 
 @dataclass(frozen=True)
 class TilingOptions:
-    """What is no property of the tile set: how one goes about making it.
+    """How to make a tile set; none of these changes its content.
 
     Attributes:
-        workers: Processes at most.
-        overwrite: Replace a tile set that is there.
-        strict: Take every problem as an error.
+        workers: Largest number of processes.
+        overwrite: Replace an existing tile set.
+        strict: Every problem is an error.
     """
 
     workers: int = 1
@@ -120,7 +119,7 @@ def parse_scenes(text: str | None, option: str) -> tuple[str, ...] | None:
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:
-    """List what differs between two settings, a line each: `size: 512, now 256`."""
+    """List the differences between two settings, a line each: `size: 512, now 256`."""
     if isinstance(old, dict) and isinstance(new, dict):
         keys = list(dict.fromkeys([*old, *new]))
         found = []

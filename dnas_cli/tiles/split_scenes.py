@@ -16,12 +16,12 @@ from dnas_cli.tiles.tile_set import TileSet
 
 
 def open_split_scenes(tiles: TileSet, split: str, source: Path | None) -> LabelledScenes:
-    """Find the scenes of a split where they were cut, and make sure that they are the same.
+    """Find the scenes of a split, and check that they are unchanged.
 
     Args:
         tiles: The tile set.
         split: "train", "val" or "test".
-        source: The folder of the scenes, if it is another one by now.
+        source: The folder of the scenes, if they were moved.
 
     Raises:
         UsageError: The tile set was not cut from whole scenes.
@@ -43,7 +43,7 @@ def _scenes(
 ) -> LabelledScenes:
     settings = content["settings"]
     if settings.get("split_by") != "scene":
-        raise UsageError(_not_by_scene(tiles, settings), "Leave --scenes out: score its tiles.")
+        raise UsageError(_not_by_scene(tiles, settings), "Leave --scenes out to score its tiles.")
     folder = _folder(tiles, content, source)
     dataset = settings["dataset"]
     found = [item for item in content["sources"] if item["scene"] in wanted]
@@ -83,7 +83,7 @@ def _not_by_scene(tiles: TileSet, settings: Mapping[str, Any]) -> str:
             f"{tiles.root}: was split by block: its scenes are in several splits, so that a "
             "whole one was partly trained on."
         )
-    return f"{tiles.root}: was made of tiles that were cut elsewhere; it knows no scenes."
+    return f"{tiles.root}: was made of existing tiles; it has no scenes."
 
 
 def _folder(tiles: TileSet, content: Mapping[str, Any], source: Path | None) -> Path:
@@ -92,15 +92,15 @@ def _folder(tiles: TileSet, content: Mapping[str, Any], source: Path | None) -> 
         folder = (tiles.root / str(known)).resolve()
     if folder is not None and folder.is_dir():
         return folder
-    where = f"{folder}: is no folder" if folder else f"{tiles.root}: does not say where they are"
+    where = f"{folder}: is no folder" if folder else f"{tiles.root}: does not name their folder"
     raise DataError(
         f"{where}; the scenes of the tile set are needed.",
-        "Say where they are now with --source DIR.",
+        "Name their present folder with --source DIR.",
     )
 
 
 def _file_bands(places: list[Mapping[str, Any]], images: list[str]) -> tuple[str, ...]:
-    """Return the names of the bands in the files: as the place says that all images are of."""
+    """Return the names of the bands in the files, if all images are of one pattern."""
     for place in places:
         pattern = Pattern(str(place["path"]))
         if all(pattern.match(image) for image in images):
@@ -112,10 +112,10 @@ def _check_unchanged(tiles: TileSet, folder: Path, facts: Mapping[str, Any]) -> 
     name = str(facts["path"])
     path = path_inside(folder, name)
     if not path.is_file():
-        raise DataError(f"{path}: is not there any more.", "Say where it is with --source DIR.")
-    # Sizes first: hashes of scenes take a while.
+        raise DataError(f"{path}: is missing.", "Name the folder of the scenes with --source DIR.")
+    # Sizes first: hashes of scenes take long.
     if path.stat().st_size != facts["bytes"] or file_facts(path, name) != dict(facts):
         raise DataError(
             f"{path}: has changed since {tiles.root} was cut from it.",
-            "Cut the tile set again, or score its tiles: leave --scenes out.",
+            "Cut the tile set again, or leave --scenes out to score its tiles.",
         )

@@ -6,10 +6,9 @@ from dnas_cli.tiles.tile_set import TileSet
 
 
 def summary_text(result: TileSetResult) -> str:
-    """Return the facts on a tile set with a table of class shares per split.
+    """Return the facts of a tile set with a table of class shares per split.
 
-    Shares of classes are of the labelled pixels; the last column is the share of all pixels that
-    has no label.
+    Shares of classes are of the labelled pixels; the last column is the share of unlabelled pixels.
     """
     tiles = result.tiles
     names = [land_class.name for land_class in tiles.classes]
@@ -54,7 +53,7 @@ def _share(part: int, whole: int) -> str:
 
 
 def _missing_classes(tiles: TileSet) -> list[str]:
-    """List classes that some split lacks though the data have them."""
+    """List classes of the data that a split lacks."""
     lines = []
     splits = [split for split in SPLITS if tiles.count(split)]
     for land_class in tiles.classes:

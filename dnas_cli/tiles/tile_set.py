@@ -27,17 +27,17 @@ class TileSet:
 
     Attributes:
         root: The folder with `dataset.json`.
-        tiles_folder: The folder that tile paths are relative to: `root`, or the folder of a set
-            that was cut elsewhere.
-        name: What the dataset is called.
+        tiles_folder: The folder that tile paths are relative to: `root`, or the folder of adopted
+            tiles.
+        name: Name of the dataset.
         classes: The classes; position is the label's index.
         bands: Names of the bands of every tile, in order.
         dtype: NumPy name of the band values.
         tile_size: Height and width of every tile.
         nodata: The value that means "no data", if there is one for all tiles.
-        normalisation: The step from band values to network input.
+        normalisation: From band values to network input.
         statistics: Per band name: count, min, max, mean, std and percentiles (1, 50, 99) of the
-            training split, in raw units, nodata left out.
+            training split, in raw units, without nodata.
         fingerprint: `sha256:...` over the description and the lists.
     """
 
@@ -132,7 +132,7 @@ class TileSet:
             bands: Positions of the network's bands among the tile set's; all when missing.
 
         Raises:
-            DataError: They are per image and nothing is known of the image.
+            DataError: They are per image, and those of the image are missing.
         """
         by = by or self.normalisation
         if not by.per_image:
@@ -140,27 +140,27 @@ class TileSet:
         moments = self._moments.get(image_of(ref))
         if moments is None:
             raise DataError(
-                f"{self.root}: does not say the mean and deviation of the image that {ref.image} "
-                f"was cut from, which the normalisation per image needs.",
+                f"{self.root}: lacks the mean and deviation of the image of {ref.image}, which the "
+                f"normalisation per image needs.",
                 "Cut it with `normalisation: image` in the dataset's description.",
             )
         return by.of_image(moments if bands is None else moments.of_bands(bands))
 
     def class_pixels(self, split: str) -> dict[str, int]:
-        """Return how many pixels each class has in a split, over its tiles."""
+        """Return the pixels of each class over the tiles of a split."""
         counts = self._class_pixels.get(split, {})
         return {land_class.name: counts.get(land_class.name, 0) for land_class in self.classes}
 
     def unlabelled_pixels(self, split: str) -> int:
-        """Return how many pixels of a split have no label, over its tiles."""
+        """Return the unlabelled pixels over the tiles of a split."""
         return self._class_pixels.get(split, {}).get("unlabelled", 0)
 
     def count(self, split: str) -> int:
-        """Return how many tiles a split has; none when its list is missing."""
+        """Return the number of tiles of a split; 0 if its list is missing."""
         return len(self._tiles.get(split, ()))
 
     def scenes(self, split: str) -> tuple[str, ...]:
-        """Return the scenes that a split has tiles of, sorted."""
+        """Return the scenes of a split, sorted."""
         return tuple(sorted({ref.scene for ref in self._tiles.get(split, ())}))
 
     def _check_size(self, path: Path, height: int, width: int) -> None:

@@ -1,4 +1,4 @@
-"""Work on many tasks at once by processes, stoppable between two steps of a task."""
+"""Parallel work by processes, which can stop between two steps of a task."""
 
 import multiprocessing
 import os
@@ -31,7 +31,7 @@ def default_workers() -> int:
 
 
 def check_stop() -> None:
-    """Stop the task that calls this if the user interrupted the work.
+    """Stop the calling task if the user interrupted the work.
 
     Raises:
         Interrupted: The user did.
@@ -46,9 +46,9 @@ def run_tasks(
     """Call a function on every task and yield the results as they come, in no order.
 
     Args:
-        function: A function of a module; runs in another process when `workers` allows.
+        function: A function of a module; runs in other processes if there are several workers.
         tasks: Values that can be pickled.
-        workers: Processes at most; with one, everything runs in this process.
+        workers: Largest number of processes; 1 runs everything in this process.
 
     Raises:
         DnasError: A worker process died.
@@ -73,11 +73,11 @@ def _in_processes(
             yield future.result()
     except BrokenProcessPool as error:
         raise DnasError(
-            "a worker process died; perhaps the memory is not enough for all of them.",
-            "Run the same command again, with fewer --workers; it goes on where it stopped.",
+            "a worker process died; perhaps the memory is too small for all of them.",
+            "Run the same command again, with fewer --workers, to resume.",
         ) from error
     finally:
-        # On success there is nothing to stop; on an error or Ctrl-C, tasks end at their next step.
+        # After an error or Ctrl-C, tasks end at their next step.
         with _killed_by_another_signal() as again:
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
@@ -87,9 +87,9 @@ def _in_processes(
 
 @contextmanager
 def _killed_by_another_signal() -> Iterator[list[int]]:
-    """Kill the workers when a signal comes, and yield the list of those that came.
+    """Kill the workers on a signal, and yield the list of received signals.
 
-    Raised while a pool shuts down, KeyboardInterrupt would leave workers behind that nobody ends.
+    A KeyboardInterrupt while a pool shuts down would leave workers running.
     """
     came: list[int] = []
 

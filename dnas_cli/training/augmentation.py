@@ -1,7 +1,7 @@
 """Random crops, mirrors, light and scale, as functions of (seed, epoch, tile) only.
 
-They do not depend on workers, batches or on what was drawn before, so that interrupted training
-continues with the very same samples.
+They do not depend on workers, batches or earlier draws, so resumed training continues with the same
+samples.
 """
 
 from typing import Any
@@ -20,21 +20,21 @@ Label = npt.NDArray[np.uint8]
 
 
 def sample_generator(seed: int, epoch: int, index: int) -> np.random.Generator:
-    """Return the source of randomness of one tile in one epoch."""
+    """Return the random generator of one tile in one epoch."""
     return np.random.default_rng([seed, epoch, index])
 
 
 def random_crop(
     image: Image, valid: Mask, label: Label, size: int, rng: np.random.Generator
 ) -> tuple[Image, Mask, Label]:
-    """Cut a random square out of a tile; a tile that is not larger stays whole.
+    """Crop a random square; a tile that is not larger stays whole.
 
     Args:
         image: (B, H, W).
         valid: (H, W).
         label: (H, W).
         size: Side of the square in pixels; 0 keeps the tile.
-        rng: Source of randomness.
+        rng: Random generator.
     """
     height, width = label.shape
     if size == 0 or (height <= size and width <= size):
@@ -63,17 +63,17 @@ def random_light(
     black: npt.NDArray[np.float32],
     rng: np.random.Generator,
 ) -> npt.NDArray[np.float32]:
-    """Change the light, as from one scene to another: exposure and haze, a little by band as well.
+    """Change the light, as between scenes: exposure and haze, slightly different per band.
 
-    Exposure multiplies the values that the sensor saw, by 0.6 to 1.7, and so moves the mean as far
-    as the contrast; haze adds to them.
+    Exposure multiplies the sensor's values by 0.6 to 1.7, which changes mean and contrast; haze
+    adds to them.
 
     Args:
-        image: (B, H, W), normalised; 0 where there is no data, and that stays.
+        image: (B, H, W), normalised; 0 where there is no data, which stays 0.
         valid: (H, W).
-        black: (B,), what a raw value of zero is after normalisation. Where that is farther than two
-            deviations below the mean (temperatures, say), two are taken.
-        rng: Source of randomness.
+        black: (B,), the normalised value of a raw zero. It is limited to two deviations below the
+            mean (temperatures, say, are farther).
+        rng: Random generator.
     """
     bands = len(image)
     gain = np.exp(rng.uniform(-0.5, 0.5) + rng.uniform(-0.03, 0.03, (bands, 1, 1)))
@@ -86,16 +86,16 @@ def random_light(
 def random_scale(
     image: npt.NDArray[np.float32], valid: Mask, label: Label, rng: np.random.Generator
 ) -> tuple[npt.NDArray[np.float32], Mask, Label]:
-    """Show half of the tiles larger or smaller, by 0.67 to 1.5, as from another ground resolution.
+    """Scale half of the tiles by 0.67 to 1.5, as from another ground resolution.
 
-    Of a larger one a random part stays; a smaller one lies anywhere within the tile, and around it
-    there is no data.
+    An enlarged tile is cropped at random; a reduced one lies anywhere within the tile, surrounded
+    by no data.
 
     Args:
         image: (B, H, W), normalised; 0 where there is no data.
         valid: (H, W).
         label: (H, W).
-        rng: Source of randomness.
+        rng: Random generator.
     """
     if rng.integers(2):
         return image, valid, label
@@ -130,7 +130,7 @@ def _random_window(
 def _resized(
     image: npt.NDArray[np.float32], valid: Mask, label: Label, size: tuple[int, int]
 ) -> tuple[npt.NDArray[np.float32], Mask, Label]:
-    """Resize an image, bilinearly and without aliasing, and what says of pixels what they are."""
+    """Resize an image, bilinearly and without aliasing, with its validity and label."""
     values = torch.from_numpy(np.ascontiguousarray(image))[None]
     resized = F.interpolate(values, size, mode="bilinear", antialias=True)[0].numpy()
     rows, columns = (

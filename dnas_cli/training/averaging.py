@@ -1,10 +1,9 @@
 """The moving average of a network's weights over the last steps of its training.
 
-Steps of stochastic gradient descent end beside what they descend to, now on one side and now on the
-other, and on scenes that nobody trained on this is the difference between a good epoch and a bad
-one. The average of the weights lies between (Izmailov et al. 2018, arXiv:1803.05407). The running
-statistics of batch normalisation belong to the weights of one moment; for the average they are
-measured on training tiles.
+The steps of stochastic gradient descent move around a minimum, which makes the difference between a
+good and a bad epoch on new scenes. The average of the weights is closer to the minimum (Izmailov et
+al. 2018, arXiv:1803.05407). Running statistics of batch normalisation belong to the weights of one
+step; for the average they are measured on training tiles.
 """
 
 from collections.abc import Iterable, Sequence
@@ -15,7 +14,7 @@ from torch.optim.swa_utils import AveragedModel
 
 from dnas_cli.nets.network import Network
 
-DECAY = 0.999  # of the weight of a step with every step after it
+DECAY = 0.999  # the factor on a step's weight at every later step
 
 
 def moving_average(network: Network) -> AveragedModel:
@@ -24,7 +23,7 @@ def moving_average(network: Network) -> AveragedModel:
 
 
 def _update(averaged: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int) -> None:
-    # After few steps less of what was first, random weights, is left so.
+    # Otherwise the first, random weights would count too much after few steps.
     decay = min(DECAY, (1 + int(steps)) / (10 + int(steps)))
     for mean, value in zip(averaged, current, strict=True):
         mean.lerp_(value, 1 - decay)
@@ -35,10 +34,10 @@ def measure_statistics(network: Network, batches: Iterable[Tensor]) -> None:
     """Set the running statistics of batch normalisation to their means over batches.
 
     Args:
-        network: Is left in evaluation mode; its weights stay.
+        network: Is left in evaluation mode; its weights do not change.
         batches: (N, B, H, W) each, normalised, on the network's device.
     """
-    network.eval()  # of dropout, too: what is measured is what evaluation sees
+    network.eval()  # without dropout, as in evaluation
     norms = [module for module in network.modules() if isinstance(module, nn.BatchNorm2d)]
     momenta = [norm.momentum for norm in norms]
     for norm in norms:

@@ -1,4 +1,4 @@
-"""What a checkpoint holds, taken from training and put back into it."""
+"""The content of a checkpoint, from training and back into it."""
 
 from dataclasses import asdict
 from typing import Any
@@ -13,12 +13,12 @@ from dnas_cli.training.steps import Steps
 
 
 def snapshot(steps: Steps, identity: str, progress: Progress) -> dict[str, Any]:
-    """Return all that continuing needs.
+    """Return everything that resuming needs.
 
     Args:
         steps: Network, optimizers, scaler, the average of the weights if one is kept.
         identity: Hash of the space or architecture.
-        progress: How far training is.
+        progress: The position in training.
     """
     return {
         "identity": identity,
@@ -34,11 +34,11 @@ def snapshot(steps: Steps, identity: str, progress: Progress) -> dict[str, Any]:
 def restore(
     content: dict[str, Any] | None, steps: Steps, identity: str, name: str
 ) -> Progress | None:
-    """Put a checkpoint back and return its progress; None when there is none.
+    """Restore a checkpoint and return its progress; None if there is none.
 
     Raises:
         RunStateError: It belongs to another space or architecture.
-        DataError: It does not hold what it should.
+        DataError: Its content is invalid.
     """
     if content is None:
         return None
@@ -63,7 +63,7 @@ def restore(
 
 
 def _check_shapes(optimizer: Optimizer) -> None:
-    """Check that what an optimizer remembers of a parameter is like the parameter."""
+    """Check that an optimizer's state of a parameter has the parameter's shape."""
     for group in optimizer.param_groups:
         for parameter in group["params"]:
             for value in optimizer.state.get(parameter, {}).values():

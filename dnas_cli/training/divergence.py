@@ -1,4 +1,4 @@
-"""Going back once when training diverges."""
+"""One return to the last checkpoint when training diverges."""
 
 from dnas_cli.console import logger
 from dnas_cli.training.checkpoint import restore
@@ -10,10 +10,10 @@ BACK_OFF_FACTOR = 0.1
 
 
 def back_off(error: DivergedError, job: Job, progress: Progress) -> Progress:
-    """Go back to the last good checkpoint, once, with a lower learning rate.
+    """Return to the last good checkpoint, once, with a lower learning rate.
 
     Raises:
-        DivergedError: It may not, or did so already.
+        DivergedError: That is not allowed, or has happened already.
     """
     if not job.may_back_off or progress.rate_factor < 1.0:
         raise error
@@ -21,7 +21,7 @@ def back_off(error: DivergedError, job: Job, progress: Progress) -> Progress:
     assert back is not None
     back.rate_factor = BACK_OFF_FACTOR
     logger.warning(
-        "%s: %s Goes back to epoch %d, step %d, and on with %g of the learning rate.",
+        "%s: %s Returns to epoch %d, step %d, and continues with %g of the learning rate.",
         job.title,
         error.what,
         back.epoch + 1,

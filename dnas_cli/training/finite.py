@@ -1,4 +1,4 @@
-"""Numbers that are not finite: noticed at once, never saved."""
+"""Checks for numbers that are not finite, which are never saved."""
 
 import torch
 from torch import nn
@@ -12,13 +12,13 @@ class DivergedError(DnasError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"training diverged: {what}; the last good checkpoint is intact.",
-            "Go on with --on-divergence backoff, or begin anew with a lower --learning-rate "
+            "Resume with --on-divergence backoff, or start over with a lower --learning-rate "
             "(--branch NEW_RUN, or --restart --overwrite).",
         )
 
 
 def check_loss(value: float) -> float:
-    """Return a loss that is finite.
+    """Return the value of a loss, which must be finite.
 
     Raises:
         DivergedError: It is not.

@@ -1,4 +1,4 @@
-"""What the training loop is given to do."""
+"""The input of the training loop."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,12 +13,12 @@ from dnas_cli.training.steps import Steps
 
 @dataclass(frozen=True)
 class Description:
-    """What a search says about its logits after an epoch.
+    """The logits of a search after an epoch.
 
     Attributes:
         facts: For the history.
         logits: For `logits.jsonl`, by key.
-        warning: What looks wrong, if anything does.
+        warning: What looks wrong, if anything.
     """
 
     facts: dict[str, Any]
@@ -28,22 +28,22 @@ class Description:
 
 @dataclass(frozen=True)
 class Job:
-    """All that the loop needs.
+    """One training, as the loop runs it.
 
     Attributes:
-        title: What is trained, for progress and log.
-        steps: What a step does.
+        title: Its name in progress and log.
+        steps: Its steps.
         schedule: Epochs and learning rates.
-        files: Where checkpoints and history go.
+        files: Checkpoints and history.
         identity: Hash of the space or architecture; a checkpoint of another is refused.
-        validate: Scores the network on the validation split, calling back after each batch; None
-            when no pixel is labelled.
+        validate: Scores the network on the validation split, with a callback after each batch;
+            None if no pixel is labelled.
         describe: Called after each epoch.
-        resume_command: How to go on after an interruption.
-        on_epoch: Called with the number of epochs done after each.
-        interruption: Tells whether a signal asked to save or to stop.
+        resume_command: The command that resumes after an interruption.
+        on_epoch: Called after each epoch with the number of epochs done.
+        interruption: Whether a signal asked to save or to stop.
         checkpoint_every: Seconds between checkpoints inside an epoch.
-        may_back_off: Whether training that diverges goes back once and on with a lower rate.
+        may_back_off: Whether diverging training returns once and continues with a lower rate.
     """
 
     title: str

@@ -1,8 +1,8 @@
-"""The one training loop, for searches and retraining alike.
+"""The training loop of searches and retraining.
 
-Everything that decides what comes next (weights, optimizers, random state, position in the data) is
-in the checkpoint, and the order of samples depends on (seed, epoch) only: training that is stopped
-at any step and started again goes on exactly as it would have.
+The complete state (weights, optimizers, random state, position in the data) is in the checkpoint,
+and the order of samples depends on (seed, epoch) only: training that is stopped at any step and
+resumed gives the same bits as uninterrupted training.
 """
 
 import resource
@@ -25,15 +25,15 @@ from dnas_cli.training.torch_errors import explained
 
 
 class StoppedError(Exception):
-    """Validation was left because a signal asked to stop."""
+    """A signal stopped the validation."""
 
 
 def train(job: Job) -> Progress:
     """Train until the last epoch, from the last good checkpoint if there is one.
 
     Raises:
-        Interrupted: A signal came; the state is saved.
-        RunStateError: The checkpoint belongs to something else.
+        Interrupted: A signal arrived; the state is saved.
+        RunStateError: The checkpoint belongs to another space or architecture.
         DivergedError: A loss or a weight is not finite; the last good checkpoint is intact.
     """
     progress = restore(job.files.load_last(), job.steps, job.identity, str(job.files.last))
@@ -42,7 +42,7 @@ def train(job: Job) -> Progress:
         _save(job, progress)
     else:
         logger.info(
-            "%s: goes on in epoch %d, step %d", job.title, progress.epoch + 1, progress.step + 1
+            "%s: resumes in epoch %d, step %d", job.title, progress.epoch + 1, progress.step + 1
         )
     while progress.epoch < job.schedule.epochs:
         try:
@@ -54,7 +54,7 @@ def train(job: Job) -> Progress:
         except KeyboardInterrupt:
             raise Interrupted(
                 f"{job.title}: stopped at once; the last checkpoint is intact.",
-                f"Go on with: {job.resume_command}",
+                f"Resume with: {job.resume_command}",
             ) from None
         except DivergedError as error:
             progress = back_off(error, job, progress)
@@ -100,7 +100,7 @@ def _saved_as_asked(job: Job, progress: Progress) -> bool:
 def _finish_epoch(job: Job, progress: Progress) -> None:
     """Validate, write the epoch's rows, then the checkpoints.
 
-    In this order a crash in between repeats the end of the epoch, and loses or doubles nothing.
+    In this order, a crash in between repeats the end of the epoch and loses or doubles nothing.
     """
 
     def check_interruption() -> None:
@@ -148,7 +148,7 @@ def _finish_epoch(job: Job, progress: Progress) -> None:
 
 
 def _save(job: Job, progress: Progress) -> None:
-    check_weights(job.steps.network)  # what is saved is what going back relies on
+    check_weights(job.steps.network)  # a return to this checkpoint relies on it
     job.files.save_last(snapshot(job.steps, job.identity, progress))
 
 
@@ -156,7 +156,7 @@ def _stopped(job: Job, progress: Progress) -> Interrupted:
     where = f"epoch {progress.epoch + 1}, step {progress.step} of {job.steps.per_epoch}"
     return Interrupted(
         f"{job.title}: stopped in {where}; saved in {job.files.last}.",
-        f"Go on with: {job.resume_command}",
+        f"Resume with: {job.resume_command}",
     )
 
 
@@ -177,7 +177,7 @@ def _log(job: Job, row: dict[str, Any]) -> None:
 
 
 def _peak_memory() -> float:
-    """Return the peak memory so far in MB: of the GPU where one is used, else of the process."""
+    """Return the peak memory so far in MB: of the GPU if one is used, else of the process."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 1e6
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss

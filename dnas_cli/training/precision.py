@@ -27,10 +27,10 @@ class Precision:
         self._scaler.update()
 
     def state(self) -> dict[str, Any]:
-        """Return what a checkpoint must hold."""
+        """Return the state for a checkpoint."""
         return self._scaler.state_dict()
 
     def load(self, state: dict[str, Any]) -> None:
-        """Take over the state of a checkpoint."""
+        """Restore the state of a checkpoint."""
         if state:
             self._scaler.load_state_dict(state)

@@ -1,4 +1,4 @@
-"""How far training is: the part of a checkpoint that is neither weights nor random state."""
+"""The position in training: the part of a checkpoint besides weights and random state."""
 
 from dataclasses import dataclass, field
 from typing import Any
@@ -8,16 +8,16 @@ _MOST = 1 << 40  # epochs or steps
 
 @dataclass
 class Progress:
-    """How far training is.
+    """The position in training.
 
     Attributes:
-        epoch: The epoch under way, from 0.
-        step: Steps done in it.
-        sums: Per loss, its sum over those steps and how many they were.
-        seconds: Time spent in the epoch so far.
+        epoch: The current epoch, from 0.
+        step: Finished steps of the epoch.
+        sums: Per loss, its sum over those steps and their number.
+        seconds: Time of the epoch so far.
         best_metric: Best mean IoU on the validation split so far.
-        best_epoch: The epoch it was reached in; -1 before the first validation.
-        rate_factor: What learning rates are multiplied by; below 1 after training diverged.
+        best_epoch: The epoch of the best mean IoU; -1 before the first validation.
+        rate_factor: Factor on learning rates; below 1 after training diverged.
     """
 
     epoch: int = 0
@@ -30,15 +30,15 @@ class Progress:
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> "Progress":
-        """Build a progress from plain data; ValueError or TypeError if it is none."""
+        """Build a progress from plain data; ValueError or TypeError if it is invalid."""
         progress = Progress(**value)
         counts = (progress.epoch, progress.step, progress.best_epoch + 1)
         figures = (progress.seconds, progress.best_metric, progress.rate_factor)
         sums = [number for entry in progress.sums.values() for number in entry]
         if not all(isinstance(number, int) and 0 <= number < _MOST for number in counts):
-            raise ValueError("its position is no place in training")
+            raise ValueError("its position in training is impossible")
         if not all(isinstance(number, int | float) for number in (*figures, *sums)):
-            raise ValueError("its position holds something else than numbers")
+            raise ValueError("its position in training is not numbers")
         return progress
 
     def add(self, losses: dict[str, float]) -> None:
@@ -54,5 +54,5 @@ class Progress:
         return {name: total / count for name, (total, count) in self.sums.items()}
 
     def next_epoch(self) -> None:
-        """Go to the beginning of the next epoch."""
+        """Advance to the start of the next epoch."""
         self.epoch, self.step, self.sums, self.seconds = self.epoch + 1, 0, {}, 0.0

@@ -18,7 +18,7 @@ class Schedule:
 
     Attributes:
         settings: Epochs and learning rates.
-        extensions: In the order in which they were asked for.
+        extensions: In their order.
     """
 
     settings: TrainingSettings
@@ -26,7 +26,7 @@ class Schedule:
 
     @property
     def epochs(self) -> int:
-        """All epochs, extensions among them."""
+        """All epochs, with extensions."""
         return self.settings.epochs + sum(item.epochs for item in self.extensions)
 
     def rate(self, epoch: float) -> float:

@@ -29,7 +29,7 @@ NETWORK_SIZES: dict[Preset, dict[str, int]] = {
 
 @dataclass(frozen=True, kw_only=True)
 class TrainingSettings:
-    """What searching and retraining share (method, section 6).
+    """The settings that searching and retraining share (method, section 6).
 
     Raises:
         UsageError: A value cannot work; the message names it.
@@ -80,7 +80,7 @@ class TrainingSettings:
     validate_every: int = option(
         1, "Epochs between validations; the last is always validated.", at_least=1, quick=2
     )
-    seed: int = option(0, "Seed of everything random.", at_least=0)
+    seed: int = option(0, "Seed of all randomness.", at_least=0)
 
     def __post_init__(self) -> None:
         try:
@@ -118,7 +118,7 @@ class SearchSettings(TrainingSettings):
         _require(
             self.logits_from < self.epochs,
             f"logits-from ({self.logits_from}) must be below epochs ({self.epochs}), "
-            "else the logits never learn; give a smaller --logits-from, or more --epochs",
+            "or the logits never learn; give a smaller --logits-from, or more --epochs",
         )
 
 

@@ -1,7 +1,7 @@
 """The files of a stage, and its checkpoints in and out.
 
-A checkpoint is written whole, read back and checked before it takes its place; the one before is
-kept beside it until the next. So there is always a good one, whatever happens.
+A checkpoint is written, read back and checked before it takes its place; the previous one is kept
+beside it until the next. So a good one always exists.
 """
 
 import os
@@ -31,10 +31,10 @@ class StageFiles:
         self.logits = folder / "logits.jsonl"
 
     def save_last(self, content: dict[str, Any]) -> None:
-        """Write `last.pt`; what was there becomes `previous.pt`.
+        """Write `last.pt`; the existing one becomes `previous.pt`.
 
         Raises:
-            DnasError: It cannot be written; the checkpoints that were there are.
+            DnasError: It cannot be written; the existing checkpoints are intact.
         """
         with atomic_path(self.last) as temporary:
             write_checked(temporary, _named(content))
@@ -47,13 +47,12 @@ class StageFiles:
             write_checked(temporary, _named(content))
 
     def load_last(self) -> dict[str, Any] | None:
-        """Return the last good checkpoint; None when the stage has none yet.
+        """Return the last good checkpoint; None if the stage has none yet.
 
-        One that is damaged is replaced by the one before it. What a killed writer left is removed.
+        A damaged one is replaced by the previous one. Leftovers of a killed writer are removed.
 
         Raises:
-            DataError: There are checkpoints, and none of them is good; or they are of another
-                version.
+            DataError: No checkpoint is good, or they are of another version.
         """
         remove_leftovers(self.folder)
         if not self.last.is_file() and not self.previous.is_file():
@@ -71,8 +70,8 @@ class StageFiles:
                 damaged.what,
                 "Start the stage over with --restart --overwrite, or restore the file.",
             ) from error
-        logger.warning("%s The one before it is used: %s", damaged.what, self.previous)
-        _keep(self.previous, self.last)  # else the next to be saved would push the good one out
+        logger.warning("%s The previous one is used: %s", damaged.what, self.previous)
+        _keep(self.previous, self.last)  # else the next checkpoint would replace the good one
         return content
 
 
@@ -101,7 +100,7 @@ def _named(content: dict[str, Any]) -> dict[str, Any]:
 
 
 def _keep(path: Path, copy: Path) -> None:
-    """Make `copy` what `path` is now, without a moment in which neither is there."""
+    """Make `copy` the same file as `path`, without a moment in which neither exists."""
     temporary = path.with_name(f".{copy.stem}.keep.part{copy.suffix}")
     try:
         temporary.unlink(missing_ok=True)
@@ -112,6 +111,6 @@ def _keep(path: Path, copy: Path) -> None:
             path.replace(copy)
         except OSError as error:
             raise DnasError(f"{copy}: cannot write ({error.strerror}).") from error
-    finally:  # it stays where both were one file before
+    finally:  # it stays if both were one file before
         with suppress(OSError):
             temporary.unlink(missing_ok=True)

@@ -1,4 +1,4 @@
-"""What torch says when it cannot go on, as one message with a remedy."""
+"""Errors of torch as one message with a remedy."""
 
 import os
 import re
@@ -19,7 +19,7 @@ _INTACT = "The last checkpoint is intact."
 
 @contextmanager
 def deterministic(wanted: bool) -> Iterator[None]:
-    """Allow only operations that give the same bits every time while the block lasts."""
+    """Allow only deterministic operations within the block."""
     if not wanted:
         yield
         return
@@ -34,10 +34,10 @@ def deterministic(wanted: bool) -> Iterator[None]:
 
 @contextmanager
 def explained() -> Iterator[None]:
-    """Turn errors of torch that a user can do something about into messages.
+    """Turn errors of torch that a user can remedy into messages.
 
     Raises:
-        DnasError: An operation is not deterministic though it must be, the memory is not enough,
+        DnasError: An operation is not deterministic with --deterministic, the memory is too small,
             or a process that loads tiles died.
     """
     try:
@@ -49,12 +49,12 @@ def explained() -> Iterator[None]:
             raise DnasError(what, "Leave --deterministic out, or give --device cpu.") from error
         if _BLAS in text:
             raise DnasError(
-                "--deterministic: matrix products (cuBLAS) are not deterministic as it is set up.",
+                "--deterministic: matrix products (cuBLAS) are not deterministic here.",
                 "Set CUBLAS_WORKSPACE_CONFIG=:4096:8, or leave --deterministic out.",
             ) from error
         if _NO_MEMORY.search(text):
             raise DnasError(
-                f"the memory of the device is not enough ({brief(error)}). {_INTACT}",
+                f"the memory of the device is too small ({brief(error)}). {_INTACT}",
                 "Give --memory low, free some, or branch with a smaller --batch or --crop.",
             ) from error
         if _WORKER_DIED.search(text):

@@ -95,7 +95,7 @@ def test_scenes_that_moved_are_found_where_the_user_says(
     message = dnas("eval", *arguments, "--overwrite", code=4).stderr
     assert f"{moved}: has changed since" in message
     moved.unlink()
-    assert "is not there any more" in dnas("eval", *arguments, "--overwrite", code=4).stderr
+    assert "is missing" in dnas("eval", *arguments, "--overwrite", code=4).stderr
 
 
 def test_tile_sets_that_know_no_whole_scenes_say_so(

@@ -48,7 +48,7 @@ def test_an_interrupted_map_goes_on_and_ends_the_same_to_the_bit(
     assert not out.exists()
     monkeypatch.undo()
     said = dnas("predict", *arguments, "-o", out, "--json")
-    assert "going on from row" in said.stderr
+    assert "resuming at row" in said.stderr
     (rows,) = in_work
     finished = rows.row + (len(rows.classes) if keeps_rows_in_work else 0)
     assert json.loads(said.stdout)[0]["resumed_from_row"] == finished

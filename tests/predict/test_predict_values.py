@@ -120,7 +120,7 @@ def test_named_bands_are_brought_into_the_models_order(
         raster.descriptions = ("blue", "green", "red")
     dnas("predict", models["rgb"], straight, "-o", tmp_path / "a.tif")
     said = dnas("predict", models["rgb"], turned, "-o", tmp_path / "b.tif")
-    assert "bands taken as red, green, blue" in said.stderr
+    assert "bands read as red, green, blue" in said.stderr
     dnas("predict", models["rgb"], turned, "-o", tmp_path / "c.tif", "--bands", "3,2,1")
     assert np.array_equal(read(tmp_path / "a.tif"), read(tmp_path / "b.tif"))
     assert np.array_equal(read(tmp_path / "a.tif"), read(tmp_path / "c.tif"))

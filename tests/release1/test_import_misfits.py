@@ -29,9 +29,9 @@ def test_missing_left_over_and_misshapen_tensors_are_listed(
 @pytest.mark.parametrize(
     ("odd", "expected"),
     [
-        (torch.ones(4, 4).to_sparse(), "other things than plain tensors (stem0.0.bias)"),
-        (torch.ones(2, device="meta"), "other things than plain tensors (stem0.0.bias)"),
-        (torch.ones(2, dtype=torch.complex64), "other things than plain tensors (stem0.0.bias)"),
+        (torch.ones(4, 4).to_sparse(), "more than plain tensors (stem0.0.bias)"),
+        (torch.ones(2, device="meta"), "more than plain tensors (stem0.0.bias)"),
+        (torch.ones(2, dtype=torch.complex64), "more than plain tensors (stem0.0.bias)"),
         (torch.tensor([1.0, float("nan")]), "not finite numbers (stem0.0.bias)"),
         (torch.tensor([1.0, float("inf")]), "not finite numbers (stem0.0.bias)"),
     ],
@@ -116,10 +116,10 @@ def test_files_under_a_wrong_name_are_refused(
         (np.zeros((3, 2, 2)), "whole numbers"),
         (np.zeros((0, 2, 2), int), "no connection"),
         (np.zeros((3, 4), int), "(E, 2, 2)"),
-        (np.array([[[-1, 0], [4, 0]]] * 2), "more than once"),
+        (np.array([[[-1, 0], [4, 0]]] * 2), "twice or more"),
         (np.array([[[3, 0], [4, 7]]]), "not an architecture"),
         (np.array([[[4, 0], [4, 1]]]), "not an architecture"),
-        (np.array([[[3, 0], [4, 0]]]), "no node of the last layer is reached"),
+        (np.array([[[3, 0], [4, 0]]]), "reaches no node of the last layer"),
     ],
 )
 def test_connections_that_make_no_network_are_refused(

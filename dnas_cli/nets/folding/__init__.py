@@ -1,1 +1,1 @@
-"""The inference network: the plain one with everything linear folded together."""
+"""The inference network: the plain one with all linear parts folded together."""

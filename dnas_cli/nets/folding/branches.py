@@ -1,7 +1,7 @@
 """The first step of folding: a network as a flat list of branches, each one affine map.
 
-At inference batch normalisation is an affine map of each channel, and so are the weights of edges
-and operators. A branch is one operator of one edge after both have gone into its convolution.
+At inference, batch normalisation is an affine map of each channel, and so are the weights of edges
+and operators. A branch is one operator of one edge with both folded into its convolution.
 """
 
 from dataclasses import dataclass
@@ -15,10 +15,10 @@ from dnas_cli.nets.operators import ConvCell, GlobalAveragePool, OperatorCell
 from dnas_cli.space.lattice import Node
 
 Finish = Literal["relu", "sum", "average", "largest", "mean"]
-"""What a branch does to its affine map before it joins the node's sum.
+"""What follows a branch's affine map before it joins the node's sum.
 
-`relu` and `sum` (nothing) act per pixel, `average` and `largest` are the 3x3 pools; `mean` takes
-the mean over the map before the affine map and a ReLU after it.
+`relu` and `sum` (nothing) act per pixel, `average` and `largest` are the 3x3 pools; `mean` is the
+mean over the map before the affine map and a ReLU after it.
 """
 
 
@@ -44,12 +44,12 @@ class Branch:
     """One operator of one edge.
 
     Attributes:
-        source: Where its input comes from.
+        source: The node of its input.
         target: The node whose sum it joins.
         affine: Its convolution; for separable convolutions, the pointwise one.
         dilation: Of its convolution.
         depthwise: (C_in, 1, kernel, kernel) for separable convolutions, else None.
-        finish: What follows.
+        finish: What follows the affine map.
     """
 
     source: Node
@@ -112,7 +112,7 @@ def _operator_branch(
 ) -> Branch:
     """Fold one operator.
 
-    Exact for its weight too: a softmax is never negative, so it may go inside the ReLU and the
+    Exact, including its weight: a softmax is never negative, so it may go inside the ReLU and the
     pools.
     """
     layers = operator.project if isinstance(operator, GlobalAveragePool) else operator

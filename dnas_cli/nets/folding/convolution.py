@@ -1,4 +1,4 @@
-"""Convolutions with constant weights, and a ReLU where one follows."""
+"""Convolutions with constant weights and an optional ReLU."""
 
 from typing import Any
 
@@ -11,11 +11,11 @@ from dnas_cli.nets.map_operations import is_traced
 
 
 class Convolution(nn.Module):
-    """A convolution that keeps the resolution (or divides it by its stride), perhaps with a ReLU.
+    """A convolution that keeps the resolution (or divides it by its stride), with an optional ReLU.
 
-    On a CPU, PyTorch lays weights out anew for its kernels at every call, and applies a ReLU in a
-    pass of its own. Weights that never change are laid out once here, and the kernel applies the
-    ReLU: the operators are those that `torch.compile` uses.
+    On a CPU, PyTorch reorders weights for its kernels at every call, and applies a ReLU in a pass
+    of its own. Here constant weights are reordered once, and the kernel applies the ReLU: the
+    operators are those that `torch.compile` uses.
 
     Args:
         weight: (C_out, C_in / groups, kernel, kernel).
@@ -54,9 +54,9 @@ class Convolution(nn.Module):
         return F.relu_(y) if self.relu else y
 
     def add_to(self, total: Tensor, x: Tensor) -> None:
-        """Add the convolution of `x` to a map in channels-last layout; there is no ReLU then.
+        """Add the convolution of `x`, without a ReLU, to a map in channels-last layout.
 
-        The kernel adds to what is there, so that the result never is a map of its own.
+        The kernel adds in place, so the result never needs a map of its own.
         """
         assert not self.relu
         if _can_pack(x):
@@ -95,7 +95,7 @@ class Convolution(nn.Module):
         return [self.padding] * 2, [self.stride] * 2, [self.dilation] * 2, self.groups
 
     def __getstate__(self) -> dict[str, Any]:
-        """Leave the laid out weights behind when the module is copied or pickled."""
+        """Drop the reordered weights when the module is copied or pickled."""
         return {**self.__dict__, "_packed": None}
 
 
@@ -109,7 +109,7 @@ def joint_convolution(
 
 
 def constant(value: Tensor) -> nn.Parameter:
-    """Return a parameter that does not learn and shares no memory with `value`."""
+    """Return a constant parameter that shares no memory with `value`."""
     return nn.Parameter(value.detach().clone(), requires_grad=False)
 
 

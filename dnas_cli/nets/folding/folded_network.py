@@ -1,16 +1,16 @@
 """The network that maps and evaluates: the plain network's numbers, in a fraction of its time.
 
 `fold` rewrites a network into one that gives the same logits up to rounding. Data is pushed: when a
-node is complete, everything that any later node wants from it is computed at once and added to that
-node's sums. So each resize happens once per node and scale, convolutions of one node run as one,
-and no feature is kept longer than it is needed. The rewrites, each with its reason:
+node is complete, its contributions to all later nodes are computed at once and added to their sums.
+So each resize happens once per node and scale, convolutions of one node run as one, and no feature
+map is kept longer than necessary. The modules:
 
-    folded_branches   normalisation and weights go into the convolutions
-    folded_source     what one node sends out: shared resizes, joint convolutions, 1x1 first
-    folded_sums       what arrives at a node: pools merge, global means stay vectors
-    folded_convolution  weights laid out once, ReLUs inside
-    folded_maps       pools, means and interpolation
-    folded_head       the head as one linear map
+    branches        normalisation and weights go into the convolutions
+    outgoing        from one node: shared resizes, joint convolutions, 1x1 first
+    incoming        into one node: pools merge, global means stay vectors
+    convolution     weights reordered once, ReLUs inside
+    map_operations  pools, means and interpolation (in the room above)
+    head            the head as one linear map
 """
 
 from typing import cast
@@ -32,17 +32,17 @@ def fold(network: Network) -> "FoldedNetwork":
     """Return a network that gives the same logits as `network` in evaluation mode, faster.
 
     The result is a snapshot: it shares no parameter with the network, cannot be trained, and does
-    not follow when the network learns on.
+    not change when the network learns.
 
     Args:
-        network: Any network; it is left as it is.
+        network: Any network; it is not changed.
     """
     with torch.no_grad():
         return FoldedNetwork(network).eval()
 
 
 class FoldedNetwork(nn.Module):
-    """Gives the logits of a plain network in evaluation mode; made by `fold`."""
+    """Gives the logits of a plain network in evaluation mode; returned by `fold`."""
 
     def __init__(self, network: Network) -> None:
         super().__init__()

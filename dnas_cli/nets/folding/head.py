@@ -1,9 +1,9 @@
 """The head as one linear map, at each output's own resolution.
 
-The head has no ReLU, so that conv3x3 - BN - conv3x3 - BN - conv1x1 is linear in its input: away
-from the border it is one 5x5 convolution to the classes. At the border it is not quite: the second
-convolution sees zeros beyond the border, where the folded one would see what the first convolution
-makes of the zeros beyond and of the border pixels. These one-pixel rings are taken away again.
+The head has no ReLU, so conv3x3 - BN - conv3x3 - BN - conv1x1 is linear in its input: away from the
+border it is one 5x5 convolution to the classes. At the border it differs: the second convolution
+sees zeros beyond the border, where the folded one would see the first convolution of the zeros
+beyond and of the border pixels. The contribution of these one-pixel rings is subtracted.
 """
 
 from collections.abc import Iterable
@@ -25,15 +25,15 @@ _OPERATORS = len(SHIFTS) + 2  # along one axis: the five shifts, the first pixel
 class FoldedHead(nn.Module):
     """Maps the features of the output nodes, finest first, to logits at the finest resolution.
 
-    Along one axis a conv3x3 after a conv3x3 adds shifts: by `b` in the first, by `a` in the second,
-    with zeros beyond the border between them. `a` after `b` is the shift by `a + b`, except that
-    going out and coming back loses the pixel at the border: 1 after -1 is the identity less the
-    first pixel, -1 after 1 the identity less the last one. So seven operators along each axis (five
-    shifts, and picking the first or the last pixel) say exactly what the head does, border and
-    corners included, with a matrix of classes by channels for each of the 7 x 7 pairs.
+    Along one axis, two conv3x3 in a row add shifts: by `b` in the first, by `a` in the second, with
+    zeros beyond the border between them. `a` after `b` is the shift by `a + b`, except that a shift
+    out and back loses the pixel at the border: 1 after -1 is the identity less the first pixel, -1
+    after 1 the identity less the last one. So seven operators along each axis (five shifts, and the
+    selection of the first or the last pixel) describe the head exactly, border and corners
+    included, with a matrix of classes by channels for each of the 7 x 7 pairs.
 
-    Resizing is linear along each axis too, and so joins those operators: a coarse feature is mapped
-    to classes where it is small.
+    Resizing is also linear along each axis and joins those operators: a coarse feature map is
+    mapped to classes while it is small.
     """
 
     def __init__(self, network: Network) -> None:
@@ -68,17 +68,17 @@ class FoldedHead(nn.Module):
         """Map features (N, C_k, H_k, W_k) to logits (N, classes, H_0, W_0)."""
         height, width = features[0].shape[-2:]
         ones = features[0].new_ones(1, 1, height, width)
-        logits = F.conv2d(ones, self.through, self.bias, padding=1)  # what the biases come to
+        logits = F.conv2d(ones, self.through, self.bias, padding=1)  # of the biases
         for feature, output in zip(features, self.outputs, strict=True):
             logits = logits + output(feature, (height, width))
         return logits
 
 
 def _tap_matrices(outer: Tensor, inner: Tensor) -> Tensor:
-    """Sum the products of kernel entries by the operators they come to along both axes.
+    """Sum the products of kernel entries by their operators along both axes.
 
     Args:
-        outer: (classes, hidden, 3, 3), the second convolution on to the classes.
+        outer: (classes, hidden, 3, 3), the second convolution with the classes.
         inner: (hidden, C, 3, 3), the first convolution.
 
     Returns:
@@ -97,7 +97,7 @@ def _tap_matrices(outer: Tensor, inner: Tensor) -> Tensor:
 
 
 def _operators(outer: int, inner: int) -> list[tuple[int, int]]:
-    """Return the operators, with signs, that two kernel entries come to along one axis."""
+    """Return the operators, with signs, of two kernel entries along one axis."""
     found = [(outer + inner, 1)]
     if (outer, inner) == (0, 2):  # looks back, beyond the first pixel, at the first pixel
         found.append((5, -1))
@@ -136,7 +136,7 @@ class _SameSize(nn.Module):
 
 
 class _Coarser(nn.Module):
-    """Maps to classes at the input's own resolution, then resizes by matrices that shift as well.
+    """Maps to classes at the input's own resolution, then resizes by matrices that also shift.
 
     Args:
         taps: (7, 7, classes, C).

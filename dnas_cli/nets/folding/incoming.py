@@ -1,4 +1,4 @@
-"""What has arrived for a node whose feature is not complete yet."""
+"""The sums of a node whose feature map is not complete yet."""
 
 import torch
 from torch import Tensor
@@ -9,12 +9,12 @@ from dnas_cli.nets.network import resize
 
 
 class Sums:
-    """The sums that make up one node's feature.
+    """The sums that make up one node's feature map.
 
-    - Maps are added as they come.
+    - Maps are added as they arrive.
     - Average pooling is linear, as are the 1x1 convolution before it and a resize: one accumulator
       takes all of a node's averaged branches of one resolution, and is resized and pooled once.
-    - A global mean is the same everywhere: vectors are added, and go onto the map once.
+    - A global mean is the same everywhere: vectors are added, and added to the map once.
     """
 
     def __init__(self) -> None:
@@ -28,7 +28,7 @@ class Sums:
 
         Args:
             x: (N, C, H, W).
-            shared: Whether `x` is part of a larger result, and must not be written to.
+            shared: Whether `x` is part of a larger result, which must not change.
         """
         if self._map is None:
             self._map, self._shared = x, shared

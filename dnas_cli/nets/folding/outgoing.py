@@ -1,7 +1,7 @@
-"""What a node sends to later nodes, computed together once the node is complete.
+"""The branches from a node to later nodes, computed together once the node is complete.
 
-Branches that want its feature at the same resolution share the resize, and those that are the same
-kind of convolution run as one.
+Branches with the same target resolution share the resize, and those with the same kind of
+convolution run as one.
 """
 
 from collections.abc import Callable, Hashable, Iterable
@@ -26,9 +26,9 @@ Key = TypeVar("Key", bound=Hashable)
 class FoldedSource(nn.Module):
     """All branches out of one node.
 
-    A 1x1 convolution mixes channels and a resize mixes pixels with weights that sum to one, so that
-    they commute, bias included. Towards finer scales it runs first, where the map is small; towards
-    coarser ones the resize does.
+    A 1x1 convolution mixes channels and a resize mixes pixels with weights that sum to one, so they
+    commute, bias included. To finer scales the convolution runs first, to coarser scales the
+    resize: each where the map is small.
 
     Args:
         outgoing: The branches.
@@ -63,7 +63,7 @@ class FoldedSource(nn.Module):
 
 
 class BranchesAtScale(nn.Module):
-    """Branches of one node to targets of one scale, same kinds together."""
+    """Branches of one node to targets of one scale, grouped by kind."""
 
     def __init__(self, found: list[Branch]) -> None:
         super().__init__()
@@ -93,7 +93,7 @@ class JointConvolution(nn.Module):
         super().__init__()
         self.finish: Finish = found[0].finish
         self.targets = [b.target for b in found]
-        # A ReLU must come after a resize, which only branches towards finer scales still need.
+        # A ReLU must follow a resize, which only branches to finer scales still need.
         self.resizes = found[0].resizes_late
         relu = self.finish == "relu" and not self.resizes
         self.conv = joint_convolution(
@@ -144,7 +144,7 @@ class Average(nn.Module):
 
 
 class Means(nn.Module):
-    """Global means, for targets of one scale: a vector each, and never a map."""
+    """Global means, for targets of one scale: a vector each."""
 
     def __init__(self, found: list[Branch]) -> None:
         super().__init__()

@@ -25,7 +25,7 @@ def add_network(graph: OnnxGraph, network: Network, image: Value, size: Size) ->
 
     Args:
         graph: Is added to.
-        network: Any network; it is left as it is.
+        network: Any network; it is not changed.
         image: Normalised images (N, B, H, W).
         size: Their height and width.
 

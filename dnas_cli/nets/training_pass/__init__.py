@@ -1,1 +1,1 @@
-"""The training pass: the plain network's steps in less time or in less memory."""
+"""The training pass: the plain network's steps in less time or less memory."""

@@ -16,7 +16,7 @@ Cell = ConvCell | OperatorCell
 class CellsOfSource:
     """The cells from one node to targets of one scale: they share the resize.
 
-    Global average pools are left out: they work on vectors, and are cheap as they are.
+    Global average pools are left out: they work on vectors and are cheap.
 
     Args:
         cells: One per target.
@@ -32,12 +32,12 @@ class CellsOfSource:
 
         Args:
             turn: How to convolve and to normalise.
-            x: (N, C, H, W), the node's feature.
-            factors: Per cell, its weight or those of its operators, where they have any.
+            x: (N, C, H, W), the node's feature map.
+            factors: Per cell, its weight or those of its operators, if any.
 
         Returns:
-            Per cell its sum, then per cell what its average pool is still to be applied to; without
-            those that do not exist (see `pieces`).
+            Per cell its sum, then per cell the map that its average pool still has to be applied
+            to; without those that do not exist (see `pieces`).
         """
         x = resize(x, self._size)
         if isinstance(self._cells[0], ConvCell):
@@ -65,7 +65,7 @@ class CellsOfSource:
 
 
 def pieces(cell: Cell) -> tuple[bool, bool]:
-    """Return whether a cell has a sum, and whether it has something to average."""
+    """Return whether a cell has a sum, and whether it has an average pool."""
     if isinstance(cell, ConvCell):
         return True, False
     names = set(cell.operators)
@@ -100,7 +100,7 @@ def _operators(
         return None, average
     total = maps[0]
     for number, y in enumerate(maps[1:]):
-        # The first is a ReLU's result, which its backward pass needs unchanged.
+        # The first is the result of a ReLU, whose backward pass needs it unchanged.
         total = total + y if number == 0 else total.add_(y)
     return total, average
 
@@ -110,12 +110,12 @@ class AveragePool(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: object, x: Tensor) -> Tensor:
-        """Pool (N, C, H, W); what lies beyond the border is not counted."""
+        """Pool (N, C, H, W); pixels beyond the border do not count."""
         return F.avg_pool2d(x, 3, 1, 1, count_include_pad=False)
 
     @staticmethod
     def backward(ctx: object, gradient: Tensor) -> Tensor:
-        """Return the gradient; of the input only the shape is needed, which is the gradient's."""
+        """Return the gradient; it needs only the input's shape, which is the gradient's."""
         found: Tensor = torch.ops.aten.avg_pool2d_backward(
             gradient, gradient, [3, 3], [1, 1], [1, 1], False, False, None
         )

@@ -1,8 +1,8 @@
 """The forward pass of training: the plain network's numbers and gradients, in less time and memory.
 
-It runs on the plain network's own parameters and running statistics, so that state dicts and
-optimizers know nothing of it. Like the folded network it pushes: when a node is complete, its cells
-to all later nodes of one scale run as one block, which shares the resize.
+It uses the plain network's own parameters and running statistics, so state dicts and optimizers
+stay the same. Like the folded network it pushes: when a node is complete, its cells to all later
+nodes of one scale run as one block, which shares the resize.
 """
 
 from typing import cast
@@ -32,8 +32,8 @@ class FastTraining:
 
     Args:
         network: The plain network; its parameters and running statistics are used and updated.
-        keep: Whether results of convolutions are kept for the backward pass. Without them the least
-            is saved, and they are computed twice.
+        keep: Whether to keep results of convolutions for the backward pass. Without them the pass
+            saves least and computes them twice.
     """
 
     def __init__(self, network: Network, keep: bool = True) -> None:
@@ -45,12 +45,12 @@ class FastTraining:
             scales: dict[tuple[int, ...], list[Edge]] = {}
             for item in graph.edges:
                 if item.source == source:
-                    # Blocks without kept results recompute everything at once: keep them small.
+                    # Blocks without kept results recompute everything: keep them small.
                     key = (item.target.scale,) if keep else (item.target.scale, item.target.layer)
                     scales.setdefault(key, []).append(item)
             self._outgoing[source] = list(scales.values())
-        # Kernels for this layout want weights in it too, and would copy them at every call. Values,
-        # names and the parameters' identity stay what they are.
+        # Kernels for this layout need weights in it, and would copy them at every call. Values,
+        # names and identity of the parameters do not change.
         for parameter in network.parameters():
             if parameter.dim() == 4:
                 parameter.data = parameter.data.contiguous(memory_format=torch.channels_last)
@@ -118,7 +118,7 @@ class FastTraining:
 
 
 class _Arrived:
-    """What has arrived for a node so far: a map, a map to be averaged, a vector."""
+    """The sums of a node so far: a map, a map to be averaged, a vector."""
 
     def __init__(self) -> None:
         self._sums: dict[str, Tensor] = {}
@@ -146,7 +146,7 @@ class _Arrived:
 
 
 def _factor(item: Edge, weights: Weights) -> Tensor | None:
-    """Return an edge's weight, or those of its target's operators; None where there are none."""
+    """Return an edge's weight, or those of its target's operators; None without weights."""
     return weights.get(item.target.key, weights.get(item.key))
 
 

@@ -1,8 +1,8 @@
 """The head in training: its first convolution at each output's own resolution.
 
-The head resizes all outputs to the finest, joins them and convolves. Most of that arithmetic works
-on pixels that are only interpolated: with outputs at four scales, 14 of 15 channels come from half
-of the resolution or less.
+The head resizes all outputs to the finest, concatenates and convolves them. Most of that arithmetic
+works on interpolated pixels: with outputs at four scales, 14 of 15 channels come from half of the
+resolution or less.
 """
 
 from typing import cast
@@ -34,10 +34,10 @@ def classify(head: nn.Sequential, features: list[Tensor]) -> Tensor:
 
 
 def joined_convolution(features: list[Tensor], weight: Tensor) -> Tensor:
-    """Return the conv3x3 of the features resized to the finest and joined.
+    """Return the conv3x3 of the features resized to the finest and concatenated.
 
-    Exact: a convolution of joined maps is the sum of the convolutions of each, and each is linear,
-    so that its 1x1 parts may run before the resize (`_before_resize`).
+    Exact: a convolution of concatenated maps is the sum of their convolutions, and each is linear,
+    so its 1x1 parts may run before the resize (`_before_resize`).
 
     Args:
         features: (N, C_k, H_k, W_k), finest first.
@@ -60,8 +60,8 @@ def _before_resize(x: Tensor, weight: Tensor, size: tuple[int, int]) -> Tensor:
     """Return conv3x3 of the resized map as products: 1x1 per tap, then both axes.
 
     A tap reads the resized map one pixel away, with zeros beyond the border. Along each axis,
-    resize and shift together are one matrix; the sum over a row's or a column's three taps is one
-    product with the three matrices side by side.
+    resize and shift are one matrix; the sum over the three taps of a row or a column is one product
+    with the three matrices side by side.
 
     Args:
         x: (N, C, h, w).
@@ -84,7 +84,7 @@ def _before_resize(x: Tensor, weight: Tensor, size: tuple[int, int]) -> Tensor:
 
 
 def _shifts(size: int, to: int, like: Tensor) -> Tensor:
-    """Return interpolation along an axis, read one before, at, and one after each position.
+    """Return interpolation along an axis one before, at, and one after each position.
 
     Returns:
         (3, to, size), zero where the position lies beyond the border.
@@ -94,7 +94,7 @@ def _shifts(size: int, to: int, like: Tensor) -> Tensor:
 
 
 def _pays(x: Tensor, size: tuple[int, int]) -> bool:
-    """Whether `_before_resize` is less arithmetic: the larger the map, the less of it is zeros."""
+    """Whether `_before_resize` needs less arithmetic, which depends on the map's size."""
     (channels, h, w), (height, width) = x.shape[1:], size
     if (h, w) == size or x.device.type != "cpu":
         return False
@@ -110,8 +110,8 @@ class _DroppedConvolution:
         self.parameters: list[Tensor] = [*norm.parameters(), *conv.parameters()]
 
     def __call__(self, turn: Turn, x: Tensor, *masks: Tensor) -> Outputs:
-        """Map (N, hidden, H, W) on; `masks` says which values dropout leaves, if there is any."""
-        # What dropout leaves counts for the rest as well: that goes into scale and shift.
+        """Map (N, hidden, H, W); `masks` are the values that dropout keeps, if any."""
+        # The scaling of the kept values goes into scale and shift.
         x = turn.normalise(x, self._norm, 1 / (1 - self._drop) if masks else None)
         if masks:
             x = x.mul_(masks[0])

@@ -1,9 +1,9 @@
-"""Saving less for the backward pass: what is cheap to compute again is not kept.
+"""Saving less for the backward pass: cheap results are computed twice instead of kept.
 
 A plain forward pass keeps the input of every convolution, the input of every normalisation, the
-result of every ReLU, and of a max pool the places of the maxima as well. `recomputed` keeps a
-block's input and, if asked to, the results of its convolutions, which are what takes time; in the
-backward pass it runs the block again from these and differentiates that.
+result of every ReLU, and the positions of the maxima of a max pool. `recomputed` keeps a block's
+input and optionally the results of its convolutions, which take most time; in the backward pass it
+runs the block again from these and differentiates it.
 """
 
 from collections.abc import Callable, Iterator, Sequence
@@ -20,8 +20,8 @@ Outputs = tuple[Tensor, ...]
 class Block(Protocol):
     """A part of a network that can be run twice.
 
-    It convolves through `turn.convolve` and normalises through `turn.normalise`, uses no other
-    tensor that needs a gradient than its inputs and its parameters, and draws no random numbers.
+    It convolves through `turn.convolve` and normalises through `turn.normalise`. It uses no tensors
+    with gradients except its inputs and parameters, and draws no random numbers.
     """
 
     def __call__(self, turn: "Turn", x: Tensor, /, *others: Tensor) -> Outputs:
@@ -29,11 +29,10 @@ class Block(Protocol):
 
 
 class Turn:
-    """One run of a block: the first, or the second from what the first kept.
+    """One run of a block: the first, or the second from the kept results of the first.
 
     Args:
-        kept: Results of convolutions, in order, to use instead of computing them; None in the
-            first run.
+        kept: Results of convolutions, in order, to reuse; None in the first run.
     """
 
     def __init__(self, kept: Sequence[Tensor] | None = None) -> None:
@@ -42,13 +41,13 @@ class Turn:
         self._first = kept is None
 
     def convolve(self, x: Tensor, conv: nn.Conv2d) -> Tensor:
-        """Convolve, or take the kept result."""
+        """Convolve, or return the kept result."""
         result = None if self._kept is None else next(self._kept, None)
         if result is None:
             made: Tensor = conv(x)
             self.made.append(made)
             return made
-        dtype = result.dtype  # under autocast not that of the weight
+        dtype = result.dtype  # under autocast it differs from the weight's
         bias = None if conv.bias is None else conv.bias.to(dtype)
         geometry = (conv.padding, conv.dilation, conv.groups)
         return _KeptConvolution.apply(  # type: ignore[no-any-return, no-untyped-call]
@@ -58,10 +57,10 @@ class Turn:
     def normalise(
         self, x: Tensor, norm: nn.BatchNorm2d, factor: Tensor | float | None = None
     ) -> Tensor:
-        """Normalise by the batch, times a factor; only the first run moves the running statistics.
+        """Normalise by the batch, times a factor; only the first run updates running statistics.
 
-        The factor goes into scale and shift, so that it costs no pass over the map, and its
-        gradient comes from theirs.
+        The factor goes into scale and shift, so it costs no pass over the map, and its gradient
+        comes from theirs.
         """
         scale: Tensor = norm.weight
         shift: Tensor = norm.bias
@@ -78,13 +77,13 @@ def recomputed(
     """Run a block so that little is saved for its backward pass.
 
     Args:
-        block: What to run.
+        block: The block.
         inputs: Its inputs; they are saved.
-        parameters: The parameters that it uses.
-        keep: Whether to save the results of its convolutions too, instead of computing them twice.
+        parameters: Its parameters.
+        keep: Whether to save the results of its convolutions instead of computing them twice.
 
     Returns:
-        What the block returns, with the same gradients.
+        The block's results, with the same gradients.
     """
     outputs: Outputs = _Recomputed.apply(  # type: ignore[no-untyped-call]
         block, keep, len(inputs), *inputs, *parameters
@@ -131,7 +130,7 @@ class _Recomputed(torch.autograd.Function):
 
 
 class _KeptConvolution(torch.autograd.Function):
-    """A convolution at stride 1 whose result is known already; only its backward pass computes."""
+    """A convolution at stride 1 with a known result; only its backward pass computes."""
 
     @staticmethod
     def forward(
