@@ -27,17 +27,17 @@ def real_data() -> Path:
 
 
 @pytest.fixture(scope="session")
-def golden() -> Path:
-    """The folder of reference values; tests that need it skip where it is missing."""
+def first_release() -> Path:
+    """The folder of the first release's whole values; tests that need it skip without it."""
     folder = SHARED / "golden"
     if not folder.is_dir():
-        pytest.skip("golden values are not on this machine")
+        pytest.skip("the first release's whole values are not on this machine")
     return folder
 
 
 @pytest.fixture(scope="session")
 def tiny_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six made scenes of 96 x 96 pixels in GID-5's layout."""
+    """Six synthetic scenes of 96 x 96 pixels in GID-5's layout."""
     from dnas_cli.demo.scenes import write_scenes
 
     folder = tmp_path_factory.mktemp("scenes") / "gid5"
@@ -47,7 +47,7 @@ def tiny_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_tiles(tiny_scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tile set of 32-pixel blocks: 4 scenes to train on, 1 to validate, 1 to test."""
+    """A tile set of 32-pixel tiles: 4 scenes to train on, 1 to validate, 1 to test."""
     folder = tmp_path_factory.mktemp("tiles") / "tiles"
     dnas("tile", tiny_scenes, "--out", folder, "--size", 32)
     return folder

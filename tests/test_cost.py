@@ -15,7 +15,7 @@ from dnas_cli.space.coding import ArchitectureCoding, first_space
 from dnas_cli.space.lattice import STEM, Edge, Graph, Node
 from dnas_cli.space.operators import OPERATORS
 from tests.support.command_line import dnas
-from tests.support.release1_files import random_state, raw_network, write_checkpoint
+from tests.support.release1_files import GOLDEN, random_state, raw_network, write_checkpoint
 
 PUBLISHED = {
     # layer operations (G), outputs of layers (MB), parameters (M) with and without dead cells
@@ -113,8 +113,8 @@ def test_a_stem_and_one_cell_cost_what_one_counts_by_hand(hidden: int) -> None:
     assert count.layer_operations == count.multiply_accumulates + per_element
 
 
-def test_cells_left_out_and_cells_built_add_up(golden: Path) -> None:
-    folder = golden / "published" / "L14"
+def test_cells_left_out_and_cells_built_add_up() -> None:
+    folder = GOLDEN / "published" / "L14"
     coding = read_release1(folder / "third_connect.npy", folder / "cell_operations.npy")
     shape = NetworkShape(8, 4, 5)
     with torch.device("meta"):
@@ -127,10 +127,8 @@ def test_cells_left_out_and_cells_built_add_up(golden: Path) -> None:
 
 
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_the_published_figures_are_printed_to_the_digit(
-    name: str, golden: Path, tmp_path: Path
-) -> None:
-    folder = golden / "published" / name
+def test_the_published_figures_are_printed_to_the_digit(name: str, tmp_path: Path) -> None:
+    folder = GOLDEN / "published" / name
     files = (folder / "third_connect.npy", folder / "cell_operations.npy")
     state = random_state(read_release1(*files), NetworkShape(40, 4, 5))
     checkpoint = write_checkpoint(tmp_path / "best_model.pth.tar", state)
@@ -149,8 +147,8 @@ def test_the_published_figures_are_printed_to_the_digit(
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PUBLISHED)
-def test_the_published_networks_run_and_other_counters_agree(name: str, golden: Path) -> None:
-    folder = golden / "published" / name
+def test_the_published_networks_run_and_other_counters_agree(name: str) -> None:
+    folder = GOLDEN / "published" / name
     coding = read_release1(folder / "third_connect.npy", folder / "cell_operations.npy")
     shape = NetworkShape(40, 4, 5)
     with torch.device("meta"):

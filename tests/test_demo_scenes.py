@@ -1,4 +1,4 @@
-"""The made landscapes, their files, and the walkthrough over them."""
+"""The synthetic landscapes, their files, and the walkthrough over them."""
 
 import subprocess
 import sys

@@ -17,7 +17,7 @@ SAVED_OFTEN = ("--checkpoint-every", 0)
 
 
 def _go_on(killed_after: float | None, stage: Path, *command: object) -> None:
-    """Run a command; first kill it some seconds after its first checkpoint, if told to."""
+    """Run a command; first kill it, if at all, some seconds after its first checkpoint."""
     if killed_after is not None:
         process = start(*command, *SAVED_OFTEN)
         wait_for(stage / "last.pt")

@@ -7,24 +7,24 @@ import pytest
 
 from dnas_cli.space.coding import ArchitectureCoding
 from tests.support.command_line import dnas
-from tests.support.release1_files import golden_state, write_checkpoint
+from tests.support.release1_files import GOLDEN, golden_state, write_checkpoint
 
 
-def _imported(golden: Path, name: str, out: Path) -> ArchitectureCoding:
-    folder = golden / "published" / name
+def _imported(name: str, out: Path) -> ArchitectureCoding:
+    folder = GOLDEN / "published" / name
     dnas("import", folder / "third_connect.npy", folder / "cell_operations.npy", "--out", out)
     return ArchitectureCoding.read(out)
 
 
 @pytest.mark.parametrize("name", ["L12", "L14"])
 def test_exported_files_have_the_published_form_and_read_back_the_same(
-    name: str, golden: Path, tmp_path: Path
+    name: str, tmp_path: Path
 ) -> None:
-    coding = _imported(golden, name, tmp_path / "a.json")
+    coding = _imported(name, tmp_path / "a.json")
     dnas("export-coding", tmp_path / "a.json", "--format", "release1", "--out", tmp_path / "out")
     for file in ("third_connect.npy", "cell_operations.npy"):
         ours, published = (
-            np.load(folder / file) for folder in (tmp_path / "out", golden / "published" / name)
+            np.load(folder / file) for folder in (tmp_path / "out", GOLDEN / "published" / name)
         )
         assert ours.dtype == published.dtype
         assert ours.shape[1:] == published.shape[1:]
@@ -33,11 +33,9 @@ def test_exported_files_have_the_published_form_and_read_back_the_same(
     assert ArchitectureCoding.read(tmp_path / "b.json") == coding
 
 
-def test_a_decoded_run_exports_its_architecture(
-    golden: Path, tiny_tiles: Path, tmp_path: Path
-) -> None:
+def test_a_decoded_run_exports_its_architecture(tiny_tiles: Path, tmp_path: Path) -> None:
     run, out = tmp_path / "run", tmp_path / "out"
-    search = write_checkpoint(tmp_path / "s.pth.tar", golden_state(golden, "stage3_L5"))
+    search = write_checkpoint(tmp_path / "s.pth.tar", golden_state("stage3_L5"))
     dnas("import", search, "--run", run, "--data", tiny_tiles)
     assert "no architecture yet" in dnas("export-coding", run, "--out", out, code=3).stderr
     assert not out.exists()
@@ -54,8 +52,8 @@ def test_a_decoded_run_exports_its_architecture(
     assert (back.graph, back.operators) == (coding.graph, coding.operators)
 
 
-def test_files_that_exist_are_kept(golden: Path, tmp_path: Path) -> None:
-    _imported(golden, "L12", tmp_path / "a.json")
+def test_files_that_exist_are_kept(tmp_path: Path) -> None:
+    _imported("L12", tmp_path / "a.json")
     (tmp_path / "cell_operations.npy").write_text("mine")
     dnas("export-coding", tmp_path / "a.json", "--out", tmp_path, code=3)
     assert (tmp_path / "cell_operations.npy").read_text() == "mine"

@@ -124,14 +124,14 @@ def test_validation_sees_every_pixel_once_and_is_not_random(tiles: TileSet) -> N
 
 
 class _Recorded:
-    """A stream of batches that remembers how often an epoch was begun, and what it gave out."""
+    """A stream of batches that remembers how often an epoch started, and its batches."""
 
     def __init__(self, stream: BatchStream) -> None:
-        self.stream, self.begun, self.seen = stream, 0, Counter[bytes]()
+        self.stream, self.starts, self.seen = stream, 0, Counter[bytes]()
         self.steps = stream.steps
 
     def epoch(self, epoch: int, start: int = 0) -> Iterator[Any]:
-        self.begun += 1
+        self.starts += 1
         for image, label in self.stream.epoch(epoch, start):
             self.seen.update(item.numpy().tobytes() for item in image)
             yield image, label
@@ -150,7 +150,7 @@ def test_logits_go_once_through_their_half_of_the_data(tiles: TileSet) -> None:
         steps.step(batches, 0.01)
     # The first release began a fresh, shuffled loader for every step and took its first batch:
     # 9 draws of 2 out of 18 tiles, of which some came twice and a third never.
-    assert logits.begun == 1
+    assert logits.starts == 1
     assert sum(logits.seen.values()) == len(b)
     assert set(logits.seen.values()) == {1}
 
@@ -160,8 +160,8 @@ def test_logits_go_once_through_their_half_of_the_data(tiles: TileSet) -> None:
 
 def _retrain(run: Path, architecture: Path, tiles: TileSet) -> tuple[object, ...]:
     settings = ("--preset", "quick", "--epochs", 2, "--batch", 4, "--width", 2)
-    begun = ("--architecture", architecture, "--data", tiles.root, "--optimizer", "sgd")
-    return ("retrain", run, *begun, *settings, "--device", "cpu", "--workers", 0)
+    inputs = ("--architecture", architecture, "--data", tiles.root, "--optimizer", "sgd")
+    return ("retrain", run, *inputs, *settings, "--device", "cpu", "--workers", 0)
 
 
 def _weights(run: Path) -> dict[str, torch.Tensor]:

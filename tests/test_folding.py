@@ -25,6 +25,7 @@ from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.lattice import edge, make_graph, prune
 from dnas_cli.space.operators import OPERATORS
 from tests.support.random_networks import KINDS, random_network, randomise
+from tests.support.release1_files import GOLDEN
 
 SIZES = [(64, 64), (37, 90), (1, 1), (5, 3), (18, 130)]
 CODINGS = Path(__file__).resolve().parents[1] / "benchmarks" / "codings"
@@ -87,8 +88,8 @@ def test_published_networks_map_the_same_classes_when_folded(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", ["L12", "L14"])
-def test_the_codings_of_the_benchmarks_are_the_published_ones(name: str, golden: Path) -> None:
-    folder = golden / "published" / name
+def test_the_codings_of_the_benchmarks_are_the_published_ones(name: str) -> None:
+    folder = GOLDEN / "published" / name
     connections = np.load(folder / "third_connect.npy").tolist()
     chosen = np.load(folder / "cell_operations.npy")
     graph = prune(make_graph(len(chosen), [edge(tuple(a), tuple(b)) for a, b in connections]))

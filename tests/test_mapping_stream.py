@@ -187,9 +187,9 @@ def test_rows_are_read_a_row_of_windows_at_a_time_and_never_more() -> None:
 def test_continuing_from_finished_rows_gives_the_same_map_to_the_bit() -> None:
     scene, grid, network = random_scene(150, 60), WindowGrid(32, 8), contextual_network()
     rows = mapped(scene, grid, network, with_probabilities=True)
-    for begun in rows[1:]:
-        again = mapped(scene, grid, network, with_probabilities=True, first_row=begun.row)
-        assert again[0].row == begun.row
+    for first in rows[1:]:
+        again = mapped(scene, grid, network, with_probabilities=True, first_row=first.row)
+        assert again[0].row == first.row
         for old, new in zip(rows[len(rows) - len(again) :], again, strict=True):
             assert np.array_equal(old.classes, new.classes)
             assert old.probabilities is not None

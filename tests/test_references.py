@@ -28,7 +28,7 @@ def _tile_set(folder: Path) -> TileSet:
 
 @pytest.fixture(scope="module")
 def tiles(tmp_path_factory: pytest.TempPathFactory) -> TileSet:
-    """A tile set of five made scenes: three for training, one each for val and test."""
+    """A tile set of five synthetic scenes: three for training, one each for val and test."""
     folder = tmp_path_factory.mktemp("references")
     write_scenes(folder / "gid5", 1, range(5), 192)
     return _tile_set(folder)

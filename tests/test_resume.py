@@ -1,4 +1,4 @@
-"""Interrupted work goes on and ends with the same bits."""
+"""Interrupted work resumes and ends with the same bits."""
 
 import json
 import signal
@@ -95,7 +95,7 @@ def test_killed_and_continued_a_search_ends_with_the_same_bits(
         process.kill()
         process.communicate()
     assert _memory(run) == memory
-    dnas("search", run, "--stage", 1)  # as it was begun, without being told
+    dnas("search", run, "--stage", 1)  # as it started, with no option given
     assert_same_stage(whole / "search/stage1", run / "search/stage1")
 
 

@@ -192,7 +192,7 @@ def test_a_logit_step_leaves_the_weights_alone_and_computes_no_gradient_of_them(
 
 
 def test_a_search_finds_the_one_operator_that_can_solve_the_task() -> None:
-    # Every pixel's class is that of the whole image, which is told by its mean alone: noise hides
+    # Every pixel's class is that of the whole image, which shows in its mean alone: noise hides
     # it from any local operator, and only global pooling sees all of the map.
     torch.manual_seed(0)
     graph = make_graph(1, [edge((-1, 0), (0, 0))])

@@ -19,7 +19,7 @@ from dnas_cli.tiles.tile_set import TileSet
 
 @pytest.fixture(scope="session")
 def tiles(tmp_path_factory: pytest.TempPathFactory) -> TileSet:
-    """A tile set of five made scenes, nine tiles each."""
+    """A tile set of five synthetic scenes, nine tiles each."""
     folder = tmp_path_factory.mktemp("eval")
     write_scenes(folder / "gid5", 1, range(5), 180)
     settings = TilingSettings(load_description("gid5"), size=64)

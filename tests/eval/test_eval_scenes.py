@@ -111,7 +111,7 @@ def test_tile_sets_that_know_no_whole_scenes_say_so(
         "bands: [red, green, blue, nir]\nclasses:\n"
         + "".join(f"  {item.name}: {list(item.colour)}\n" for item in GID5)
     )
-    linked = tmp_path / "blocks"
+    linked = tmp_path / "linked"
     shutil.copytree(tiles.root, linked, ignore=shutil.ignore_patterns("dataset.json"))
     arguments = ["tile", linked, "--out", taken, "--from-lists", linked, "--dataset", description]
     dnas(*arguments)

@@ -26,7 +26,7 @@ def test_lists_that_lead_out_of_their_folder_are_refused(
     dnas("encode", tmp_path / "run", "--stage", 1, "--data", tiles, code=4)
 
 
-def test_a_list_of_more_blocks_than_memory_should_hold_is_refused(
+def test_a_list_of_more_tiles_than_memory_should_hold_is_refused(
     tiny_tiles: Path, tmp_path: Path
 ) -> None:
     tiles = tmp_path / "tiles"

@@ -8,7 +8,7 @@ from tests.support.release1_files import golden_state, write_checkpoint, write_c
 
 
 @pytest.fixture
-def files(golden: Path, tmp_path: Path) -> tuple[Path, Path, Path]:
+def files(tmp_path: Path) -> tuple[Path, Path, Path]:
     """The coding files and the checkpoint of the golden derived network."""
-    checkpoint = write_checkpoint(tmp_path / "best.pth.tar", golden_state(golden, "retrain_L5"))
-    return (*write_codings(tmp_path, golden), checkpoint)
+    checkpoint = write_checkpoint(tmp_path / "best.pth.tar", golden_state("retrain_L5"))
+    return (*write_codings(tmp_path), checkpoint)

@@ -12,16 +12,16 @@ from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.operators import OPERATORS
 from tests.support.command_line import dnas
 from tests.support.importing import CPU
-from tests.support.release1_files import golden_state, write_checkpoint
+from tests.support.release1_files import GOLDEN, golden_state, write_checkpoint
 
 
 @pytest.mark.parametrize(
     ("name", "layers", "kept", "dropped"), [("L12", 12, 62, 2), ("L14", 14, 77, 6)]
 )
 def test_published_codings_become_architectures(
-    name: str, layers: int, kept: int, dropped: int, golden: Path, tmp_path: Path
+    name: str, layers: int, kept: int, dropped: int, tmp_path: Path
 ) -> None:
-    folder, out = golden / "published" / name, tmp_path / "architecture.json"
+    folder, out = GOLDEN / "published" / name, tmp_path / "architecture.json"
     coding_files = (folder / "third_connect.npy", folder / "cell_operations.npy")
     result = json.loads(dnas("import", *coding_files, "--out", out, "--json").stdout)
     assert len(result["dropped"]) == dropped
@@ -31,8 +31,8 @@ def test_published_codings_become_architectures(
     assert {len(names) for names in coding.operators} == {3}
 
 
-def test_published_codings_are_read_as_they_are(golden: Path) -> None:
-    folder = golden / "published" / "L14"
+def test_published_codings_are_read_as_they_are() -> None:
+    folder = GOLDEN / "published" / "L14"
     coding = read_release1(folder / "third_connect.npy", folder / "cell_operations.npy")
     assert isinstance(coding, Release1Coding)
     assert (len(coding.graph.edges), len(coding.executed.edges)) == (83, 79)
@@ -67,11 +67,11 @@ def test_an_imported_architecture_is_retrained_in_a_run_without_searches(
     assert not run.exists()
 
     small = ("--preset", "quick", "--epochs", 1, "--width", 4, "--device", "cpu")
-    begun = ("retrain", run, "--architecture", architecture)
-    dnas(*begun, "--data", tiny_tiles, *small)
+    command = ("retrain", run, "--architecture", architecture)
+    dnas(*command, "--data", tiny_tiles, *small)
     model = load_model(run / "model.pt", CPU)
     assert model.architecture == ArchitectureCoding.read(architecture)
-    dnas(*begun)  # again: is there already
+    dnas(*command)  # again: is there already
 
     other = tmp_path / "other.json"
     _chain(tmp_path / "chain", other)
@@ -89,9 +89,9 @@ def _chain(folder: Path, out: Path) -> None:
 
 
 def test_a_run_with_searches_keeps_its_architecture(
-    files: tuple[Path, Path, Path], golden: Path, tiny_tiles: Path, tmp_path: Path
+    files: tuple[Path, Path, Path], tiny_tiles: Path, tmp_path: Path
 ) -> None:
-    search = write_checkpoint(tmp_path / "search.pth.tar", golden_state(golden, "stage1_L5"))
+    search = write_checkpoint(tmp_path / "search.pth.tar", golden_state("stage1_L5"))
     dnas("import", search, "--run", tmp_path / "run", "--data", tiny_tiles)
     dnas("import", *files[:2], "--out", tmp_path / "a.json")
     message = dnas(

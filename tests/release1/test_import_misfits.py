@@ -8,22 +8,22 @@ import pytest
 import torch
 
 from tests.support.importing import import_model, refused_model
-from tests.support.release1_files import golden_state, write_checkpoint
+from tests.support.release1_files import GOLDEN, golden_state, write_checkpoint
 
 
 def test_missing_left_over_and_misshapen_tensors_are_listed(
-    files: tuple[Path, Path, Path], golden: Path, tmp_path: Path
+    files: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
-    state = golden_state(golden, "retrain_L5")
+    state = golden_state("retrain_L5")
     del state["stem1.0.bias"]
     state["cells.9.9.[0 0]._ops.0.0.weight"] = torch.zeros(1)
     state["aux.weight"] = torch.zeros(1)
-    state["last_conv.3.weight"] = torch.zeros(256, 256, 1, 1)
+    state["last_conv.3.weight"] = torch.zeros(8, 8, 1, 1)
     write_checkpoint(files[2], state)
     message = refused_model(files, tmp_path)
     assert "missing (1): stem1.0.bias" in message
     assert "left over (2): cells.9.9.[0 0]._ops.0.0.weight, aux.weight" in message
-    assert "last_conv.3.weight (256, 256, 1, 1) instead of (256, 256, 3, 3)" in message
+    assert "last_conv.3.weight (8, 8, 1, 1) instead of (8, 8, 3, 3)" in message
 
 
 @pytest.mark.parametrize(
@@ -37,18 +37,18 @@ def test_missing_left_over_and_misshapen_tensors_are_listed(
     ],
 )
 def test_weights_that_are_no_numbers_are_refused(
-    odd: torch.Tensor, expected: str, files: tuple[Path, Path, Path], golden: Path, tmp_path: Path
+    odd: torch.Tensor, expected: str, files: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
-    state = golden_state(golden, "retrain_L5")
+    state = golden_state("retrain_L5")
     assert "stem0.0.bias" in state
     write_checkpoint(files[2], state | {"stem0.0.bias": odd})
     assert expected in refused_model(files, tmp_path)
 
 
 def test_a_renamed_tensor_is_missing_and_left_over(
-    files: tuple[Path, Path, Path], golden: Path, tmp_path: Path
+    files: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
-    state = golden_state(golden, "retrain_L5")
+    state = golden_state("retrain_L5")
     key = next(key for key in state if key.startswith("cells.4.1.[3 2]"))
     state[key.replace("[3 2]", "[3 3]")] = state.pop(key)
     write_checkpoint(files[2], state)
@@ -58,16 +58,16 @@ def test_a_renamed_tensor_is_missing_and_left_over(
 
 
 def test_codings_of_another_network_are_refused(
-    files: tuple[Path, Path, Path], golden: Path, tmp_path: Path
+    files: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:
-    folder = golden / "published" / "L12"
+    folder = GOLDEN / "published" / "L12"
     others = (folder / "third_connect.npy", folder / "cell_operations.npy", files[2])
     assert "belong together" in refused_model(others, tmp_path)
     mixed = (files[0], folder / "cell_operations.npy", files[2])
     assert "5 layers" in refused_model(mixed, tmp_path)
 
 
-@pytest.mark.parametrize("size", [0, 1, 100, 5000, 200_000])
+@pytest.mark.parametrize("size", [0, 1, 100, 5000, 50_000])
 def test_a_truncated_checkpoint_is_refused(
     size: int, files: tuple[Path, Path, Path], tmp_path: Path
 ) -> None:

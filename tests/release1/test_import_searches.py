@@ -1,4 +1,4 @@
-"""`dnas import` of searches: runs that go on from old logits."""
+"""`dnas import` of searches: runs that continue from old logits."""
 
 import json
 import shutil
@@ -16,18 +16,18 @@ from tests.support.importing import refused_model
 from tests.support.release1_files import golden_arrays, golden_state, write_checkpoint
 
 
-def _search(golden: Path, folder: Path, stage: int) -> Path:
-    state = golden_state(golden, f"stage{stage}_L5")
+def _search(folder: Path, stage: int) -> Path:
+    state = golden_state(f"stage{stage}_L5")
     return write_checkpoint(folder / f"stage{stage}.pth.tar", state)
 
 
 def test_an_old_search_for_a_path_is_decoded_by_the_logits_that_were_trained(
-    golden: Path, tiny_tiles: Path, tmp_path: Path
+    tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    dnas("import", _search(golden, tmp_path, 1), "--run", run, "--data", tiny_tiles)
+    dnas("import", _search(tmp_path, 1), "--run", run, "--data", tiny_tiles)
     row = json.loads((run / "search/stage1/logits.jsonl").read_text())
-    betas = golden_arrays(golden, "stage1_L5")["state/betas"]
+    betas = golden_state("stage1_L5")["betas"]
     assert row["epoch"] == 37
     assert row["logits"]["2,0>3,0"] == betas[3, 0, 0]  # scale 0 uses slots 0 and 1
     assert row["logits"]["2,1>3,0"] == betas[3, 0, 1]
@@ -39,20 +39,20 @@ def test_an_old_search_for_a_path_is_decoded_by_the_logits_that_were_trained(
 
 
 def test_an_old_search_for_connections_keeps_the_edges_above_zero(
-    golden: Path, tiny_tiles: Path, tmp_path: Path
+    tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    checkpoint = _search(golden, tmp_path, 2)
+    checkpoint = _search(tmp_path, 2)
     dnas("import", checkpoint, "--run", run, "--stage", 2, "--data", tiny_tiles)
     assert json.loads((run / "coding/path.json").read_text())["path"] == [0, 1, 1, 2, 2]
     dnas("decode", run, "--stage", 2)
-    data = golden_arrays(golden, "stage2_L5")
+    data, betas = golden_arrays("stage2_L5"), golden_state("stage2_L5")["betas"]
     slots: dict[tuple[int, int], int] = {}
     above = set()
     for source, target in data["connections"].tolist():
         slot = slots.get(tuple(target), 0)
         slots[tuple(target)] = slot + 1
-        if data["state/betas"][target[0], target[1], slot] > 0:
+        if betas[target[0], target[1], slot] > 0:
             above.add((tuple(source), tuple(target)))
     kept = json.loads((run / "coding/connections.json").read_text())["edges"]
     path = data["path"].tolist()
@@ -65,9 +65,9 @@ def test_an_old_search_for_connections_keeps_the_edges_above_zero(
 
 
 def test_slots_follow_the_order_of_the_connections_in_the_file(
-    golden: Path, tiny_tiles: Path, tmp_path: Path
+    tiny_tiles: Path, tmp_path: Path
 ) -> None:
-    state = golden_state(golden, "stage2_L5")
+    state = golden_state("stage2_L5")
     turned = dict(reversed(state.items()))  # a network made from connections in another order
     run = tmp_path / "run"
     checkpoint = write_checkpoint(tmp_path / "turned.pth.tar", turned)
@@ -79,13 +79,13 @@ def test_slots_follow_the_order_of_the_connections_in_the_file(
 
 
 def test_an_old_search_for_operators_keeps_the_three_strongest_of_each_node(
-    golden: Path, tiny_tiles: Path, tmp_path: Path
+    tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    dnas("import", _search(golden, tmp_path, 3), "--run", run, "--data", tiny_tiles)
+    dnas("import", _search(tmp_path, 3), "--run", run, "--data", tiny_tiles)
     dnas("decode", run, "--stage", 3)
     coding = ArchitectureCoding.read(run / "coding/architecture.json")
-    alphas = golden_arrays(golden, "stage3_L5")["state/alphas"]
+    alphas = golden_state("stage3_L5")["alphas"].numpy()
     assert Node(4, 2) in coding.graph.nodes
     for node, names in zip(coding.graph.nodes, coding.operators, strict=True):
         strongest = sorted(np.argsort(alphas[node.layer, node.scale])[-3:])
@@ -127,11 +127,9 @@ def test_the_gap_of_the_first_release_below_scale_3_is_allowed_for(
     assert "0,0>3,3" in message
 
 
-def test_a_search_must_fit_the_run_and_its_tile_set(
-    golden: Path, tiny_tiles: Path, tmp_path: Path
-) -> None:
+def test_a_search_must_fit_the_run_and_its_tile_set(tiny_tiles: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
-    first, second = (_search(golden, tmp_path, stage) for stage in (1, 2))
+    first, second = (_search(tmp_path, stage) for stage in (1, 2))
     assert "--data TILES" in dnas("import", first, "--run", run, code=2).stderr
     dnas("import", first, "--run", run, "--data", tiny_tiles)
     assert "searched already" in dnas("import", first, "--run", run, code=3).stderr
@@ -143,7 +141,7 @@ def test_a_search_must_fit_the_run_and_its_tile_set(
     wide = tmp_path / "wide"
     dnas("encode", wide, "--stage", 1, "--data", tiny_tiles, "--layers", 5, "--width", 8)
     assert "width 4" in dnas("import", first, "--run", wide, code=4).stderr
-    three = golden_state(golden, "stage1_L5")
+    three = golden_state("stage1_L5")
     three["stem0.0.weight"] = three["stem0.0.weight"][:, :3]
     checkpoint = write_checkpoint(tmp_path / "three.pth.tar", three)
     message = dnas(
@@ -154,26 +152,26 @@ def test_a_search_must_fit_the_run_and_its_tile_set(
 
 
 def test_overwriting_a_search_that_does_not_fit_leaves_the_old_one(
-    golden: Path, tiny_tiles: Path, tmp_path: Path
+    tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run, other = tmp_path / "run", tmp_path / "other"
-    checkpoint = _search(golden, tmp_path, 1)
+    checkpoint = _search(tmp_path, 1)
     dnas("import", checkpoint, "--run", run, "--data", tiny_tiles)
     dnas("decode", run, "--stage", 1)
     shutil.copytree(run, other)
     dnas("import", checkpoint, "--run", run, "--overwrite")
     assert "dnas decode" in dnas("status", run).stdout
 
-    second = _search(golden, tmp_path, 2)
+    second = _search(tmp_path, 2)
     dnas("import", second, "--run", other, "--overwrite", code=4)
     assert (other / "coding/path.json").is_file()
     assert (other / "search/stage1/logits.jsonl").is_file()
 
 
 def test_a_model_and_a_search_are_not_taken_for_each_other(
-    files: tuple[Path, Path, Path], golden: Path, tiny_tiles: Path, tmp_path: Path
+    files: tuple[Path, Path, Path], tiny_tiles: Path, tmp_path: Path
 ) -> None:
     message = dnas("import", files[2], "--run", tmp_path / "x", "--data", tiny_tiles, code=4).stderr
     assert "not a search" in message
-    search = (*files[:2], _search(golden, tmp_path, 1))
+    search = (*files[:2], _search(tmp_path, 1))
     assert "--run RUN" in refused_model(search, tmp_path)

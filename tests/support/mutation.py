@@ -223,7 +223,7 @@ def build_fixture(folder: Path, data: Path | None) -> None:
 
     Args:
         folder: Where to.
-        data: The folder of real imagery; a made raster takes its place where it is missing.
+        data: The folder of real imagery; a synthetic raster takes its place where it is missing.
     """
     from dnas_cli.demo.scenes import write_scenes
     from dnas_cli.nets.network import NetworkShape

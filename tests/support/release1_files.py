@@ -1,5 +1,7 @@
-"""Files as the first release wrote them, made from the golden values."""
+"""Files as the first release wrote them, made from its reference values."""
 
+import json
+import math
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -7,30 +9,85 @@ from typing import Any
 import numpy as np
 import torch
 
-from dnas_cli.nets.network import Network, NetworkShape, build_derived
+from dnas_cli.nets.network import (
+    HEAD_CHANNELS,
+    Network,
+    NetworkShape,
+    build_derived,
+    build_supernet,
+)
 from dnas_cli.release1.codings import Release1Coding
-from dnas_cli.release1.tensor_names import release1_keys
-from dnas_cli.space.coding import ArchitectureCoding
+from dnas_cli.release1.tensor_names import load_release1_state, release1_keys
+from dnas_cli.space.coding import ArchitectureCoding, SearchSpace
+from dnas_cli.space.lattice import edge, make_graph
+from dnas_cli.space.operators import OPERATORS
+
+GOLDEN = Path(__file__).parents[1] / "golden"
+NETWORKS = ("stage1_L5", "stage2_L5", "stage3_L5", "retrain_L5")
+_HEAD = 8  # channels of the heads that are drawn for the reference networks
 
 
-def golden_arrays(golden: Path, name: str) -> dict[str, Any]:
-    """Return the arrays of a golden network."""
-    with np.load(golden / f"{name}.npz") as archive:
+def golden_arrays(name: str) -> dict[str, Any]:
+    """Return the arrays of a reference network."""
+    return whole_arrays(GOLDEN, name)
+
+
+def whole_arrays(folder: Path, name: str) -> dict[str, Any]:
+    """Return the arrays of a reference network as the first release wrote it."""
+    with np.load(folder / f"{name}.npz") as archive:
         return dict(archive)
 
 
-def golden_state(golden: Path, name: str) -> dict[str, torch.Tensor]:
-    """Return the state dict of a golden network, under the first release's keys."""
+def whole_state(arrays: dict[str, Any]) -> dict[str, torch.Tensor]:
+    """Return the state dict of a whole reference network."""
     return {
         key.removeprefix("state/"): torch.from_numpy(array)
-        for key, array in golden_arrays(golden, name).items()
+        for key, array in arrays.items()
         if key.startswith("state/")
     }
 
 
-def write_codings(folder: Path, golden: Path, name: str = "retrain_L5") -> tuple[Path, Path]:
-    """Write the two coding files of a golden network."""
-    data = golden_arrays(golden, name)
+def golden_state(name: str) -> dict[str, torch.Tensor]:
+    """Return the state dict of a reference network, its head narrow and drawn at random."""
+    arrays = golden_arrays(name)
+    shapes = json.loads(str(arrays["shapes"]))
+    sizes = [math.prod(shape) for shape in shapes.values()]
+    parts = np.split(arrays["tensors"], np.cumsum(sizes)[:-1])
+    state = {
+        key: torch.from_numpy(part.reshape(shapes[key]).copy())
+        for key, part in zip(shapes, parts, strict=True)
+    }
+    generator = torch.Generator().manual_seed(0)
+    for key, shape in json.loads(str(arrays["head_shapes"])).items():
+        narrow = [_HEAD if channels == HEAD_CHANNELS else channels for channels in shape]
+        state[key] = torch.rand(narrow, generator=generator)
+    return state
+
+
+def reference_network(arrays: dict[str, Any], state: dict[str, torch.Tensor]) -> Network:
+    """Build the network of reference values, its weights loaded as `import` does."""
+    meta = json.loads(str(arrays["meta"]))
+    graph = make_graph(meta["layers"], [edge(tuple(a), tuple(b)) for a, b in arrays["connections"]])
+    shape = NetworkShape(
+        meta["width"], meta["bands"], meta["classes"], (0.0, 0.0), len(state["last_conv.0.weight"])
+    )
+    if meta["stage"] == "retrain":
+        chosen = arrays["cell_operations"]
+        operators = tuple(
+            tuple(OPERATORS[k] for k in np.flatnonzero(chosen[node.layer, node.scale]))
+            for node in graph.nodes
+        )
+        network = build_derived(ArchitectureCoding(graph, operators), shape)
+    else:
+        path = tuple(int(scale) for scale in arrays["path"]) if meta["stage"] == 2 else ()
+        network = build_supernet(SearchSpace(meta["stage"], graph, path), shape)
+    assert load_release1_state(network, state, "state") == []
+    return network
+
+
+def write_codings(folder: Path) -> tuple[Path, Path]:
+    """Write the two coding files of the derived reference network."""
+    data = golden_arrays("retrain_L5")
     paths = (folder / "third_connect.npy", folder / "cell_operations.npy")
     np.save(paths[0], data["connections"])
     np.save(paths[1], data["cell_operations"].astype(np.float32))

@@ -36,7 +36,7 @@ def same_tensors(a: Path, b: Path) -> bool:
     )
 
 
-def told(path: Path) -> list[dict[str, Any]]:
+def timeless_rows(path: Path) -> list[dict[str, Any]]:
     """Return the rows of a history without times."""
     return [{key: row[key] for key in row if key not in _TIMES} for row in rows(path)]
 
@@ -56,7 +56,7 @@ def differences(a: Path, b: Path) -> list[str]:
 
 def assert_same_stage(a: Path, b: Path) -> None:
     """Check that two stage folders ended alike; the checkpoint before the last may differ."""
-    assert told(a / "history.jsonl") == told(b / "history.jsonl")
+    assert timeless_rows(a / "history.jsonl") == timeless_rows(b / "history.jsonl")
     if (a / "logits.jsonl").exists():
         assert (a / "logits.jsonl").read_bytes() == (b / "logits.jsonl").read_bytes()
     assert same_tensors(a / "last.pt", b / "last.pt")
@@ -78,7 +78,7 @@ def _same_file(a: Path, b: Path) -> bool:
     if a.suffix == ".pt":
         return same_tensors(a, b)
     if a.name == "history.jsonl":
-        return told(a) == told(b)
+        return timeless_rows(a) == timeless_rows(b)
     if a.name == "run.json":
         left, right = (json.loads(path.read_text()) for path in (a, b))
         return bool(left["stages"] == right["stages"] and left["network"] == right["network"])

@@ -59,11 +59,11 @@ def write_model(
 
 
 def _balance(network: torch.nn.Module, bands: int, size: int) -> None:
-    """Scale and shift the last layer so that every class wins somewhere on random blocks."""
+    """Scale and shift the last layer so that every class wins somewhere on random patches."""
     last = [layer for layer in network.modules() if isinstance(layer, torch.nn.Conv2d)][-1]
-    blocks = torch.randn(4, bands, size // 8, size // 8)
+    patches = torch.randn(4, bands, size // 8, size // 8)
     with torch.inference_mode():
-        logits = network(torch.nn.functional.interpolate(blocks, (size, size)))
+        logits = network(torch.nn.functional.interpolate(patches, (size, size)))
         means, spread = logits.mean((0, 2, 3)), logits.std((0, 2, 3))
     with torch.no_grad():
         last.weight *= 2 / spread[:, None, None, None]

@@ -1,4 +1,4 @@
-"""`dnas tile --from-lists`: blocks that were cut elsewhere, taken over."""
+"""`dnas tile --from-lists`: tiles that were cut elsewhere, taken over."""
 
 import shutil
 from pathlib import Path
@@ -14,7 +14,7 @@ from tests.support.small_scenes import write_raster
 
 
 def publish(cut: Path, folder: Path, prefix: str = "rs_") -> Path:
-    """Blocks and lists as they are published: no description."""
+    """Tiles and lists as they are published: no description."""
     shutil.copytree(cut / "image", folder / "image")
     shutil.copytree(cut / "label", folder / "label")
     for split in ("train", "val", "test"):
@@ -22,9 +22,9 @@ def publish(cut: Path, folder: Path, prefix: str = "rs_") -> Path:
     return folder
 
 
-def test_published_blocks_are_taken_over_where_they_are(cut: Path, tmp_path: Path) -> None:
-    blocks = publish(cut, tmp_path / "rs")
-    dnas("tile", blocks, "--dataset", "gid5", "--from-lists", blocks)
+def test_published_tiles_are_taken_over_where_they_are(cut: Path, tmp_path: Path) -> None:
+    published = publish(cut, tmp_path / "rs")
+    dnas("tile", published, "--dataset", "gid5", "--from-lists", published)
     taken, own = open_tile_set(tmp_path / "rs-tiles"), open_tile_set(cut)
     assert sorted(path.name for path in taken.root.iterdir()) == [
         "dataset.json", "test.lst", "train.lst", "val.lst",
@@ -42,27 +42,27 @@ def test_published_blocks_are_taken_over_where_they_are(cut: Path, tmp_path: Pat
 def test_taking_over_twice_does_nothing_and_other_lists_are_refused(
     cut: Path, tmp_path: Path
 ) -> None:
-    blocks = publish(cut, tmp_path / "rs")
-    arguments = (blocks, "--dataset", "gid5", "--from-lists", blocks)
+    published = publish(cut, tmp_path / "rs")
+    arguments = (published, "--dataset", "gid5", "--from-lists", published)
     dnas("tile", *arguments)
     assert "is finished already" in dnas("tile", *arguments).stderr
-    with (blocks / "rs_test.lst").open("a") as file:
+    with (published / "rs_test.lst").open("a") as file:
         file.write("\n")
     assert "from_lists.test.sha256" in dnas("tile", *arguments, code=3).stderr
 
 
 def test_grey_labels_of_a_colour_dataset_are_class_indices(cut: Path, tmp_path: Path) -> None:
-    blocks = publish(cut, tmp_path / "rs")
-    for path in (blocks / "label").rglob("*.png"):
+    published = publish(cut, tmp_path / "rs")
+    for path in (published / "label").rglob("*.png"):
         Image.fromarray(np.asarray(Image.open(path)).copy()).save(path)
-    dnas("tile", blocks, "--dataset", "gid5", "--from-lists", blocks)
+    dnas("tile", published, "--dataset", "gid5", "--from-lists", published)
     assert open_tile_set(tmp_path / "rs-tiles").class_pixels("val") == open_tile_set(
         cut
     ).class_pixels("val")
 
 
 def make_fbp(folder: Path) -> Path:
-    """Blocks as FBP's: bands NIR R G B, labels 0 = unlabelled and 1 to 24."""
+    """Tiles as FBP's: bands NIR R G B, labels 0 = unlabelled and 1 to 24."""
     for number in range(6):
         split = ("train", "train", "train", "train", "val", "test")[number]
         name = f"GF2_{number}_0_0"
@@ -82,8 +82,8 @@ def make_fbp(folder: Path) -> Path:
 
 
 def test_fbp_labels_are_one_less_than_stored_and_its_band_order_is_kept(tmp_path: Path) -> None:
-    blocks = make_fbp(tmp_path / "fbp")
-    dnas("tile", blocks, "--dataset", "fbp", "--from-lists", blocks, "--workers", 2)
+    published = make_fbp(tmp_path / "fbp")
+    dnas("tile", published, "--dataset", "fbp", "--from-lists", published, "--workers", 2)
     tiles = open_tile_set(tmp_path / "fbp-tiles")
     assert tiles.bands == ("nir", "red", "green", "blue")
     assert (tiles.tile_size, len(tiles.classes)) == (32, 24)
@@ -98,40 +98,40 @@ def test_fbp_labels_are_one_less_than_stored_and_its_band_order_is_kept(tmp_path
 def test_a_scene_in_two_splits_is_a_warning_and_with_strict_an_error(
     cut: Path, tmp_path: Path
 ) -> None:
-    blocks = publish(cut, tmp_path / "rs")
-    train = (blocks / "rs_train.lst").read_text().splitlines(keepends=True)
-    (blocks / "rs_train.lst").write_text("".join(train[1:]))
-    with (blocks / "rs_test.lst").open("a") as file:
+    published = publish(cut, tmp_path / "rs")
+    train = (published / "rs_train.lst").read_text().splitlines(keepends=True)
+    (published / "rs_train.lst").write_text("".join(train[1:]))
+    with (published / "rs_test.lst").open("a") as file:
         file.write(train[0])
     scene = scene_of(train[0].split("\t")[0])
-    arguments = (blocks, "--dataset", "gid5", "--from-lists", blocks)
+    arguments = (published, "--dataset", "gid5", "--from-lists", published)
     message = f"1 scenes are in more than one split: {scene}"
     assert message in dnas("tile", *arguments, "--strict", code=4).stderr
     assert not (tmp_path / "rs-tiles").exists()
     assert message in dnas("tile", *arguments).stderr
 
 
-def test_scenes_that_are_listed_twice_over_are_named_before_their_blocks(
+def test_scenes_that_are_listed_twice_over_are_named_before_their_tiles(
     cut: Path, tmp_path: Path
 ) -> None:
-    blocks = publish(cut, tmp_path / "rs")
-    shutil.copy(blocks / "rs_train.lst", blocks / "rs_val.lst")
-    refs = read_list(blocks / "rs_train.lst")
-    arguments = (blocks, "--dataset", "gid5", "--from-lists", blocks, "--strict")
+    published = publish(cut, tmp_path / "rs")
+    shutil.copy(published / "rs_train.lst", published / "rs_val.lst")
+    refs = read_list(published / "rs_train.lst")
+    arguments = (published, "--dataset", "gid5", "--from-lists", published, "--strict")
     lines = dnas("tile", *arguments, code=4).stderr.splitlines()
     scenes = sorted({ref.scene for ref in refs})
     assert f"{len(scenes)} scenes are in more than one split: {', '.join(scenes)}" in lines[1]
     assert f"{refs[0].image}: is listed in train and val" in lines[2]
 
 
-def test_one_odd_block_at_the_head_of_a_list_does_not_decide_for_all(
+def test_one_odd_tile_at_the_head_of_a_list_does_not_decide_for_all(
     cut: Path, tmp_path: Path
 ) -> None:
-    blocks = publish(cut, tmp_path / "rs")
-    first = read_list(blocks / "rs_train.lst")[0]
-    write_raster(blocks / first.image, np.zeros((4, 32, 32), np.uint8))
-    Image.fromarray(np.zeros((32, 32), np.uint8)).save(blocks / first.label)
-    result = dnas("tile", blocks, "--dataset", "gid5", "--from-lists", blocks)
+    published = publish(cut, tmp_path / "rs")
+    first = read_list(published / "rs_train.lst")[0]
+    write_raster(published / first.image, np.zeros((4, 32, 32), np.uint8))
+    Image.fromarray(np.zeros((32, 32), np.uint8)).save(published / first.label)
+    result = dnas("tile", published, "--dataset", "gid5", "--from-lists", published)
     assert f"{first.image}: has 32 x 32 pixels, but most have 64 x 64" in result.stderr
     own = open_tile_set(cut)
     taken = open_tile_set(tmp_path / "rs-tiles")
@@ -139,19 +139,19 @@ def test_one_odd_block_at_the_head_of_a_list_does_not_decide_for_all(
     assert taken.split("test") == own.split("test")
 
 
-def test_missing_odd_and_doubled_blocks_are_named_and_left_out(cut: Path, tmp_path: Path) -> None:
-    blocks = publish(cut, tmp_path / "rs")
-    lines = (blocks / "rs_train.lst").read_text().splitlines()
+def test_missing_odd_and_doubled_tiles_are_named_and_left_out(cut: Path, tmp_path: Path) -> None:
+    published = publish(cut, tmp_path / "rs")
+    lines = (published / "rs_train.lst").read_text().splitlines()
     first, second, third, fourth = (line.split("\t") for line in lines[:4])
-    (blocks / first[0]).unlink()
-    Image.fromarray(np.zeros((9, 9), np.uint8)).save(blocks / second[1])
-    write_raster(blocks / third[0], np.zeros((3, 64, 64), np.uint8))
-    (tmp_path / "outside.png").write_bytes((blocks / fourth[1]).read_bytes())
-    (blocks / fourth[1]).unlink()
-    (blocks / fourth[1]).symlink_to(tmp_path / "outside.png")
-    with (blocks / "rs_train.lst").open("a") as file:
+    (published / first[0]).unlink()
+    Image.fromarray(np.zeros((9, 9), np.uint8)).save(published / second[1])
+    write_raster(published / third[0], np.zeros((3, 64, 64), np.uint8))
+    (tmp_path / "outside.png").write_bytes((published / fourth[1]).read_bytes())
+    (published / fourth[1]).unlink()
+    (published / fourth[1]).symlink_to(tmp_path / "outside.png")
+    with (published / "rs_train.lst").open("a") as file:
         file.write(lines[5] + "\n")
-    result = dnas("tile", blocks, "--dataset", "gid5", "--from-lists", blocks)
+    result = dnas("tile", published, "--dataset", "gid5", "--from-lists", published)
     for message in (
         f"image {first[0]}: no such file",
         f"{second[1]}: has 9 x 9 pixels",
@@ -164,13 +164,13 @@ def test_missing_odd_and_doubled_blocks_are_named_and_left_out(cut: Path, tmp_pa
 
 
 def test_lists_can_be_named_one_by_one_and_lie_elsewhere(cut: Path, tmp_path: Path) -> None:
-    blocks = publish(cut, tmp_path / "rs")
+    published = publish(cut, tmp_path / "rs")
     lists = tmp_path / "lists"
     lists.mkdir()
     for split in ("train", "test"):
-        (blocks / f"rs_{split}.lst").rename(lists / f"my-{split}.txt")
+        (published / f"rs_{split}.lst").rename(lists / f"my-{split}.txt")
     dnas(
-        "tile", blocks, "--dataset", "gid5",
+        "tile", published, "--dataset", "gid5",
         "--from-lists", lists / "my-train.txt", "--from-lists", lists / "my-test.txt",
     )  # fmt: skip
     tiles = open_tile_set(tmp_path / "rs-tiles")

@@ -93,7 +93,7 @@ def test_an_image_changed_after_an_interruption_is_cut_again(
     source = make_gid(tmp_path / "gid5", scenes=3)
     dnas("tile", source, "--size", 64)
     expected = content(tmp_path / "gid5-tiles")
-    # As if interrupted just before the end, with one block lost and one file damaged.
+    # As if interrupted just before the end, with one tile lost and one file damaged.
     out = tmp_path / "again"
     with monkeypatch.context() as patch:
         patch.setattr("dnas_cli.tiles.make_tile_set.write_tile_set", _interrupted)

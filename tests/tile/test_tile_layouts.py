@@ -32,12 +32,12 @@ def test_fbp_is_cut_from_the_folders_it_is_published_in(tmp_path: Path) -> None:
     dnas("tile", source, "--size", 64)
     tiles = open_tile_set(tmp_path / "Five-Billion-Pixels-tiles")
     assert (tiles.bands, tiles.dtype) == (("nir", "red", "green", "blue"), "uint8")
-    block, _, classes = tiles.read(tiles.split("train")[0])
-    assert (block == image).all()
+    tile, _, classes = tiles.read(tiles.split("train")[0])
+    assert (tile == image).all()
     assert (classes == np.where(label == 0, 255, label - 1)).all()
 
 
-def test_gid_scenes_become_named_blocks_with_the_bands_of_the_paper(tmp_path: Path) -> None:
+def test_gid_scenes_become_named_tiles_with_the_bands_of_the_paper(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5")
     dnas("tile", f"{source}/", "--size", 64)
     out = tmp_path / "gid5-tiles"
@@ -45,15 +45,15 @@ def test_gid_scenes_become_named_blocks_with_the_bands_of_the_paper(tmp_path: Pa
     assert names == [f"GF2_3_{row}_{column}_img.tif" for row in (0, 1) for column in (0, 1, 2)]
     with (
         rasterio.open(source / "image_NirRGB/GF2_3.tif") as scene,
-        rasterio.open(out / "image/GF2_3/GF2_3_1_2_img.tif") as block,
+        rasterio.open(out / "image/GF2_3/GF2_3_1_2_img.tif") as tile,
     ):
-        # Files hold NIR R G B, the paper's order is R G B NIR; the last block is shifted back.
+        # Files hold NIR R G B, the paper's order is R G B NIR; the last tile is shifted back.
         window = rasterio.windows.Window(130 - 64, 100 - 64, 64, 64)
-        assert (block.read() == scene.read([2, 3, 4, 1], window=window)).all()
-        assert block.crs == scene.crs
-        assert tuple(block.transform)[:6] == (4, 0, 503_000 + 4 * 66, 0, -4, 3_000_000 - 4 * 36)
-        assert block.descriptions == ("red", "green", "blue", "nir")
-        assert block.nodata is None
+        assert (tile.read() == scene.read([2, 3, 4, 1], window=window)).all()
+        assert tile.crs == scene.crs
+        assert tuple(tile.transform)[:6] == (4, 0, 503_000 + 4 * 66, 0, -4, 3_000_000 - 4 * 36)
+        assert tile.descriptions == ("red", "green", "blue", "nir")
+        assert tile.nodata is None
     label = Image.open(out / "label/GF2_3/GF2_3_1_2_label.png")
     expected = class_indices(3, 100, 130)[36:, 66:]
     assert label.mode == "P"
@@ -131,7 +131,7 @@ def test_the_dubai_example_cuts_real_imagery_by_tile(tmp_path: Path, some_of_dub
     assert splits["train"]["scenes"] == ["Tile_1", "Tile_3", "Tile_5", "Tile_6"]
     assert splits["val"]["scenes"] == ["Tile_2"]
     assert splits["test"]["scenes"] == ["Tile_4"]
-    # 797 x 644, 682 x 658, 1126 x 1058 and 859 x 838 px: 4x3 + 3x3 + 5x5 + 4x4 blocks a part.
+    # 797 x 644, 682 x 658, 1126 x 1058 and 859 x 838 px: 4x3 + 3x3 + 5x5 + 4x4 tiles a part.
     assert splits["train"]["tiles"] == 2 * (12 + 9 + 25 + 16)
     # Tile 4 has palette masks; buildings are 35 % of its first part and 38 % of the fifth.
     pixels = splits["test"]["class_pixels"]

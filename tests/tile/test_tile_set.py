@@ -52,7 +52,7 @@ def test_an_unknown_or_empty_or_missing_split_is_refused(tiles: Path) -> None:
     with pytest.raises(DataError, match="no split 'train2'"):
         open_tile_set(tiles).split("train2")
     (tiles / "val.lst").write_text("\n")
-    with pytest.raises(DataError, match="'val' holds no blocks"):
+    with pytest.raises(DataError, match="'val' holds no tiles"):
         open_tile_set(tiles).split("val")
     (tiles / "val.lst").unlink()
     with pytest.raises(DataError, match=r"val\.lst: is missing"):
@@ -118,7 +118,7 @@ def test_any_damage_to_the_description_gives_a_known_error(
         assert open_tile_set(copy).tile_size > 0
 
 
-def test_a_block_that_is_damaged_missing_or_of_another_size_is_refused_by_name(tiles: Path) -> None:
+def test_a_tile_that_is_damaged_missing_or_of_another_size_is_refused_by_name(tiles: Path) -> None:
     opened = open_tile_set(tiles)
     first, second, third = opened.split("train")[:3]
     (tiles / first.image).write_bytes((tiles / first.image).read_bytes()[:2000])
@@ -186,5 +186,5 @@ def test_any_list_file_is_read_or_refused(tmp_path: Path, content: bytes) -> Non
         ("photo.tif", "photo"),
     ],
 )
-def test_the_scene_of_a_block_is_told_by_its_path(image: str, scene: str) -> None:
+def test_the_scene_of_a_tile_is_told_by_its_path(image: str, scene: str) -> None:
     assert scene_of(image) == scene

@@ -42,7 +42,7 @@ def test_everything_unusable_is_named_and_the_rest_is_cut(tmp_path: Path) -> Non
     assert len(facts["skipped"]) == 8
     assert len(facts["sources"]) == 4
     left = {path.name for path in (tmp_path / "gid5-tiles/image").rglob("*.tif")}
-    assert len(left) == 4 * 6, "no block of a skipped image is left"
+    assert len(left) == 4 * 6, "no tile of a skipped image is left"
 
 
 def test_few_pixels_of_unknown_colour_are_counted_and_unlabelled(tmp_path: Path) -> None:

@@ -1,4 +1,4 @@
-"""Blocks of `dnas tile`: where they lie, what they hold, what is measured on them."""
+"""Tiles of `dnas tile`: where they lie, what they hold, what is measured on them."""
 
 import json
 from pathlib import Path
@@ -13,7 +13,7 @@ from tests.support.command_line import dnas
 from tests.support.small_scenes import make_gid, make_plain, write_raster
 
 
-def test_a_gid_scene_has_14_by_15_blocks_and_the_last_ones_end_at_the_border() -> None:
+def test_a_gid_scene_has_14_by_15_tiles_and_the_last_ones_end_at_the_border() -> None:
     rows = tile_rows(6800, 7200, 512)
     assert (len(rows), {len(row) for row in rows}) == (14, {15})
     assert (rows[-1][-1].row, rows[-1][-1].column) == (6800 - 512, 7200 - 512)
@@ -23,22 +23,22 @@ def test_a_gid_scene_has_14_by_15_blocks_and_the_last_ones_end_at_the_border() -
 @pytest.mark.parametrize(
     ("length", "starts"), [(512, (0,)), (513, (0, 1)), (1024, (0, 512)), (100, (0,)), (1, (0,))]
 )
-def test_blocks_cover_a_side_with_as_few_as_possible(length: int, starts: tuple[int, ...]) -> None:
+def test_tiles_cover_a_side_with_as_few_as_possible(length: int, starts: tuple[int, ...]) -> None:
     assert offsets(length, 512) == starts
 
 
-def test_statistics_and_class_pixels_are_those_of_the_training_blocks(tmp_path: Path) -> None:
+def test_statistics_and_class_pixels_are_those_of_the_training_tiles(tmp_path: Path) -> None:
     dnas("tile", make_gid(tmp_path / "gid5"), "--size", 64)
     tiles = open_tile_set(tmp_path / "gid5-tiles")
-    blocks = [tiles.read(ref) for ref in tiles.split("train")]
-    values = np.stack([image for image, _, _ in blocks])
+    contents = [tiles.read(ref) for ref in tiles.split("train")]
+    values = np.stack([image for image, _, _ in contents])
     red = tiles.statistics["red"]
     assert red["count"] == values[:, 0].size
     assert red["mean"] == pytest.approx(values[:, 0].mean(), rel=1e-12)
     assert red["std"] == pytest.approx(values[:, 0].std(), rel=1e-9)
     assert (red["min"], red["max"]) == (values[:, 0].min(), values[:, 0].max())
     assert red["percentiles"]["50"] == np.percentile(values[:, 0], 50, method="inverted_cdf")
-    labels = np.stack([label for _, _, label in blocks])
+    labels = np.stack([label for _, _, label in contents])
     assert tiles.class_pixels("train")["water"] == (labels == 4).sum()
     assert tiles.unlabelled_pixels("train") == (labels == 255).sum()
 
@@ -48,13 +48,13 @@ def test_sixteen_bit_scenes_are_normalised_from_the_training_split(tmp_path: Pat
     result = dnas("tile", source, "--size", 32, "--json")
     tiles = open_tile_set(tmp_path / "plain-tiles")
     assert (tiles.dtype, tiles.bands, tiles.nodata) == ("uint16", ("a", "b"), 0)
-    blocks = [tiles.read(ref) for ref in tiles.split("train")]
-    valid = np.concatenate([image[:, mask] for image, mask, _ in blocks], axis=1)
+    contents = [tiles.read(ref) for ref in tiles.split("train")]
+    valid = np.concatenate([image[:, mask] for image, mask, _ in contents], axis=1)
     assert tiles.normalisation.scale == 1
     assert tiles.normalisation.mean == pytest.approx(valid.mean(axis=1))
     assert tiles.normalisation.std == pytest.approx(valid.std(axis=1))
     assert valid.min() > 0, "nodata takes no part"
-    normalised = tiles.normalisation.apply(blocks[0][0], blocks[0][1])
+    normalised = tiles.normalisation.apply(contents[0][0], contents[0][1])
     assert abs(normalised).max() < 10
     assert json.loads(result.stdout)["splits"]["train"]["tiles"] == 18
 
@@ -93,7 +93,7 @@ def test_a_band_taken_for_alpha_is_told_with_what_to_do(tmp_path: Path) -> None:
     assert open_tile_set(tmp_path / "plain-tiles").bands == ("red", "green", "blue")
 
 
-def test_images_smaller_than_a_block_are_filled_up_and_named(tmp_path: Path) -> None:
+def test_images_smaller_than_a_tile_are_filled_up_and_named(tmp_path: Path) -> None:
     source = make_plain(tmp_path / "plain")
     result = dnas("tile", source, "--size", 80)
     assert "5 of 5 images are smaller than 80 px" in result.stderr
@@ -107,13 +107,13 @@ def test_images_smaller_than_a_block_are_filled_up_and_named(tmp_path: Path) -> 
     assert tiles.statistics["a"]["count"] == 3 * 70 * 64
 
 
-def test_a_split_by_block_measures_its_training_blocks(tmp_path: Path) -> None:
+def test_a_split_by_block_measures_its_training_tiles(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5", scenes=2)
     dnas("tile", source, "--size", 64, "--split-by", "block")
     tiles = open_tile_set(tmp_path / "gid5-tiles")
     assert [tiles.count(split) for split in ("train", "val", "test")] == [7, 3, 2]
-    blocks = np.stack([tiles.read(ref)[0] for ref in tiles.split("train")])
-    assert tiles.statistics["nir"]["mean"] == pytest.approx(blocks[:, 3].mean())
+    contents = np.stack([tiles.read(ref)[0] for ref in tiles.split("train")])
+    assert tiles.statistics["nir"]["mean"] == pytest.approx(contents[:, 3].mean())
     assert not (tiles.root / ".progress").exists()
 
 

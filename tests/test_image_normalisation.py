@@ -63,11 +63,11 @@ def test_it_is_kept_as_plain_data_and_the_usual_one_reads_as_before() -> None:
     assert Normalisation.from_json(plain.to_json()) == plain
 
 
-def test_blocks_are_normalised_by_all_pixels_with_data_of_their_image(
+def test_tiles_are_normalised_by_all_pixels_with_data_of_their_image(
     scenes: Path, tmp_path: Path
 ) -> None:
     out = tmp_path / "tiles"
-    # 70 rows in blocks of 32: the last are shifted back, and what two share counts once here.
+    # 70 rows in tiles of 32: the last are shifted back, and what two share counts once here.
     dnas("tile", scenes, "--dataset", scenes / "dataset.yaml", "--out", out, "--size", 32)
     tiles = open_tile_set(out)
     assert tiles.normalisation.per_image
@@ -164,7 +164,7 @@ def test_a_scene_damaged_in_the_pass_before_leaves_nothing_behind(
     assert {path.name for path in tmp_path.iterdir()} == {"model.pt", "scene.tif"}
 
 
-def test_blocks_that_were_cut_elsewhere_cannot_be_normalised_per_image(
+def test_tiles_that_were_cut_elsewhere_cannot_be_normalised_per_image(
     scenes: Path, tmp_path: Path
 ) -> None:
     said = dnas(

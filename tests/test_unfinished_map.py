@@ -20,7 +20,7 @@ def target(tmp_path: Path) -> Path:
     return tmp_path / "map.tif"
 
 
-def test_rows_survive_and_go_on(target: Path) -> None:
+def test_rows_survive_and_are_continued(target: Path) -> None:
     with open_unfinished_map(target, {"a": 1}, 6, 5, 2, True) as part:
         part.append(_rows(0, 4))
     with open_unfinished_map(target, {"a": 1}, 6, 5, 2, True) as part:
@@ -33,7 +33,7 @@ def test_rows_survive_and_go_on(target: Path) -> None:
     assert not part_folder(target).exists()
 
 
-def test_other_settings_begin_anew(target: Path) -> None:
+def test_other_settings_start_over(target: Path) -> None:
     with open_unfinished_map(target, {"a": 1}, 6, 5, 0, False) as part:
         part.append(_rows(0, 4))
     with open_unfinished_map(target, {"a": 2}, 6, 5, 0, False) as part:
@@ -51,7 +51,7 @@ def test_bytes_that_were_written_but_not_counted_are_dropped(target: Path) -> No
 
 
 @pytest.mark.parametrize("damage", ["", "{}", '{"rows": 4', '{"rows": 99, "key": {}}'])
-def test_a_damaged_state_begins_anew(target: Path, damage: str) -> None:
+def test_a_damaged_state_starts_over(target: Path, damage: str) -> None:
     with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
         part.append(_rows(0, 2))
     (part_folder(target) / "state.json").write_text(damage)
