@@ -120,7 +120,7 @@ def classes_of(
     arguments: argparse.Namespace, window: int, overlap: int, flips: bool, shift: int
 ) -> npt.NDArray[np.uint8]:
     """Map a scene in memory."""
-    settings = MapSettings(window, overlap, flips=flips, shift=shift)
+    settings = MapSettings(window, overlap, views="flips" if flips else "plain", shift=shift)
     mapper = load_mapper(arguments.model, "auto", settings)
     with open_raster(arguments.scene) as scene:
         rows = list(stream_map(scene, mapper.predictor_of(scene), mapper.grid))

@@ -11,6 +11,7 @@ import typer
 from typer.core import TyperGroup
 
 from dnas_cli import __version__, console
+from dnas_cli.commands.baseline import baseline
 from dnas_cli.commands.decode import decode
 from dnas_cli.commands.demo import demo
 from dnas_cli.commands.encode import encode
@@ -134,6 +135,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "search": search,
     "decode": decode,
     "retrain": retrain,
+    "baseline": baseline,
     "eval": evaluate,
     "predict": predict,
     "status": status,

@@ -59,7 +59,9 @@ def mapped(
     scene: ArrayScene, grid: WindowGrid, network: Any = band_network, **more: Any
 ) -> list[MapRows]:
     classes = 3 if isinstance(network, torch.nn.Module) else 2
-    reader = Predictor(network, classes, PLAIN, CPU, more.pop("batch", 1), more.pop("flips", False))
+    reader = Predictor(
+        network, classes, PLAIN, CPU, more.pop("batch", 1), more.pop("views", "plain")
+    )
     return list(stream_map(scene, reader, grid, **more))  # type: ignore[arg-type]
 
 
@@ -165,7 +167,7 @@ def test_mirrored_views_are_averaged() -> None:
     scene = random_scene(32, 32)
     network = contextual_network()
     grid = WindowGrid(32, 0)
-    rows = mapped(scene, grid, network, flips=True, with_probabilities=True)
+    rows = mapped(scene, grid, network, views="flips", with_probabilities=True)
     image = torch.from_numpy(PLAIN.apply(scene.values))[None]
     with torch.inference_mode():
         views = [network(image.flip(axes)).softmax(1).flip(axes) for axes in ([], [2], [3], [2, 3])]

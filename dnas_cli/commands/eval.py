@@ -1,7 +1,7 @@
 """`dnas eval`: the scores of a model, and its cost."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -51,6 +51,10 @@ def evaluate(
         typer.Option(metavar="DIR", help="Folder for the figures. [default: RUN/eval]"),
     ] = None,
     batch: Annotated[int, typer.Option(min=1, help="Tiles or windows per forward pass.")] = 4,
+    tta: Annotated[
+        Literal["flips", "d4"] | None,
+        typer.Option(help="Average over 4 mirrored views, or 8 with turns."),
+    ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -92,6 +96,7 @@ def evaluate(
         batch,
         device,
         overwrite,
+        tta or "plain",
     )
     evaluation, folder = evaluate_request(request)
     files = write_evaluation(folder, evaluation) if folder else ()

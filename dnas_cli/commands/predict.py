@@ -54,7 +54,8 @@ def predict(
         typer.Option(metavar="N", min=1, help="Windows at a time.  [default: 1, on a GPU 8]"),
     ] = None,
     tta: Annotated[
-        str | None, typer.Option(metavar="flips", help="Average over four mirrored views.")
+        str | None,
+        typer.Option(metavar="flips|d4", help="Average over 4 mirrored views, or 8 with turns."),
     ] = None,
     probabilities: Annotated[
         str | None, typer.Option(metavar="TIF", help="Write all class probabilities as well.")
@@ -103,11 +104,11 @@ def predict(
     from dnas_cli.report.map_text import map_text
     from dnas_cli.scenes.polygons import PolygonOptions
 
-    if tta not in (None, "flips"):
-        raise UsageError(f"--tta {tta}: unknown.", "Give --tta flips, or nothing.")
+    if tta not in (None, "flips", "d4"):
+        raise UsageError(f"--tta {tta}: unknown.", "Give --tta flips, --tta d4, or nothing.")
     polygons = PolygonOptions(min_area, simplify)
     patterns = OutputPatterns(tuple(out), probabilities, confidence, overlay, polygons, map_nodata)
-    settings = MapSettings(window, overlap, batch, flips=tta == "flips")
+    settings = MapSettings(window, overlap, batch, tta or "plain")
     reading = SceneReading(_split(bands), _nodata(nodata), scaled)
     found = find_scenes(scenes)
     planned = plan_outputs(found, patterns)

@@ -10,6 +10,7 @@ from dnas_cli.errors import MALFORMED, DataError
 from dnas_cli.evaluation.references import Reference, evaluate_references
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.tiles import evaluate_tiles
+from dnas_cli.mapping.views import Views
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.cost import ModelCost, timed_cost
 from dnas_cli.model.model_file import Model, ModelFacts
@@ -35,6 +36,7 @@ class Subject:
         split: Split of the tile set; empty for a plain folder.
         items: Number of tiles or scenes.
         unit: What they are, "tile" or "scene".
+        views: Of each that were averaged over.
     """
 
     model: str
@@ -44,6 +46,7 @@ class Subject:
     split: str
     items: int
     unit: str = "tile"
+    views: Views = "plain"
 
     def is_same(self, other: "Subject") -> bool:
         """Tell whether another subject is the same, wherever its files are by now."""
@@ -55,6 +58,7 @@ class Subject:
                 subject.split,
                 subject.items,
                 subject.unit,
+                subject.views,
             )
 
         return known(self) == known(other)
@@ -178,6 +182,7 @@ def evaluate_on_tiles(
                 bands,
                 batch,
                 advance,
+                subject.views,
             )
         stored = Evaluation(subject, tiles.classes, matrix)
     if with_references and not stored.references:

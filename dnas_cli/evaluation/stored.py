@@ -67,7 +67,7 @@ def stored_evaluation(folder: Path, subject: Subject, overwrite: bool) -> Evalua
     stored = Evaluation.from_json(read_json(path), str(path))
     if not stored.subject.is_same(subject):
         raise RunStateError(
-            f"{path}: holds the figures of another model or other data.",
+            f"{path}: holds the figures of another model, other data or other views.",
             "Give --overwrite to replace them, or --out DIR to write elsewhere.",
         )
     logger.info("%s: is evaluated already; --overwrite evaluates again", path)

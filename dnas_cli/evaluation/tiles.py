@@ -10,6 +10,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from dnas_cli.mapping.views import Views, mean_probabilities
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.raster import without_georeference
@@ -30,6 +31,7 @@ def evaluate_tiles(
     bands: tuple[int, ...],
     batch: int = 4,
     advance: Callable[[int], None] = lambda count: None,
+    views: Views = "plain",
 ) -> ConfusionMatrix:
     """Predict all whole tiles of a split and compare them with their labels.
 
@@ -42,6 +44,7 @@ def evaluate_tiles(
         bands: Positions of the network's bands among the tile set's.
         batch: Largest number of tiles per forward pass; another size starts a new pass.
         advance: Called with the number of tiles after each forward pass.
+        views: Of each tile, to average over.
 
     Raises:
         DataError: The split is empty, or a tile cannot be read.
@@ -50,8 +53,12 @@ def evaluate_tiles(
     refs = tiles.split(split)
     for images, labels in normalised_batches(tiles, refs, normalisation, bands, batch):
         with torch.inference_mode():
-            logits = network(images.to(device))  # (N, classes, H, W)
-            predictions = logits.argmax(1).to(torch.uint8).cpu().numpy()  # (N, H, W)
+            shown = images.to(device)
+            if views == "plain":
+                scores = network(shown)  # a softmax would change no class
+            else:
+                scores = mean_probabilities(network, shown, views)
+            predictions = scores.argmax(1).to(torch.uint8).cpu().numpy()  # (N, H, W)
         matrix.add(labels, predictions)
         advance(len(images))
     return matrix

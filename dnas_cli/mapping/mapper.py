@@ -11,6 +11,7 @@ from dnas_cli.files import file_hash
 from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.mapping.memory import process_bytes
 from dnas_cli.mapping.stream import Predictor
+from dnas_cli.mapping.views import Views
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.device import resolve_device
@@ -26,14 +27,14 @@ class MapSettings:
         window: Pixels along a side of a window; the model's tile size when missing.
         overlap: Pixels shared by neighbours; a quarter of a window when missing.
         batch: Windows per forward pass; 8 on a GPU, 1 elsewhere when missing.
-        flips: Average over mirrored views.
+        views: Of each window, to average over.
         shift: Pixels the grid of windows is moved; only of use to measure seams.
     """
 
     window: int | None = None
     overlap: int | None = None
     batch: int | None = None
-    flips: bool = False
+    views: Views = "plain"
     shift: int = 0
 
     def __post_init__(self) -> None:
@@ -92,7 +93,7 @@ class Mapper:
             facts.normalisation,
             self.device,
             batch,
-            self.settings.flips,
+            self.settings.views,
         )
 
     @cached_property

@@ -145,7 +145,7 @@ def _key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]
         "nodata": str(scene.nodata),
         "scaled": reading.scaled,
         "windows": [grid.window, grid.overlap, grid.shift],
-        "flips": mapper.settings.flips,
+        "views": mapper.settings.views,
         "device": mapper.device.type,
     }
 

@@ -14,6 +14,7 @@ import torch
 
 from dnas_cli.errors import DnasError
 from dnas_cli.mapping.blending import Blend, MapRows
+from dnas_cli.mapping.views import Views, mean_probabilities
 from dnas_cli.mapping.window_batches import window_batches
 from dnas_cli.mapping.windows import WindowGrid, finished_ends
 from dnas_cli.scenes.normalisation import Normalisation
@@ -32,7 +33,7 @@ class Predictor:
         normalisation: From stored band values to network input.
         device: The device of the network.
         batch: Windows per forward pass.
-        flips: Average over the four mirrored views of each window.
+        views: Of each window, to average over.
     """
 
     network: Network
@@ -40,7 +41,7 @@ class Predictor:
     normalisation: Normalisation
     device: torch.device
     batch: int = 1
-    flips: bool = False
+    views: Views = "plain"
 
 
 def rows_of_windows(height: int, grid: WindowGrid) -> int:
@@ -91,21 +92,14 @@ def probabilities(predictor: Predictor, images: npt.NDArray[np.float32]) -> torc
     """
     if not len(images):
         return torch.empty((0, predictor.classes, *images.shape[2:]), device=predictor.device)
-    views: list[tuple[int, ...]] = [(), (2,), (3,), (2, 3)] if predictor.flips else [()]
     try:
         batch = torch.from_numpy(images).to(predictor.device)
-        total: torch.Tensor | None = None
-        for axes in views:
-            logits = predictor.network(batch.flip(axes) if axes else batch)
-            shares = torch.softmax(logits.float(), dim=1)
-            shares = shares.flip(axes) if axes else shares
-            total = shares if total is None else total.add_(shares)
+        shares = mean_probabilities(predictor.network, batch, predictor.views)
     except torch.OutOfMemoryError as error:
         raise DnasError(
             f"{predictor.device}: too little memory for {len(images)} windows of "
             f"{images.shape[-1]} pixels at once.",
             "Give a smaller --batch or --window.",
         ) from error
-    assert total is not None
-    assert total.shape[1] == predictor.classes
-    return total / len(views) if predictor.flips else total
+    assert shares.shape[1] == predictor.classes
+    return shares

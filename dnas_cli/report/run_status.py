@@ -1,9 +1,10 @@
 """The state of a run and its next command, read from its files without a lock."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from dnas_cli.evaluation.baseline_figures import Comparison, baseline_path, read_comparison
 from dnas_cli.run.directory import CODINGS, Run
 from dnas_cli.run.manifest import STAGES, StageRecord
 from dnas_cli.run.rows import read_rows
@@ -65,6 +66,7 @@ class RunStatus:
     evaluations: tuple[str, ...]
     outdated_evaluations: tuple[str, ...]
     next: str
+    baseline: Comparison | None = None
 
     def to_json(self) -> dict[str, Any]:
         """Return the status as plain data: stages, figures, lineage, the next command."""
@@ -81,6 +83,7 @@ class RunStatus:
             "model": str(run.model_path) if run.model_path.is_file() else None,
             "evaluations": list(self.evaluations),
             "outdated_evaluations": list(self.outdated_evaluations),
+            "baseline": asdict(self.baseline) if self.baseline else None,
             "next": self.next,
         }
 
@@ -97,6 +100,7 @@ def read_status(run: Run) -> RunStatus:
         tuple(sorted(path.stem for path in run.evaluation_folder.glob("*.json"))),
         tuple(run.outdated_evaluations()),
         run.next_command(),
+        read_comparison(baseline_path(run.root)),
     )
 
 
@@ -150,6 +154,10 @@ def status_text(status: RunStatus) -> str:
         outdated = status.outdated_evaluations
         names = [f"{x} (of another model)" if x in outdated else x for x in status.evaluations]
         lines.append(f"  evaluated  {', '.join(names)}")
+    if status.baseline:
+        found, others = status.baseline.found, status.baseline.random
+        above = f"above {status.baseline.percentile:.0f} % of them"
+        lines.append(f"  baseline   mIoU {found:.4f}, random {others:.4f}; {above}")
     lines.append(f"  next       {status.next}")
     return "\n".join(lines)
 

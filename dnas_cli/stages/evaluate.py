@@ -17,6 +17,7 @@ from dnas_cli.evaluation.scenes import evaluate_scenes
 from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
 from dnas_cli.files import file_hash, refuse_existing
 from dnas_cli.mapping.mapper import Mapper, MapSettings
+from dnas_cli.mapping.views import Views
 from dnas_cli.model.cost import timed_cost
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.nets.device import resolve_device
@@ -44,6 +45,7 @@ class EvaluationRequest:
         batch: Tiles or windows per forward pass.
         device: As `resolve_device` takes it.
         overwrite: Replace figures that are there.
+        views: Of each tile or window, to average over.
     """
 
     target: Path
@@ -58,6 +60,7 @@ class EvaluationRequest:
     batch: int = 4
     device: str = "auto"
     overwrite: bool = False
+    views: Views = "plain"
 
 
 def evaluate_request(request: EvaluationRequest) -> tuple[Evaluation, Path | None]:
@@ -123,6 +126,7 @@ def _on_tiles(
         fingerprint=tiles.fingerprint,
         split=request.split,
         items=len(tiles.split(request.split)),
+        views=request.views,
     )
     if request.scenes:
         return _on_split_scenes(request, model, subject, tiles, folder, device)
@@ -203,7 +207,9 @@ def _on_folder(
             refuse_existing(path, request.overwrite)
     mapper = _mapper(request, model, model_hash, device)
     matrix, scores = evaluate_scenes(mapper, scenes, strict=False)
-    subject = Subject(str(model_path), model_hash, str(data), "", "", len(scores), "scene")
+    subject = Subject(
+        str(model_path), model_hash, str(data), "", "", len(scores), "scene", request.views
+    )
     cost = timed_cost(model, device) if request.cost else None
     return Evaluation(subject, model.facts.classes, matrix, cost=cost, scenes=scores)
 
@@ -211,4 +217,4 @@ def _on_folder(
 def _mapper(
     request: EvaluationRequest, model: Model, model_hash: str, device: torch.device
 ) -> Mapper:
-    return Mapper(model, model_hash, device, MapSettings(batch=request.batch))
+    return Mapper(model, model_hash, device, MapSettings(batch=request.batch, views=request.views))

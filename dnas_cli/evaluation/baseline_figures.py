@@ -1,0 +1,237 @@
+"""Does a search earn its cost? A found network's scores beside those of random ones."""
+
+import statistics
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from dnas_cli.errors import MALFORMED, DataError, brief
+from dnas_cli.files import make_folder, read_json, write_json
+from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.typed_fields import build
+
+FOUND = "found"
+_DRAWS = 1000  # of scenes, for intervals
+
+
+@dataclass(frozen=True)
+class Member:
+    """One network that was trained and scored.
+
+    Attributes:
+        name: `found`, or `random-1` and so on.
+        seed: That it was trained with.
+        split: What it was scored on.
+        parameters: Weights.
+        multiply_accumulates: Of one tile.
+        val_mean_iou: On the validation split, where it was scored there.
+        scenes: Confusion matrix per scene of the split.
+        model_hash: Of the model file that was scored.
+    """
+
+    name: str
+    seed: int
+    split: str
+    parameters: int
+    multiply_accumulates: int
+    val_mean_iou: float | None
+    scenes: Mapping[str, ConfusionMatrix]
+    model_hash: str
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean IoU over all scenes of the split."""
+        return _mean_iou(list(self.scenes.values()))
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the member as plain data."""
+        return {
+            "name": self.name,
+            "seed": self.seed,
+            "split": self.split,
+            "parameters": self.parameters,
+            "multiply_accumulates": self.multiply_accumulates,
+            "val_mean_iou": self.val_mean_iou,
+            "mean_iou": self.mean_iou,
+            "scenes": {scene: matrix.to_json() for scene, matrix in self.scenes.items()},
+            "model_hash": self.model_hash,
+        }
+
+    @staticmethod
+    def from_json(value: dict[str, Any]) -> "Member":
+        """Build a member from plain data; ValueError, KeyError or TypeError if it is none."""
+        val = value["val_mean_iou"]
+        return Member(
+            str(value["name"]),
+            int(value["seed"]),
+            str(value["split"]),
+            int(value["parameters"]),
+            int(value["multiply_accumulates"]),
+            None if val is None else float(val),
+            {str(key): ConfusionMatrix.from_json(item) for key, item in value["scenes"].items()},
+            str(value["model_hash"]),
+        )
+
+
+@dataclass(frozen=True)
+class Comparison:
+    """What members say together; scores are means over seeds, of mean IoU.
+
+    Attributes:
+        found: Of the found network.
+        found_spread: Standard deviation between its seeds; None with one seed.
+        random: Mean over the random networks.
+        random_spread: Standard deviation between them; None with one.
+        best_random: Of the best of them.
+        percentile: Share of the random networks that the found one is above, in percent.
+        difference: Of the found network over the random mean.
+        relative: The same as a share of the random mean.
+        interval: 95 % of that difference over draws of scenes; None with one scene.
+        rank_agreement: Kendall's tau between validation and the split; None where not all are
+            scored on validation, or all are equal.
+    """
+
+    found: float
+    found_spread: float | None
+    random: float
+    random_spread: float | None
+    best_random: float
+    percentile: float
+    difference: float
+    relative: float
+    interval: tuple[float, float] | None
+    rank_agreement: float | None
+
+
+def baseline_path(root: Path) -> Path:
+    """Return where a run's baseline is."""
+    return root / "baseline" / "results.json"
+
+
+def read_members(path: Path) -> list[Member]:
+    """Read the members of a baseline; none where there is no such file.
+
+    Raises:
+        DataError: It is damaged.
+    """
+    if not path.is_file():
+        return []
+    content = read_json(path)
+    try:
+        return [Member.from_json(item) for item in content["members"]]
+    except MALFORMED as error:
+        raise DataError(
+            f"{path}: is not a baseline ({brief(error)}).",
+            "Remove it; `dnas baseline` scores the networks again.",
+        ) from error
+
+
+def read_comparison(path: Path) -> Comparison | None:
+    """Read what the members of a baseline say together; None where there is no such file.
+
+    Raises:
+        DataError: It is damaged.
+    """
+    if not path.is_file():
+        return None
+    try:
+        value = read_json(path)["comparison"]
+        return None if value is None else build(Comparison, value)
+    except MALFORMED as error:
+        raise DataError(f"{path}: is not a baseline ({brief(error)}).") from error
+
+
+def write_members(path: Path, members: Sequence[Member]) -> None:
+    """Write the members of a baseline, with what they say together once there are both kinds."""
+    make_folder(path.parent)
+    both = {member.name == FOUND for member in members} == {True, False}
+    comparison = asdict(compare(members)) if both else None
+    content = {"comparison": comparison, "members": [member.to_json() for member in members]}
+    write_json(path, content)
+
+
+def compare(members: Sequence[Member], seed: int = 0) -> Comparison:
+    """Compare the found network with the random ones.
+
+    Args:
+        members: Of both kinds.
+        seed: Of the draws of scenes.
+    """
+    scores = _by_name(members, lambda member: member.mean_iou)
+    found, others = scores.pop(FOUND), {name: statistics.mean(own) for name, own in scores.items()}
+    mean, average = statistics.mean(found), statistics.mean(others.values())
+    return Comparison(
+        found=mean,
+        found_spread=_spread(found),
+        random=average,
+        random_spread=_spread(list(others.values())),
+        best_random=max(others.values()),
+        percentile=100 * statistics.mean(mean > other for other in others.values()),
+        difference=mean - average,
+        relative=mean / average - 1 if average else 0.0,
+        interval=_interval(members, seed),
+        rank_agreement=_agreement(members),
+    )
+
+
+def kendall_tau(a: Sequence[float], b: Sequence[float]) -> float | None:
+    """Return the rank correlation of two sequences, with ties counted out (tau-b).
+
+    Returns:
+        1 for the same order, -1 for the opposite; None where one of them is all ties.
+    """
+    pairs = [(i, j) for i in range(len(a)) for j in range(i)]
+    signs = [(_sign(a[i] - a[j]), _sign(b[i] - b[j])) for i, j in pairs]
+    untied = sum(x != 0 for x, _ in signs) * sum(y != 0 for _, y in signs)
+    return sum(x * y for x, y in signs) / untied**0.5 if untied else None
+
+
+def _agreement(members: Sequence[Member]) -> float | None:
+    known = [member.val_mean_iou for member in members if member.val_mean_iou is not None]
+    if len(known) < len(members):
+        return None
+    return kendall_tau(known, [member.mean_iou for member in members])
+
+
+def _interval(members: Sequence[Member], seed: int) -> tuple[float, float] | None:
+    """Return the middle 95 % of the difference when scenes are drawn with repetition."""
+    names, draw = sorted(members[0].scenes), np.random.default_rng(seed)
+    if len(names) < 2:
+        return None
+    differences = []
+    for _ in range(_DRAWS):
+        drawn = [names[index] for index in draw.integers(len(names), size=len(names))]
+        scores = _by_name(members, lambda member, drawn=drawn: _drawn_iou(member, drawn))
+        found = statistics.mean(scores.pop(FOUND))
+        differences.append(found - statistics.mean(statistics.mean(own) for own in scores.values()))
+    low, high = np.quantile(differences, [0.025, 0.975])
+    return float(low), float(high)
+
+
+def _drawn_iou(member: Member, drawn: Sequence[str]) -> float:
+    return _mean_iou([member.scenes[name] for name in drawn])
+
+
+def _by_name(members: Sequence[Member], score: Any) -> dict[str, list[float]]:
+    found: dict[str, list[float]] = {}
+    for member in members:
+        found.setdefault(member.name, []).append(score(member))
+    return found
+
+
+def _mean_iou(matrices: Sequence[ConfusionMatrix]) -> float:
+    total = ConfusionMatrix(matrices[0].classes)
+    for matrix in matrices:
+        total.merge(matrix)
+    return total.metrics().mean_iou if total.pixels else 0.0
+
+
+def _spread(values: Sequence[float]) -> float | None:
+    return statistics.stdev(values) if len(values) > 1 else None
+
+
+def _sign(value: float) -> int:
+    return (value > 0) - (value < 0)
