@@ -32,6 +32,12 @@ def decode(
             min=1, help="Score so many codings inside the trained supernet and take the best."
         ),
     ] = 1,
+    target_macs: Annotated[
+        float | None,
+        typer.Option(
+            min=1, metavar="N", help="Most multiply-accumulates of the network per tile: 4e9."
+        ),
+    ] = None,
     device: Device = "auto",
     branch: Branch = None,
     overwrite: Overwrite = False,
@@ -46,7 +52,10 @@ def decode(
     from dnas_cli.run.directory import CODINGS
     from dnas_cli.stages.decode import decode as decode_stage
 
-    result, coding = decode_stage(run, stage, epoch, rule, overwrite, branch, candidates, device)
+    macs = None if target_macs is None else int(target_macs)
+    result, coding = decode_stage(
+        run, stage, epoch, rule, overwrite, branch, candidates, device, macs
+    )
     if as_json:
         typer.echo(json.dumps(coding.document()))
     else:

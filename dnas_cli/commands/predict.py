@@ -54,8 +54,8 @@ def predict(
         typer.Option(metavar="N", min=1, help="Windows at a time.  [default: 1, on a GPU 8]"),
     ] = None,
     tta: Annotated[
-        str | None,
-        typer.Option(metavar="flips|d4", help="Average over 4 mirrored views, or 8 with turns."),
+        Literal["flips", "d4"] | None,
+        typer.Option(help="Average over 4 mirrored views, or 8 with turns."),
     ] = None,
     probabilities: Annotated[
         str | None, typer.Option(metavar="TIF", help="Write all class probabilities as well.")
@@ -104,8 +104,6 @@ def predict(
     from dnas_cli.report.map_text import map_text
     from dnas_cli.scenes.polygons import PolygonOptions
 
-    if tta not in (None, "flips", "d4"):
-        raise UsageError(f"--tta {tta}: unknown.", "Give --tta flips, --tta d4, or nothing.")
     polygons = PolygonOptions(min_area, simplify)
     patterns = OutputPatterns(tuple(out), probabilities, confidence, overlay, polygons, map_nodata)
     settings = MapSettings(window, overlap, batch, tta or "plain")

@@ -13,16 +13,23 @@ Resizes, sums over cells and the mean of global pooling are not layers and do no
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 
 import torch
 from torch import nn
 
-from dnas_cli.nets.network import Network, NetworkShape, build_derived, build_stem, cell_key
+from dnas_cli.nets.network import (
+    Network,
+    NetworkShape,
+    build_derived,
+    build_head,
+    build_stem,
+    cell_key,
+)
 from dnas_cli.nets.operators import GlobalAveragePool, OperatorCell
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.space.lattice import Edge, scale_sizes
+from dnas_cli.space.lattice import Edge, Node, scale_sizes
 
 Size = tuple[int, int]
 
@@ -102,6 +109,22 @@ def count_cells(
     for item, cell in built.items():
         total += _count_cell(cell, shape.channels(item.source), sizes[item.target.scale])
     return total
+
+
+def count_ends(outputs: Sequence[Node], shape: NetworkShape, height: int, width: int) -> CostCount:
+    """Count the stem and the head of a network.
+
+    Args:
+        outputs: The nodes of the last layer, finest first.
+        shape: The network's shape.
+        height: Height of the image.
+        width: Width of the image.
+    """
+    channels = sum(shape.channels(node) for node in outputs)
+    with torch.device("meta"):
+        stem, head = build_stem(shape), build_head(channels, shape)
+    total, size = _count(stem, shape.bands, (height, width))
+    return total + _count(head, channels, scale_sizes(*size)[outputs[0].scale])[0]
 
 
 def count_coding(

@@ -90,7 +90,7 @@ class Network(nn.Module):
                 for item in graph.edges
             }
         )
-        self.head = _head(sum(shape.channels(node) for node in graph.outputs), shape)
+        self.head = build_head(sum(shape.channels(node) for node in graph.outputs), shape)
         self.weighting = weighting
         _initialise_cells(self.cells)
 
@@ -202,7 +202,7 @@ def build_stem(shape: NetworkShape) -> nn.Sequential:
     )
 
 
-def _head(c_in: int, shape: NetworkShape) -> nn.Sequential:
+def build_head(c_in: int, shape: NetworkShape) -> nn.Sequential:
     """Build the head. It has no ReLU: at inference it is one linear map."""
     (first, second), hidden = shape.dropout, shape.head
     return nn.Sequential(

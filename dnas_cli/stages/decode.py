@@ -12,8 +12,9 @@ from dnas_cli.run.directory import CODINGS, Run, check_stage, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.rows import read_rows
 from dnas_cli.space.candidates import candidates as likely_codings
-from dnas_cli.space.coding import Coding
+from dnas_cli.space.coding import Coding, SearchSpace
 from dnas_cli.space.decoding import ConnectionRule
+from dnas_cli.stages.begin_run import linked_tile_set
 
 
 def decode(
@@ -25,6 +26,7 @@ def decode(
     branch_to: Path | None = None,
     candidates: int = 1,
     device: str = "auto",
+    target_macs: int | None = None,
 ) -> tuple[Run, Coding]:
     """Decode a stage's logits and write the coding.
 
@@ -38,6 +40,8 @@ def decode(
         candidates: How many codings that the logits make likely are scored inside the trained
             supernet; the best is taken. 1 takes what the logits decode to.
         device: Where they are scored.
+        target_macs: Most multiply-accumulates of the network for a tile, with a head of 256
+            channels; the best coding within it is taken.
 
     Raises:
         RunStateError: The stage is not searched to its end, another coding exists, or later stages
@@ -45,13 +49,23 @@ def decode(
         UsageError: There is no such epoch.
     """
     check_stage(stage)
+    if target_macs is not None and candidates > 1:
+        raise UsageError("--target-macs: goes with one candidate.", "Leave --candidates out.")
     if candidates < 1:
         raise UsageError(f"--candidates {candidates}: must be at least 1.")
     if branch_to is not None:
         parent = open_run(root)
         check_epoch(parent, stage, epoch)
         child = branch(parent, branch_to, stage, stage - 1)
-        return decode(child.root, stage, epoch, rule, candidates=candidates, device=device)
+        return decode(
+            child.root,
+            stage,
+            epoch,
+            rule,
+            candidates=candidates,
+            device=device,
+            target_macs=target_macs,
+        )
     run, name = open_run(root), f"stage{stage}"
     record = run.record(name)
     if record is None or not record.finished:
@@ -62,7 +76,10 @@ def decode(
     space = run.space(stage)
     chosen, logits = _logits(run, name, epoch)
     try:
-        found = likely_codings(space, logits, candidates, chosen, rule)
+        if target_macs is not None:
+            found = [_within(run, space, logits, target_macs, rule)]
+        else:
+            found = likely_codings(space, logits, candidates, chosen, rule)
     except KeyError as error:
         raise DataError(
             f"{run.stage_folder(name) / 'logits.jsonl'}: has no logit {error} of the space."
@@ -85,11 +102,28 @@ def decode(
         decoded: dict[str, Any] = {"epoch": chosen + 1}
         if len(found) > 1:
             decoded["candidates"] = len(found)
+        if target_macs is not None:
+            decoded["target_macs"] = target_macs
         if stage == 2:
             decoded["rule"] = rule
         run.set_record(name, replace(record, phase="decoded", decoded=decoded))
     logger.info("%s: decoded from the logits of epoch %d.", path, chosen + 1)
     return run, coding
+
+
+def _within(
+    run: Run,
+    space: SearchSpace,
+    logits: dict[str, float],
+    target_macs: int,
+    rule: ConnectionRule,
+) -> Coding:
+    from dnas_cli.nets.network import NetworkShape
+    from dnas_cli.stages.decode_within import decode_within
+
+    tiles = linked_tile_set(run)
+    shape = NetworkShape(run.manifest.width, len(tiles.bands), len(tiles.classes))
+    return decode_within(space, logits, shape, tiles.tile_size, target_macs, rule)
 
 
 def check_epoch(run: Run, stage: int, epoch: str, option: str = "--epoch") -> None:
