@@ -16,7 +16,7 @@ from tests.support.small_models import write_model
     [
         (["--out", "map.jpg"], 2, "is not written"),
         (["--out", "m/{nme}.tif"], 2, "{nme} stands for nothing"),
-        (["--out", "m.tif", "--tta", "turns"], 2, "--tta turns"),
+        (["--out", "m.tif", "--tta", "turns"], 2, "--tta"),
         (["--out", "m.tif", "--nodata", "zero"], 2, "--nodata zero"),
         (["--out", "m.tif", "--bands", "1,,2"], 2, "a name is empty"),
         (["--out", "m.tif", "--bands", "1,2,9"], 2, "no band '9'"),
