@@ -28,10 +28,11 @@ def baseline(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Train random architectures by the run's own recipe, and compare the found one with them.
+    """Compare the found network with random architectures.
 
-    Each is a run below RUN/baseline; interrupted, the same command resumes. Figures go to
-    RUN/baseline/results.json and results.csv.
+    They cost about as much and are trained by the run's own recipe, each as a run below
+    RUN/baseline. Interrupted, the same command resumes. Figures go to RUN/baseline/results.json and
+    results.csv.
     """
     from dnas_cli.evaluation.baseline_figures import baseline_path, compare
     from dnas_cli.report.baseline_table import baseline_text, write_baseline_csv
