@@ -21,6 +21,7 @@ from dnas_cli.commands.export_coding import export_coding
 from dnas_cli.commands.import_checkpoint import import_checkpoint
 from dnas_cli.commands.info import info
 from dnas_cli.commands.predict import predict
+from dnas_cli.commands.report import report
 from dnas_cli.commands.retrain import retrain
 from dnas_cli.commands.search import search
 from dnas_cli.commands.status import status
@@ -139,6 +140,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "predict": predict,
     "status": status,
+    "report": report,
     "info": info,
     "import": import_checkpoint,
     "export": export,

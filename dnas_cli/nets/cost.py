@@ -136,6 +136,19 @@ def count_coding(
     return count_cost(network, height, width)
 
 
+def count_nodes(
+    coding: ArchitectureCoding, shape: NetworkShape, height: int, width: int
+) -> dict[str, int]:
+    """Return the multiply-accumulates of the cells of each node, by the node's key."""
+    operators = dict(zip(coding.graph.nodes, coding.operators, strict=True))
+    return {
+        node.key: count_cells(
+            dict.fromkeys(coding.graph.incoming(node), operators[node]), shape, height, width
+        ).multiply_accumulates
+        for node in coding.graph.nodes
+    }
+
+
 def _count_cell(cell: nn.Module, channels: int, size: Size) -> CostCount:
     operators = list(cell.operators.values()) if isinstance(cell, OperatorCell) else [cell]
     total = CostCount()

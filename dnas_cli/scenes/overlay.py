@@ -36,14 +36,14 @@ def write_overlay(target: Path, scene: Raster, draft: Path, classes: Sequence[La
     with without_georeference(), rasterio.open(draft) as raster:
         indices = raster.read(1, out_shape=values.shape[1:], resampling=Resampling.nearest)
         shown = indices != raster.nodata
-    picture = _natural(values[_picture_bands(scene.bands)], shown)  # (h, w, 3)
+    picture = natural_colours(values, shown, scene.bands)  # (h, w, 3)
     colours = palette_table(tuple(classes))[indices]
     mixed = picture * (1 - _STRENGTH) + colours * _STRENGTH
     rgba = np.dstack([mixed.astype(np.uint8), np.where(shown, 255, 0).astype(np.uint8)])
     image = Image.fromarray(rgba)
     present = [item for index, item in enumerate(classes) if (indices == index).any()]
     content = BytesIO()
-    _with_legend(image, present).save(content, format="PNG")
+    with_legend(image, present).save(content, format="PNG")
     write_bytes(target, content.getvalue())
 
 
@@ -55,12 +55,23 @@ def _picture_bands(bands: Sequence[str]) -> list[int]:
     return [0, 1, 2] if len(names) >= 3 else [0, 0, 0]
 
 
-def _natural(values: npt.NDArray[Any], shown: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-    """Stretch bands (3, h, w) between their 2nd and 98th percentiles: (h, w, 3) in 0..255."""
-    picture = np.zeros((*shown.shape, 3))
+def natural_colours(
+    values: npt.NDArray[Any], shown: npt.NDArray[np.bool_], bands: Sequence[str]
+) -> npt.NDArray[np.uint8]:
+    """Stretch the bands of red, green and blue between their 2nd and 98th percentiles.
+
+    Args:
+        values: (B, H, W) band values.
+        shown: (H, W) pixels that hold data; the others are black.
+        bands: Names of the bands.
+
+    Returns:
+        (H, W, 3) colours.
+    """
+    picture = np.zeros((*shown.shape, 3), np.uint8)
     if not shown.any():
         return picture
-    for channel, band in enumerate(values):
+    for channel, band in enumerate(values[_picture_bands(bands)]):
         low, high = np.percentile(band[shown].astype(np.float64), (2, 98))
         span = high - low or 1.0
         stretched = np.clip((band[shown].astype(np.float64) - low) / span, 0, 1)
@@ -68,8 +79,8 @@ def _natural(values: npt.NDArray[Any], shown: npt.NDArray[np.bool_]) -> npt.NDAr
     return picture
 
 
-def _with_legend(image: Any, classes: Sequence[LandClass]) -> Any:
-    """Add the names of the classes on the map below the picture."""
+def with_legend(image: Any, classes: Sequence[LandClass]) -> Any:
+    """Return a picture (RGBA) with swatches and names of classes below it."""
     from PIL import Image, ImageDraw, ImageFont
 
     font = ImageFont.load_default(size=14)

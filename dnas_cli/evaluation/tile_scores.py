@@ -1,0 +1,193 @@
+"""A model on the tiles of a split, one by one: which are best and worst, how sure it is, seams."""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from dnas_cli.evaluation.tiles import normalised_batches
+from dnas_cli.metrics import IGNORE, ConfusionMatrix
+from dnas_cli.model.model_file import Model
+from dnas_cli.nets.folding.folded_network import fold
+from dnas_cli.tiles.showcase import LabelledTile, read_tile
+from dnas_cli.tiles.tile_set import TileRef, TileSet
+
+BINS = 10
+_RIM = 16  # pixels from a tile's border that count as its rim
+
+
+@dataclass(frozen=True)
+class TileScore:
+    """How a model does on one tile.
+
+    Attributes:
+        ref: The tile.
+        matrix: Its confusion matrix; of no pixel where nothing is labelled.
+    """
+
+    ref: TileRef
+    matrix: ConfusionMatrix
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the labelled pixels that are right."""
+        return float(np.trace(self.matrix.counts)) / max(self.matrix.pixels, 1)
+
+
+@dataclass(frozen=True)
+class Reliability:
+    """How often the model is right where it is so sure.
+
+    Attributes:
+        pixels: (BINS,) labelled pixels by the probability of the predicted class, from 0 to 1.
+        right: (BINS,) how many of them are right.
+        confidence: (BINS,) sum of the probabilities.
+    """
+
+    pixels: npt.NDArray[np.int64]
+    right: npt.NDArray[np.int64]
+    confidence: npt.NDArray[np.float64]
+
+    @property
+    def error(self) -> float:
+        """The expected calibration error: mean distance of confidence from accuracy."""
+        distance = np.abs(self.confidence - self.right).sum()
+        return float(distance / max(int(self.pixels.sum()), 1))
+
+
+@dataclass(frozen=True)
+class TileScores:
+    """A model on a split.
+
+    Attributes:
+        tiles: Every tile, in the order of the list.
+        reliability: Over all labelled pixels.
+        rim_accuracy: Share of right pixels within 16 pixels of a tile's border, where a seam of a
+            map would be; None where nothing is labelled there.
+        inner_accuracy: The same farther inside.
+    """
+
+    tiles: tuple[TileScore, ...]
+    reliability: Reliability
+    rim_accuracy: float | None
+    inner_accuracy: float | None
+
+
+def score_tiles(
+    model: Model,
+    tiles: TileSet,
+    split: str,
+    device: torch.device,
+    bands: tuple[int, ...],
+    advance: Callable[[int], None] = lambda count: None,
+) -> TileScores:
+    """Score every tile of a split by itself.
+
+    Args:
+        model: The model.
+        tiles: The tile set.
+        split: "train", "val" or "test".
+        device: Where the network runs.
+        bands: Positions of the model's bands among the tile set's.
+        advance: Called with the number of tiles after each batch.
+
+    Raises:
+        DataError: The split is empty, or a tile cannot be read.
+    """
+    refs, found = tiles.split(split), []
+    pixels, right = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
+    confidence = np.zeros(BINS)
+    rim, inner = np.zeros(2, np.int64), np.zeros(2, np.int64)  # right, labelled
+    order = iter(refs)
+    for labels, classes, certainty in _predictions(model, tiles, refs, device, bands):
+        for label, predicted, sure in zip(labels, classes, certainty, strict=True):
+            matrix = ConfusionMatrix(len(tiles.classes))
+            matrix.add(label, predicted)
+            found.append(TileScore(next(order), matrix))
+            scored, hit = label != IGNORE, label == predicted
+            bins = np.minimum((sure[scored] * BINS).astype(np.int64), BINS - 1)
+            pixels += np.bincount(bins, minlength=BINS)
+            right += np.bincount(bins, hit[scored], BINS).astype(np.int64)
+            confidence += np.bincount(bins, sure[scored], BINS)
+            border = _rim(label.shape)
+            rim += (int((hit & scored & border).sum()), int((scored & border).sum()))
+            inner += (int((hit & scored & ~border).sum()), int((scored & ~border).sum()))
+        advance(len(labels))
+    return TileScores(
+        tuple(found), Reliability(pixels, right, confidence), _share(rim), _share(inner)
+    )
+
+
+@dataclass(frozen=True)
+class TileExample:
+    """A tile beside its prediction.
+
+    Attributes:
+        score: How the model does on it.
+        tile: The tile and its label.
+        predicted: (H, W) class indices.
+        confidence: (H, W) probability of the predicted class, 0 to 1.
+    """
+
+    score: TileScore
+    tile: LabelledTile
+    predicted: npt.NDArray[np.uint8]
+    confidence: npt.NDArray[np.float32]
+
+
+def predict_examples(
+    model: Model,
+    tiles: TileSet,
+    scores: Sequence[TileScore],
+    device: torch.device,
+    bands: tuple[int, ...],
+) -> list[TileExample]:
+    """Return tiles with what the model makes of them."""
+    predictions = _predictions(model, tiles, [score.ref for score in scores], device, bands, 1)
+    return [
+        TileExample(score, read_tile(tiles, score.ref), classes[0], certainty[0])
+        for score, (_, classes, certainty) in zip(scores, predictions, strict=True)
+    ]
+
+
+def best_median_worst(scores: Sequence[TileScore], count: int) -> dict[str, list[TileScore]]:
+    """Return the tiles of highest, middle and lowest accuracy, `count` of each, none twice.
+
+    Tiles without a labelled pixel are left out.
+    """
+    ranked = sorted(
+        (score for score in scores if score.matrix.pixels), key=lambda score: -score.accuracy
+    )
+    best = ranked[:count]
+    worst = ranked[max(len(ranked) - count, len(best)) :][::-1]
+    rest = ranked[len(best) : len(ranked) - len(worst)]
+    start = max((len(rest) - count) // 2, 0)
+    return {"best": best, "median": rest[start : start + count], "worst": worst}
+
+
+def _predictions(
+    model: Model,
+    tiles: TileSet,
+    refs: Sequence[TileRef],
+    device: torch.device,
+    bands: tuple[int, ...],
+    batch: int = 4,
+) -> Iterator[tuple[npt.NDArray[np.uint8], npt.NDArray[np.uint8], npt.NDArray[np.float32]]]:
+    """Yield labels, classes and the classes' probabilities, (N, H, W) each, batch by batch."""
+    network = fold(model.network).to(device).eval()
+    for images, labels in normalised_batches(tiles, refs, model.facts.normalisation, bands, batch):
+        with torch.inference_mode():
+            certainty, classes = network(images.to(device)).softmax(1).max(1)
+        yield labels, classes.to(torch.uint8).cpu().numpy(), certainty.cpu().numpy()
+
+
+def _rim(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+    border = np.ones(shape, np.bool_)
+    border[_RIM : shape[0] - _RIM, _RIM : shape[1] - _RIM] = False
+    return border
+
+
+def _share(counts: npt.NDArray[np.int64]) -> float | None:
+    return float(counts[0] / counts[1]) if counts[1] else None

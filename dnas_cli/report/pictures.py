@@ -1,0 +1,97 @@
+"""Small pictures of tiles: the scene in natural brightness, labels, maps, errors, confidence."""
+
+from base64 import b64encode
+from collections.abc import Sequence
+from io import BytesIO
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageDraw
+
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.overlay import natural_colours, with_legend
+from dnas_cli.scenes.palette import LandClass, palette_table
+
+Picture = npt.NDArray[np.uint8]  # (H, W, 3)
+
+_WRONG, _RIGHT, _UNLABELLED = (194, 65, 12), (225, 228, 232), (255, 255, 255)
+
+
+def class_picture(indices: npt.NDArray[np.uint8], classes: Sequence[LandClass]) -> Picture:
+    """Return class indices (H, W) in the classes' colours; pixels without a class are white."""
+    colours = palette_table(tuple(classes))[indices]
+    colours[indices == IGNORE] = _UNLABELLED
+    return colours
+
+
+def error_picture(truth: npt.NDArray[np.uint8], predicted: npt.NDArray[np.uint8]) -> Picture:
+    """Return where a map is wrong, in one colour; unlabelled pixels are white."""
+    picture = np.full((*truth.shape, 3), _RIGHT, np.uint8)
+    picture[truth != predicted] = _WRONG
+    picture[truth == IGNORE] = _UNLABELLED
+    return picture
+
+
+def confidence_picture(confidence: npt.NDArray[np.float32]) -> Picture:
+    """Return probabilities (H, W) as grey: white is sure."""
+    grey = np.asarray(255 * np.clip(confidence, 0, 1), np.uint8)
+    return np.repeat(grey[..., None], 3, axis=2)
+
+
+def outlined(
+    image: npt.NDArray[Any],
+    valid: npt.NDArray[np.bool_],
+    bands: Sequence[str],
+    label: npt.NDArray[np.uint8],
+    classes: Sequence[LandClass],
+) -> Picture:
+    """Return a tile (B, H, W) in natural colours with its classes as outlines."""
+    picture = natural_colours(image, valid, bands)
+    inner = np.ones(label.shape, np.bool_)
+    for axis in (0, 1):
+        for step in (-2, -1, 1, 2):
+            inner &= np.roll(label, step, axis) == label
+    edge = ~inner & (label != IGNORE)
+    picture[edge] = palette_table(tuple(classes))[label[edge]]
+    return picture
+
+
+def contact_sheet(
+    pictures: Sequence[tuple[str, Picture]], classes: Sequence[LandClass], columns: int, side: int
+) -> Image.Image:
+    """Return pictures in rows with their names, and a legend of the classes below."""
+    line, gap = 16, 6
+    rows = -(-len(pictures) // columns)
+    width, height = columns * (side + gap) + gap, rows * (side + line + gap) + gap
+    sheet = Image.new("RGB", (width, height), "white")
+    pen = ImageDraw.Draw(sheet)
+    for number, (name, picture) in enumerate(pictures):
+        row, column = divmod(number, columns)
+        x, y = gap + column * (side + gap), gap + row * (side + line + gap)
+        sheet.paste(_sized(picture, side), (x, y))
+        pen.text((x, y + side + 1), name[-side // 6 :], fill=(60, 60, 60))
+    return with_legend(sheet.convert("RGBA"), classes).convert("RGB")
+
+
+def data_uri(picture: Picture, side: int, photograph: bool) -> str:
+    """Return a picture as a `data:` address, at most `side` pixels wide.
+
+    Args:
+        picture: The picture.
+        side: Width and height that it is brought to.
+        photograph: Compress it as JPEG; else as a PNG of few colours.
+    """
+    content, image = BytesIO(), _sized(picture, side, smooth=photograph)
+    if photograph:
+        image.save(content, format="JPEG", quality=78)
+        kind = "jpeg"
+    else:
+        image.quantize(64).save(content, format="PNG", optimize=True)
+        kind = "png"
+    return f"data:image/{kind};base64,{b64encode(content.getvalue()).decode()}"
+
+
+def _sized(picture: Picture, side: int, smooth: bool = False) -> Image.Image:
+    way = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
+    return Image.fromarray(picture).resize((side, side), way)
