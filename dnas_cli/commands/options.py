@@ -2,7 +2,7 @@
 
 import logging
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -43,6 +43,16 @@ AsJson = Annotated[
 ]
 Overwrite = Annotated[
     bool, typer.Option("--overwrite", help="Replace what exists.", rich_help_panel="Output")
+]
+Report = Annotated[
+    bool,
+    typer.Option(
+        "--report", help="Write RUN/report.html after every epoch.", rich_help_panel="Output"
+    ),
+]
+Log = Annotated[
+    Literal["tensorboard"] | None,
+    typer.Option(help="Also write RUN/tensorboard.", rich_help_panel="Output"),
 ]
 DryRun = Annotated[
     bool,

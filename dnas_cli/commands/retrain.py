@@ -38,6 +38,8 @@ def retrain(
     flags: dict[str, Any],
     compute: ComputeOptions,
     stage_options: StageOptions,
+    report: options.Report = False,
+    log: options.Log = None,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -55,7 +57,9 @@ def retrain(
 
         print_dry_run(estimate_retraining(run, choice, compute, stage_options, architecture, data))
         return
+    from dnas_cli.report.after_epoch import epoch_callbacks
     from dnas_cli.stages.retrain import retrain as retrain_run
 
-    result = retrain_run(run, choice, compute, stage_options, architecture, data)
+    callbacks = epoch_callbacks(report, log)
+    result = retrain_run(run, choice, compute, stage_options, architecture, data, callbacks)
     typer.echo(result.model_path)

@@ -37,6 +37,8 @@ def search(
     flags: dict[str, Any],
     compute: ComputeOptions,
     stage_options: StageOptions,
+    report: options.Report = False,
+    log: options.Log = None,
     dry_run: options.DryRun = False,
     quiet: options.Quiet = False,
     verbose: options.Verbose = False,
@@ -56,7 +58,9 @@ def search(
 
         print_dry_run(estimate_search(run, stage, choice, new_run, compute, stage_options))
         return
+    from dnas_cli.report.after_epoch import epoch_callbacks
     from dnas_cli.stages.search import search as search_stage
 
-    result = search_stage(run, stage, choice, new_run, compute, stage_options)
+    callbacks = epoch_callbacks(report, log)
+    result = search_stage(run, stage, choice, new_run, compute, stage_options, callbacks)
     typer.echo(result.stage_folder(f"stage{stage}"))

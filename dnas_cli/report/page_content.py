@@ -24,13 +24,16 @@ _EXAMPLES = 3  # of each kind
 _LABELS = 6  # tiles of each split
 
 
-def page_content(run: Run, split: str = "test", device: str = "auto") -> PageContent:
+def page_content(
+    run: Run, split: str = "test", device: str = "auto", look: bool = True
+) -> PageContent:
     """Gather what a page shows; what a half-done run does not have is left out.
 
     Args:
         run: The run.
         split: The split that the model is looked at on.
         device: Where the model runs.
+        look: Run the model on the split; without, the page has no tiles of it.
     """
     tiles = _tiles(run)
     evaluation = _evaluation(run, split)
@@ -46,7 +49,7 @@ def page_content(run: Run, split: str = "test", device: str = "auto") -> PageCon
         },
         arithmetic={} if tiles is None else _arithmetic(run, tiles),
     )
-    if tiles is None or not run.model_path.is_file() or not tiles.count(split):
+    if tiles is None or not look or not run.model_path.is_file() or not tiles.count(split):
         return content
     where = resolve_device(device)
     model = load_model(run.model_path, where)

@@ -19,6 +19,7 @@ from dnas_cli.stages.adopt_architecture import adopt_architecture
 from dnas_cli.stages.begin_run import NewRun
 from dnas_cli.stages.branch_stage import branch_before
 from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.epoch_callback import EpochCallbacks
 from dnas_cli.stages.execution_mode import step_size
 from dnas_cli.stages.model_weights import ModelWeights, of_an_epoch, of_the_average
 from dnas_cli.stages.stage_options import StageOptions
@@ -43,6 +44,7 @@ def retrain(
     options: StageOptions | None = None,
     architecture: Path | None = None,
     tile_set: Path | None = None,
+    on_epoch: EpochCallbacks = (),
 ) -> Run:
     """Train the decoded network of a run, and write `model.pt`.
 
@@ -56,13 +58,14 @@ def retrain(
         options: Whether to branch, extend or restart.
         architecture: Coding to retrain in a run without searches; begins the run if need be.
         tile_set: The tile set of a run that this begins.
+        on_epoch: Called after every epoch.
 
     Raises:
         RunStateError: There is no architecture yet, or the run is in the way.
     """
     if architecture is None and tile_set is not None:
         raise UsageError("--data begins a new run, which also needs --architecture.")
-    return train_stage(_Retraining(architecture, tile_set), root, choice, compute, options)
+    return train_stage(_Retraining(architecture, tile_set), root, choice, compute, options, on_epoch)
 
 
 class _Retraining(Stage[RetrainSettings]):

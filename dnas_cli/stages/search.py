@@ -11,6 +11,7 @@ from dnas_cli.run.rows import read_rows
 from dnas_cli.stages.begin_run import NewRun
 from dnas_cli.stages.branch_stage import branch_before
 from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.epoch_callback import EpochCallbacks
 from dnas_cli.stages.encode import encode
 from dnas_cli.stages.logit_summary import summarise_logits
 from dnas_cli.stages.stage_options import StageOptions
@@ -35,6 +36,7 @@ def search(
     new_run: NewRun | None = None,
     compute: ComputeOptions | None = None,
     options: StageOptions | None = None,
+    on_epoch: EpochCallbacks = (),
 ) -> Run:
     """Search a stage of a run to its end, resuming where it was interrupted.
 
@@ -47,12 +49,13 @@ def search(
         new_run: Tile set and network size, for stage 1 of a new run.
         compute: Device, workers and the like.
         options: Whether to branch, extend or restart.
+        on_epoch: Called after every epoch.
 
     Raises:
         DnasError: As encoding, settings and training.
     """
     check_stage(stage)
-    return train_stage(_Search(stage, new_run or NewRun()), root, choice, compute, options)
+    return train_stage(_Search(stage, new_run or NewRun()), root, choice, compute, options, on_epoch)
 
 
 class _Search(Stage[SearchSettings]):

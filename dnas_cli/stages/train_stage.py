@@ -22,6 +22,7 @@ from dnas_cli.run.manifest import StageRecord
 from dnas_cli.run.run_log import logged
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.epoch_callback import EpochCallbacks, EpochEnd
 from dnas_cli.stages.execution_mode import choose_execution_mode
 from dnas_cli.stages.restart import check_restart, complete_restart, start_over
 from dnas_cli.stages.stage_options import StageOptions
@@ -116,6 +117,7 @@ def train_stage(
     choice: SettingsChoice | None,
     compute: ComputeOptions | None,
     options: StageOptions | None,
+    callbacks: EpochCallbacks = (),
 ) -> Run:
     """Train a stage of a run to its end, from its last checkpoint where there is one.
 
@@ -125,6 +127,7 @@ def train_stage(
         choice: Preset, file and flags of the settings.
         compute: Device, workers and the like.
         options: Whether to branch, extend or restart.
+        callbacks: Called after every epoch, in order.
 
     Raises:
         DnasError: See the kinds that settings, tile sets and training raise.
@@ -137,7 +140,8 @@ def train_stage(
     with Interruption() as interruption, deterministic(compute.deterministic):
         run = stage.open_run(root, choice, options)
         with stage_lock(run, stage.name), logged(run):
-            return _train(stage, open_run(run.root), choice, compute, options, interruption)
+            work = open_run(run.root)
+            return _train(stage, work, choice, compute, options, interruption, callbacks)
 
 
 def _train(
@@ -147,6 +151,7 @@ def _train(
     compute: ComputeOptions,
     options: StageOptions,
     interruption: Interruption,
+    callbacks: EpochCallbacks,
 ) -> Run:
     """Train a stage whose lock is held."""
     name, (device, workers) = stage.name, compute.resolve()
@@ -179,6 +184,12 @@ def _train(
         preset=(record.preset if record else "") or choice.preset,
     )
     run.set_record(name, record)
+
+    def end_epoch(done: int) -> None:
+        run.set_record(name, record.with_phase("started", done))
+        for callback in callbacks:
+            callback(EpochEnd(run, name, done))
+
     job = Job(
         title=stage.title,
         steps=steps,
@@ -188,7 +199,7 @@ def _train(
         validate=validator(network, tiles, device, settings.batch),
         describe=built.describe,
         resume_command=stage.command(run) + compute.flags,
-        on_epoch=lambda done: run.set_record(name, record.with_phase("started", done)),
+        on_epoch=end_epoch,
         interruption=interruption,
         checkpoint_every=60 * compute.checkpoint_every,
         may_back_off=compute.on_divergence == "backoff",

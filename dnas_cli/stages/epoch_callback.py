@@ -1,0 +1,35 @@
+"""What may be done after every epoch of a stage beside training: a small protocol of callbacks."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from dnas_cli.run.directory import Run
+
+
+@dataclass(frozen=True)
+class EpochEnd:
+    """An epoch has ended; its rows and its checkpoint are written.
+
+    Attributes:
+        run: The run.
+        stage: `stage1` to `stage3`, or `retrain`.
+        epochs_done: Epochs of the stage that are complete.
+    """
+
+    run: Run
+    stage: str
+    epochs_done: int
+
+
+class EpochCallback(Protocol):
+    """Called after every epoch. It may read the run and write files; training is not changed.
+
+    What it raises ends the training; the epoch is saved by then.
+    """
+
+    def __call__(self, end: EpochEnd) -> None:
+        """Do something with what the run holds by now."""
+
+
+EpochCallbacks = Sequence[EpochCallback]

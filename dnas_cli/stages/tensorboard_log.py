@@ -1,0 +1,45 @@
+"""Writing training for TensorBoard: scalars and, in searches, the logits as histograms."""
+
+import numpy as np
+
+from dnas_cli.errors import UsageError
+from dnas_cli.run.history import flat_history
+from dnas_cli.run.rows import read_rows
+from dnas_cli.stages.epoch_callback import EpochEnd
+
+
+class TensorBoardLog:
+    """A callback that writes to `RUN/tensorboard/STAGE`.
+
+    The first call of a process writes all epochs so far, so that a resumed stage is shown whole.
+
+    Raises:
+        UsageError: TensorBoard is not installed.
+    """
+
+    def __init__(self) -> None:
+        try:
+            from torch.utils.tensorboard.writer import SummaryWriter
+        except ImportError as error:
+            raise UsageError(
+                "log=tensorboard: TensorBoard is not installed.",
+                "Install it with: pip install 'dnas[tensorboard]'",
+            ) from error
+        self._writer = SummaryWriter
+        self._written: dict[str, int] = {}
+
+    def __call__(self, end: EpochEnd) -> None:
+        """Write the epochs that are not written yet."""
+        folder = end.run.stage_folder(end.stage)
+        known = self._written.get(end.stage, 0)
+        target = str(end.run.root / "tensorboard" / end.stage)
+        with self._writer(target, purge_step=known + 1) as writer:  # type: ignore[no-untyped-call]
+            for row in flat_history(folder)[known:]:
+                epoch = int(row.pop("epoch"))
+                for name, value in row.items():
+                    if not isinstance(value, str):
+                        writer.add_scalar(name, value, epoch)
+            for row in read_rows(folder / "logits.jsonl")[known:]:
+                values = np.array(list(row["logits"].values()))
+                writer.add_histogram("logits", values, row["epoch"] + 1)
+        self._written[end.stage] = end.epochs_done
