@@ -11,8 +11,9 @@ from dnas_cli.evaluation.tiles import normalised_batches
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.model.model_file import Model
 from dnas_cli.nets.folding.folded_network import fold
+from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.showcase import LabelledTile, read_tile
-from dnas_cli.tiles.tile_set import TileRef, TileSet
+from dnas_cli.tiles.tile_set import TileSet
 
 BINS = 10
 _RIM = 16  # pixels from a tile's border that count as its rim

@@ -39,7 +39,7 @@ def write_curves(end: EpochEnd) -> None:
     folder, record = end.run.stage_folder(end.stage), end.run.record(end.stage)
     rows = read_rows(folder / "history.jsonl")
     settings = record.settings if record else {}
-    extensions = record.extensions if record else []
+    extensions = record.extensions if record else ()
     marks = history_marks(rows, extensions, settings.get("epochs", len(rows)))
     title = f"{end.run.root.resolve().name}, {TITLES[end.stage]}"
     write_progress_picture(folder / "progress.png", title, rows, marks)

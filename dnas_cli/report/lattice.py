@@ -1,5 +1,6 @@
 """The lattice as a drawing: layers from left to right, scales from fine to coarse downwards."""
 
+import math
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 
@@ -108,7 +109,8 @@ def _course(item: Edge, top: float) -> tuple[Point, ...]:
 def _bend(item: Edge) -> float:
     """Return how far an edge leaves the straight way, in pixels, upwards if negative."""
     span = item.target.layer - item.source.layer - 1
-    return (-1 if item.source.scale <= item.target.scale else 1) * _BEND * span**0.8
+    upwards = item.source.scale <= item.target.scale
+    return (-1.0 if upwards else 1.0) * _BEND * math.pow(span, 0.8)
 
 
 def _place(node: Node, top: float) -> Point:

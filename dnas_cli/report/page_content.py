@@ -16,9 +16,10 @@ from dnas_cli.nets.network import NetworkShape
 from dnas_cli.report.run_page import PageContent
 from dnas_cli.run.directory import CODINGS, Run
 from dnas_cli.space.coding import ArchitectureCoding
+from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.showcase import LabelledTile, rare_classes_first
-from dnas_cli.tiles.tile_set import TileSet, open_tile_set
+from dnas_cli.tiles.tile_set import TileSet
 
 _EXAMPLES = 3  # of each kind
 _LABELS = 6  # tiles of each split

@@ -71,7 +71,8 @@ def contact_sheet(
         x, y = gap + column * (side + gap), gap + row * (side + line + gap)
         sheet.paste(_sized(picture, side), (x, y))
         pen.text((x, y + side + 1), name[-side // 6 :], fill=(60, 60, 60))
-    return with_legend(sheet.convert("RGBA"), classes).convert("RGB")
+    page: Image.Image = with_legend(sheet.convert("RGBA"), classes).convert("RGB")
+    return page
 
 
 def data_uri(picture: Picture, side: int, photograph: bool) -> str:

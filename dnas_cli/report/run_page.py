@@ -24,7 +24,7 @@ from dnas_cli.report.pictures import (
     error_picture,
     outlined,
 )
-from dnas_cli.report.run_status import run_summary
+from dnas_cli.report.run_status import read_status
 from dnas_cli.report.stage_story import stage_story
 from dnas_cli.run.directory import CODINGS, Run
 from dnas_cli.run.manifest import STAGES
@@ -77,7 +77,7 @@ def write_run_page(path: Path, run: Run, content: PageContent) -> None:
     stories = [story for name in STAGES if (story := stage_story(run, name))]
     page = environment.get_template("run.html.j2").render(
         version=__version__,
-        summary=run_summary(run),
+        summary=read_status(run).to_json(),
         stories=stories,
         frames={story.name: story.trace.frames for story in stories if story.trace},
         architecture=_architecture(run, content),

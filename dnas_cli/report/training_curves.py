@@ -7,6 +7,7 @@ from typing import Any
 from dnas_cli.files import write_bytes
 from dnas_cli.report.chart import Mark, Series, line_chart, stack
 from dnas_cli.report.drawing import Drawing, to_png
+from dnas_cli.run.manifest import Extension
 
 Rows = Sequence[Mapping[str, Any]]  # of history.jsonl
 
@@ -34,7 +35,7 @@ def training_charts(rows: Rows, marks: Sequence[Mark] = ()) -> list[Drawing]:
     return charts
 
 
-def history_marks(rows: Rows, extensions: Sequence[Mapping[str, Any]], epochs: int) -> list[Mark]:
+def history_marks(rows: Rows, extensions: Sequence[Extension], epochs: int) -> list[Mark]:
     """Return what interrupted or changed a stage: resumed, extended, backed off.
 
     Args:
@@ -53,7 +54,7 @@ def history_marks(rows: Rows, extensions: Sequence[Mapping[str, Any]], epochs: i
             marks.append(Mark(epoch, "backed off"))
     for extension in extensions:
         marks.append(Mark(epochs, "extended"))
-        epochs += int(extension["epochs"])
+        epochs += extension.epochs
     return [mark for mark in marks if 0 < mark.epoch < len(rows)]
 
 

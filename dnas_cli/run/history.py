@@ -44,7 +44,7 @@ def flat_history(folder: Path) -> list[FlatRow]:
 
 
 def write_history_table(folder: Path) -> Path:
-    """Write `history.csv` beside `history.jsonl`, atomically; see `flat_history` for its columns."""
+    """Write `history.csv` beside `history.jsonl`, with the columns of `flat_history`."""
     rows = flat_history(folder)
     names = list(dict.fromkeys(key for row in rows for key in row))
     text = io.StringIO()

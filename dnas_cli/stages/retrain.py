@@ -65,7 +65,9 @@ def retrain(
     """
     if architecture is None and tile_set is not None:
         raise UsageError("--data begins a new run, which also needs --architecture.")
-    return train_stage(_Retraining(architecture, tile_set), root, choice, compute, options, on_epoch)
+    return train_stage(
+        _Retraining(architecture, tile_set), root, choice, compute, options, on_epoch
+    )
 
 
 class _Retraining(Stage[RetrainSettings]):

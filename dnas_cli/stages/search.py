@@ -11,8 +11,8 @@ from dnas_cli.run.rows import read_rows
 from dnas_cli.stages.begin_run import NewRun
 from dnas_cli.stages.branch_stage import branch_before
 from dnas_cli.stages.compute_options import ComputeOptions
-from dnas_cli.stages.epoch_callback import EpochCallbacks
 from dnas_cli.stages.encode import encode
+from dnas_cli.stages.epoch_callback import EpochCallbacks
 from dnas_cli.stages.logit_summary import summarise_logits
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.train_stage import (
@@ -55,7 +55,9 @@ def search(
         DnasError: As encoding, settings and training.
     """
     check_stage(stage)
-    return train_stage(_Search(stage, new_run or NewRun()), root, choice, compute, options, on_epoch)
+    return train_stage(
+        _Search(stage, new_run or NewRun()), root, choice, compute, options, on_epoch
+    )
 
 
 class _Search(Stage[SearchSettings]):

@@ -25,21 +25,25 @@ class TensorBoardLog:
                 "log=tensorboard: TensorBoard is not installed.",
                 "Install it with: pip install 'dnas[tensorboard]'",
             ) from error
-        self._writer = SummaryWriter
+        self._new_writer = SummaryWriter
+        self._writers: dict[str, SummaryWriter] = {}
         self._written: dict[str, int] = {}
 
     def __call__(self, end: EpochEnd) -> None:
         """Write the epochs that are not written yet."""
         folder = end.run.stage_folder(end.stage)
         known = self._written.get(end.stage, 0)
-        target = str(end.run.root / "tensorboard" / end.stage)
-        with self._writer(target, purge_step=known + 1) as writer:  # type: ignore[no-untyped-call]
-            for row in flat_history(folder)[known:]:
-                epoch = int(row.pop("epoch"))
-                for name, value in row.items():
-                    if not isinstance(value, str):
-                        writer.add_scalar(name, value, epoch)
-            for row in read_rows(folder / "logits.jsonl")[known:]:
-                values = np.array(list(row["logits"].values()))
-                writer.add_histogram("logits", values, row["epoch"] + 1)
+        if end.stage not in self._writers:
+            target = str(end.run.root / "tensorboard" / end.stage)
+            self._writers[end.stage] = self._new_writer(target, purge_step=1)
+        writer = self._writers[end.stage]
+        for row in flat_history(folder)[known:]:
+            epoch = int(row.pop("epoch"))
+            for name, value in row.items():
+                if not isinstance(value, str):
+                    writer.add_scalar(name, value, epoch)
+        for logits in read_rows(folder / "logits.jsonl")[known:]:
+            values = np.array(list(logits["logits"].values()))
+            writer.add_histogram("logits", values, logits["epoch"] + 1)
+        writer.flush()
         self._written[end.stage] = end.epochs_done

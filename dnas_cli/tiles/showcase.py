@@ -7,7 +7,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.metrics import IGNORE
-from dnas_cli.tiles.tile_set import TileRef, TileSet
+from dnas_cli.tiles.lists import TileRef
+from dnas_cli.tiles.tile_set import TileSet
 
 _LOOKED_AT = 60  # tiles, evenly spaced over a split
 

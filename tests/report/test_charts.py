@@ -5,6 +5,7 @@ import re
 from dnas_cli.report.chart import Mark, Series, line_chart
 from dnas_cli.report.drawing import Disc, Line, Text, to_svg
 from dnas_cli.report.training_curves import history_marks, training_charts
+from dnas_cli.run.manifest import Extension
 
 
 def test_a_point_lies_where_its_value_is() -> None:
@@ -41,7 +42,7 @@ def test_extensions_and_a_lower_rate_are_marked_where_they_happened() -> None:
     rows = [{"epoch": epoch, "loss": 1.0} for epoch in range(5)]
     rows[3]["rate_factor"] = 0.1
     rows[4]["rate_factor"] = 0.1
-    marks = history_marks(rows, [{"epochs": 3}], 2)
+    marks = history_marks(rows, [Extension(3)], 2)
     assert marks == [Mark(3, "backed off"), Mark(2, "extended")]
     svg = to_svg(training_charts(rows, marks)[0])
     assert len(re.findall("extended", svg)) == 2  # beside the line, and when pointed at
