@@ -18,7 +18,9 @@ def report(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write a run on one page: figures, the lattice over the epochs, curves, tiles, provenance.
+    """Write a run on one page: figures, lattice, curves, tiles.
+
+    The lattice over the epochs, what was found, errors, data and provenance are on it as well.
 
     The page needs no network and no other file. It can be written at any time, and replaces the
     previous one.
