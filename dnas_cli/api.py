@@ -1,6 +1,6 @@
-"""The Python door: what the command line does, as functions of Python.
+"""The Python door: the functions behind the command line.
 
-`import dnas_cli as dnas` hands these names on, each loaded when it is first used.
+`import dnas_cli as dnas` offers these names, and loads each at its first use.
 """
 
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from dnas_cli.report.known_files import Facts, KnownFile
 
 
 def info(path: str | Path) -> KnownFile:
-    """Say what a file or folder is.
+    """Return the kind and the facts of a file or folder.
 
     Args:
         path: A run, tile set, coding, evaluation, model, checkpoint, or anything that GDAL reads.
@@ -21,7 +21,7 @@ def info(path: str | Path) -> KnownFile:
         Its kind, and facts with `to_json`.
 
     Raises:
-        DataError: It is damaged, or nothing that dnas knows.
+        DataError: It is damaged, or of an unknown kind.
     """
     kind = file_kinds.kind_of(Path(path))
     if kind == file_kinds.TORCH:

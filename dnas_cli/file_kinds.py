@@ -1,6 +1,6 @@
-"""What kind of file or folder a path is, told from its first bytes, and the error for a wrong one.
+"""Recognising kinds of files and folders by their first bytes, and the error for a wrong kind.
 
-Nothing is trusted or loaded: whoever reads the file finds out whether it is whole.
+Nothing is loaded: the reader of a file checks whether it is complete.
 """
 
 import json
@@ -39,7 +39,7 @@ _ORDER = {
 
 
 def kind_of(path: Path) -> str:
-    """Return what a path is: one of the names above; an empty text where nothing is there."""
+    """Return a path's kind, one of the names above; empty if it does not exist."""
     try:
         if path.is_dir():
             if (path / "run.json").is_file():
@@ -59,7 +59,7 @@ def kind_of(path: Path) -> str:
 
 
 def wrong_kind(path: Path, wanted: str) -> DataError:
-    """Return the error for a file of another kind than is wanted: what it is, and what to give."""
+    """Return the error for a file of a wrong kind: its kind, and the file to give instead."""
     found = kind_of(path)
     if not found:
         return DataError(f"{path}: no such file or folder.")
@@ -76,7 +76,9 @@ def _remedy(path: Path, found: str, wanted: str) -> str:
     if root is not None and wanted in inside:
         there = (root / inside[wanted]).is_file()
         return (
-            f"Give {root / inside[wanted]}." if there else f"See what is next: dnas status {root}"
+            f"Give {root / inside[wanted]}."
+            if there
+            else f"See the next command: dnas status {root}"
         )
     if found == TORCH:
         return "`dnas import` reads checkpoints of the first release."
@@ -96,7 +98,7 @@ def _kind_of_archive(path: Path) -> str:
                 return FILE
             with archive.open(names[0]) as part:
                 head = part.read(_LARGEST_HEAD)
-    except Exception:  # whatever a damaged archive makes of the reader; its own reader says more
+    except Exception:  # damaged archives fail in many ways; their own reader reports more
         return FILE
     kinds = ((b"dnas/model", MODEL), (b"dnas/checkpoint", CHECKPOINT))
     return next((kind for text, kind in kinds if text in head), TORCH)

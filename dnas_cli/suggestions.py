@@ -1,4 +1,4 @@
-"""What a mistyped command or option may have meant."""
+"""Suggestions for a mistyped command or option."""
 
 import difflib
 from collections.abc import Collection
@@ -9,10 +9,10 @@ _COMMANDS = {"help": "--help", "train": "retrain", "test": "eval", "map": "predi
 
 
 def suggest(error: Any) -> None:
-    """Add to an error of the command line's own what the unknown command or option may have meant.
+    """Add suggestions for an unknown command or option to an error of the parser.
 
     Args:
-        error: A usage error of typer's parser; others are left as they are.
+        error: A usage error of typer's parser; others do not change.
     """
     command = getattr(getattr(error, "ctx", None), "command", None)
     if command is None:
@@ -33,10 +33,10 @@ def suggest(error: Any) -> None:
 
 
 def neighbours(typed: str, known: Collection[str]) -> list[str]:
-    """Return the known names that a typed one may stand for, the nearest first.
+    """Return the known names that a typed one may mean, the nearest first.
 
-    These are names with such initials (`lr` for `learning-rate`), names that hold it as a word or
-    begin (`rate`, `learn`), and names that look alike.
+    These are names with these initials (`lr` for `learning-rate`), names that contain it as a word
+    or start with it (`rate`, `learn`), and similar names.
     """
     initials = [name for name in known if _initials(name) == typed]
     words = [

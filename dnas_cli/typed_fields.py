@@ -1,8 +1,8 @@
-"""Fields with rules: what their values must be, what help says of them, and how data becomes them.
+"""Dataclass fields with rules and help, and their construction from plain data.
 
 One line in a dataclass, `batch: int = option(2, "Tiles per step.", at_least=1)`, is a default, a
-check, a key in files and an option of the command line. `build` makes such dataclasses, and all
-that they hold, of the plain data of JSON and YAML.
+check, a key in files and an option of the command line. `build` makes such dataclasses, with all
+their values, from the plain data of JSON and YAML.
 """
 
 import difflib
@@ -19,15 +19,15 @@ Built = TypeVar("Built")
 
 @dataclass(frozen=True)
 class Option:
-    """What a field says of itself beyond its type and default.
+    """The rules and the help of a field.
 
     Attributes:
         help: One sentence for the command line and the documentation.
-        panel: The group of options that help lists it in.
-        flag: Its name on the command line, where that is not the field's.
-        metavar: What stands for its value in help.
-        quick: Its value in the preset for laptops; None where that is the default.
-        strong: Its value in the strong recipe; None where the recipe leaves it alone.
+        panel: Its group of options in help.
+        flag: Its name on the command line, if not the field's.
+        metavar: Placeholder of its value in help.
+        quick: Its value in the preset for laptops; None for the default.
+        strong: Its value in the strong recipe; None if the recipe does not set it.
         at_least: The smallest value.
         above: What a value must exceed.
         below: What a value must stay under.
@@ -52,7 +52,7 @@ def option(default: Any, help: str = "", **rules: Any) -> Any:
 
 
 def option_of(item: Field[Any]) -> Option:
-    """Return what a field says of itself."""
+    """Return the rules and the help of a field."""
     found = item.metadata.get(_KEY, Option())
     assert isinstance(found, Option)
     return found
@@ -67,7 +67,7 @@ def check_fields(value: object) -> None:
     """Check that every field of a dataclass has its type and keeps its rule.
 
     Raises:
-        ValueError: One does not; its message begins with the field, written as an option is.
+        ValueError: One does not; the message starts with the field, written like an option.
     """
     kinds = types_of(type(value))
     for item in fields(value):  # type: ignore[arg-type]
@@ -75,20 +75,20 @@ def check_fields(value: object) -> None:
 
 
 def spelled(name: str) -> str:
-    """Return a field's name as it is written on the command line and in YAML."""
+    """Return a field's name on the command line and in YAML."""
     return name.replace("_", "-")
 
 
 def build(kind: type[Built], value: Any, where: str = "") -> Built:
-    """Make a dataclass of plain data: an object with a value of the right type for every field.
+    """Make a dataclass from plain data with a value of the right type for every field.
 
     Args:
         kind: The dataclass.
-        value: What JSON or YAML holds.
-        where: What errors call the value.
+        value: The plain data.
+        where: Its name in messages.
 
     Raises:
-        ValueError: Its message says which key is wrong, and how; of an unknown one the nearest.
+        ValueError: A key is wrong; the message names it, and for an unknown key the nearest.
     """
     if not isinstance(value, Mapping):
         raise ValueError(f"{where or 'it'} is {_shown(value)}, not keys with values".lstrip())
@@ -110,7 +110,7 @@ def convert(value: Any, kind: Any, where: str) -> Any:
     """Return plain data as a value of a type: a scalar, `Literal`, `X | None`, tuple, list, dict.
 
     Raises:
-        ValueError: It is none; the message begins with `where`.
+        ValueError: It has another type; the message starts with `where`.
     """
     origin, inner = get_origin(kind), get_args(kind)
     if kind is Any:
@@ -139,7 +139,7 @@ def convert(value: Any, kind: Any, where: str) -> Any:
         return build(kind, value, where)  # type: ignore[arg-type]
     if kind is float and type(value) in (int, float):
         return value
-    if origin is None and type(value) is kind:  # a boolean is no number here
+    if origin is None and type(value) is kind:  # a boolean is not a number here
         return value
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     wanted = names.get(kind, "a list" if origin in (tuple, list) else "keys with values")
@@ -147,7 +147,7 @@ def convert(value: Any, kind: Any, where: str) -> Any:
 
 
 def did_you_mean(key: object, known: Collection[str]) -> str:
-    """Return which of the known names is meant, as a sentence with a blank before it."""
+    """Return a sentence that suggests the nearest known name, with a blank before it."""
     near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.4)
     return f" Did you mean {near[0]}?" if near else f" Known are {', '.join(known)}."
 

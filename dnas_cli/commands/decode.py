@@ -29,7 +29,7 @@ def decode(
     candidates: Annotated[
         int,
         typer.Option(
-            min=1, help="Score so many codings inside the trained supernet and take the best."
+            min=1, help="Score this many codings inside the trained supernet and keep the best."
         ),
     ] = 1,
     target_macs: Annotated[

@@ -16,11 +16,11 @@ Command = Callable[..., None]
 def options_from(**kinds: type[Any]) -> Callable[[Command], Command]:
     """Replace parameters of a command by one option for each field of a dataclass.
 
-    The command gets the dataclass; of settings, which have presets and files as well, it gets the
-    values that were given, by name.
+    The command gets the dataclass. For settings, which also come from presets and files, it gets
+    the given values by name.
 
     Args:
-        kinds: The dataclass of each parameter that is replaced.
+        kinds: The dataclass of each replaced parameter.
     """
 
     def decorate(command: Command) -> Command:
@@ -50,7 +50,7 @@ def options_from(**kinds: type[Any]) -> Callable[[Command], Command]:
 
 
 def _parameter(kind: type[Any], item: Field[Any]) -> inspect.Parameter:
-    """Return a field as a parameter that typer makes an option of."""
+    """Return a field as a parameter that typer turns into an option."""
     about, annotation, default = option_of(item), types_of(kind)[item.name], item.default
     text, panel = about.help, about.panel or "Training"
     if issubclass(kind, TrainingSettings):

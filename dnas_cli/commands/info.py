@@ -16,10 +16,10 @@ def info(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Say what a file or folder is, and what it holds.
+    """Show the kind and the facts of a file or folder.
 
     It knows rasters, tile sets, runs, codings, models and checkpoints. Of a raster: size, bands,
-    values, georeference, storage; /vsi... and s3:// names work as well.
+    values, georeference, storage; also by /vsi... and s3:// names.
     """
     from dnas_cli import api
 

@@ -71,7 +71,7 @@ Branch = Annotated[
     Path | None,
     typer.Option(
         metavar="NEW_RUN",
-        help="Copy the finished stages into a new run and work there.",
+        help="Copy the finished stages into a new run and continue there.",
         rich_help_panel="Branch and resume",
     ),
 ]

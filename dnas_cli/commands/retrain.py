@@ -27,7 +27,7 @@ def retrain(
         Path | None,
         typer.Option(
             metavar="TILES",
-            help="Tile set of the run that --architecture begins.",
+            help="Tile set of a new run with --architecture.",
             rich_help_panel="Network",
         ),
     ] = None,

@@ -18,9 +18,7 @@ def search(
     stage: options.Stage,
     data: Annotated[
         Path | None,
-        typer.Option(
-            metavar="TILES", help="Tile set; begins a new run.", rich_help_panel="Network"
-        ),
+        typer.Option(metavar="TILES", help="Tile set of a new run.", rich_help_panel="Network"),
     ] = None,
     layers: Annotated[
         int | None,

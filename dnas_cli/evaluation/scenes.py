@@ -118,7 +118,7 @@ def _score(mapper: Mapper, scenes: LabelledScenes, pair: Pair, title: str) -> Sc
 
 
 def _open(facts: ModelFacts, scenes: LabelledScenes, pair: Pair) -> Raster:
-    """Open an image as `predict` does, with the names of bands that the dataset says."""
+    """Open an image as `predict` does, with the dataset's names of bands."""
     path = scenes.root / pair.image
     reading = SceneReading(
         nodata=scenes.nodata, file_bands=described_bands(path, pair.bands, scenes.bands)

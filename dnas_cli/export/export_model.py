@@ -1,4 +1,4 @@
-"""One model to every form that was asked for."""
+"""Exporting one model in several forms."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,12 +19,12 @@ from dnas_cli.nets.onnx.runtime import require_onnx
 
 @dataclass(frozen=True)
 class ExportRequest:
-    """What is written of a model.
+    """The forms of an export.
 
     Attributes:
         onnx: An ONNX file.
-        purpose: Who reads it.
-        check: Compare it with the model before it is written.
+        purpose: Its reader.
+        check: Compare it with the model before writing it.
         program: A `.pt2` file of `torch.export`.
         ground_resolution: Metres per pixel; the model's own when missing.
     """
@@ -42,7 +42,7 @@ class ExportRequest:
 
     def __post_init__(self) -> None:
         if not self.files:
-            raise UsageError("Nothing is asked for.", "Give --onnx FILE or --torch FILE.pt2.")
+            raise UsageError("No output is named.", "Give --onnx FILE or --torch FILE.pt2.")
         if self.program is not None and self.program.suffix != ".pt2":
             raise UsageError(f"--torch {self.program}: must end in .pt2.")
         if self.onnx is not None and self.onnx.suffix.lower() != ".onnx":
@@ -53,7 +53,7 @@ class ExportRequest:
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written, and how an ONNX file agrees with the model where that was checked."""
+    """The written files, and the agreement of an ONNX file with the model if checked."""
 
     files: tuple[Path, ...]
     agreement: Agreement | None
@@ -63,7 +63,7 @@ def export_model(path: Path, request: ExportRequest, overwrite: bool = False) ->
     """Write a model in other forms.
 
     Raises:
-        DataError: `path` is no model file.
+        DataError: `path` is not a model file.
         RunStateError: An output exists.
         UsageError: A form cannot express the model.
         DnasError: A library is missing, or a file disagrees with the model; it is not written.

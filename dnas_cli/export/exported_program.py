@@ -1,4 +1,4 @@
-"""A model as a program of `torch.export`, which runs where there is PyTorch and no `dnas`."""
+"""A model as a program of `torch.export`, which runs with PyTorch and without `dnas`."""
 
 from pathlib import Path
 
@@ -14,7 +14,7 @@ _EXAMPLE = (2, 161, 227)  # images, height, width; the program takes any others
 
 
 class RawToProbabilities(nn.Module):
-    """The network between the step from raw values and the softmax."""
+    """The network with the step from raw values before it and the softmax after it."""
 
     def __init__(self, network: nn.Module, normalisation: Normalisation) -> None:
         super().__init__()
@@ -33,7 +33,7 @@ class RawToProbabilities(nn.Module):
 
         Args:
             image: (N, B, H, W), NaN where there is no data.
-            image_mean: (B,) of the whole image, of a model that normalises every image by itself.
+            image_mean: (B,) of the whole image, for a model that normalises every image by itself.
             image_std: (B,) likewise.
 
         Returns:

@@ -1,4 +1,4 @@
-"""An ONNX file beside the model it came from: the same maps, or it is not written."""
+"""Comparing an ONNX file with its model: it is written only if both give the same maps."""
 
 from dataclasses import dataclass
 
@@ -14,17 +14,17 @@ from dnas_cli.nets.onnx.runtime import OnnxSession
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 
 _SIZES = ((1, 64, 96), (2, 37, 53), (1, 129, 65), (3, 16, 1), (1, 250, 131))
-"""Number, height and width of the images that a file for any size is tried with."""
+"""Number, height and width of the test images for a file of any size."""
 _CLASSES = 0.9999
 _PROBABILITY = 1e-4
 
 
 @dataclass(frozen=True)
 class Agreement:
-    """How far a file and its model agree.
+    """The agreement of a file with its model.
 
     Attributes:
-        pixels: How many were compared.
+        pixels: Number of compared pixels.
         same_class: Share of them with the same class.
         difference: Largest difference of a probability.
     """
@@ -36,7 +36,7 @@ class Agreement:
 
 @torch.inference_mode()
 def check_onnx(form: OnnxForm, model: Model, name: str) -> Agreement:
-    """Run a file and its model on made images that look like the training data.
+    """Run a file and its model on synthetic images with the statistics of the training data.
 
     Raises:
         DnasError: They disagree.
@@ -79,7 +79,7 @@ def check_onnx(form: OnnxForm, model: Model, name: str) -> Agreement:
             f"{name}: is not written: it disagrees with the model. "
             f"{100 * agreement.same_class:.4f} % of {pixels} pixels have the same class, "
             f"probabilities differ by {difference:.2g} at most.",
-            "Update onnxruntime; --no-check writes the file as it is.",
+            "Update onnxruntime; --no-check writes the file anyway.",
         )
     return agreement
 

@@ -18,12 +18,12 @@ _OVERLAP = 25  # percent of a tile, as in `dnas predict`
 
 @dataclass(frozen=True)
 class OnnxForm:
-    """An ONNX file to be.
+    """An ONNX file before it is written.
 
     Attributes:
         content: The file.
-        size: Height and width of its input; none where any will do.
-        normalisation: What its user does to band values before; none where the file does it.
+        size: Height and width of its input; None for any.
+        normalisation: What its user does to band values first; None if the file does it.
     """
 
     content: bytes
@@ -34,8 +34,8 @@ class OnnxForm:
 def for_any(model: Model, facts: OnnxFacts) -> OnnxForm:
     """Return a file from raw band values to class probabilities, of any number and size.
 
-    Pixels that are NaN hold no data: they become the mean, as in maps. A model that normalises
-    every image by itself also wants the image's `mean` and `std` per band, in raw units.
+    NaN pixels hold no data: they become the mean, as in maps. A model that normalises every image
+    by itself also needs the image's `mean` and `std` per band, in raw units.
     """
     graph = OnnxGraph()
     bands, classes = len(model.facts.bands), len(model.facts.classes)
@@ -53,10 +53,10 @@ def for_any(model: Model, facts: OnnxFacts) -> OnnxForm:
 def for_deepness(model: Model, facts: OnnxFacts) -> OnnxForm:
     """Return a file as Deepness reads it: one size of tile, its own normalisation, its own keys.
 
-    The plugin divides 8-bit values by 255, then takes away `standardization_mean` and divides by
-    `standardization_std`. A pixel gets the class of the largest output that is `seg_thresh` at
-    least, so that a threshold of 0 changes nothing; `seg_small_segment` is the size of a filter,
-    and 0 is none. `tiles_size` is the name in its documentation, `tile_size` the one it reads.
+    The plugin divides 8-bit values by 255, subtracts `standardization_mean` and divides by
+    `standardization_std`. A pixel gets the class of the largest output of at least `seg_thresh`, so
+    a threshold of 0 changes nothing; `seg_small_segment` is the size of a filter, and 0 is none.
+    The plugin's documentation names `tiles_size`; the plugin reads `tile_size`.
 
     Raises:
         UsageError: The plugin cannot express the model.

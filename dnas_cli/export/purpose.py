@@ -1,4 +1,4 @@
-"""Who reads an ONNX file."""
+"""The readers of an ONNX file."""
 
 from enum import StrEnum
 

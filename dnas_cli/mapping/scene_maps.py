@@ -19,14 +19,13 @@ def map_scenes(
     planned: Sequence[Outputs],
     overwrite: bool = False,
 ) -> list[SceneResult]:
-    """Map scenes one after the other and return what became of each.
+    """Map scenes one after the other and return the result of each.
 
-    A scene is finished when all its outputs exist and none of its work is left over; it is skipped
-    then. An error is reported, kept with the status `failed`, and the next scene
-    begun.
+    A scene is finished and skipped if all its outputs exist and no unfinished map is left. An error
+    is reported and kept with the status `failed`; the next scene follows.
 
     Raises:
-        Interrupted: The user stopped it; the next call goes on.
+        Interrupted: The user stopped it; the next call resumes.
     """
     results = []
     for number, (scene, outputs) in enumerate(zip(scenes, planned, strict=True), 1):

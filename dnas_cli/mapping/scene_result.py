@@ -1,4 +1,4 @@
-"""What became of a scene that was to be mapped."""
+"""The result of mapping a scene."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -16,7 +16,7 @@ class ClassShare:
         name: Its name.
         pixels: How many pixels have it.
         share: Of the pixels with data, from 0 to 1.
-        area_km2: On the ground; None where a pixel's area is unknown or differs.
+        area_km2: On the ground; None if a pixel's area is unknown or varies.
     """
 
     index: int
@@ -34,7 +34,7 @@ class Comparison:
         label: The label raster.
         unknown_pixels: Pixels of no known colour or value; they count as unlabelled.
         class_names: The classes, in the order of the matrix.
-        matrix: Labelled pixels with data; without a count where there are none.
+        matrix: Labelled pixels with data; may be empty.
     """
 
     label: str
@@ -55,29 +55,29 @@ class Comparison:
 
 @dataclass(frozen=True)
 class SceneResult:
-    """What became of a scene: done, skipped because its outputs exist, or failed.
+    """The result of a scene: done, skipped because its outputs exist, or failed.
 
     Only a scene that is done has more than its outputs.
 
     Attributes:
-        scene: As it was named.
-        status: What became of it.
+        scene: Its given name.
+        status: `done`, `skipped` or `failed`.
         outputs: The files of its map; none if it failed.
         error: Why it failed.
         width: Pixels per row.
         height: Rows.
-        bands: Bands that the network got, by the file's names.
-        nodata: The value without data; None where there is none, or NaN.
-        pixels_without_data: Pixels of the map that no class was given.
+        bands: The bands for the network, by the file's names.
+        nodata: The value without data; None if there is none, or NaN.
+        pixels_without_data: Pixels of the map without a class.
         map_nodata: The value of these in the map.
         classes: Pixels and area of each class.
         window: Size of the windows in pixels.
         overlap: Pixels that neighbours share.
         polygons: Number of polygons by file.
-        truth: How the map compares with the labels, if there are any.
-        resumed_from_row: Rows that an earlier, interrupted call had finished.
-        warnings: What is odd about the scene.
-        megapixels_per_second: Rate of this call; None where all rows were finished.
+        truth: The comparison with the labels, if any.
+        resumed_from_row: Rows that an earlier, interrupted call finished.
+        warnings: Doubts about the scene.
+        megapixels_per_second: Rate of this call; None if all rows were finished.
         seconds: Of this call.
     """
 

@@ -37,7 +37,7 @@ class ModelFacts:
         tile_size: Size of the training tiles, or of the crops from them, in pixels.
         width: Channels of the finest scale.
         provenance: Origin of the weights: run, epoch, metrics, versions.
-        head: Channels of the head; files that do not say have the paper's 256.
+        head: Channels of the head; the paper's 256 if missing.
     """
 
     classes: tuple[LandClass, ...]

@@ -1,4 +1,4 @@
-"""What an ONNX file of `dnas` says about itself, as JSON in its metadata."""
+"""The facts of an ONNX file of `dnas`, as JSON in its metadata."""
 
 import json
 from dataclasses import dataclass
@@ -20,7 +20,7 @@ class OnnxFacts:
         facts: What it was trained on.
         model_hash: SHA-256 of its model file.
         architecture_hash: Of its architecture coding.
-        ground_resolution: Metres per pixel that it was trained on, where known.
+        ground_resolution: Metres per pixel in training, if known.
     """
 
     facts: ModelFacts
@@ -46,10 +46,10 @@ class OnnxFacts:
 
         Args:
             text: The JSON.
-            name: What errors call the file.
+            name: The file's name in messages.
 
         Raises:
-            DataError: It is something else.
+            DataError: It does not hold such facts.
         """
         try:
             document = parse_json(text, name)

@@ -52,8 +52,8 @@ def estimate_step(
     """Estimate a step of the weights, by running it on tensors that have shapes and no values.
 
     Args:
-        network: The plain network; it is left as it is. It may be on the device `meta` itself.
-        mode: How it will be executed.
+        network: The plain network, on any device or on `meta`; it is not changed.
+        mode: The execution mode.
         batch: Tiles per step.
         size: Height and width of the tiles.
         copies: Numbers kept per weight besides the weight and its gradient; momentum is one.

@@ -1,4 +1,4 @@
-"""What is said of a file or folder that dnas knows, as lines for a person."""
+"""The facts of a known file or folder, as lines of text."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 class Facts(Protocol):
-    """What a room knows of a file."""
+    """Facts of a file."""
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as plain data."""
@@ -23,12 +23,12 @@ class Facts(Protocol):
 
 @dataclass(frozen=True)
 class KnownFile:
-    """A file or folder that dnas knows.
+    """A known file or folder.
 
     Attributes:
-        path: As it was named.
-        kind: What it is, as `file_kinds` calls it.
-        facts: What the room that it belongs to says of it.
+        path: Its given name.
+        kind: Its kind by `file_kinds`.
+        facts: Its facts, from the room that reads it.
     """
 
     path: str
@@ -40,7 +40,7 @@ class KnownFile:
         return {"file": self.path, "kind": self.kind, **self.facts.to_json()}
 
     def text(self) -> str:
-        """Return kind and facts as lines for a person."""
+        """Return kind and facts as lines of text."""
         lines = _TEXTS.get(self.kind, _coding_text)(self.facts)
         return "\n".join([f"{self.path}: {self.kind}", *(f"  {line}" for line in lines)])
 

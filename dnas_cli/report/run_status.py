@@ -20,14 +20,14 @@ _WITHOUT_HISTORY = ("not started", "imported")
 
 @dataclass(frozen=True)
 class StageStatus:
-    """How far a stage is.
+    """The status of a stage.
 
     Attributes:
-        state: The phase of its record, `imported` or `not begun`.
+        state: The phase of its record, `imported` or `not started`.
         epochs: Finished epochs.
-        of: Epochs wanted, extensions included; none where it is not known.
+        of: Epochs in all, with extensions; None if unknown.
         seconds: Time spent.
-        settings: As they were begun with.
+        settings: Its settings.
         decoded: How it was decoded.
         loss: Of the last epoch.
         entropy: Of the logits in the last epoch.
@@ -59,7 +59,7 @@ class StageStatus:
 
 @dataclass(frozen=True)
 class RunStatus:
-    """What a run holds, and what comes next."""
+    """The status of a run, and its next command."""
 
     run: Run
     stages: Mapping[str, StageStatus]

@@ -22,7 +22,7 @@ def branch(parent: Run, target: Path, searched: int, decoded: int) -> Run:
     is reused, so that an interrupted command can be repeated.
 
     Args:
-        parent: Stays as it is.
+        parent: It does not change.
         target: The new run directory.
         searched: The last stage whose search is copied.
         decoded: The last stage whose coding is copied.

@@ -23,13 +23,13 @@ from dnas_cli.space.coding import (
 )
 
 CODINGS = {1: "path", 2: "connections", 3: "architecture"}
-"""The coding that each stage is decoded to."""
+"""The name of each stage's coding."""
 
 _KINDS: dict[int, type[Coding]] = {1: PathCoding, 2: ConnectionCoding, 3: ArchitectureCoding}
 
 
 class Run:
-    """A run directory that exists."""
+    """An existing run directory."""
 
     def __init__(self, root: Path, manifest: Manifest) -> None:
         self.root = root
@@ -60,7 +60,7 @@ class Run:
 
     @property
     def tile_set_path(self) -> Path:
-        """The tile set's folder: as seen from the run directory, else where it was at first."""
+        """The tile set's folder: relative to the run directory, else its first location."""
         link = self.manifest.tile_set
         near = (self.root / link.path).resolve()
         if not near.is_dir() and link.absolute and Path(link.absolute).is_dir():
@@ -68,7 +68,7 @@ class Run:
         return near
 
     def record(self, stage: str) -> StageRecord | None:
-        """Return what the manifest knows of a stage."""
+        """Return a stage's record."""
         return self.manifest.stages.get(stage)
 
     def set_record(self, stage: str, record: StageRecord) -> None:
@@ -120,7 +120,7 @@ class Run:
         record = self.record(f"stage{stage}")
         if record is not None and record.phase != "decoded":
             raise RunStateError(
-                f"{path}: stage {stage} is not decoded as it is by now.",
+                f"{path}: stage {stage} was extended since it was decoded.",
                 f"Run: dnas decode {shlex.quote(str(self.root))} --stage {stage} --overwrite",
             )
         coding = _KINDS[stage].read(path)
@@ -151,13 +151,13 @@ class Run:
         return coding
 
     def next_command(self) -> str:
-        """Return the command that takes the run one step further."""
+        """Return the next command of the run."""
         run = shlex.quote(str(self.root))
         coded = [stage for stage in CODINGS if self.coding_path(CODINGS[stage]).is_file()]
         for stage in CODINGS:
             record = self.record(f"stage{stage}")
             if record is None and stage <= max(coded, default=0):
-                continue  # a coding that came from outside
+                continue  # an adopted architecture
             if record is None or not record.finished:
                 return f"dnas search {run} --stage {stage}{self._preset()}"
             if record.phase != "decoded" or stage not in coded:
@@ -172,7 +172,7 @@ class Run:
         return f"dnas predict {shlex.quote(str(self.model_path))} SCENE --out mask.png"
 
     def outdated_evaluations(self) -> list[str]:
-        """Return which files of figures, by name without suffix, are of another model than now."""
+        """Return which files of figures, by name without suffix, are of an earlier model."""
         if not self.model_path.is_file():
             return []
         model, found = file_hash(self.model_path), []
@@ -180,7 +180,7 @@ class Run:
             try:
                 subject = read_json(path)["subject"]["model_hash"]
             except (DataError, LookupError, TypeError):
-                continue  # `dnas eval` says what is wrong with it
+                continue  # `dnas eval` reports what is wrong with it
             if subject != model:
                 found.append(path.stem)
         return found
@@ -200,7 +200,7 @@ class Run:
 
     @contextmanager
     def _updating(self) -> Iterator[None]:
-        """Change the manifest as it is by now; another stage may be worked on at the same time."""
+        """Read the manifest again and change it; another process may run another stage."""
         with locked(self.root, wait=True):  # readers need not wait
             remove_leftovers(self.root, "run.json")
             self.manifest = _read_manifest(self.root)
@@ -219,7 +219,7 @@ def create_run(
     """Create a run directory.
 
     Raises:
-        RunStateError: There is something at `root` already.
+        RunStateError: `root` exists.
     """
     _refuse_foreign(root)
     make_folder(root)
@@ -237,7 +237,7 @@ def create_run(
 
 def _refuse_foreign(root: Path) -> None:
     if root.is_dir():
-        remove_leftovers(root, "run.json")  # of a command that was killed before it was a run
+        remove_leftovers(root, "run.json")  # of a command that was killed too early
     if (root.is_symlink() or root.exists()) and (not root.is_dir() or any(root.iterdir())):
         raise RunStateError(f"{root}: exists already.", "Name another run directory.")
 
@@ -273,13 +273,16 @@ def check_stage(stage: int) -> None:
         UsageError: The stage is not 1, 2 or 3.
     """
     if stage not in CODINGS:
-        raise UsageError(f"--stage {stage}: there are stages 1, 2 and 3.")
+        raise UsageError(f"--stage {stage}: must be 1, 2 or 3.")
 
 
 def _read_manifest(root: Path) -> Manifest:
     path = root / "run.json"
     if not root.exists():
-        raise DataError(f"{root}: no such run directory.", "A run begins with `dnas encode`.")
+        raise DataError(
+            f"{root}: no such run directory.",
+            "Start a run with `dnas search RUN --stage 1 --data TILES`.",
+        )
     if not path.is_file():
         raise wrong_kind(root, RUN)
     return Manifest.from_json(read_json(path), str(path))

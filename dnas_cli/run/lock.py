@@ -17,7 +17,7 @@ def stage_lock(run: Run, stage: str) -> Iterator[None]:
     """Hold the lock of a stage, or of all of the run's codings (`coding`).
 
     Raises:
-        RunStateError: Another process holds it; the message says which.
+        RunStateError: Another process holds it; the message names it.
     """
     path = run.root / f".{stage}.lock"
     with ExitStack() as stack:
@@ -39,7 +39,7 @@ def stage_lock(run: Run, stage: str) -> Iterator[None]:
 
 
 def _write_facts(handle: int, facts: dict[str, object] | None) -> None:
-    with suppress(OSError):  # on a full disk the lock holds all the same
+    with suppress(OSError):  # the lock works even on a full disk
         os.ftruncate(handle, 0)
         if facts is not None:
             os.pwrite(handle, json.dumps(facts).encode(), 0)

@@ -11,7 +11,7 @@ SCHEMA = "dnas/run"
 VERSION = 1
 MAX_WIDTH = 1024
 WIDTHS = f"an even number from 2 to {MAX_WIDTH}"
-"""What the width of a network must be, in words."""
+"""The condition on a network's width, in words."""
 
 Phase = Literal["encoded", "started", "finished", "decoded"]
 Rule = Literal["final", "cosine"]
@@ -26,7 +26,7 @@ class Extension:
 
     Attributes:
         epochs: How many.
-        rule: `final` keeps the final learning rate, `cosine` goes down from the first one again.
+        rule: `final` keeps the final learning rate, `cosine` starts again at the first one.
     """
 
     epochs: int = option(1, at_least=1, at_most=_MOST)
@@ -35,17 +35,17 @@ class Extension:
 
 @dataclass(frozen=True)
 class StageRecord:
-    """What the manifest knows of a stage.
+    """The record of a stage in the manifest.
 
     Attributes:
         phase: `encoded` (space written), `started`, `finished` (trained), `decoded`.
-        settings: The settings it was started with; empty before.
+        settings: The settings it was started with; empty until then.
         epochs_done: Epochs completed.
-        decoded: How the coding was read off: epoch and rule; empty before.
-        extensions: Epochs added after the stage was finished, with the rule of their learning rate.
+        decoded: Epoch and rule of the decoding; empty until then.
+        extensions: Epochs added to the finished stage, with the rule of their learning rate.
         memory: How the network is executed in training (`plain`, `fast` or `low`): the same numbers
-            but for rounding, so that going on with another is allowed; empty before.
-        preset: Where the settings came from: `paper` or `quick`; empty before.
+            but for rounding, so that a resumed stage may change it; empty until it starts.
+        preset: The base of the settings: `paper` or `quick`; empty until it starts.
     """
 
     phase: Phase
@@ -57,7 +57,7 @@ class StageRecord:
     preset: str = ""
 
     def with_phase(self, phase: Phase, epochs_done: int | None = None) -> "StageRecord":
-        """Return the record in another phase."""
+        """Return a copy in another phase."""
         done = self.epochs_done if epochs_done is None else epochs_done
         return replace(self, phase=phase, epochs_done=done)
 
@@ -69,12 +69,12 @@ class StageRecord:
 
 @dataclass(frozen=True)
 class TileSetLink:
-    """The tile set of a run: where it is, and what it must be.
+    """The tile set of a run: its location and its content.
 
     Attributes:
         path: Relative to the run directory, so that both can move together.
         fingerprint: Hash of the tile set's content.
-        absolute: Where it was when the run began; looked at when nothing is at `path`, so that the
+        absolute: Its location when the run started; used when nothing is at `path`, so that the
             run can move alone.
     """
 
@@ -88,7 +88,7 @@ class TileSetLink:
 
 @dataclass(frozen=True)
 class Lineage:
-    """The run that a branch came from, and the last stage it took over."""
+    """The parent of a branch, and the last stage copied from it."""
 
     parent: str
     taken_over: str
@@ -170,7 +170,7 @@ class Manifest:
 
 
 def is_width(width: int) -> bool:
-    """Whether a network may have so many channels at its finest scale; the stem halves them."""
+    """Whether a network can have this width; the stem halves it."""
     return 2 <= width <= MAX_WIDTH and width % 2 == 0
 
 

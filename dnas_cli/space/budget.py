@@ -1,8 +1,8 @@
 """Decoding under a budget: the best coding whose cost is not above it.
 
-Costs add up over edges, and so these are shortest paths and knapsacks with two numbers per partial
-choice, its cost and its score. A partial choice that another one beats in both leads nowhere; what
-is left, the frontier, is searched whole. Budgets and costs are whole numbers, of whatever.
+Costs add up over edges, so these are shortest paths and knapsacks with two numbers per partial
+choice: its cost and its score. Partial choices that another one beats in both are dropped; the
+others, the frontier, are searched exhaustively. Budgets and costs are whole numbers of any unit.
 """
 
 import itertools
@@ -15,10 +15,10 @@ from dnas_cli.space.lattice import Edge, Graph, Node, prune
 from dnas_cli.space.operators import KEPT_OPERATORS, OPERATORS
 from dnas_cli.space.spaces import core_edges
 
-_MOST = 20_000  # partial choices in a frontier; of more, the best of each range of costs
+_MOST = 20_000  # partial choices in a frontier; if more, the best of each range of costs
 
 Choice = tuple[int, float, tuple[object, ...]]
-"""Cost, score, and what was chosen."""
+"""Cost, score, and the choices."""
 
 
 def path_within(
@@ -34,8 +34,8 @@ def path_within(
         graph: The path-level space.
         logits: One logit per edge.
         costs: Per edge.
-        end_costs: Per node of the last layer, what ending there costs.
-        budget: The most that a path may cost.
+        end_costs: Per node of the last layer, the cost of ending there.
+        budget: The largest cost of a path.
 
     Raises:
         UsageError: Every path costs more.
@@ -67,18 +67,18 @@ def connections_within(
     budget: int,
     rule: ConnectionRule = "positive",
 ) -> Graph:
-    """Return the connections below a path that the budget allows, without what died.
+    """Return the connections below a path that the budget allows, pruned.
 
-    Of the edges that the rule keeps, those of the largest sum of logits stay. What dies by the
-    others' loss is paid for all the same, so that the result rather costs less.
+    Of the edges that the rule keeps, those with the largest sum of logits stay. Pruned edges count
+    against the budget, so the result can cost less.
 
     Args:
         path: The path coding.
         logits: One logit per edge of `connection_space(path)`.
         costs: Per edge.
-        head_cost: Of the head, by the nodes of the last layer that live, finest first.
-        budget: The most that connections may cost.
-        rule: As `kept_edges` takes it.
+        head_cost: Of the head, by the live nodes of the last layer, finest first.
+        budget: The largest cost of the connections.
+        rule: As in `kept_edges`.
 
     Raises:
         UsageError: The core edges alone cost more.
@@ -94,7 +94,7 @@ def connections_within(
             allowed = [item for item in free if item.target not in others or item.target in alive]
             choices: list[Choice] = [(base, 0.0, ())]
             for item in allowed:
-                # Kept by the other rule, a logit may be below 0; it still is worth something.
+                # By the other rule, a kept logit may be below 0; its edge still has a value.
                 value = max(logits[item], 0.0) + 1e-6
                 choices = _frontier(
                     [
@@ -126,8 +126,8 @@ def operators_within(
         graph: Nodes and edges.
         logits: Per node, one per operator.
         costs: Per node, of each operator, over all of its incoming edges.
-        base: What the network costs without operators.
-        budget: The most that the network may cost.
+        base: The cost of the network without operators.
+        budget: The largest cost of the network.
         keep: Operators per node.
 
     Raises:
@@ -179,7 +179,7 @@ def _best(choices: Sequence[Choice], budget: int) -> Choice:
     if not allowed:
         least = min(cost for cost, _, _ in choices)
         raise UsageError(
-            f"the target of {budget:,} is below what the cheapest network costs, {least:,}.",
+            f"the target of {budget:,} is below the cost of the cheapest network, {least:,}.",
             "Give a larger target.",
         )
     return max(allowed, key=lambda item: (item[1], -item[0]))

@@ -1,7 +1,7 @@
-"""Several codings that a stage's logits make likely, where one guess is not enough.
+"""Several likely codings of a stage's logits.
 
-Logits that have hardly decided make the coding that they decode to close to a draw. Candidates are
-what else they make likely; a score on data that no weight learned from chooses among them.
+If the logits have hardly decided, their decoding is close to a draw. Candidates are other likely
+codings; a score on data that no weight learned from chooses among them.
 """
 
 import math
@@ -18,16 +18,16 @@ _DRAWS = 50  # per candidate, before a space counts as exhausted
 def candidates(
     space: SearchSpace, logits: Logits, count: int, seed: int, rule: ConnectionRule = "positive"
 ) -> list[Coding]:
-    """Return different codings that the logits make likely; the decoded one is the first.
+    """Return different likely codings; the first is the plain decoding.
 
-    Of stage 1 they are the most probable paths. Of stages 2 and 3 they are drawn from the
-    distribution that the logits say: an edge of logit `b` is kept with probability `sigmoid(b)`,
-    operators are drawn one after the other by their softmax, without repetition.
+    Those of stage 1 are the most probable paths. Those of stages 2 and 3 are drawn by the logits:
+    an edge of logit `b` is kept with probability `sigmoid(b)`, operators are drawn one after the
+    other by their softmax, without repetition.
 
     Args:
         space: The stage's space.
         logits: One per key of `logit_keys(space)`.
-        count: Most candidates; a small space has fewer.
+        count: Largest number of candidates; a small space has fewer.
         seed: Of the draws.
         rule: Which connections stage 2 keeps.
 

@@ -1,10 +1,10 @@
-"""The codings that the stages hand to each other, and their files.
+"""The codings that stages pass to the next stage, and their files.
 
     stage 1 space -> path coding -> stage 2 space -> connection coding -> stage 3 space
     -> architecture coding
 
 Each is a frozen value with a sealed JSON form; a value read from a file knows its own hash and the
-hash of what it was derived from.
+hash of its parent.
 """
 
 from abc import ABC, abstractmethod
@@ -46,7 +46,7 @@ class Coding(ABC):
     @classmethod
     @abstractmethod
     def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
-        """Build the coding from plain data; ValueError, KeyError or TypeError if it cannot be."""
+        """Build the coding from plain data; ValueError, KeyError or TypeError if it is invalid."""
 
     def document(self) -> dict[str, Any]:
         """Return the sealed document."""
@@ -77,7 +77,7 @@ class Coding(ABC):
 
     @classmethod
     def from_document(cls, document: dict[str, Any], name: str) -> Self:
-        """Build the coding from a document; `name` says where it came from in errors."""
+        """Build the coding from a document; errors call it `name`."""
         try:
             score = document.get("score")
             coding = cls.from_body(document, document.get("derived_from"))
@@ -88,7 +88,7 @@ class Coding(ABC):
 
 @dataclass(frozen=True)
 class SearchSpace(Coding):
-    """The space of one stage: the graph that is searched.
+    """The search space of one stage.
 
     Attributes:
         stage: 1, 2 or 3.
@@ -153,7 +153,7 @@ class PathCoding(Coding):
 
 @dataclass(frozen=True)
 class ConnectionCoding(Coding):
-    """The result of stage 2: the connections that live."""
+    """The result of stage 2: the kept connections."""
 
     schema: ClassVar[str] = "dnas/connection-coding"
     graph: Graph
@@ -195,7 +195,7 @@ class ArchitectureCoding(Coding):
         named: dict[str, list[str]] = convert(body["operators"], dict[str, list[str]], "operators")
         expected = [node.key for node in graph.nodes]
         if sorted(named) != sorted(expected):
-            raise ValueError("operators are not given for exactly the nodes that live")
+            raise ValueError("operators are not given for exactly the nodes of the graph")
         return cls(
             graph, tuple(_operators(named[key]) for key in expected), derived_from=derived_from
         )
@@ -224,7 +224,7 @@ def second_space(path: PathCoding) -> SearchSpace:
 
 
 def third_space(connections: ConnectionCoding) -> SearchSpace:
-    """Return the space of stage 3 over the connections kept."""
+    """Return the space of stage 3 over the kept connections."""
     return SearchSpace(3, connections.graph, derived_from=connections.hash)
 
 
@@ -255,7 +255,7 @@ def _graph_from_json(body: dict[str, Any]) -> Graph:
     if not graph.outputs:
         raise ValueError("no node of the last layer has an input")
     if prune(graph) != graph:
-        raise ValueError("some nodes reach no output or get no input")
+        raise ValueError("some nodes reach no output or have no input")
     return graph
 
 

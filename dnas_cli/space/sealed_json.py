@@ -34,7 +34,7 @@ def read_sealed_json(path: Path, schema: str, version: int) -> dict[str, Any]:
     document = parse_json(read_text(path, MAX_BYTES), str(path))
     if not isinstance(document, dict) or document.get("schema") != schema:
         found = document.get("schema") if isinstance(document, dict) else None
-        says = f"says {found!r}" if isinstance(found, str) else "names no schema"
+        says = f"holds {found!r}" if isinstance(found, str) else "names no schema"
         raise DataError(f"{path}: is not a {schema} ({says}).")
     if document.get("version") != version:
         raise DataError(

@@ -1,4 +1,4 @@
-"""Beginning a run with its tile set, and opening both again."""
+"""Starting a run with its tile set, and opening both again."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,12 +14,12 @@ from dnas_cli.training.settings import NETWORK_SIZES, Preset
 
 @dataclass(frozen=True)
 class NewRun:
-    """What a command needs to begin a run by itself.
+    """What a command needs to create a run.
 
     Attributes:
         tiles: The tile set.
-        layers: Layers of the lattice; None takes the preset's.
-        width: Channels of the finest scale; None takes the preset's.
+        layers: Layers of the lattice; None for the preset's.
+        width: Channels of the finest scale; None for the preset's.
     """
 
     tiles: Path | None = None
@@ -38,11 +38,11 @@ class NewRun:
 
 
 def existing_run(root: Path, tiles: Path | None) -> Run | None:
-    """Open the run at `root`; None where there is none.
+    """Open the run at `root`; None if it does not exist.
 
     Args:
         root: The run directory.
-        tiles: The tile set that it must have; None accepts any.
+        tiles: Its expected tile set; None for any.
 
     Raises:
         RunStateError: The run has another tile set.
@@ -60,7 +60,7 @@ def existing_run(root: Path, tiles: Path | None) -> Run | None:
 
 
 def linked_tile_set(run: Run) -> TileSet:
-    """Open a run's tile set and check that it is the one that the run began with.
+    """Open a run's tile set and check that it is unchanged since the run started.
 
     Raises:
         DataError: It is missing, or its content has changed.
@@ -83,7 +83,7 @@ def linked_tile_set(run: Run) -> TileSet:
 
 
 def new_tile_set(root: Path, tiles: Path | None) -> TileSet:
-    """Open the tile set of a run that does not exist yet, and check that it serves training.
+    """Open the tile set of a new run, and check that it can be trained on.
 
     Raises:
         UsageError: None is given.
@@ -96,7 +96,7 @@ def new_tile_set(root: Path, tiles: Path | None) -> TileSet:
         )
     opened = open_tile_set(tiles)
     for split in ("train", "val"):
-        opened.split(split)  # raises when training could not work on it
+        opened.split(split)  # raises if it cannot be trained on
     return opened
 
 
@@ -104,7 +104,7 @@ def begin_run(root: Path, tiles: TileSet, layers: int, width: int) -> Run:
     """Create a run directory for a tile set and a size of the network.
 
     Raises:
-        RunStateError: Something is at `root` already.
+        RunStateError: `root` exists.
     """
     return create_run(root, tiles.root, tiles.fingerprint, layers, width)
 

@@ -1,4 +1,4 @@
-"""How to compute, apart from what is computed."""
+"""How to compute; none of these changes what is computed."""
 
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Literal
@@ -32,7 +32,7 @@ class ComputeOptions:
     deterministic: bool = option(False, "The same bits every time on a GPU.", panel="Machine")
     mode: ExecutionChoice = option(
         "auto",
-        "low: fits in least memory; fast: in least time; auto: by the free memory.",
+        "low: least memory; fast: least time; auto: by the free memory.",
         flag="--memory",
         panel="Machine",
     )
@@ -57,6 +57,6 @@ class ComputeOptions:
         from dnas_cli.nets.device import resolve_device
 
         device = resolve_device(self.device)
-        # On a CPU the network itself keeps every core busy; a GPU wants its tiles brought to it.
+        # On a CPU the network itself keeps every core busy; a GPU needs its tiles loaded for it.
         chosen = (4 if device.type == "cuda" else 0) if self.workers == -1 else self.workers
         return device, chosen

@@ -41,11 +41,11 @@ class StageEstimate:
 
     Attributes:
         name: `stage 1` to `stage 3`, or `retraining`.
-        assumed: What stands for codings that are still missing; empty where none is.
+        assumed: Assumptions in place of missing codings; empty if none is missing.
         edges: Edges of the network.
-        mode: How it will be executed.
+        mode: The execution mode.
         batch: Tiles per step.
-        size: Side of what a step trains on, in pixels.
+        size: Side of the tiles or crops, in pixels.
         epochs: Epochs.
         weight_epochs: First epochs, in which only the weights learn.
         steps: Steps per epoch.
@@ -99,12 +99,12 @@ def estimate_search(
         root: The run directory; it need not exist.
         stage: The first stage to estimate.
         choice: Preset, file and flags of the settings.
-        new_run: Tile set and network size where there is no run yet.
+        new_run: Tile set and network size of a new run.
         compute: Device and execution mode.
         options: Whether the stage is resumed, or starts over by a restart or in a branch.
 
     Raises:
-        DnasError: What the search itself would refuse before it begins.
+        DnasError: As the search before its start.
     """
     check_stage(stage)
     run, tiles, layers, width = _begin(root, choice.preset, new_run)
@@ -133,7 +133,7 @@ def estimate_retraining(
     """Estimate the retraining of a run, or of an architecture from outside.
 
     Raises:
-        DnasError: What the retraining itself would refuse before it begins.
+        DnasError: As the retraining before its start.
     """
     new_run = NewRun(tile_set, None, choice.flags.get("width") or None)
     run, tiles, layers, width = _begin(root, choice.preset, new_run)

@@ -22,7 +22,7 @@ def check_restart(run: Run, name: str) -> None:
     """
     if run.has_after(name):
         raise RunStateError(
-            f"{run.root}: later stages were built on {name}; starting it over would orphan them.",
+            f"{run.root}: later stages build on {name}; a restart would orphan them.",
             f"Branch: dnas search {shlex.quote(str(run.root))} --stage {name[-1]} --branch NEW_RUN",
         )
 

@@ -1,4 +1,4 @@
-"""Scoring candidates inside the trained supernet that their logits come from."""
+"""Scoring candidates inside the trained supernet of their logits."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -24,15 +24,15 @@ from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.stage_files import StageFiles, load_checkpoint
 
-_STATISTICS, _SCORED = 64, 256  # most tiles that each is measured on
+_STATISTICS, _SCORED = 64, 256  # largest number of tiles per candidate
 
 
 def best_candidate(run: Run, stage: int, found: Sequence[Coding], device: str) -> Coding:
     """Return the candidate of highest mean IoU inside the supernet, with that score.
 
     The weights are those of the stage's last epoch. Batch statistics are measured on the half of
-    the training tiles that the weights learned from, the score on the other half; of equal scores
-    the first candidate wins, which is what the logits decode to.
+    the training tiles from which the weights learned, the score on the other half. Of equal scores
+    the first candidate wins, which is the plain decoding.
 
     Args:
         run: The run; the stage is searched.
@@ -65,7 +65,7 @@ def best_candidate(run: Run, stage: int, found: Sequence[Coding], device: str) -
             advance(1)
     best = max(scored, key=lambda coding: coding.score or 0.0)
     logger.info(
-        "%s: stage %d, %d candidates score %.4f to %.4f; what the logits decode to %.4f.",
+        "%s: stage %d, %d candidates score %.4f to %.4f; the plain decoding scores %.4f.",
         run.root,
         stage,
         len(scored),

@@ -38,9 +38,9 @@ def search(
     options: StageOptions | None = None,
     on_epoch: EpochCallbacks = (),
 ) -> Run:
-    """Search a stage of a run to its end, resuming where it was interrupted.
+    """Search a stage of a run to its end, and resume an interrupted search.
 
-    Encodes the stage first when its space is missing and can be derived.
+    A missing space is encoded first, if it can be derived.
 
     Args:
         root: The run directory.
@@ -101,7 +101,7 @@ class _Search(Stage[SearchSettings]):
         return StageNetwork(network, space.hash, lambda: summarise_logits(space, network))
 
     def conclude(self, trained: TrainedStage[SearchSettings]) -> None:
-        """Warn where the logits have not decided."""
+        """Warn if the logits have not decided."""
         entropy = read_rows(trained.job.files.history)[-1]["entropy"]
         if entropy > UNDECIDED:
             logger.warning(

@@ -1,4 +1,4 @@
-"""What to do with a stage that exists: branch, extend or restart."""
+"""Options for an existing stage: branch, extend or restart."""
 
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,10 +20,10 @@ _PANEL = "Branch and resume"
 
 @dataclass(frozen=True)
 class StageOptions:
-    """What to do with a stage that may exist; the command line has an option for each.
+    """Options for a stage that may exist; the command line has the same.
 
     Raises:
-        UsageError: These do not go together.
+        UsageError: The options exclude each other.
     """
 
     branch: Path | None = option(
@@ -42,9 +42,7 @@ class StageOptions:
 
     def __post_init__(self) -> None:
         if self.restart and not self.overwrite:
-            raise UsageError(
-                "--restart: throws away what the stage has learned, and needs --overwrite."
-            )
+            raise UsageError("--restart: removes the stage's results, so it needs --overwrite.")
         if self.overwrite and not self.restart:
             raise UsageError("--overwrite: needs --restart here.", WAYS_OUT)
         if self.restart and (self.branch is not None or self.extend is not None):
@@ -58,16 +56,16 @@ class StageOptions:
 
     @property
     def starts_over(self) -> bool:
-        """Whether the stage starts from nothing, whatever exists of it."""
+        """Whether the stage starts from its beginning, even if it exists."""
         return self.restart or self.branch is not None
 
     def extended(self, run: "Run", stage: str, record: StageRecord | None) -> StageRecord | None:
         """Return a stage's record with the requested extension.
 
-        An extension that was interrupted is resumed by the same request.
+        The same request resumes an interrupted extension.
 
         Raises:
-            RunStateError: The stage is not finished, or later stages were built on it.
+            RunStateError: The stage is not finished, or later stages build on it.
         """
         if self.extend is None:
             return record

@@ -55,7 +55,7 @@ class StageNetwork:
     Attributes:
         network: The network.
         identity: Hash of the space or coding that it is built from.
-        describe: Returns what the history says of it after an epoch.
+        describe: Returns facts for the history after an epoch.
     """
 
     network: Network
@@ -76,14 +76,14 @@ class TrainedStage(Generic[Settings]):
 
 
 class Stage(ABC, Generic[Settings]):
-    """What sets the training of one stage apart from that of others.
+    """The specific part of a stage's training.
 
     Attributes:
         name: In the run directory: `stage1` to `stage3`, or `retrain`.
         title: In log lines.
         stream: Number that separates the randomness of this stage from that of others.
         settings: The kind of its settings.
-        command: Command line that trains it, without the run.
+        command: Its command line, without the run.
     """
 
     name: str
@@ -93,7 +93,7 @@ class Stage(ABC, Generic[Settings]):
 
     @abstractmethod
     def open_run(self, root: Path, choice: SettingsChoice, options: StageOptions) -> Run:
-        """Return the run to train in: begun, branched or encoded where that is needed."""
+        """Return the run to train in: created, branched or encoded if needed."""
 
     @abstractmethod
     def command(self, run: Run) -> str:
@@ -108,7 +108,7 @@ class Stage(ABC, Generic[Settings]):
         return record.finished
 
     def conclude(self, trained: TrainedStage[Settings]) -> None:
-        """Write what the stage ends in, before it is recorded as finished."""
+        """Write the stage's result, before it is recorded as finished."""
 
 
 def train_stage(
@@ -119,7 +119,7 @@ def train_stage(
     options: StageOptions | None,
     callbacks: EpochCallbacks = (),
 ) -> Run:
-    """Train a stage of a run to its end, from its last checkpoint where there is one.
+    """Train a stage of a run to its end, from its last checkpoint if it has one.
 
     Args:
         stage: The stage.
@@ -130,7 +130,7 @@ def train_stage(
         callbacks: Called after every epoch, in order.
 
     Raises:
-        DnasError: See the kinds that settings, tile sets and training raise.
+        DnasError: As settings, tile sets and training.
     """
     choice, compute = choice or SettingsChoice(), compute or ComputeOptions()
     options = options or StageOptions()
@@ -153,7 +153,7 @@ def _train(
     interruption: Interruption,
     callbacks: EpochCallbacks,
 ) -> Run:
-    """Train a stage whose lock is held."""
+    """Train a locked stage."""
     name, (device, workers) = stage.name, compute.resolve()
     complete_restart(run, name)
     if options.restart:

@@ -1,4 +1,4 @@
-"""What is wrong with files of a dataset: warnings by name, or an error where nothing is left."""
+"""Problems with files of a dataset: warnings by name, or an error if no file is left."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -12,10 +12,10 @@ _MOST_NAMED = 20  # problems; more would bury everything else
 
 
 def warn_skipped(problems: Sequence[Problem], strict: bool) -> None:
-    """Warn of what is left out, by name.
+    """Warn of skipped files and scenes by name.
 
     Raises:
-        DataError: `strict`, and there is something.
+        DataError: `strict`, and some are skipped.
     """
     lines = [f"{problem.name}: {problem.reason}" for problem in problems]
     if strict and lines:
@@ -35,13 +35,13 @@ def warn_skipped(problems: Sequence[Problem], strict: bool) -> None:
 def nothing_useful(source: Path, problems: int) -> DataError:
     """Return the error of a dataset without a usable file."""
     return DataError(
-        f"{source}: nothing can be used ({problems} problems, named above).",
+        f"{source}: no file can be used ({problems} problems, listed above).",
         "Repair the files, or describe the folder in a YAML file (docs/datasets.md).",
     )
 
 
 def warn_unknown_pixels(sources: Sequence[Mapping[str, Any]]) -> None:
-    """Warn of how many label pixels were of no known colour or value."""
+    """Warn of label pixels of no known colour or value."""
     found = [source for source in sources if source["unknown_pixels"]]
     total = sum(int(source["unknown_pixels"]) for source in found)
     if total:

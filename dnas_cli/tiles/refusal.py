@@ -1,4 +1,4 @@
-"""Refusing a finished tile set that differs from what is asked for."""
+"""Refusing a finished tile set of other settings or files."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -13,12 +13,12 @@ _MOST_NAMED = 20
 
 
 def refuse_other_settings(root: Path, settings: Any, sources: Mapping[str, Path]) -> None:
-    """Refuse a finished tile set that was made otherwise, or from other files.
+    """Refuse a finished tile set of other settings or other files.
 
     Args:
         root: The folder of the tile set.
-        settings: The settings now asked for, as plain data.
-        sources: The files that would be cut now: their paths by the name in `dataset.json`.
+        settings: The wanted settings, as plain data.
+        sources: The files to cut: their paths by the name in `dataset.json`.
 
     Raises:
         RunStateError: It differs.

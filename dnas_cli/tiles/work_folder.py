@@ -1,7 +1,6 @@
-"""The folder a tile set is made in: what is there already, who works on it, what is done.
+"""The folder of a tile set in the making: its content, its lock, its finished pieces.
 
-While work goes on, `.progress` holds the settings and a report per finished piece. It goes when
-`dataset.json` is there.
+Until `dataset.json` exists, `.progress` holds the settings and a report per finished piece.
 """
 
 import shutil
@@ -21,11 +20,11 @@ _OWN = ("dataset.json", *(f"{split}.lst" for split in SPLITS), "image", "label",
 
 
 class WorkFolder:
-    """The folder of a tile set, and how far it is.
+    """The folder of a tile set in the making.
 
     Attributes:
         root: The folder.
-        progress: Where reports are kept until the tile set is finished.
+        progress: The folder of reports until the tile set is finished.
     """
 
     def __init__(self, root: Path) -> None:
@@ -42,7 +41,7 @@ class WorkFolder:
         return self.progress / f"{key}.npz"
 
     def refuse_foreign(self) -> None:
-        """Refuse a folder that holds something else than a tile set.
+        """Refuse a folder that holds anything but a tile set.
 
         Raises:
             RunStateError: It does.
@@ -52,7 +51,7 @@ class WorkFolder:
         if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
             raise RunStateError(
                 f"{self.root}: exists and is not a tile set.",
-                "Name another folder with --out; this one is left alone.",
+                "Name another folder with --out; this one stays as it is.",
             )
 
     def begin(self, settings: Any, overwrite: bool) -> None:
@@ -82,17 +81,17 @@ class WorkFolder:
         shutil.rmtree(self.progress, ignore_errors=True)
 
     def abandon(self) -> None:
-        """Remove what was made, and the folder if nothing else is in it."""
+        """Remove the tile set, and the folder if nothing else is in it."""
         self._clear()
         if not any(self.root.iterdir()):
             self.root.rmdir()
 
     @contextmanager
     def lock(self) -> Iterator[None]:
-        """Hold the folder for this process.
+        """Lock the folder for this process.
 
         Raises:
-            RunStateError: Another process makes a tile set there.
+            RunStateError: Another process has locked it.
         """
         with ExitStack() as stack:
             try:
@@ -128,5 +127,5 @@ class WorkFolder:
 def _cannot_write(path: Path, error: OSError) -> DnasError:
     return DnasError(
         f"{path}: cannot write ({error.strerror or error}).",
-        "Choose another place with --out.",
+        "Choose another folder with --out.",
     )

@@ -21,7 +21,7 @@ def mix_classes(
         images: (N, B, H, W).
         labels: (N, H, W).
         share: Of the tiles that get something pasted.
-        rng: Source of randomness.
+        rng: Random generator.
     """
     mixed_images, mixed_labels = images.copy(), labels.copy()
     for k in range(len(labels)):
@@ -44,7 +44,7 @@ def cut_out(
         images: (N, B, H, W), normalised; 0 is the mean.
         labels: (N, H, W).
         share: Of the tiles that lose a square.
-        rng: Source of randomness.
+        rng: Random generator.
     """
     cut_images, cut_labels = images.copy(), labels.copy()
     for image, label in zip(cut_images, cut_labels, strict=True):

@@ -1,7 +1,7 @@
-"""The settings of a search or a retraining: typed, checked where they are made, stored in runs.
+"""The settings of a search or a retraining: typed, checked when built, stored in runs.
 
-A field is the one place that knows a setting: its default (the paper's), its value in the preset
-`quick`, what it may be, and the help of its option.
+A field is the one place of a setting: its default (the paper's), its value in the preset `quick`,
+its rule, and the help of its option.
 """
 
 from dataclasses import asdict, dataclass
@@ -40,7 +40,7 @@ class TrainingSettings:
     # weights of a wide convolution see nothing but padding, and say anything once there is more.
     batch: int = option(2, "Tiles per step.", at_least=1, quick=4)
     crop: int = option(0, "Random crop in pixels; 0 for whole tiles.", at_least=0)
-    learning_rate: float = option(0.025, "Of the weights, at the start.", above=0, quick=0.002)
+    learning_rate: float = option(0.025, "Of the weights, in the first step.", above=0, quick=0.002)
     final_learning_rate: float = option(0.001, "Of the weights, at the end.", above=0, quick=5e-5)
     decay: Decay = option("cosine", "The way of the learning rate from first to final.")
     warm_up: float = option(
@@ -70,7 +70,7 @@ class TrainingSettings:
         strong="strong",
     )
     rare_share: float = option(
-        0.0, "Share of tiles drawn by class, each as often.", at_least=0, at_most=1
+        0.0, "Share of tiles drawn by class, all classes equally often.", at_least=0, at_most=1
     )
     mix_classes: float = option(
         0.0, "Share of tiles that get classes of another one pasted.", at_least=0, at_most=1
@@ -107,10 +107,10 @@ class SearchSettings(TrainingSettings):
         1, "Steps of the logits with each step of the weights.", at_least=1, at_most=100
     )
     logit_temperature: float = option(
-        1.0, "What logits are divided by in the last epoch; below 1 decides.", above=0, at_most=1
+        1.0, "Divisor of the logits in the last epoch; below 1 decides.", above=0, at_most=1
     )
     fix_logits: float = option(
-        0.0, "Entropy, from 0 to 1, below which logits no longer learn.", at_least=0, below=1
+        0.0, "Logits stop learning below this entropy, from 0 to 1.", at_least=0, below=1
     )
 
     def __post_init__(self) -> None:
@@ -128,7 +128,7 @@ class RetrainSettings(TrainingSettings):
 
     epochs: int = option(200, "Passes over the training tiles.", at_least=1, quick=20)
     width: int = option(0, "Channels of the finest scale; 0 for the run's.", panel="Network")
-    # On few validation tiles the best epoch is one that was lucky there.
+    # With few validation tiles, the best epoch is best by chance.
     keep: Keep = option(
         "best",
         "The model's weights: of an epoch, or their average over the last steps.",

@@ -1,4 +1,4 @@
-"""Where the settings of a stage come from: a preset, a YAML file, flags, or an existing stage."""
+"""The sources of a stage's settings: a preset, a YAML file, options, or an existing stage."""
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields
@@ -13,13 +13,13 @@ from dnas_cli.yaml_files import read_yaml
 
 @dataclass(frozen=True)
 class SettingsChoice:
-    """Where the settings of a stage come from.
+    """The sources of a stage's settings.
 
     Attributes:
         preset: The base.
-        file: A YAML file of settings; goes over the preset.
-        flags: What was given on the command line; goes over the file. None means not given.
-        recipe: `strong` goes over the preset.
+        file: A YAML file of settings; overrides the preset.
+        flags: Options on the command line; override the file. None means not given.
+        recipe: `strong` overrides the preset.
     """
 
     preset: Preset = "paper"
@@ -28,11 +28,11 @@ class SettingsChoice:
     recipe: Recipe = "plain"
 
     def resolve(self, kind: type[Settings], stored: Mapping[str, Any]) -> Settings:
-        """Return the settings, or those of an existing stage if what is given agrees with them.
+        """Return the settings, or those of an existing stage if the given ones agree with them.
 
         Args:
             kind: `SearchSettings` or `RetrainSettings`.
-            stored: What an existing stage was started with; empty for a new one.
+            stored: The settings of an existing stage; empty for a new one.
 
         Raises:
             UsageError: A value cannot work.
@@ -58,7 +58,7 @@ class SettingsChoice:
 
 
 def _preset(preset: Preset, recipe: Recipe, kind: type[TrainingSettings]) -> dict[str, Any]:
-    """Return what a preset and a recipe change of the defaults, which are the paper's."""
+    """Return the changes of a preset and a recipe to the defaults, which are the paper's."""
     rules = {item.name: option_of(item) for item in fields(kind)}
     values = {name: rule.quick for name, rule in rules.items() if preset == "quick"}
     strong = {name: rule.strong for name, rule in rules.items() if recipe == "strong"}
@@ -95,7 +95,7 @@ def _check_known(key: str, kind: type[TrainingSettings]) -> None:
 
 
 def _fault(kind: type[TrainingSettings], values: Mapping[str, Any]) -> str:
-    """Return what is wrong with values; empty if nothing is."""
+    """Return the faults of values; empty if there are none."""
     try:
         _build(kind, values)
     except UsageError as error:

@@ -1,6 +1,6 @@
-"""What one training step does: in retraining, and in a search.
+"""The training steps of retraining and of a search.
 
-The training loop is the same for both; it knows them as `Steps`.
+The training loop is the same for both; it sees them as `Steps`.
 """
 
 import itertools
@@ -45,7 +45,7 @@ class Steps(Protocol):
 
 
 class _NetworkSteps:
-    """Forward pass, loss and weight step, which both kinds share."""
+    """The forward pass, loss and weight step that both kinds share."""
 
     def __init__(
         self,

@@ -35,7 +35,7 @@ def strong_augmentation(
         label: (H, W).
         black: (B,), what a raw value of zero is after normalisation.
         size: Height and width of the result.
-        rng: Source of randomness.
+        rng: Random generator.
     """
     affine = random_view(label.shape[0], label.shape[1], size, rng)
     image = warp_image(image, affine, size)
@@ -75,7 +75,7 @@ def random_exposure(image: FloatImage, black: FloatImage, rng: np.random.Generat
     Args:
         image: (B, H, W), normalised.
         black: (B,), as `random_light` takes it.
-        rng: Source of randomness.
+        rng: Random generator.
     """
     zero = np.clip(black, -2.0, 0.0)[:, None, None]
     light = np.maximum(image - zero, 0)

@@ -75,7 +75,7 @@ class OnnxSession:
 
     @property
     def metadata(self) -> dict[str, str]:
-        """Facts that the file tells about itself."""
+        """The facts of the file."""
         return dict(self._session.get_modelmeta().custom_metadata_map)
 
     def __call__(self, image: Tensor, **more: Tensor) -> Tensor:

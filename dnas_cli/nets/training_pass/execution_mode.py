@@ -1,4 +1,4 @@
-"""How training executes a network, as a choice; `executor.py` says what each does."""
+"""The execution modes of training; see `executor.py`."""
 
 from typing import Literal
 
