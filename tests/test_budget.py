@@ -58,7 +58,7 @@ def test_a_path_within_the_budget_is_the_best_of_all_that_are(seed: int) -> None
         assert match[0] <= budget
         assert match[1] == pytest.approx(best)
     assert path_within(graph, logits, costs, ends, 10_000) == decode_path(graph, logits)
-    with pytest.raises(UsageError, match="below what the cheapest"):
+    with pytest.raises(UsageError, match="below the cost of the cheapest"):
         path_within(graph, logits, costs, ends, min(everything)[0] - 1)
 
 
@@ -116,7 +116,7 @@ def test_operators_within_the_budget_are_the_best_of_all_that_are(seed: int) -> 
         assert all(names == sorted(names) for names in chosen.values())
     unlimited = operators_within(graph, logits, costs, 5, 10_000)
     assert unlimited == decode_operators(graph, logits)
-    with pytest.raises(UsageError, match="below what the cheapest"):
+    with pytest.raises(UsageError, match="below the cost of the cheapest"):
         operators_within(graph, logits, costs, 5, min(everything)[0] - 1)
 
 

@@ -68,7 +68,7 @@ def test_nothing_useful_is_exit_code_4_and_leaves_nothing(tmp_path: Path) -> Non
     for path in (source / "label_5classes").iterdir():
         write_raster(path, np.full((3, 100, 130), 77, np.uint8))
     result = dnas("tile", source, "--size", 64, code=4)
-    assert "nothing can be used" in result.stderr
+    assert "no file can be used" in result.stderr
     assert not (tmp_path / "gid5-tiles").exists()
 
 
