@@ -61,7 +61,7 @@ def test_decoded_networks_never_cost_more_than_the_target(seed: int) -> None:
 
 
 def test_a_target_that_no_network_meets_is_refused_with_the_least() -> None:
-    with pytest.raises(UsageError, match="below what the cheapest network costs"):
+    with pytest.raises(UsageError, match="below the cost of the cheapest network"):
         _searched(random.Random(0), 1000)
 
 

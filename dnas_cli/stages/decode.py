@@ -1,4 +1,4 @@
-"""Decoding: the coding that a stage's trained logits say."""
+"""Decoding: from a stage's trained logits to its coding."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -35,17 +35,17 @@ def decode(
         stage: 1, 2 or 3.
         epoch: `last`, `best` (by mean IoU on the validation split) or a number from 1.
         rule: Which connections stage 2 keeps.
-        overwrite: Replace a coding that exists.
-        branch_to: Take over the finished stages into this new run and decode there.
-        candidates: How many codings that the logits make likely are scored inside the trained
-            supernet; the best is taken. 1 takes what the logits decode to.
-        device: Where they are scored.
+        overwrite: Replace an existing coding.
+        branch_to: Copy the finished stages into this new run and decode there.
+        candidates: Number of likely codings to score inside the trained supernet; the best wins. 1
+            scores none and decodes the logits.
+        device: The device of the scoring.
         target_macs: Most multiply-accumulates of the network for a tile, with a head of 256
             channels; the best coding within it is taken.
 
     Raises:
-        RunStateError: The stage is not searched to its end, another coding exists, or later stages
-            were built on it.
+        RunStateError: The search is not finished, another coding exists, or later stages build on
+            it.
         UsageError: There is no such epoch.
     """
     check_stage(stage)
@@ -82,7 +82,7 @@ def decode(
             found = likely_codings(space, logits, candidates, chosen, rule)
     except KeyError as error:
         raise DataError(
-            f"{run.stage_folder(name) / 'logits.jsonl'}: has no logit {error} of the space."
+            f"{run.stage_folder(name) / 'logits.jsonl'}: lacks the logit {error} of the space."
         ) from error
     coding = found[0]
     if len(found) > 1:
@@ -127,17 +127,17 @@ def _within(
 
 
 def check_epoch(run: Run, stage: int, epoch: str, option: str = "--epoch") -> None:
-    """Refuse an epoch that a finished search does not have, before anything is made of it.
+    """Refuse an epoch that a finished search does not have, before it is used.
 
     Args:
         run: The run.
         stage: 1, 2 or 3.
-        epoch: As `decode` takes it.
-        option: What it was given by, for the message.
+        epoch: As in `decode`.
+        option: Its option, for the message.
 
     Raises:
         UsageError: There is no such epoch.
-        DataError: The record of the logits is damaged.
+        DataError: The file of the logits is damaged.
     """
     record = run.record(f"stage{stage}")
     if record is not None and record.finished:
@@ -147,7 +147,7 @@ def check_epoch(run: Run, stage: int, epoch: str, option: str = "--epoch") -> No
 def _refuse_other(run: Run, stage: int, path: Path, overwrite: bool) -> None:
     if run.has_after(f"stage{stage}"):
         raise RunStateError(
-            f"{path}: exists with other content, and later stages were built on it.",
+            f"{path}: exists with other content, and later stages build on it.",
             f"Branch: dnas decode {run.root} --stage {stage} --branch NEW_RUN",
         )
     if not overwrite:

@@ -64,7 +64,7 @@ def retrain(
         RunStateError: There is no architecture yet, or the run is in the way.
     """
     if architecture is None and tile_set is not None:
-        raise UsageError("--data begins a new run, which also needs --architecture.")
+        raise UsageError("--data starts a new run, which also needs --architecture.")
     return train_stage(
         _Retraining(architecture, tile_set), root, choice, compute, options, on_epoch
     )
@@ -83,7 +83,7 @@ class _Retraining(Stage[RetrainSettings]):
         self.tile_set = tile_set
 
     def open_run(self, root: Path, choice: SettingsChoice, options: StageOptions) -> Run:
-        """Return the run, which has an architecture: its own, or one from outside."""
+        """Return the run with an architecture: its own or an adopted one."""
         if self.architecture is not None:
             if options.branch is not None:
                 raise UsageError("--architecture starts a run of its own; leave --branch out.")
