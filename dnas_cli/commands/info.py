@@ -1,6 +1,7 @@
 """`dnas info`: the facts of a file or folder."""
 
 import json
+from pathlib import Path
 from typing import Annotated
 
 import typer
@@ -12,6 +13,10 @@ def info(
     path: Annotated[
         str, typer.Argument(metavar="FILE", help="A raster, tile set, run, coding or model file.")
     ],
+    svg: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Draw a coding, model or run: .svg or .png."),
+    ] = None,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -22,6 +27,13 @@ def info(
     values, georeference, storage; also by /vsi... and s3:// names.
     """
     from dnas_cli import api
+
+    if svg is not None:
+        from dnas_cli.report.coding_drawing import read_drawable, write_coding_drawing
+
+        write_coding_drawing(read_drawable(Path(path)), svg, Path(path).name)
+        print(svg)
+        return
 
     known = api.info(path)
     print(json.dumps(known.to_json(), indent=2, allow_nan=False) if as_json else known.text())

@@ -99,6 +99,9 @@ def tile(
         )
     else:
         result = make_tile_set(source, target, settings, options)
+    from dnas_cli.report.preview import write_previews
+
+    write_previews(result.tiles)
     _print(result, as_json)
 
 
