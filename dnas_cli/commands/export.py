@@ -26,6 +26,21 @@ def export(
             "--torch", metavar="FILE", help="Write a .pt2 of torch.export.", show_default=False
         ),
     ] = None,
+    card: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a model card (Markdown).", show_default=False),
+    ] = None,
+    stac: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Write a STAC Item of the model.", show_default=False),
+    ] = None,
+    licence: Annotated[
+        str, typer.Option(metavar="TEXT", help="Licence of the model, such as CC-BY-4.0.")
+    ] = "",
+    figures: Annotated[
+        Path | None,
+        typer.Option(metavar="JSON", help="Figures for the card.  [default: the run's]"),
+    ] = None,
     resolution: Annotated[
         float | None,
         typer.Option(metavar="METRES", help="Ground resolution.  [default: the model's]"),
@@ -38,7 +53,7 @@ def export(
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:
-    """Write a model as ONNX, or for PyTorch without dnas.
+    """Write a model as ONNX, .pt2, card or STAC Item.
 
     An ONNX file is compared with the model on images of several sizes and written only where both
     agree.
@@ -47,7 +62,7 @@ def export(
     """
     from dnas_cli.export.export_model import ExportRequest, export_model
 
-    request = ExportRequest(onnx, purpose, check, program, resolution)
+    request = ExportRequest(onnx, purpose, check, program, card, stac, resolution, licence, figures)
     exported = export_model(model, request, overwrite)
     found = exported.agreement
     if as_json:

@@ -11,7 +11,7 @@ from dnas_cli.errors import DnasError, UsageError
 
 
 def predict(
-    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The model file (model.pt).")],
+    model: Annotated[Path, typer.Argument(metavar="MODEL", help="The model (model.pt or .onnx).")],
     scenes: Annotated[
         list[str],
         typer.Argument(
@@ -80,6 +80,13 @@ def predict(
     simplify: Annotated[
         float, typer.Option(metavar="DIST", min=0, help="Simplify polygons, in CRS units.")
     ] = 0.0,
+    engine: Annotated[
+        Literal["torch", "onnx"] | None,
+        typer.Option(
+            help="onnx: ONNX Runtime, on the CPU.  [default: torch; of an .onnx file onnx]",
+            show_default=False,
+        ),
+    ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -116,7 +123,7 @@ def predict(
             "--truth is the label of one scene.",
             "Map one scene, or score many: dnas eval MODEL FOLDER",
         )
-    mapper = load_mapper(model, device, settings)
+    mapper = load_mapper(model, device, settings, engine)
     classes = mapper.model.facts.classes
     check_map_nodata(map_nodata, classes)
     if many:

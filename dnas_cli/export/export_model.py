@@ -8,10 +8,13 @@ import torch
 from dnas_cli.console import logger
 from dnas_cli.errors import UsageError
 from dnas_cli.export.exported_program import write_exported_program
+from dnas_cli.export.model_card import model_card
+from dnas_cli.export.model_figures import data_of, evaluation_of
+from dnas_cli.export.model_item import model_item
 from dnas_cli.export.onnx_check import Agreement, check_onnx
 from dnas_cli.export.onnx_forms import for_any, for_deepness
 from dnas_cli.export.purpose import OnnxPurpose
-from dnas_cli.files import file_hash, refuse_existing, write_bytes
+from dnas_cli.files import file_hash, refuse_existing, write_bytes, write_json, write_text
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.model.onnx_facts import OnnxFacts
 from dnas_cli.nets.onnx.runtime import require_onnx
@@ -26,23 +29,32 @@ class ExportRequest:
         purpose: Its reader.
         check: Compare it with the model before writing it.
         program: A `.pt2` file of `torch.export`.
-        ground_resolution: Metres per pixel; the model's own when missing.
+        card: The model card, Markdown.
+        stac: A STAC Item, JSON; the ONNX file for any program is one of its assets.
+        ground_resolution: Metres per pixel that the model learnt from.
+        licence: Of the model, as its author gives it.
+        figures: A JSON file of `dnas eval` for the card; those of the model's run when missing.
     """
 
     onnx: Path | None = None
     purpose: OnnxPurpose = OnnxPurpose.any
     check: bool = True
     program: Path | None = None
+    card: Path | None = None
+    stac: Path | None = None
     ground_resolution: float | None = None
+    licence: str = ""
+    figures: Path | None = None
 
     @property
     def files(self) -> tuple[Path, ...]:
         """What is written."""
-        return tuple(path for path in (self.onnx, self.program) if path is not None)
+        paths = (self.onnx, self.program, self.card, self.stac)
+        return tuple(path for path in paths if path is not None)
 
     def __post_init__(self) -> None:
         if not self.files:
-            raise UsageError("No output is named.", "Give --onnx FILE or --torch FILE.pt2.")
+            raise UsageError("No output is named.", "Give --onnx, --torch, --card or --stac.")
         if self.program is not None and self.program.suffix != ".pt2":
             raise UsageError(f"--torch {self.program}: must end in .pt2.")
         if self.onnx is not None and self.onnx.suffix.lower() != ".onnx":
@@ -80,6 +92,14 @@ def export_model(path: Path, request: ExportRequest, overwrite: bool = False) ->
     if request.program is not None:
         logger.info("%s: PyTorch traces the network; this can take minutes", request.program)
         write_exported_program(request.program, model, facts)
+    if request.card is not None:
+        evaluation = evaluation_of(path, facts.model_hash, request.figures)
+        card = model_card(path.name, model, facts, data_of(path), evaluation, request.licence)
+        write_text(request.card, card)
+    if request.stac is not None:
+        onnx = request.onnx if request.purpose is OnnxPurpose.any else None
+        item = model_item(path, model, facts, onnx, request.licence, request.stac)
+        write_json(request.stac, item)
     return Exported(request.files, agreement)
 
 

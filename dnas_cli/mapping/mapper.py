@@ -1,8 +1,9 @@
 """A model with all it takes to map scenes."""
 
 from dataclasses import dataclass, field, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
+from typing import Literal
 
 import torch
 
@@ -10,13 +11,19 @@ from dnas_cli.errors import UsageError
 from dnas_cli.files import file_hash
 from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.mapping.memory import process_bytes
-from dnas_cli.mapping.stream import Predictor
+from dnas_cli.mapping.stream import Network, Predictor
 from dnas_cli.mapping.views import Views
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.model.model_file import Model, load_model
+from dnas_cli.model.onnx_model import SUFFIX, OnnxModel, load_onnx_model
 from dnas_cli.nets.device import resolve_device
-from dnas_cli.nets.folding.folded_network import FoldedNetwork, fold
+from dnas_cli.nets.folding.folded_network import fold
+from dnas_cli.nets.onnx.runtime import OnnxSession, logits_model
+from dnas_cli.scenes.normalisation import AsStored
 from dnas_cli.scenes.raster import Raster
+
+Engine = Literal["torch", "onnx"]
+"""What runs a network: PyTorch on any device, or ONNX Runtime on the CPU."""
 
 
 @dataclass(frozen=True)
@@ -57,12 +64,14 @@ class Mapper:
         model_id: Changes when the weights do; work that was begun with another is not continued.
         device: Where the network is.
         settings: Of the windows.
+        engine: What runs the network.
     """
 
-    model: Model
+    model: Model | OnnxModel
     model_id: str
     device: torch.device
     settings: MapSettings = field(default_factory=MapSettings)
+    engine: Engine = "torch"
 
     @property
     def grid(self) -> WindowGrid:
@@ -79,7 +88,12 @@ class Mapper:
         """
         if not self.model.facts.normalisation.per_image:
             return self.predictor
-        constants = self.model.facts.normalisation.of_image(image_moments(scene))
+        moments = image_moments(scene)
+        if isinstance(self.model, OnnxModel):
+            mean, std = torch.tensor(moments.mean), torch.tensor(moments.std)
+            network = partial(_logits, self.model.session, mean=mean, std=std)
+            return replace(self.predictor, network=network)
+        constants = self.model.facts.normalisation.of_image(moments)
         return replace(self.predictor, normalisation=constants)
 
     @property
@@ -90,15 +104,25 @@ class Mapper:
         return Predictor(
             self._network,
             len(facts.classes),
-            facts.normalisation,
+            AsStored() if isinstance(self.model, OnnxModel) else facts.normalisation,
             self.device,
             batch,
             self.settings.views,
         )
 
     @cached_property
-    def _network(self) -> FoldedNetwork:
-        return fold(self.model.network)
+    def _network(self) -> Network:
+        if isinstance(self.model, OnnxModel):
+            if not self.model.facts.normalisation.per_image:
+                return partial(_logits, self.model.session)
+            # Before there is a scene: any moments will do.
+            some = torch.ones(len(self.model.facts.bands))
+            return partial(_logits, self.model.session, mean=some, std=some)
+        if self.engine == "torch":
+            return fold(self.model.network)
+        window = self.grid.window
+        content = logits_model(self.model.network, window, window)
+        return OnnxSession(content, "the network for ONNX Runtime")
 
     @cached_property
     def process_bytes(self) -> int:
@@ -106,20 +130,38 @@ class Mapper:
         return process_bytes(self.predictor, len(self.model.facts.bands), self.grid)
 
 
-def load_mapper(path: Path, device: str, settings: MapSettings) -> Mapper:
+def _logits(session: OnnxSession, image: torch.Tensor, **moments: torch.Tensor) -> torch.Tensor:
+    """Return what a softmax turns into the probabilities of a model that gives these."""
+    return session(image, **moments).log()
+
+
+def load_mapper(
+    path: Path, device: str, settings: MapSettings, engine: Engine | None = None
+) -> Mapper:
     """Load a model for mapping.
 
     Args:
-        path: The model file.
+        path: The model file, or an ONNX file of `dnas export`.
         device: As `resolve_device` takes it.
         settings: Of the windows; checked against the model's tile size.
+        engine: What runs the network; ONNX Runtime for an ONNX file, else PyTorch, when missing.
 
     Raises:
         DataError: It is not a model file.
-        UsageError: The device does not exist, or the windows make no sense.
+        UsageError: The device does not exist or the engine does not run there, or the windows
+            make no sense.
+        DnasError: ONNX Runtime is not installed.
     """
-    where = resolve_device(device)
-    model = load_model(path, where)
-    mapper = Mapper(model, file_hash(path), where, settings)
+    is_onnx = path.suffix.lower() == SUFFIX
+    if is_onnx and engine == "torch":
+        raise UsageError(
+            f"{path}: PyTorch does not run ONNX files.", "Give --engine onnx, or none."
+        )
+    engine = engine or ("onnx" if is_onnx else "torch")
+    if engine == "onnx" and device not in ("auto", "cpu"):
+        raise UsageError(f"--engine onnx: runs on the CPU, not on {device}.", "Leave out --device.")
+    where = resolve_device("cpu" if engine == "onnx" else device)
+    model = load_onnx_model(path) if is_onnx else load_model(path, where)
+    mapper = Mapper(model, file_hash(path), where, settings, engine)
     settings.grid(model.facts.tile_size)
     return mapper

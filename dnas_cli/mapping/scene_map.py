@@ -147,6 +147,7 @@ def _key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]
         "windows": [grid.window, grid.overlap, grid.shift],
         "views": mapper.settings.views,
         "device": mapper.device.type,
+        "engine": mapper.engine,
     }
 
 

@@ -17,7 +17,7 @@ from dnas_cli.mapping.blending import Blend, MapRows
 from dnas_cli.mapping.views import Views, mean_probabilities
 from dnas_cli.mapping.window_batches import window_batches
 from dnas_cli.mapping.windows import WindowGrid, finished_ends
-from dnas_cli.scenes.normalisation import Normalisation
+from dnas_cli.scenes.normalisation import AsStored, Normalisation
 from dnas_cli.scenes.raster import Raster
 
 Network = Callable[[torch.Tensor], torch.Tensor]
@@ -38,7 +38,7 @@ class Predictor:
 
     network: Network
     classes: int
-    normalisation: Normalisation
+    normalisation: Normalisation | AsStored
     device: torch.device
     batch: int = 1
     views: Views = "plain"

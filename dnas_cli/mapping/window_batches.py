@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from dnas_cli.mapping.read_ahead import prefetched
 from dnas_cli.mapping.windows import WindowGrid, finished_ends, reflected
-from dnas_cli.scenes.normalisation import Normalisation
+from dnas_cli.scenes.normalisation import AsStored, Normalisation
 from dnas_cli.scenes.raster import Raster, Window
 
 
@@ -48,7 +48,11 @@ class _WindowRow:
 
 
 def window_batches(
-    scene: Raster, normalisation: Normalisation, grid: WindowGrid, size: int, first_row: int
+    scene: Raster,
+    normalisation: Normalisation | AsStored,
+    grid: WindowGrid,
+    size: int,
+    first_row: int,
 ) -> Iterator[WindowBatch]:
     """Yield the windows of a scene, row by row.
 
@@ -66,7 +70,11 @@ def window_batches(
 
 
 def _batches(
-    scene: Raster, normalisation: Normalisation, grid: WindowGrid, size: int, first_row: int
+    scene: Raster,
+    normalisation: Normalisation | AsStored,
+    grid: WindowGrid,
+    size: int,
+    first_row: int,
 ) -> Generator[WindowBatch, None, None]:
     columns = [reflected(span.start, grid.window, scene.width) for span in grid.spans(scene.width)]
     for row in prefetched(_rows(scene, grid, first_row)):
@@ -87,7 +95,7 @@ def _batches(
 
 
 def _window(
-    row: _WindowRow, columns: npt.NDArray[np.intp], normalisation: Normalisation
+    row: _WindowRow, columns: npt.NDArray[np.intp], normalisation: Normalisation | AsStored
 ) -> npt.NDArray[np.float32] | None:
     """Return a normalised window; None if it holds no data."""
     valid = _gather(row.valid, row.places, columns)

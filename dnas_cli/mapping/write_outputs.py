@@ -9,6 +9,7 @@ from dnas_cli.mapping.unfinished_map import UnfinishedMap
 from dnas_cli.scenes.overlay import write_overlay
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.polygons import check_place, require_libraries, write_polygons
+from dnas_cli.scenes.qgis_style import write_raster_style
 from dnas_cli.scenes.raster import Georeference, Raster
 from dnas_cli.scenes.writers import (
     Rows,
@@ -56,9 +57,11 @@ def write_outputs(
         unfinished.begin_output(path)
         if path.suffix.lower() in TIFF_SUFFIXES:
             write_sidecar(path, classes)
+            write_raster_style(path, classes)
             write_cog(draft, path, "MODE")
         elif path not in outputs.polygon_files:
             write_sidecar(path, classes, scene.georeference)
+            write_raster_style(path, classes)
             write_world_file(path, scene.georeference)
             write_png(draft, path)
     polygons, count = outputs.polygon_files, 0

@@ -131,3 +131,16 @@ class Normalisation:
             tuple(float(std) for std in value["std"]),
             value.get("per_image", False) is True,
         )
+
+
+class AsStored:
+    """In place of a normalisation: values as they are, for a network that normalises them."""
+
+    def apply(
+        self, image: npt.NDArray[Any], valid: npt.NDArray[np.bool_] | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return an image (B, H, W) as float32, NaN where a pixel holds no data."""
+        result = np.array(image, np.float32)
+        if valid is not None:
+            result[:, ~valid] = np.nan
+        return result

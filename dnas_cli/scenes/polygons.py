@@ -24,6 +24,7 @@ from dnas_cli.files import atomic_path
 from dnas_cli.scenes.georeference import metres_per_unit
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.patches import patches
+from dnas_cli.scenes.qgis_style import add_layer_style
 from dnas_cli.scenes.raster import Georeference, without_georeference
 
 SUFFIXES = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
@@ -230,6 +231,7 @@ class _Layer:
         min_area: float,
     ) -> None:
         self.path, self._georeference, self._min_area = path, georeference, min_area
+        self._classes = classes
         self._names = np.array([item.name for item in classes], np.object_)
         self.count = 0
         self._write(np.empty(0, np.object_), np.empty(0, np.int32), append=False)
@@ -290,6 +292,8 @@ class _Layer:
                     f"{target}: was not written completely; the disk is full or failing.",
                     "Free some space or choose another folder, and run the same command again.",
                 )
+            if driver == "GPKG":
+                add_layer_style(temporary, target.stem, self._classes)
 
 
 @contextmanager

@@ -92,7 +92,12 @@ def test_a_map_killed_while_it_was_written_leaves_nothing_behind_in_the_end(
     monkeypatch.undo()
     dnas("predict", models["rgb"], scene, "-o", folder / "map.tif")
     left = {path.name for path in folder.iterdir()}
-    assert left == {"map.tif", "map.tif.aux.xml", ".map.b.x.part.tif"}  # the last: of `map.b.tif`
+    assert left == {
+        "map.tif",
+        "map.tif.aux.xml",
+        "map.qml",
+        ".map.b.x.part.tif",
+    }  # the last: of `map.b.tif`
 
 
 def test_a_crash_while_writing_outputs_leaves_none_that_looks_finished(

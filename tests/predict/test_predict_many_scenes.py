@@ -43,7 +43,7 @@ def test_one_bad_scene_does_not_stop_the_others(
     assert "corrupt.tif: cannot be read" in said.stderr
     assert "text.tif: cannot be opened" in said.stderr
     assert sorted(path.name for path in maps.iterdir()) == [
-        "good.pgw", "good.png", "good.png.aux.xml",
+        "good.pgw", "good.png", "good.png.aux.xml", "good.qml",
     ]  # fmt: skip
 
 

@@ -1,8 +1,11 @@
 """Maps of `dnas predict` as polygons."""
 
 import json
+import sqlite3
 import sys
+from contextlib import closing
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
@@ -24,7 +27,7 @@ def test_polygons_rasterise_back_to_the_map(
     shapely = pytest.importorskip("shapely")
     package, json_file, tiff = (tmp_path / f"map{end}" for end in (".gpkg", ".geojson", ".tif"))
     dnas("predict", models["rgb"], scene, "-o", package, "-o", json_file, "-o", tiff)
-    meta, _, geometries, columns = pyogrio.read(package)
+    meta, _, geometries, columns = pyogrio.read(package, layer="map")
     assert meta["crs"] == "EPSG:32631"
     assert list(meta["fields"]) == ["class", "index", "area_m2"]
     polygons = shapely.from_wkb(geometries)
@@ -55,7 +58,7 @@ def test_areas_are_those_on_the_ground(
     }[system]
     scene = write_scene(tmp_path / "scene.tif", crs=system, transform=place)
     said = dnas("predict", models["rgb"], scene, "-o", tmp_path / "map.gpkg", "--json")
-    areas = pyogrio.read(tmp_path / "map.gpkg")[3][2]
+    areas = pyogrio.read(tmp_path / "map.gpkg", layer="map")[3][2]
     assert areas.sum() == pytest.approx(150 * 11.14 * 130 * 5.58, rel=0.01)
     assert {item["area_km2"] for item in json.loads(said.stdout)[0]["classes"]} == {None}
 
@@ -67,11 +70,11 @@ def test_small_polygons_are_left_out_and_borders_stay_shared_when_simplified(
     shapely = pytest.importorskip("shapely")
     out = tmp_path / "map.gpkg"
     dnas("predict", models["rgb"], scene, "-o", out, "--simplify", 25)
-    geometries = shapely.from_wkb(pyogrio.read(out)[2])
+    geometries = shapely.from_wkb(pyogrio.read(out, layer="map")[2])
     assert shapely.coverage_is_valid(geometries)
     for more in ((), ("--simplify", 25)):
         dnas("predict", models["rgb"], scene, "-o", out, "--min-area", 5000, *more, "--overwrite")
-        areas = pyogrio.read(out)[3][2]
+        areas = pyogrio.read(out, layer="map")[3][2]
         assert 0 < len(areas) < len(geometries)
         assert areas.min() >= 5000
 
@@ -92,7 +95,7 @@ def test_a_photograph_without_georeference_gives_polygons_in_pixels_only(
         "-o",
         tmp_path / "map.png",
     )
-    meta, _, _, columns = pyogrio.read(tmp_path / "map.gpkg")
+    meta, _, _, columns = pyogrio.read(tmp_path / "map.gpkg", layer="map")
     assert list(meta["fields"])[2] == "area_px"
     assert columns[2].sum() == 200 * 150
     assert not (tmp_path / "map.pgw").exists()
@@ -107,3 +110,24 @@ def test_missing_libraries_are_named_before_the_work(
     said = dnas("predict", models["rgb"], scene, "-o", tmp_path / "map.gpkg", code=1)
     assert "pip install 'dnas[gis]'" in said.stderr
     assert not part_folder(tmp_path / "map.gpkg").exists()
+
+
+def test_qgis_finds_colours_and_names_beside_a_raster_and_in_a_geopackage(
+    models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    tiff, package = tmp_path / "map.tif", tmp_path / "map.gpkg"
+    dnas("predict", models["rgb"], scene, "-o", tiff, "-o", package)
+    entries = list(ElementTree.parse(tmp_path / "map.qml").iter("paletteEntry"))
+    assert [(e.get("value"), e.get("label"), e.get("color")) for e in entries] == [
+        ("0", "built-up", "#ff0000"), ("1", "farmland", "#00ff00"), ("2", "water", "#0000ff"),
+    ]  # fmt: skip
+    with closing(sqlite3.connect(package)) as database:
+        table, default, style = database.execute(
+            "SELECT f_table_name, useAsDefault, styleQML FROM layer_styles"
+        ).fetchone()
+        assert database.execute("PRAGMA integrity_check").fetchone() == ("ok",)
+    assert (table, default) == ("map", 1)
+    root = ElementTree.fromstring(style)
+    assert [e.get("value") for e in root.iter("category")] == ["built-up", "farmland", "water"]
+    colours = [e.get("v") for e in root.iter("prop") if e.get("k") == "color"]
+    assert colours == ["255,0,0,255", "0,255,0,255", "0,0,255,255"]

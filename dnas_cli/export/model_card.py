@@ -1,0 +1,166 @@
+"""The model card: what a model is for, what it learnt from, how good it is, where it fails."""
+
+from collections.abc import Iterable
+
+from dnas_cli.evaluation.evaluation import Evaluation
+from dnas_cli.export.model_figures import DataFacts, iou_intervals
+from dnas_cli.model.model_file import Model
+from dnas_cli.model.onnx_facts import OnnxFacts
+
+_FEWEST_SCENES = 2  # that can be drawn from
+
+
+def model_card(
+    name: str,
+    model: Model,
+    facts: OnnxFacts,
+    data: DataFacts | None,
+    evaluation: Evaluation | None,
+    licence: str,
+) -> str:
+    """Return the card of a model as Markdown.
+
+    Args:
+        name: File name of the model.
+        model: The model.
+        facts: Its hashes and ground resolution.
+        data: The tile set that it learnt from, where that is known.
+        evaluation: Its figures, where there are any.
+        licence: As the user gives it; empty where they do not.
+    """
+    sections = {
+        f"# {name}": _purpose(model, facts),
+        "## Data": _data(model, data),
+        "## Figures": _figures(evaluation),
+        "## Limits": _limits(model, facts, evaluation),
+        "## Use": _use(name),
+        "## Licence": [licence or "No licence was given: ask the author before you use the model."],
+    }
+    return "\n".join("\n".join([title, "", *lines, ""]) for title, lines in sections.items())
+
+
+def _purpose(model: Model, facts: OnnxFacts) -> list[str]:
+    known = model.facts
+    layers = model.architecture.graph.layers
+    weights = sum(parameter.numel() for parameter in model.network.parameters())
+    resolution = (
+        f", at a ground resolution of {facts.ground_resolution:g} m"
+        if facts.ground_resolution
+        else ""
+    )
+    return [
+        f"Semantic segmentation of satellite or aerial scenes into {len(known.classes)} classes: "
+        f"every pixel gets one of {', '.join(item.name for item in known.classes)}.",
+        "",
+        *_table(
+            ("", ""),
+            [
+                ("bands, in order", ", ".join(known.bands)),
+                ("values", f"{known.dtype}{resolution}"),
+                ("no data", "not declared" if known.nodata is None else f"{known.nodata:g}"),
+                (
+                    "network",
+                    f"DNAS, {layers} layers, width {known.width}, {weights / 1e6:.2f} M weights",
+                ),
+                ("trained on", f"tiles or crops of {known.tile_size} px"),
+                ("created", str(known.provenance.get("created", "unknown"))),
+                ("model", f"`{facts.model_hash}`"),
+                ("architecture", f"`{facts.architecture_hash}`"),
+            ],
+        ),
+    ]
+
+
+def _data(model: Model, data: DataFacts | None) -> list[str]:
+    if data is None:
+        known = model.facts.provenance.get("tile_set")
+        found = f" with the fingerprint `{known}`" if known else ""
+        return [f"The tile set{found} is not at hand, so that its splits are not listed."]
+    rows = [
+        (split.name, str(split.tiles), str(len(split.scenes)), ", ".join(split.scenes[:8]))
+        for split in data.splits
+    ]
+    return [
+        f"Tile set `{data.name}`, fingerprint `{data.fingerprint}`. Scenes are in one split only "
+        "unless they are in more than one row.",
+        "",
+        *_table(("split", "tiles", "scenes", "names (8 at most)"), rows),
+    ]
+
+
+def _figures(evaluation: Evaluation | None) -> list[str]:
+    if evaluation is None:
+        return ["The model was not evaluated, or its figures are not at hand: `dnas eval`."]
+    metrics, subject = evaluation.matrix.metrics(), evaluation.subject
+    scored = [scene.matrix for scene in evaluation.scenes if scene.matrix.pixels]
+    intervals = iou_intervals(scored) if len(scored) >= _FEWEST_SCENES else None
+    columns = (metrics.iou, metrics.f1, metrics.precision, metrics.recall)
+    rows = [
+        (
+            item.name,
+            *(_number(values[index]) for values in columns),
+            _interval(intervals[index]) if intervals else "",
+        )
+        for index, item in enumerate(evaluation.classes)
+    ]
+    where = f"{subject.split} split, " if subject.split else ""
+    why = (
+        f"Intervals are 95 % by a bootstrap over {len(scored)} scenes."
+        if intervals
+        else "Without intervals: they need two scored scenes at least (`dnas eval RUN --scenes`)."
+    )
+    return [
+        f"On {where}{subject.items} {subject.unit}s, {metrics.pixels} labelled pixels: "
+        f"mIoU {metrics.mean_iou:.4f}, overall accuracy {metrics.overall_accuracy:.4f}. {why}",
+        "",
+        *_table(("class", "IoU", "F1", "precision", "recall", "IoU, 95 %"), rows),
+    ]
+
+
+def _limits(model: Model, facts: OnnxFacts, evaluation: Evaluation | None) -> list[str]:
+    names = ", ".join(item.name for item in model.facts.classes)
+    lines = [
+        f"- It knows {names} and nothing else: whatever else a scene shows becomes one of these.",
+        "- Scenes of another sensor, season, light or ground resolution than those it learnt from "
+        "can be mapped much worse than the figures say; evaluate on labels of your own.",
+        "- Probabilities are those of the softmax and are not calibrated.",
+    ]
+    if facts.ground_resolution is None:
+        lines.append("- The ground resolution that it learnt from is not recorded.")
+    if evaluation is not None:
+        iou = evaluation.matrix.metrics().iou
+        weak = [
+            f"{item.name} ({value:.2f})"
+            for item, value in zip(evaluation.classes, iou, strict=True)
+            if value is not None and value < 0.5
+        ]
+        if weak:
+            lines.append(f"- IoU is below 0.5 for {', '.join(weak)}.")
+    return lines
+
+
+def _use(name: str) -> list[str]:
+    return [
+        "```",
+        f"dnas predict {name} scene.tif --out map.tif --out parcels.gpkg",
+        f"dnas eval {name} FOLDER_OF_SCENES_AND_LABELS --dataset scenes.yaml",
+        f"dnas export {name} --onnx model.onnx",
+        "```",
+        "",
+        "The file is read as data and runs no code.",
+    ]
+
+
+def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
+    lines = [head, tuple("---" for _ in head), *rows]
+    return [
+        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
+    ]
+
+
+def _number(value: float | None) -> str:
+    return "-" if value is None else f"{value:.3f}"
+
+
+def _interval(interval: tuple[float, float] | None) -> str:
+    return "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
