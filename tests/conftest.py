@@ -1,6 +1,7 @@
 """Fixtures every test can use."""
 
 import os
+import shutil
 import signal
 from pathlib import Path
 
@@ -10,11 +11,17 @@ os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS
 import pytest
 
 from tests.support.command_line import dnas
+from tests.support.small_runs import first_search
 
 # Where a shell started them in the background they ignore Ctrl-C, and so would all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
 SHARED = Path(__file__).resolve().parents[2] / "shared"
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with the slow tests, so that no process is left with them at the end."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
 
 
 @pytest.fixture(scope="session")
@@ -51,3 +58,19 @@ def tiny_tiles(tiny_scenes: Path, tmp_path_factory: pytest.TempPathFactory) -> P
     folder = tmp_path_factory.mktemp("tiles") / "tiles"
     dnas("tile", tiny_scenes, "--out", folder, "--size", 32)
     return folder
+
+
+@pytest.fixture(scope="session")
+def searched(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run whose first stage was searched without a break, for tests that change nothing."""
+    run = tmp_path_factory.mktemp("searched") / "run"
+    dnas(*first_search(run, tiny_tiles))
+    return run
+
+
+@pytest.fixture(scope="session")
+def decoded(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run with its first stage decoded, for tests that change nothing."""
+    run = shutil.copytree(searched, tmp_path_factory.mktemp("decoded") / "run")
+    dnas("decode", run, "--stage", 1)
+    return run

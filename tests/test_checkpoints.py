@@ -20,14 +20,6 @@ from tests.support.small_runs import first_search
 
 
 @pytest.fixture(scope="module")
-def whole(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose first stage was searched in one go."""
-    run = tmp_path_factory.mktemp("whole") / "run"
-    dnas(*first_search(run, tiny_tiles))
-    return run
-
-
-@pytest.fixture(scope="module")
 def stopped(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that stopped within its second epoch."""
     run, calls, right = tmp_path_factory.mktemp("stopped") / "run", 0, LOSSES["cross-entropy"]
@@ -70,13 +62,13 @@ def _empty(path: Path) -> None:
 
 @pytest.mark.parametrize("damage", [_truncate, _flip_a_bit, _empty, Path.unlink])
 def test_a_damaged_last_checkpoint_is_said_and_the_one_before_is_used(
-    run: Path, whole: Path, damage: Callable[[Path], None]
+    run: Path, searched: Path, damage: Callable[[Path], None]
 ) -> None:
     damage(run / "search/stage1/last.pt")
     result = dnas("search", run, "--stage", 1)
     assert "last.pt: " in result.stderr
     assert f"The previous one is used: {run / 'search/stage1/previous.pt'}" in result.stderr
-    assert_same_stage(run / "search/stage1", whole / "search/stage1")
+    assert_same_stage(run / "search/stage1", searched / "search/stage1")
 
 
 _written: list[str] | None = None  # files opened for writing, while somebody wants to know
@@ -145,10 +137,10 @@ def test_a_good_checkpoint_is_never_pushed_out_by_a_damaged_one(run: Path) -> No
     assert files.load_last() is not None
 
 
-def test_what_a_killed_writer_left_is_removed(run: Path, whole: Path) -> None:
+def test_what_a_killed_writer_left_is_removed(run: Path, searched: Path) -> None:
     (run / "search/stage1/.last.abc123.part.pt").write_bytes(b"half")
     dnas("search", run, "--stage", 1)
-    assert differences(run, whole) == []
+    assert differences(run, searched) == []
 
 
 def test_a_checkpoint_of_a_newer_version_is_refused_not_passed_over(run: Path) -> None:
@@ -201,10 +193,10 @@ def test_a_checkpoint_that_holds_something_else_is_refused(run: Path, key: str, 
     assert "is not a valid checkpoint" in dnas("search", run, "--stage", 1, code=4).stderr
 
 
-def test_the_history_has_no_line_missing_and_none_doubled(run: Path, whole: Path) -> None:
+def test_the_history_has_no_line_missing_and_none_doubled(run: Path, searched: Path) -> None:
     # Killed after the rows of an epoch were written, before its checkpoint was.
     for name in ("history.jsonl", "logits.jsonl"):
-        shutil.copy(whole / "search/stage1" / name, run / "search/stage1" / name)
+        shutil.copy(searched / "search/stage1" / name, run / "search/stage1" / name)
     dnas("search", run, "--stage", 1)
     assert [row["epoch"] for row in rows(run / "search/stage1/history.jsonl")] == [0, 1]
-    assert_same_stage(run / "search/stage1", whole / "search/stage1")
+    assert_same_stage(run / "search/stage1", searched / "search/stage1")

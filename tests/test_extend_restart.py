@@ -10,20 +10,12 @@ import pytest
 from dnas_cli.run.directory import open_run
 from tests.support.command_line import dnas, rows
 from tests.support.same_bits import assert_same_stage, differences
-from tests.support.small_runs import RETRAIN, SEARCH, first_search
-
-
-@pytest.fixture(scope="module")
-def searched(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose first stage is searched, beside its tile set."""
-    run = tmp_path_factory.mktemp("searched") / "run"
-    dnas(*first_search(run, tiny_tiles))
-    return run
+from tests.support.small_runs import RETRAIN, SEARCH
 
 
 @pytest.fixture
 def run(searched: Path, tmp_path: Path) -> Path:
-    """A copy of that run."""
+    """A copy of a run whose first stage is searched."""
     return Path(shutil.copytree(searched, tmp_path / "run"))
 
 

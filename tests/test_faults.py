@@ -18,17 +18,9 @@ from tests.support.small_runs import SEARCH, SIZE, first_search
 OFTEN = ("--checkpoint-every", 0)
 
 
-@pytest.fixture(scope="module")
-def whole(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose first stage was searched in one go."""
-    run = tmp_path_factory.mktemp("whole") / "run"
-    dnas(*first_search(run, tiny_tiles))
-    return run
-
-
 @pytest.mark.parametrize("write", [1, 2, 3, 4, 5, 7, 10, 14, 19, 25])
 def test_a_disk_that_is_full_at_any_write_loses_nothing(
-    whole: Path, tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
+    searched: Path, tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, write: int
 ) -> None:
     run, writes, right = tmp_path / "run", 0, os.fsync
 
@@ -45,7 +37,7 @@ def test_a_disk_that_is_full_at_any_write_loses_nothing(
     assert "No space left on device" in message
     assert "Free the space" in message
     dnas(*first_search(run, tiny_tiles, *OFTEN))
-    assert differences(run, whole) == []
+    assert differences(run, searched) == []
 
 
 def _limit_files() -> None:
@@ -53,7 +45,7 @@ def _limit_files() -> None:
 
 
 def test_a_limit_on_file_sizes_is_one_message_and_the_same_command_goes_on(
-    whole: Path, tiny_tiles: Path, tmp_path: Path
+    searched: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     command = first_search(run, tiny_tiles)
@@ -63,7 +55,7 @@ def test_a_limit_on_file_sizes_is_one_message_and_the_same_command_goes_on(
     assert errors.count("dnas: ") == 1
     assert "last.pt: cannot write (File too large)" in errors
     dnas(*command)
-    assert differences(run, whole) == []
+    assert differences(run, searched) == []
 
 
 @pytest.fixture
@@ -80,7 +72,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_runs_full_is_one_message_and_after_freeing_space_work_goes_on(
-    whole: Path, tiny_tiles: Path, small_disk: Path
+    searched: Path, tiny_tiles: Path, small_disk: Path
 ) -> None:
     run = small_disk / "run"
     message = dnas(*first_search(run, tiny_tiles), code=1).stderr
@@ -92,7 +84,7 @@ def test_a_disk_that_runs_full_is_one_message_and_after_freeing_space_work_goes_
     larger = ["mount", "-o", "remount,size=40m", str(small_disk)]
     subprocess.run(larger, check=True)
     dnas(*first_search(run, tiny_tiles))
-    assert differences(run, whole) == []
+    assert differences(run, searched) == []
 
 
 def test_cutting_on_a_full_disk_goes_on_by_the_same_command(
@@ -117,9 +109,9 @@ def test_a_folder_that_cannot_be_made_is_one_message(tiny_tiles: Path, folder: s
 
 
 def test_an_unwritable_run_is_one_message(
-    whole: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    searched: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    run = Path(shutil.copytree(searched, tmp_path / "run"))
     right = os.open
 
     def refuse(path: object, flags: int, *more: int, **names: int) -> int:
@@ -134,20 +126,18 @@ def test_an_unwritable_run_is_one_message(
 
 
 def test_a_log_that_cannot_be_written_stops_nothing(
-    whole: Path, tiny_tiles: Path, tmp_path: Path
+    searched: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    (run / "dnas.log").mkdir(parents=True)
-    shutil.rmtree(run)
     dnas("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
     (run / "dnas.log").mkdir()
     dnas("search", run, "--stage", 1, *SEARCH)
-    assert_same_stage(run / "search/stage1", whole / "search/stage1")
+    assert_same_stage(run / "search/stage1", searched / "search/stage1")
 
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_a_tile_that_goes_during_a_search_is_named_and_the_search_goes_on_when_it_is_back(
-    whole: Path, tiny_tiles: Path, tmp_path: Path, workers: int
+    searched: Path, tiny_tiles: Path, tmp_path: Path, workers: int
 ) -> None:
     tiles, run = tmp_path / "tiles", tmp_path / "run"
     shutil.copytree(tiny_tiles, tiles)
@@ -157,7 +147,7 @@ def test_a_tile_that_goes_during_a_search_is_named_and_the_search_goes_on_when_i
     assert f"dnas: {image}: no such file" in message
     (tmp_path / "away").rename(image)
     dnas("search", run, "--stage", 1)
-    assert_same_stage(run / "search/stage1", whole / "search/stage1")
+    assert_same_stage(run / "search/stage1", searched / "search/stage1")
 
 
 def test_a_run_can_move_away_from_its_tile_set_and_together_with_it(
@@ -215,9 +205,9 @@ def test_a_command_killed_before_it_made_a_run_is_no_obstacle(
 
 @pytest.mark.parametrize(("version", "word"), [(2, "another version"), (0, "another version")])
 def test_a_run_of_another_version_is_refused_by_every_command(
-    whole: Path, tmp_path: Path, version: int, word: str
+    searched: Path, tmp_path: Path, version: int, word: str
 ) -> None:
-    run = Path(shutil.copytree(whole, tmp_path / "run"))
+    run = Path(shutil.copytree(searched, tmp_path / "run"))
     manifest = json.loads((run / "run.json").read_text())
     (run / "run.json").write_text(json.dumps({**manifest, "version": version}))
     for command in (("status", run), ("search", run, "--stage", 1), ("decode", run, "--stage", 1)):

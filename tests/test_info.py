@@ -74,24 +74,14 @@ def test_a_map_is_told_with_its_classes_whatever_their_names(tmp_path: Path) -> 
     assert _told(tmp_path / "map.tif")["classes"] == ["trees, dense", "water"]
 
 
-@pytest.fixture(scope="module")
-def run(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run whose first stage is decoded."""
-    folder = tmp_path_factory.mktemp("info") / "run"
-    size = ("--data", tiny_tiles, "--layers", 3, "--width", 4)
-    dnas("search", folder, "--stage", 1, *size, "--epochs", 1, "--logits-from", 0)
-    dnas("decode", folder, "--stage", 1)
-    return folder
-
-
 def _told(path: Path) -> dict[str, Any]:
     facts: dict[str, Any] = json.loads(dnas("info", path, "--json").stdout)
     assert dnas("info", path).stdout.startswith(f"{path}: {facts['kind']}")
     return facts
 
 
-def test_a_run_is_told_with_its_stages(run: Path) -> None:
-    facts = _told(run)
+def test_a_run_is_told_with_its_stages(decoded: Path) -> None:
+    facts = _told(decoded)
     assert facts["kind"] == "run"
     assert facts["stages"]["stage1"]["state"] == "decoded"
 
@@ -103,17 +93,17 @@ def test_a_tile_set_is_told_with_the_share_of_each_class(tiny_tiles: Path) -> No
     assert "farmland" in dnas("info", tiny_tiles).stdout
 
 
-def test_codings_are_told_with_hash_and_lineage(run: Path) -> None:
-    path, space = _told(run / "coding/path.json"), _told(run / "coding/stage1.json")
+def test_codings_are_told_with_hash_and_lineage(decoded: Path) -> None:
+    path, space = _told(decoded / "coding/path.json"), _told(decoded / "coding/stage1.json")
     assert (path["kind"], space["kind"]) == ("path coding", "search space")
     assert path["derived_from"] == space["hash"]
     assert len(path["path"]) == 3
 
 
-def test_models_and_checkpoints_are_told_apart(run: Path, tmp_path: Path) -> None:
-    checkpoint = _told(run / "search/stage1/last.pt")
+def test_models_and_checkpoints_are_told_apart(decoded: Path, tmp_path: Path) -> None:
+    checkpoint = _told(decoded / "search/stage1/last.pt")
     assert checkpoint["schema"] == "dnas/checkpoint"
-    assert checkpoint["position"]["epoch"] == 1
+    assert checkpoint["position"]["epoch"] == 2
     model = _told(write_model(tmp_path / "model.pt"))
     assert model["schema"] == "dnas/model"
     assert model["cost"]["network"]["parameters"] > 0

@@ -7,12 +7,13 @@ from pathlib import Path
 
 import pytest
 
-TORTURE = Path(__file__).with_name("torture.py")
+ROOT = Path(__file__).resolve().parents[1]
 
 
 def _table(*arguments: object) -> str:
     result = subprocess.run(
-        [sys.executable, str(TORTURE), "--seed", "2026", *map(str, arguments)],
+        [sys.executable, "-m", "tests.torture", "--seed", "2026", *map(str, arguments)],
+        cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
