@@ -12,6 +12,7 @@ from typer.core import TyperGroup
 
 from dnas_cli import __version__, console
 from dnas_cli.commands.baseline import baseline
+from dnas_cli.commands.change import change
 from dnas_cli.commands.decode import decode
 from dnas_cli.commands.demo import demo
 from dnas_cli.commands.encode import encode
@@ -139,6 +140,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "baseline": baseline,
     "eval": evaluate,
     "predict": predict,
+    "change": change,
     "status": status,
     "report": report,
     "info": info,

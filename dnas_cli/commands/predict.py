@@ -80,6 +80,10 @@ def predict(
     simplify: Annotated[
         float, typer.Option(metavar="DIST", min=0, help="Simplify polygons, in CRS units.")
     ] = 0.0,
+    clip: Annotated[
+        Path | None,
+        typer.Option(metavar="FILE", help="Map only inside these polygons.", show_default=False),
+    ] = None,
     engine: Annotated[
         Literal["torch", "onnx"] | None,
         typer.Option(
@@ -114,7 +118,7 @@ def predict(
     polygons = PolygonOptions(min_area, simplify)
     patterns = OutputPatterns(tuple(out), probabilities, confidence, overlay, polygons, map_nodata)
     settings = MapSettings(window, overlap, batch, tta or "plain")
-    reading = SceneReading(_split(bands), _nodata(nodata), scaled)
+    reading = SceneReading(_split(bands), _nodata(nodata), scaled, clip=clip)
     found = find_scenes(scenes)
     planned = plan_outputs(found, patterns)
     many = len(found) > 1 or (patterns.many and stands_for_many(scenes[0]))

@@ -111,12 +111,12 @@ def _probabilities(graph: OnnxGraph, model: Model, image: Value, size: Size) -> 
 def _normalised(graph: OnnxGraph, normalisation: Normalisation) -> Value:
     """Add the step from raw values to network input, as `Normalisation.apply` computes it."""
     scale = np.float32(normalisation.scale)
-    shape = graph.integers(1, len(normalisation.mean), 1, 1)
     mean, std = (
         graph.constant(np.array(values, np.float32).reshape(1, -1, 1, 1))
         for values in (normalisation.mean, normalisation.std)
     )
     if normalisation.per_image:
+        shape = graph.integers(1, len(normalisation.mean), 1, 1)
         scaled = [
             graph.node("Mul", graph.node("Reshape", name, shape), graph.constant(scale))
             for name in ("mean", "std")

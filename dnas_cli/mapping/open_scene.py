@@ -23,12 +23,14 @@ class SceneReading:
         scaled: Apply the scale and offset that the file declares.
         file_bands: Names of the file's bands, from the first on, where a description says them;
             the file's own when empty.
+        clip: Polygons; only what lies inside is mapped.
     """
 
     bands: tuple[str, ...] = ()
     nodata: float | None = None
     scaled: bool = False
     file_bands: tuple[str, ...] = ()
+    clip: Path | None = None
 
 
 def open_scene(

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from dnas_cli import __version__
 from dnas_cli.console import as_bytes, logger, progress
 from dnas_cli.errors import DataError, Interrupted, RunStateError
-from dnas_cli.files import refuse_existing
+from dnas_cli.files import file_hash, refuse_existing
 from dnas_cli.interruption import Interruption
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.memory import GDAL_CACHE, estimate_memory
@@ -26,6 +26,7 @@ from dnas_cli.mapping.truth import check_truth, compare
 from dnas_cli.mapping.unfinished_map import UnfinishedMap, open_unfinished_map
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.clip import Clip, read_clip, touches
 from dnas_cli.scenes.georeference import pixel_area
 from dnas_cli.scenes.raster import Raster, block_cache
 from dnas_cli.scenes.writers import Rows
@@ -67,6 +68,11 @@ def map_scene(
     with block_cache(GDAL_CACHE), open_scene(mapper.model.facts, path, reading, warn) as scene:
         check_outputs(outputs, path, scene.georeference)
         labels = truth and check_truth(truth, scene, mapper.model.facts.classes)
+        clip = None
+        if reading.clip is not None:
+            clip = read_clip(reading.clip, path, scene.georeference)
+            if not touches(clip, scene):
+                raise DataError(f"{reading.clip}: does not cover a pixel of {path}.")
         key = _key(mapper, scene, reading)
         classes = len(mapper.model.facts.classes) if outputs.probabilities else 0
         target = outputs.files[0]
@@ -77,7 +83,7 @@ def map_scene(
             resumed = unfinished.rows
             with _interruption_explained(scene, unfinished):
                 speed = _predict(
-                    mapper, scene, unfinished, bool(classes), bool(outputs.polygon_files)
+                    mapper, scene, unfinished, bool(classes), bool(outputs.polygon_files), clip
                 )
                 count = write_outputs(
                     unfinished, outputs, mapper.model.facts.classes, scene, _tags(mapper)
@@ -144,6 +150,7 @@ def _key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]
         # As text: NaN does not equal itself.
         "nodata": str(scene.nodata),
         "scaled": reading.scaled,
+        "clip": None if reading.clip is None else file_hash(reading.clip),
         "windows": [grid.window, grid.overlap, grid.shift],
         "views": mapper.settings.views,
         "device": mapper.device.type,
@@ -157,6 +164,7 @@ def _predict(
     unfinished: UnfinishedMap,
     with_probabilities: bool,
     with_polygons: bool,
+    clip: Clip | None,
 ) -> float | None:
     """Finish the rows of the unfinished map.
 
@@ -213,6 +221,7 @@ def _predict(
                 known,
                 with_probabilities,
                 window_done=_announcing_stop(interruption, advance),
+                clip=clip,
             )
             for map_rows in finished:
                 write(map_rows)

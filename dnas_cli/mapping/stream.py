@@ -17,6 +17,7 @@ from dnas_cli.mapping.blending import Blend, MapRows
 from dnas_cli.mapping.views import Views, mean_probabilities
 from dnas_cli.mapping.window_batches import window_batches
 from dnas_cli.mapping.windows import WindowGrid, finished_ends
+from dnas_cli.scenes.clip import Clip
 from dnas_cli.scenes.normalisation import AsStored, Normalisation
 from dnas_cli.scenes.raster import Raster
 
@@ -56,6 +57,7 @@ def stream_map(
     first_row: int = 0,
     with_probabilities: bool = False,
     window_done: Callable[[int], None] = lambda count: None,
+    clip: Clip | None = None,
 ) -> Iterator[MapRows]:
     """Map a scene and yield its rows from top to bottom, every row once.
 
@@ -76,7 +78,7 @@ def stream_map(
     begin = ends.index(first_row) if first_row else 0
     size = (scene.height, scene.width)
     blend = Blend(grid, *size, predictor.classes, predictor.device, with_probabilities)
-    for batch in window_batches(scene, predictor.normalisation, grid, predictor.batch, begin):
+    for batch in window_batches(scene, predictor.normalisation, grid, predictor.batch, begin, clip):
         finished = blend.add(batch, probabilities(predictor, batch.images))
         window_done(len(batch.has_data))
         if finished is not None and finished.row >= first_row and finished.classes.size:

@@ -13,6 +13,7 @@ import numpy.typing as npt
 
 from dnas_cli.mapping.read_ahead import prefetched
 from dnas_cli.mapping.windows import WindowGrid, finished_ends, reflected
+from dnas_cli.scenes.clip import Clip
 from dnas_cli.scenes.normalisation import AsStored, Normalisation
 from dnas_cli.scenes.raster import Raster, Window
 
@@ -44,6 +45,7 @@ class _WindowRow:
     places: npt.NDArray[np.intp]  # (window,) the row of `values` under each row of the windows
     values: npt.NDArray[Any]  # (B, h, W)
     valid: npt.NDArray[np.bool_]  # (h, W)
+    wanted: npt.NDArray[np.bool_]  # (h, W) valid and to be mapped
     finished: slice  # of the rows of `valid`
 
 
@@ -53,6 +55,7 @@ def window_batches(
     grid: WindowGrid,
     size: int,
     first_row: int,
+    clip: Clip | None = None,
 ) -> Iterator[WindowBatch]:
     """Yield the windows of a scene, row by row.
 
@@ -66,7 +69,7 @@ def window_batches(
     Raises:
         DataError: The scene is damaged.
     """
-    return prefetched(_batches(scene, normalisation, grid, size, first_row))
+    return prefetched(_batches(scene, normalisation, grid, size, first_row, clip))
 
 
 def _batches(
@@ -75,11 +78,12 @@ def _batches(
     grid: WindowGrid,
     size: int,
     first_row: int,
+    clip: Clip | None,
 ) -> Generator[WindowBatch, None, None]:
     columns = [reflected(span.start, grid.window, scene.width) for span in grid.spans(scene.width)]
-    for row in prefetched(_rows(scene, grid, first_row)):
+    for row in prefetched(_rows(scene, grid, first_row, clip)):
         # A copy: a view would keep the whole row of windows until its last batch.
-        finished_valid = row.valid[row.finished].copy()
+        finished_valid = row.wanted[row.finished].copy()
         for first in range(0, len(columns), size):
             windows = [_window(row, across, normalisation) for across in columns[first:][:size]]
             images = [image for image in windows if image is not None]
@@ -98,23 +102,33 @@ def _window(
     row: _WindowRow, columns: npt.NDArray[np.intp], normalisation: Normalisation | AsStored
 ) -> npt.NDArray[np.float32] | None:
     """Return a normalised window; None if it holds no data."""
-    valid = _gather(row.valid, row.places, columns)
-    if not valid.any():
+    if not _gather(row.wanted, row.places, columns).any():
         return None
+    valid = _gather(row.valid, row.places, columns)
     values = _gather(row.values, row.places, columns)
     return normalisation.apply(values, None if valid.all() else valid)
 
 
-def _rows(scene: Raster, grid: WindowGrid, first_row: int) -> Generator[_WindowRow, None, None]:
+def _rows(
+    scene: Raster, grid: WindowGrid, first_row: int, clip: Clip | None
+) -> Generator[_WindowRow, None, None]:
     spans = grid.spans(scene.height)
     ends = finished_ends(spans, scene.height)
     for index in range(first_row, len(spans)):
         places = reflected(spans[index].start, grid.window, scene.height)
         top, bottom = int(places.min()), int(places.max()) + 1
-        values, valid = scene.read_with_validity(Window(top, 0, bottom - top, scene.width))
+        window = Window(top, 0, bottom - top, scene.width)
+        covered = None if clip is None else clip.covers(window)
+        if covered is None or covered.any():
+            values, valid = scene.read_with_validity(window)
+        else:
+            values = np.empty((len(scene.bands), 0, 0), scene.dtype)
+            valid = np.zeros_like(covered)
+        wanted = valid if covered is None else valid & covered
         begin = ends[index - 1] if index else 0
-        row = _WindowRow(index, places - top, values, valid, slice(begin - top, ends[index] - top))
-        del values, valid
+        finished = slice(begin - top, ends[index] - top)
+        row = _WindowRow(index, places - top, values, valid, wanted, finished)
+        del values, valid, covered, wanted
         yield row
         del row
 

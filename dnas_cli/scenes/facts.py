@@ -11,6 +11,8 @@ import numpy.typing as npt
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
+from dnas_cli.errors import DataError
+from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference, Raster, header_errors, open_raster
 
 _SAMPLE = 1024  # pixels on the longer side
@@ -118,6 +120,20 @@ def raster_facts(path: str) -> RasterFacts:
             storage=_storage(dataset),
             classes=_class_names(dataset.tags(1)),
         )
+
+
+def map_classes(path: str) -> tuple[LandClass, ...]:
+    """Return the classes that a map of `dnas predict` names, with their colours.
+
+    Raises:
+        DataError: It cannot be opened, or names none.
+    """
+    with header_errors(path), open_raster(path) as scene:
+        names = _class_names(scene.dataset.tags(1))
+        if names is None or scene.dataset.colorinterp[0].name != "palette":
+            raise DataError(f"{path}: names no classes.", "Give a GeoTIFF map of `dnas predict`.")
+        colours = scene.dataset.colormap(1)
+        return tuple(LandClass(name, colours[i][:3]) for i, name in enumerate(names))
 
 
 def _band(scene: Raster, index: int, values: npt.NDArray[Any]) -> BandSample:

@@ -1,0 +1,85 @@
+"""The part of a scene that polygons cover: only that is mapped."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from dnas_cli.errors import DataError, brief
+from dnas_cli.scenes.polygons import require_libraries
+from dnas_cli.scenes.raster import Georeference, Raster, Window
+
+
+@dataclass(frozen=True)
+class Clip:
+    """Polygons in the coordinates of a scene.
+
+    Attributes:
+        shapes: The polygons, as GeoJSON has them.
+        transform: Of the scene.
+    """
+
+    shapes: tuple[Any, ...]
+    transform: tuple[float, float, float, float, float, float]
+
+    def covers(self, window: Window) -> npt.NDArray[np.bool_]:
+        """Return (h, w) which pixels have their centre in a polygon."""
+        from rasterio.features import geometry_mask
+        from rasterio.transform import Affine
+
+        a, b, c, d, e, f = self.transform
+        column, row = window.column, window.row
+        moved = Affine(a, b, c + a * column + b * row, d, e, f + d * column + e * row)
+        inside: npt.NDArray[np.bool_] = geometry_mask(
+            self.shapes, (window.height, window.width), moved, invert=True
+        )
+        return inside
+
+
+def read_clip(path: Path, scene: str, georeference: Georeference) -> Clip:
+    """Read polygons and bring them to the coordinates of a scene.
+
+    Args:
+        path: Any vector file that GDAL reads; its first layer.
+        scene: Name of the scene, for messages.
+        georeference: Of the scene.
+
+    Raises:
+        DataError: There are no polygons, or polygons or scene have no place.
+        DnasError: A library is missing.
+    """
+    require_libraries()
+    import pyogrio.raw
+    import pyproj
+    import shapely
+    from shapely.geometry import mapping
+
+    if georeference.crs_wkt is None or georeference.transform is None:
+        raise DataError(f"{scene}: has no place, so that it cannot be clipped.")
+    try:
+        layer = pyogrio.list_layers(path)[0][0]
+        meta, _, geometries, _ = pyogrio.raw.read(path, layer=layer, columns=[])
+        outlines = shapely.from_wkb(geometries)
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, IndexError) as error:
+        raise DataError(f"{path}: cannot be read as polygons ({brief(error)}).") from error
+    outlines = outlines[np.isin(shapely.get_type_id(outlines), (3, 6))]
+    if not len(outlines):
+        raise DataError(f"{path}: holds no polygon.", "Give a layer of polygons.")
+    if meta["crs"] is None:
+        raise DataError(f"{path}: has no coordinate reference system.")
+    transformer = pyproj.Transformer.from_crs(meta["crs"], georeference.crs_wkt, always_xy=True)
+    moved = shapely.transform(
+        outlines, lambda points: np.column_stack(transformer.transform(*points.T))
+    )
+    return Clip(tuple(mapping(item) for item in moved), georeference.transform)
+
+
+def touches(clip: Clip, scene: Raster) -> bool:
+    """Whether any pixel of a scene is covered, looked at a strip of rows at a time."""
+    rows = max(1, (1 << 22) // scene.width)
+    return any(
+        clip.covers(Window(row, 0, min(rows, scene.height - row), scene.width)).any()
+        for row in range(0, scene.height, rows)
+    )
