@@ -78,9 +78,9 @@ def in_turn(timers: dict[str, Callable[[], float]], repeats: int) -> dict[str, l
     seconds: dict[str, list[float]] = {name: [] for name in timers}
     for turn in range(repeats + 1):
         for name, timer in timers.items():
-            told = timer()
+            elapsed = timer()
             if turn:
-                seconds[name].append(told)
+                seconds[name].append(elapsed)
     return seconds
 
 
@@ -123,7 +123,7 @@ def _timed_there(process: ProcessPoolExecutor) -> float:
 
 
 def timed(function: Callable[[], object]) -> float:
-    """Run a function twice and return the seconds of the second: tile follows tile in use, too."""
+    """Run a function twice and return the seconds of the second: in use, tile follows tile."""
     function()
     start = time.perf_counter()
     function()

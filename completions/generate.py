@@ -1,4 +1,4 @@
-"""Write the shell completions anew from the command line: `make completions`."""
+"""Write the shell completions from the command line: `make completions`."""
 
 import os
 import subprocess
