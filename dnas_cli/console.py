@@ -5,7 +5,9 @@ Results go to standard output and are printed by the commands; nothing here writ
 
 import codecs
 import logging
+import os
 import sys
+import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,11 +30,23 @@ class _StandardError(logging.Handler):
 def say(message: str) -> None:
     """Write a message to standard error; if that is full, drop it."""
     try:
-        print(message, file=sys.stderr, flush=True)
+        print(_wrapped(message), file=sys.stderr, flush=True)
     except BrokenPipeError:
         raise
     except OSError:
         write_no_more(sys.stderr)
+
+
+def _wrapped(message: str) -> str:
+    """Break a message between words where a terminal would break it anywhere."""
+    try:
+        width = os.get_terminal_size(sys.stderr.fileno()).columns
+    except (OSError, ValueError, AttributeError):  # no terminal
+        return message
+    wrapper = textwrap.TextWrapper(
+        max(width, 20), subsequent_indent="  ", break_long_words=False, break_on_hyphens=False
+    )
+    return "\n".join(wrapper.fill(line) for line in message.splitlines())
 
 
 def configure(level: int = logging.INFO) -> None:
@@ -101,7 +115,7 @@ def _bar(description: str, total: int, unit: str) -> Iterator[Callable[[int], No
             return Text(f"{task.speed or 0.0:.1f} {unit}/s", style="progress.data.speed")
 
     with Progress(
-        TextColumn("{task.description}"),
+        TextColumn("{task.description}", markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         Rate(),

@@ -1,6 +1,7 @@
 """`--dry-run` and `--memory`: what a stage will take, and how it is made to fit."""
 
 import json
+import re
 from pathlib import Path
 
 import pytest
@@ -21,10 +22,16 @@ STAGES = ["stage 1", "stage 2", "stage 3", "retraining"]
 CODINGS = Path(__file__).resolve().parents[1] / "benchmarks" / "codings"
 
 
-def _rows(text: str) -> list[str]:
-    return [
-        line for line in text.splitlines() if line.startswith(tuple(STAGES)) and ":" not in line
-    ]
+def _columns(text: str) -> dict[str, dict[str, str]]:
+    """Return the facts of every stage by their titles."""
+    head, _, *lines = text.partition("\n\n")[0].splitlines()
+    names = re.split(r"\s{2,}", head.strip())
+    found: dict[str, dict[str, str]] = {name: {} for name in names}
+    for line in lines:
+        title, *cells = re.split(r"\s{2,}", line.strip())
+        for name, cell in zip(names, cells, strict=True):
+            found[name][title] = cell
+    return found
 
 
 def test_a_dry_run_estimates_every_stage_and_writes_nothing(
@@ -32,9 +39,12 @@ def test_a_dry_run_estimates_every_stage_and_writes_nothing(
 ) -> None:
     run = tmp_path / "run"
     result = dnas(*first_search(run, tiny_tiles, "--dry-run"))
-    rows = _rows(result.stdout)
-    assert [row[: len(name)] for row, name in zip(rows, STAGES, strict=True)] == STAGES
-    assert all("fast" in row and "4 x 32 px" in row and " s" in row for row in rows)
+    stages = _columns(result.stdout)
+    assert list(stages) == STAGES
+    for facts in stages.values():
+        assert (facts["memory"], facts["a step"]) == ("fast", "4 x 32 px")
+        assert facts["time of a step"].endswith(" s")
+    assert max(map(len, result.stdout.splitlines())) <= 80
     assert "stage 3: estimated for a path along the second scale, half of" in result.stdout
     assert "stage 1: estimated" not in result.stdout
     assert not run.exists()
@@ -46,7 +56,7 @@ def test_what_is_decoded_is_not_assumed(tiny_tiles: Path, tmp_path: Path) -> Non
     dnas("decode", run, "--stage", 1)
     before = sorted(str(path) for path in run.rglob("*"))
     result = dnas("search", run, "--stage", 2, "--preset", "quick", "--batch", 2, "--dry-run")
-    assert [row[: len(name)] for row, name in zip(_rows(result.stdout), STAGES[1:], strict=True)]
+    assert list(_columns(result.stdout)) == STAGES[1:]
     assert "stage 2: estimated" not in result.stdout
     assert "stage 3: estimated for half of the connections below the path" in result.stdout
     assert sorted(str(path) for path in run.rglob("*")) == before
@@ -59,7 +69,7 @@ def test_retraining_is_estimated_from_a_coding_without_a_run(
     assumed_architecture(assumed_connections(assumed_path(3))).write(coding)
     command = ("retrain", tmp_path / "run", "--dry-run", *RETRAIN)
     result = dnas(*command, "--architecture", coding, "--data", tiny_tiles, "--width", 4)
-    assert len(_rows(result.stdout)) == 1
+    assert list(_columns(result.stdout)) == ["retraining"]
     assert not (tmp_path / "run").exists()
     assert "a new run needs its tile set" in dnas(*command, code=2).stderr
 
@@ -80,7 +90,8 @@ def test_a_stage_that_starts_over_is_estimated_with_other_settings(
     command = ("search", run, "--stage", 1, *SEARCH[:-4], "--batch", 2, "--dry-run")
     assert "--restart" in dnas(*command, code=3).stderr
     for start in (("--restart", "--overwrite"), ("--branch", tmp_path / "other")):
-        assert "2 x 32 px" in _rows(dnas(*command, *start).stdout)[0]
+        stages = _columns(dnas(*command, *start).stdout)
+        assert stages["stage 1"]["a step"] == "2 x 32 px"
     assert not (tmp_path / "other").exists()
 
 
@@ -89,7 +100,8 @@ def test_what_does_not_fit_is_said_and_not_measured(
 ) -> None:
     monkeypatch.setattr(choosing, "free_memory", lambda device: 1000)
     result = dnas(*first_search(tmp_path / "run", tiny_tiles, "--dry-run"))
-    assert all("low" in row and "does not fit" in row for row in _rows(result.stdout))
+    for facts in _columns(result.stdout).values():
+        assert (facts["memory"], facts["time in all"]) == ("low", "does not fit")
 
 
 def test_a_stage_is_executed_low_where_memory_is_short_and_goes_on_so(

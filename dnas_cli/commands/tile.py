@@ -137,8 +137,8 @@ def _print(result: "TileSetResult", as_json: bool) -> None:
     import json
 
     from dnas_cli.console import logger
-    from dnas_cli.tiles.summary import summary_text
+    from dnas_cli.report.tile_set_table import result_text
 
     if not result.made:
         logger.info("%s: is finished already; nothing to do.", result.tiles.root)
-    print(json.dumps(result.to_json(), indent=2) if as_json else summary_text(result))
+    print(json.dumps(result.to_json(), indent=2) if as_json else result_text(result))

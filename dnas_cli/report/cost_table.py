@@ -1,36 +1,25 @@
 """The cost of a model as text, with styles on a terminal."""
 
-import sys
-
-from rich import box
-from rich.console import Console
 from rich.table import Table
 
 from dnas_cli.model.cost import ModelCost
 from dnas_cli.nets.cost import CostCount
-
-_WIDTH = 110  # columns without a terminal
+from dnas_cli.report.tables import print_parts, table
 
 
 def print_model_cost(cost: ModelCost) -> None:
     """Print the cost to standard output, for an imported model with the published count."""
-    console = Console(
-        file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _WIDTH
-    )
-    console.print(cost_table(cost))
-    if cost.published != cost.network or cost.without_input != CostCount():
-        console.print(_footnote(cost), soft_wrap=True)
+    differs = cost.published != cost.network or cost.without_input != CostCount()
+    print_parts(cost_table(cost), *([_footnote(cost)] if differs else []))
 
 
 def cost_table(cost: ModelCost) -> Table:
     """Return the cost as a table, each row named for what it counts."""
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column(f"one tile of {cost.bands} x {cost.height} x {cost.width}")
     columns = [("this network", cost.network)]
     if cost.published != cost.network or cost.without_input != CostCount():
         columns.append(("as published", cost.published))
-    for title, _ in columns:
-        table.add_column(title, justify="right")
+    size = f"one tile of {cost.bands} x {cost.height} x {cost.width}"
+    made = table(size, *(title for title, _ in columns))
     for title, values in (
         (
             "multiply-accumulates of convolutions, with bias (ptflops, aten backend)",
@@ -49,11 +38,11 @@ def cost_table(cost: ModelCost) -> Table:
             [f"{count.parameters / 1e6:.3f} M" for _, count in columns],
         ),
     ):
-        table.add_row(title, *values)
+        made.add_row(title, *values)
     if cost.timing is not None:
         blank = [""] * (len(columns) - 1)
-        table.add_row(f"time ({cost.timing.device})", f"{cost.timing.milliseconds:.1f} ms", *blank)
-    return table
+        made.add_row(f"time ({cost.timing.device})", f"{cost.timing.milliseconds:.1f} ms", *blank)
+    return made
 
 
 def _footnote(cost: ModelCost) -> str:

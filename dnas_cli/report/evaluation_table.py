@@ -1,22 +1,18 @@
 """An evaluation as text, with styles on a terminal."""
 
 import os
-import sys
 from collections.abc import Sequence
 
-from rich import box
-from rich.console import Console
 from rich.table import Table
-from rich.text import Text
 
 from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.mapping.scene_result import Comparison
 from dnas_cli.metrics import ConfusionMatrix, Metrics
 from dnas_cli.report.cost_table import cost_table
+from dnas_cli.report.tables import print_parts, table
 from dnas_cli.scenes.palette import LandClass
 
-_WIDTH = 110  # columns without a terminal
 _MOST_SCENES = 20
 _SUMMARY = (
     ("overall accuracy", "overall_accuracy"),
@@ -40,27 +36,17 @@ def print_evaluation(evaluation: Evaluation) -> None:
         tables.append(_scenes(evaluation.scenes))
     if evaluation.cost:
         tables.append(cost_table(evaluation.cost))
-    _print(head, tables)
+    print_parts(*head, *tables)
 
 
 def print_comparison(comparison: Comparison, classes: Sequence[LandClass]) -> None:
     """Print the comparison of a map with a label to standard output: summary and classes."""
     matrix, metrics = comparison.matrix, comparison.matrix.metrics()
-    _print(
-        [f"against {comparison.label} ({metrics.pixels:,} labelled pixels)"],
-        [_summary(metrics, []), _classes(matrix, classes, metrics, [])],
+    print_parts(
+        f"against {comparison.label} ({metrics.pixels:,} labelled pixels)",
+        _summary(metrics, []),
+        _classes(matrix, classes, metrics, []),
     )
-
-
-def _print(head: Sequence[str], tables: Sequence[Table]) -> None:
-    console = Console(
-        file=sys.stdout, highlight=False, width=None if sys.stdout.isatty() else _WIDTH
-    )
-    for line in head:
-        console.print(line, markup=False, soft_wrap=True)
-    for table in tables:
-        console.print()
-        console.print(table)
 
 
 def _head(evaluation: Evaluation, metrics: Metrics) -> list[str]:
@@ -79,13 +65,11 @@ def _head(evaluation: Evaluation, metrics: Metrics) -> list[str]:
 
 
 def _summary(metrics: Metrics, references: Sequence[tuple[str, Metrics]]) -> Table:
-    table = _table("")
-    for name in ("network", *(name for name, _ in references)):
-        table.add_column(name, justify="right")
+    made = table("", "network", *(name for name, _ in references))
     for title, key in _SUMMARY:
         values = [getattr(item, key) for item in (metrics, *(item for _, item in references))]
-        table.add_row(title, *(_number(value) for value in values))
-    return table
+        made.add_row(title, *(_number(value) for value in values))
+    return made
 
 
 def _scenes(scenes: Sequence[SceneScore]) -> Table:
@@ -94,14 +78,12 @@ def _scenes(scenes: Sequence[SceneScore]) -> Table:
     scored.sort(key=lambda item: item[1].mean_iou)
     shown = scored[:_MOST_SCENES]
     first = "scene" if len(shown) == len(scenes) else f"scene, {len(shown)} of {len(scenes)}"
-    table = _table(first)
-    for name in ("labelled pixels", "overall accuracy", "mIoU", "kappa"):
-        table.add_column(name, justify="right")
+    made = table(first, "labelled pixels", "overall accuracy", "mIoU", "kappa")
     for scene, metrics in shown:
         figures = (metrics.overall_accuracy, metrics.mean_iou, metrics.kappa)
         numbers = (_number(value) for value in figures)
-        table.add_row(Text(scene.name), f"{metrics.pixels:,}", *numbers)
-    return table
+        made.add_row(scene.name, f"{metrics.pixels:,}", *numbers)
+    return made
 
 
 def _classes(
@@ -110,29 +92,20 @@ def _classes(
     metrics: Metrics,
     references: Sequence[tuple[str, Metrics]],
 ) -> Table:
-    table = _table("class")
-    for name in ("share", "IoU", "F1", "precision", "recall"):
-        table.add_column(name, justify="right")
-    for name, _ in references:
-        table.add_column(f"IoU, {name}", justify="right")
+    others = (f"IoU, {name}" for name, _ in references)
+    made = table("class", "share", "IoU", "F1", "precision", "recall", *others)
     labelled = matrix.counts.sum(axis=1) + matrix.unpredicted
     for index, land_class in enumerate(classes):
-        table.add_row(
-            Text(land_class.name),  # literally: brackets are not markup here
-            f"{100 * labelled[index] / metrics.pixels:.1f} %",
+        made.add_row(
+            land_class.name,
+            f"{100 * labelled[index] / metrics.pixels:.1f}%",
             *(
                 _number(values[index])
                 for values in (metrics.iou, metrics.f1, metrics.precision, metrics.recall)
             ),
             *(_number(reference.iou[index]) for _, reference in references),
         )
-    return table
-
-
-def _table(first: str) -> Table:
-    table = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    table.add_column(first)
-    return table
+    return made
 
 
 def _number(value: float | None) -> str:

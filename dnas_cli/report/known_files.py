@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Protocol
 
 from dnas_cli import file_kinds
+from dnas_cli.report.tables import lines_of
 
 if TYPE_CHECKING:
     from dnas_cli.evaluation.evaluation import Evaluation
@@ -42,7 +43,7 @@ class KnownFile:
     def text(self) -> str:
         """Return kind and facts as lines of text."""
         lines = _TEXTS.get(self.kind, _coding_text)(self.facts)
-        return "\n".join([f"{self.path}: {self.kind}", *(f"  {line}" for line in lines)])
+        return "\n".join([f"{self.path}: {self.kind}", *(f"  {line}".rstrip() for line in lines)])
 
 
 def _run_text(facts: Any) -> list[str]:
@@ -58,23 +59,16 @@ def _raster_text(facts: Any) -> list[str]:
 
 
 def _tile_set_text(tiles: "TileSet") -> list[str]:
-    splits = ("train", "val", "test")
-    width = max(len("class"), *(len(item.name) for item in tiles.classes))
-    lines = [
+    from dnas_cli.report.tile_set_table import tile_set_table
+
+    return [
         f"dataset   {tiles.name}, tiles of {tiles.tile_size} x {tiles.tile_size} pixels",
         f"bands     {', '.join(tiles.bands)} ({tiles.dtype})",
         f"no data   {'not declared' if tiles.nodata is None else tiles.nodata}",
         f"input     {_input(tiles.normalisation)}",
-        "tiles     " + ", ".join(f"{split} {tiles.count(split)}" for split in splits),
-        f"{'class':{width}} " + " ".join(f"{split:>8}" for split in splits),
+        "",
+        *lines_of(tile_set_table(tiles), indent=2),
     ]
-    pixels = [tiles.class_pixels(split) for split in splits]
-    totals = [sum(counts.values()) or 1 for counts in pixels]
-    for item in tiles.classes:
-        shares = [counts[item.name] / all_ for counts, all_ in zip(pixels, totals, strict=True)]
-        cells = " ".join(f"{100 * share:6.1f} %" for share in shares)
-        lines.append(f"{item.name:{width}} {cells}")
-    return lines
 
 
 def _input(normalisation: "Normalisation") -> str:

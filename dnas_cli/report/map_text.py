@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 
 from dnas_cli.mapping.scene_result import SceneResult
+from dnas_cli.report.tables import lines_of, table
 
 
 def map_text(results: Sequence[SceneResult]) -> str:
@@ -17,12 +18,12 @@ def map_text(results: Sequence[SceneResult]) -> str:
     line = f"{result.scene} -> {_outputs(result, ', ')}"
     if result.status != "done":
         return f"{result.status}: {line}"
-    width = max(len("no data"), *(len(item.name) for item in result.classes))
-    lines = [line]
+    has_area = any(item.area_km2 is not None for item in result.classes)
+    made = table("class", "share", *(["area in km2"] if has_area else []))
     for item in result.classes:
-        area = "" if item.area_km2 is None else f"{item.area_km2:12.3f} km2"
-        lines.append(f"  {item.name:{width}} {100 * item.share:6.2f} %{area}")
-    return "\n".join([*lines, f"  {'no data':{width}} {result.pixels_without_data:>8} px"])
+        area = [f"{item.area_km2:.3f}"] if item.area_km2 is not None else []
+        made.add_row(item.name, f"{item.share:.2%}", *area)
+    return "\n".join([line, "", *lines_of(made), f"no data: {result.pixels_without_data} px"])
 
 
 def _outputs(result: SceneResult, separator: str) -> str:

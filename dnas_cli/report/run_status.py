@@ -4,7 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from rich.table import Table
+
 from dnas_cli.evaluation.baseline_figures import Comparison, baseline_path, read_comparison
+from dnas_cli.report.tables import lines_of, table
 from dnas_cli.run.directory import CODINGS, Run
 from dnas_cli.run.manifest import STAGES, StageRecord
 from dnas_cli.run.rows import read_rows
@@ -146,7 +149,7 @@ def status_text(status: RunStatus) -> str:
     if lineage := manifest.lineage:
         lines.append(f"  branch of  {lineage.parent} (from {lineage.taken_over})")
     lines.append("")
-    lines.extend(_stage_line(TITLES[name], stage) for name, stage in status.stages.items())
+    lines.extend(lines_of(_stage_table(status.stages)))
     lines.append("")
     if run.model_path.is_file():
         lines.append(f"  model      {run.model_path}")
@@ -162,14 +165,19 @@ def status_text(status: RunStatus) -> str:
     return "\n".join(lines)
 
 
-def _stage_line(title: str, stage: StageStatus) -> str:
-    parts = [stage.state]
-    if stage.epochs:
-        parts.append(f"{stage.epochs} of {stage.of} epochs in {stage.seconds:.0f} s")
-    if stage.loss is not None:
-        parts.append(f"loss {stage.loss:.4f}")
-    if stage.entropy is not None:
-        parts.append(f"entropy {stage.entropy:.3f}")
-    if stage.best_mean_iou is not None:
-        parts.append(f"best val mIoU {stage.best_mean_iou:.4f} (epoch {stage.best_epoch})")
-    return f"  {title:<22}{', '.join(parts)}"
+def _stage_table(stages: Mapping[str, StageStatus]) -> Table:
+    made = table("stage", "state", "epochs", "time", "loss", "entropy", "best val mIoU")
+    for name, stage in stages.items():
+        best = ""
+        if stage.best_mean_iou is not None:
+            best = f"{stage.best_mean_iou:.4f} (epoch {stage.best_epoch})"
+        made.add_row(
+            TITLES[name].removeprefix("stage "),
+            stage.state,
+            f"{stage.epochs} of {stage.of}" if stage.epochs else "",
+            f"{stage.seconds:.0f} s" if stage.epochs else "",
+            "" if stage.loss is None else f"{stage.loss:.4f}",
+            "" if stage.entropy is None else f"{stage.entropy:.3f}",
+            best,
+        )
+    return made

@@ -1,0 +1,43 @@
+"""Tables for a person: as wide as the terminal, 80 columns where there is none."""
+
+import io
+import sys
+from typing import IO
+
+from rich import box
+from rich.console import Console
+from rich.table import Table
+
+_WIDTH = 80
+
+
+def table(first: str, *others: str) -> Table:
+    """Return an empty table; what does not fit is wrapped, in the first column last."""
+    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    made.add_column(first, overflow="fold")
+    for name in others:
+        made.add_column(name, justify="right")
+    return made
+
+
+def print_parts(*parts: Table | str) -> None:
+    """Print tables and lines to standard output, a blank line before every table but the first."""
+    console = _console(sys.stdout)
+    for number, part in enumerate(parts):
+        if isinstance(part, Table) and number:
+            console.print()
+        console.print(part, soft_wrap=isinstance(part, str))
+
+
+def lines_of(made: Table, indent: int = 0) -> list[str]:
+    """Return a table as lines of plain text, which leave room to indent them."""
+    text = io.StringIO()
+    console = _console(text)
+    console.print(made, width=console.width - indent)
+    return [line.rstrip() for line in text.getvalue().splitlines()]
+
+
+def _console(file: IO[str]) -> Console:
+    """Return a console that takes names as they are: brackets are no markup here."""
+    width = None if sys.stdout.isatty() else _WIDTH
+    return Console(file=file, markup=False, emoji=False, highlight=False, width=width)
