@@ -82,7 +82,7 @@ def test_messages_break_between_words_on_a_terminal(tmp_path: Path, columns: int
     ours, its = pty.openpty()
     ioctl(its, termios.TIOCSWINSZ, struct.pack("HHHH", 24, columns, 0, 0))
     missing = tmp_path / "a-folder-that-does-not-exist"
-    command = [sys.executable, "-m", "dnas_cli", "search", missing, "--stage", "2"]
+    command = [sys.executable, "-m", "dnas_cli", "search", str(missing), "--stage", "2"]
     subprocess.run(command, stdout=subprocess.DEVNULL, stderr=its, check=False)
     os.close(its)
     shown = os.read(ours, 10_000).decode()
