@@ -106,7 +106,7 @@ def test_a_run_is_compared_with_random_architectures_of_its_cost(
     assert found == [(name, seed) for name in (FOUND, "random-1", "random-2") for seed in (3, 4)]
     wanted = members[0].multiply_accumulates
     assert all(abs(item.multiply_accumulates / wanted - 1) <= 0.05 for item in members)
-    table = list(csv.DictReader((run / "baseline/results.csv").open()))
+    table = list(csv.DictReader((run / "baseline/results.csv").read_text().splitlines()))
     assert [float(row["mean_iou"]) for row in table] == [item.mean_iou for item in members]
     record = json.loads((run / "run.json").read_text())["stages"]["retrain"]["settings"]
     for name, seed in found[1:]:

@@ -14,7 +14,9 @@ from dnas_cli.space.coding import PathCoding, first_space
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.steps import SearchSteps, temperature
 from tests.support.command_line import dnas, rows
+from tests.support.same_bits import assert_same_stage
 from tests.support.small_runs import first_search
+from tests.support.stopping_steps import stopped_after
 
 HEAD = ("--head", 8)
 
@@ -102,3 +104,24 @@ def test_the_best_of_the_candidates_is_decoded_with_its_score(
     architecture = json.loads((tmp_path / "other/coding/architecture.json").read_text())
     assert 0 <= architecture["score"] <= 1
     assert first_space(3).hash == coding.derived_from
+
+
+@pytest.mark.parametrize("stops", [(3, 2), (5, 4)])
+def test_stopped_in_any_step_and_resumed_the_search_ends_with_the_same_bits(
+    tiny_tiles: Path, tmp_path: Path, stops: tuple[int, ...]
+) -> None:
+    options = (
+        *HEAD, "--epochs", 4, "--recipe", "strong", "--decay", "polynomial", "--mix-classes", 0.5,
+        "--cut-out", 0.5, "--rare-share", 0.5, "--logit-steps", 2, "--logit-temperature", 0.1,
+        "--logit-learning-rate", 0.3, "--fix-logits", 0.6,
+    )  # fmt: skip
+    run, whole = tmp_path / "run", tmp_path / "whole"
+    dnas(*first_search(whole, tiny_tiles, *options))
+    for count in stops:
+        with stopped_after(count):
+            command = first_search(run, tiny_tiles, *options, "--checkpoint-every", 0)
+            dnas(*command, code=130)
+    dnas("search", run, "--stage", 1)
+    assert_same_stage(whole / "search/stage1", run / "search/stage1")
+    assert "logit_loss" in rows(whole / "search/stage1/history.jsonl")[1]
+    assert "logit_loss" not in rows(whole / "search/stage1/history.jsonl")[-1]  # decided

@@ -21,6 +21,7 @@ from dnas_cli.stages.branch_stage import branch_before
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.epoch_callback import EpochCallbacks
 from dnas_cli.stages.execution_mode import step_size
+from dnas_cli.stages.initial_weights import initialise, origin
 from dnas_cli.stages.model_weights import ModelWeights, of_an_epoch, of_the_average
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.train_stage import (
@@ -113,6 +114,7 @@ class _Retraining(Stage[RetrainSettings]):
         """Build the derived network."""
         coding = run.architecture()
         network = build_derived(coding, network_shape(tiles, _width(run, settings), settings))
+        initialise(network, run, settings)
         return StageNetwork(network, coding.hash, lambda: Description({}))
 
     def conclude(self, trained: TrainedStage[RetrainSettings]) -> None:
@@ -161,6 +163,7 @@ def _write_model(trained: TrainedStage[RetrainSettings], weights: ModelWeights) 
             "averaged": weights.averaged,
             "val_mean_iou": weights.mean_iou,
             "tile_set": tiles.fingerprint,
+            **origin(run, settings),
         },
     )
     network = build_derived(architecture, facts.shape)

@@ -128,6 +128,9 @@ class RetrainSettings(TrainingSettings):
 
     epochs: int = option(200, "Passes over the training tiles.", at_least=1, quick=20)
     width: int = option(0, "Channels of the finest scale; 0 for the run's.", panel="Network")
+    init: str = option(
+        "scratch", "First weights: scratch, supernet (of stage 3) or a model file.", metavar="FROM"
+    )
     # With few validation tiles, the best epoch is best by chance.
     keep: Keep = option(
         "best",
