@@ -62,6 +62,7 @@ def test_a_network_begins_with_another_model_and_keeps_a_fresh_head_where_it_dif
             torch.testing.assert_close(value, before[name], rtol=0, atol=1e-6)
     provenance = load_model(second / "model.pt", CPU).facts.provenance
     assert provenance["initial_weights"] == "model.pt"
+    assert "not trained from scratch" in dnas("baseline", second, code=3).stderr
     assert str(provenance["initial_hash"]).startswith("sha256:")
 
 

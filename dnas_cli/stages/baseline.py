@@ -31,6 +31,7 @@ from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.random_architectures import random_architectures
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.initial_weights import SCRATCH
 from dnas_cli.stages.retrain import retrain
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings_choice import SettingsChoice
@@ -85,6 +86,11 @@ def baseline(
     record = run.record("retrain")
     if record is None or not record.finished or not record.settings or not run.model_path.is_file():
         raise RunStateError(f"{root}: is not retrained here.", f"Run: {run.next_command()}")
+    if record.settings.get("init", SCRATCH) != SCRATCH:
+        raise RunStateError(
+            f"{root}: was not trained from scratch, as random architectures have to be.",
+            f"Retrain it in a branch: dnas retrain {root} --branch NEW_RUN",
+        )
     tiles, folder = linked_tile_set(run), root / "baseline"
     tiles.split(options.split)  # raises where there is none
     model = load_model(run.model_path, torch.device("cpu"))
