@@ -49,16 +49,9 @@ def decode_within(
     def ends(outputs: tuple[Node, ...]) -> int:
         return count_ends(outputs, shape, size, size).multiply_accumulates
 
-    @cache
-    def of_scales(source: int, target: int) -> tuple[int, ...]:
-        item = Edge(Node(1, target), Node(0, source))
-        return tuple(
-            count_cells({item: (name,)}, shape, size, size).multiply_accumulates
-            for name in OPERATORS
-        )
-
     operators = {
-        item: of_scales(item.source.scale, item.target.scale) for item in space.graph.edges
+        item: _operator_costs(shape, size, item.source.scale, item.target.scale)
+        for item in space.graph.edges
     }
     if space.stage == 3:
         nodes = space.graph.nodes
@@ -84,3 +77,12 @@ def decode_within(
         return PathCoding(path, derived_from=space.hash)
     graph = connections_within(space.path, by_edge, likely, ends, target, rule)
     return ConnectionCoding(graph, derived_from=space.hash)
+
+
+@cache
+def _operator_costs(shape: NetworkShape, size: int, source: int, target: int) -> tuple[int, ...]:
+    """Return what each operator costs on an edge from one scale to another."""
+    item = Edge(Node(1, target), Node(0, source))
+    return tuple(
+        count_cells({item: (name,)}, shape, size, size).multiply_accumulates for name in OPERATORS
+    )
