@@ -62,4 +62,7 @@ def origin(run: Run, settings: RetrainSettings) -> dict[str, str]:
 
 
 def _fits(found: object, wanted: Tensor) -> bool:
-    return isinstance(found, Tensor) and found.shape == wanted.shape and found.dtype == wanted.dtype
+    """Whether a tensor can take a place; counters of batches, which fit anywhere, say nothing."""
+    if not isinstance(found, Tensor) or not wanted.ndim:
+        return False
+    return found.shape == wanted.shape and found.dtype == wanted.dtype
