@@ -44,7 +44,7 @@ def test_gid15_and_fbp_have_the_colours_of_their_makers() -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("clases: {a: [1, 2, 3]}", "unknown key `clases`. Did you mean `classes`?"),
+        ("clases: {a: [1, 2, 3]}", "unknown key `clases`. Did you mean classes?"),
         ("images: [{pth: a}]\nclasses: {a: [1, 2, 3]}", "unknown key `images: pth`"),
         ("classes: {a: [1, 2, 3], a: [2, 2, 2]}", "'a' is given twice"),
         ("classes: {a: [1, 2, 3], b: [1, 2, 3]}", "two classes have the colour"),

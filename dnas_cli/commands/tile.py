@@ -7,6 +7,7 @@ import typer
 
 from dnas_cli.commands.options import AsJson, Overwrite, Quiet, Verbose
 from dnas_cli.errors import UsageError
+from dnas_cli.tiles.lists import SplitBy
 
 if TYPE_CHECKING:
     from dnas_cli.tiles.result import TileSetResult
@@ -23,12 +24,12 @@ def tile(
         str | None,
         typer.Option(
             metavar="NAME|YAML",
-            help="gid5, gid15, fbp or a description of your own.  [default: told by the folders]",
+            help="gid5, gid15, fbp or a description of your own.  [default: by the folders]",
         ),
     ] = None,
     size: Annotated[int, typer.Option(help="Height and width of a tile, in pixels.")] = 512,
     split_by: Annotated[
-        str, typer.Option(metavar="scene|block", help="What is never divided among splits.")
+        SplitBy, typer.Option(help="What is never divided among splits.")
     ] = "scene",
     split: Annotated[str, typer.Option(help="Parts of train, val and test.")] = "6:2:2",
     seed: Annotated[int, typer.Option(help="Another one gives another split.")] = 0,
@@ -75,8 +76,6 @@ def tile(
     from dnas_cli.tiles.workers import default_workers
 
     _check_source(source)
-    if split_by not in ("scene", "block"):
-        raise UsageError(f"--split-by {split_by}: must be scene or block.")
     if workers is not None and workers < 1:
         raise UsageError(f"--workers {workers}: must be at least 1.")
     named = {"train": train_scenes, "val": val_scenes, "test": test_scenes}
@@ -84,7 +83,7 @@ def tile(
     settings = TilingSettings(
         description=find_description(source, dataset),
         size=size,
-        split_by="scene" if split_by == "scene" else "block",
+        split_by=split_by,
         ratio=parse_ratio(split),
         seed=seed,
         scenes=tuple((name, given) for name, given in scenes.items() if given is not None),

@@ -4,7 +4,6 @@ A description is a small YAML file (`docs/datasets.md`); `gid5`, `gid15` and `fb
 unknown key is an error that names the nearest known one.
 """
 
-import difflib
 from collections.abc import Mapping
 from dataclasses import dataclass
 from importlib import resources
@@ -25,6 +24,7 @@ from dnas_cli.files import read_text
 from dnas_cli.scenes.labels import Colour, LabelEncoding
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import LandClass
+from dnas_cli.typed_fields import did_you_mean
 from dnas_cli.yaml_files import LARGEST_YAML, parse_yaml
 
 BUILT_IN = ("gid5", "gid15", "fbp")
@@ -181,11 +181,7 @@ def _description(value: Any, default_name: str) -> DatasetDescription:
 def _refuse_unknown_keys(value: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:
     for key in value:
         if key not in known:
-            near = difflib.get_close_matches(str(key), known, n=1, cutoff=0.5)
-            hint = f" Did you mean `{near[0]}`?" if near else ""
-            raise DataError(
-                f"unknown key `{where}{key}`.{hint}", f"Known keys: {', '.join(known)}."
-            )
+            raise DataError(f"unknown key `{where}{key}`.{did_you_mean(key, known)}")
 
 
 def _image_patterns(value: Any) -> tuple[ImagePattern, ...]:

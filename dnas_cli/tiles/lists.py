@@ -14,6 +14,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.files import size_of_file
 
 Split = Literal["train", "val", "test"]
+SplitBy = Literal["scene", "block"]
 SPLITS: tuple[str, ...] = get_args(Split)
 
 _LARGEST_LIST = 256 << 20  # bytes; a published list of 18,900 lines has 2 MB

@@ -2,13 +2,13 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.path_patterns import safe_name
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.files import read_text
-from dnas_cli.tiles.lists import SPLITS
+from dnas_cli.tiles.lists import SPLITS, SplitBy
 
 _LARGEST_TILE = 16384
 
@@ -32,7 +32,7 @@ class TilingSettings:
 
     description: DatasetDescription
     size: int = 512
-    split_by: Literal["scene", "block"] = "scene"
+    split_by: SplitBy = "scene"
     ratio: tuple[int, int, int] = (6, 2, 2)
     seed: int = 0
     scenes: tuple[tuple[str, tuple[str, ...]], ...] = ()
