@@ -1,6 +1,7 @@
 """The `dnas` command line: its commands, and the one place where errors meet the user."""
 
 import os
+import re
 import signal
 import sys
 import threading
@@ -57,7 +58,8 @@ class _Group(TyperGroup):
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except DnasError as error:
-            _report(str(error))
+            command = self.commands.get(ctx.invoked_subcommand or "")
+            _report(_with_options(str(error), command.params if command else []))
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             _report("interrupted.")
@@ -74,6 +76,14 @@ class _Group(TyperGroup):
                 "This should not happen; set DNAS_DEBUG=1 for the traceback."
             )
             raise typer.Exit(1) from error
+
+
+def _with_options(message: str, parameters: list[Any]) -> str:
+    """Write parameters as the options of a command: `window=0: ...` becomes `--window 0: ...`."""
+    flags = {item.name: item.opts[0] for item in parameters if item.opts[0].startswith("--")}
+    names = "|".join(map(re.escape, flags))
+    pattern = rf"(?<![^\s(])({names})=(?=\S)"
+    return re.sub(pattern, lambda found: flags[found[1]] + " ", message) if flags else message
 
 
 def _report_os_error(error: OSError) -> None:

@@ -23,7 +23,7 @@ def _tile_set(folder: Path) -> TileSet:
         folder / "tiles",
         TilingSettings(load_description("gid5"), size=64),
         TilingOptions(),
-    ).tiles
+    )
 
 
 @pytest.fixture(scope="module")

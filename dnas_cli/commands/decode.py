@@ -49,14 +49,21 @@ def decode(
 
     Stage 1 gives the path, stage 2 the connections, stage 3 the architecture.
     """
+    from dnas_cli import api
     from dnas_cli.run.directory import CODINGS
-    from dnas_cli.stages.decode import decode as decode_stage
 
-    macs = None if target_macs is None else int(target_macs)
-    result, coding = decode_stage(
-        run, stage, epoch, rule, overwrite, branch, candidates, device, macs
+    result = api.decode(
+        run,
+        stage,
+        epoch=epoch,
+        rule=rule,
+        candidates=candidates,
+        device=device,
+        target_macs=None if target_macs is None else int(target_macs),
+        overwrite=overwrite,
+        branch=branch,
     )
     if as_json:
-        typer.echo(json.dumps(coding.document()))
+        typer.echo(json.dumps(result.coding(stage).to_json()))
     else:
         typer.echo(result.coding_path(CODINGS[stage]))

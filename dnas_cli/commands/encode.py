@@ -30,7 +30,9 @@ def encode(
     Stage 2 is derived from coding/path.json, stage 3 from coding/connections.json. `dnas search`
     does this by itself when the space is missing.
     """
-    from dnas_cli.stages.encode import encode as encode_stage
+    from dnas_cli import api
 
-    result = encode_stage(run, stage, data, layers, width, overwrite, branch)
+    result = api.encode(
+        run, stage, data=data, layers=layers, width=width, overwrite=overwrite, branch=branch
+    )
     typer.echo(result.coding_path(f"stage{stage}"))

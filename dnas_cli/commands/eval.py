@@ -79,29 +79,27 @@ def evaluate(
         _print_cost(target, as_json)
         return
 
-    from dnas_cli.report.evaluation_files import write_evaluation
+    from dnas_cli import api
     from dnas_cli.report.evaluation_table import print_evaluation
-    from dnas_cli.stages.evaluate import EvaluationRequest, evaluate_request
 
-    request = EvaluationRequest(
+    evaluation = api.evaluate(
         target,
         data,
-        split,
-        references,
-        cost,
-        scenes,
-        source,
-        dataset,
-        out,
-        batch,
-        device,
-        overwrite,
-        tta or "plain",
+        split=split,
+        references=references,
+        cost=cost,
+        scenes=scenes,
+        source=source,
+        dataset=dataset,
+        out=out,
+        batch=batch,
+        device=device,
+        overwrite=overwrite,
+        views=tta or "plain",
     )
-    evaluation, folder = evaluate_request(request)
-    files = write_evaluation(folder, evaluation) if folder else ()
+    files = [str(path) for path in evaluation.files]
     if as_json:
-        print(json.dumps(evaluation.to_json() | {"files": [str(path) for path in files]}, indent=2))
+        print(json.dumps(evaluation.to_json() | {"files": files}, indent=2))
     else:
         print_evaluation(evaluation)
         for path in files:

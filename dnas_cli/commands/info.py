@@ -27,6 +27,7 @@ def info(
     values, georeference, storage; also by /vsi... and s3:// names.
     """
     from dnas_cli import api
+    from dnas_cli.report.known_files import file_text
 
     if svg is not None:
         from dnas_cli.report.coding_drawing import read_drawable, write_coding_drawing
@@ -36,4 +37,4 @@ def info(
         return
 
     known = api.info(path)
-    print(json.dumps(known.to_json(), indent=2, allow_nan=False) if as_json else known.text())
+    print(json.dumps(known.to_json(), indent=2, allow_nan=False) if as_json else file_text(known))

@@ -105,42 +105,40 @@ def predict(
 
     Example: dnas predict run/model.pt scene.tif --out map.tif --out map.gpkg
     """
-    from dnas_cli.mapping.find_scenes import find_scenes, stands_for_many
-    from dnas_cli.mapping.mapper import MapSettings, load_mapper
-    from dnas_cli.mapping.open_scene import SceneReading
-    from dnas_cli.mapping.outputs import OutputPatterns, check_map_nodata, plan_outputs
-    from dnas_cli.mapping.scene_map import map_scene
-    from dnas_cli.mapping.scene_maps import map_scenes
+    from dnas_cli import api
     from dnas_cli.report.evaluation_table import print_comparison
     from dnas_cli.report.map_text import map_text
-    from dnas_cli.scenes.polygons import PolygonOptions
 
-    polygons = PolygonOptions(min_area, simplify)
-    patterns = OutputPatterns(tuple(out), probabilities, confidence, overlay, polygons, map_nodata)
-    settings = MapSettings(window, overlap, batch, tta or "plain")
-    reading = SceneReading(_split(bands), _nodata(nodata), scaled, clip=clip)
-    found = find_scenes(scenes)
-    planned = plan_outputs(found, patterns)
-    many = len(found) > 1 or (patterns.many and stands_for_many(scenes[0]))
-    if many and truth is not None:
-        raise UsageError(
-            "--truth is the label of one scene.",
-            "Map one scene, or score many: dnas eval MODEL FOLDER",
-        )
-    mapper = load_mapper(model, device, settings, engine)
-    classes = mapper.model.facts.classes
-    check_map_nodata(map_nodata, classes)
-    if many:
-        results = map_scenes(mapper, found, reading, planned, overwrite)
-    else:
-        results = [map_scene(mapper, found[0], reading, planned[0], overwrite, truth)]
+    results = api.predict_scenes(
+        model,
+        scenes,
+        out,
+        bands=_split(bands),
+        nodata=_nodata(nodata),
+        scaled=scaled,
+        window=window,
+        overlap=overlap,
+        batch=batch,
+        views=tta or "plain",
+        probabilities=probabilities,
+        confidence=confidence,
+        overlay=overlay,
+        truth=truth,
+        map_nodata=map_nodata,
+        min_area=min_area,
+        simplify=simplify,
+        overwrite=overwrite,
+        clip=clip,
+        engine=engine,
+        device=device,
+    )
     if as_json:
         print(json.dumps([result.to_json() for result in results], indent=2))
     else:
         print(map_text(results))
         if results[0].truth is not None and results[0].truth.matrix.pixels:
             print()
-            print_comparison(results[0].truth, classes)
+            print_comparison(results[0].truth)
     failed = [result for result in results if result.status == "failed"]
     if failed:
         names = "\n".join(f"  {result.error}" for result in failed)

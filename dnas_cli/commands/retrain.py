@@ -48,18 +48,19 @@ def retrain(
 
     Ctrl-C saves and stops; the same command resumes.
     """
-    from dnas_cli.training.settings_choice import SettingsChoice
-
-    choice = SettingsChoice(preset, settings, flags, recipe)
     if dry_run:
         from dnas_cli.report.dry_run_table import print_dry_run
         from dnas_cli.stages.dry_run import estimate_retraining
+        from dnas_cli.training.settings_choice import SettingsChoice
 
+        choice = SettingsChoice(preset, settings, flags, recipe)
         print_dry_run(estimate_retraining(run, choice, compute, stage_options, architecture, data))
         return
+    from dnas_cli import api
     from dnas_cli.report.after_epoch import epoch_callbacks
-    from dnas_cli.stages.retrain import retrain as retrain_run
 
+    sources = {"preset": preset, "recipe": recipe, "settings": settings}
+    given = {**sources, **flags, **vars(compute), **vars(stage_options)}
     callbacks = epoch_callbacks(report, log)
-    result = retrain_run(run, choice, compute, stage_options, architecture, data, callbacks)
+    result = api.retrain(run, architecture=architecture, data=data, callbacks=callbacks, **given)
     typer.echo(result.model_path)

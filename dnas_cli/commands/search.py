@@ -46,19 +46,22 @@ def search(
     Ctrl-C saves and stops; the same command resumes. A stage keeps the settings that it was
     started with.
     """
-    from dnas_cli.stages.begin_run import NewRun
-    from dnas_cli.training.settings_choice import SettingsChoice
-
-    choice, new_run = SettingsChoice(preset, settings, flags, recipe), NewRun(data, layers, width)
     if dry_run:
         from dnas_cli.report.dry_run_table import print_dry_run
+        from dnas_cli.stages.begin_run import NewRun
         from dnas_cli.stages.dry_run import estimate_search
+        from dnas_cli.training.settings_choice import SettingsChoice
 
+        choice = SettingsChoice(preset, settings, flags, recipe)
+        new_run = NewRun(data, layers, width)
         print_dry_run(estimate_search(run, stage, choice, new_run, compute, stage_options))
         return
+    from dnas_cli import api
     from dnas_cli.report.after_epoch import epoch_callbacks
-    from dnas_cli.stages.search import search as search_stage
 
+    sources = {"preset": preset, "recipe": recipe, "settings": settings}
     callbacks = epoch_callbacks(report, log)
-    result = search_stage(run, stage, choice, new_run, compute, stage_options, callbacks)
+    size = {"layers": layers, "width": width}
+    given = {**size, **sources, **flags, **vars(compute), **vars(stage_options)}
+    result = api.search(run, stage, data=data, callbacks=callbacks, **given)
     typer.echo(result.stage_folder(f"stage{stage}"))

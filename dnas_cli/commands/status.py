@@ -11,8 +11,9 @@ def status(
     run: RunArgument, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
 ) -> None:
     """Show the state of a run and the next command."""
-    from dnas_cli.report.run_status import read_status, status_text
-    from dnas_cli.run.directory import open_run
+    from dnas_cli import api
+    from dnas_cli.report.run_status import status_text
+    from dnas_cli.stages.run_status import read_status
 
-    status = read_status(open_run(run))
+    status = read_status(api.open_run(run))
     typer.echo(json.dumps(status.to_json()) if as_json else status_text(status))

@@ -1,16 +1,12 @@
 """`dnas tile`: from scenes and labels to a tile set."""
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import Annotated
 
 import typer
 
 from dnas_cli.commands.options import AsJson, Overwrite, Quiet, Verbose
-from dnas_cli.errors import UsageError
 from dnas_cli.tiles.lists import SplitBy
-
-if TYPE_CHECKING:
-    from dnas_cli.tiles.result import TileSetResult
 
 
 def tile(
@@ -69,75 +65,27 @@ def tile(
     back to end at the border. Scenes not named for a split are divided among the splits without
     names. Interrupted, the same command goes on. docs/datasets.md says how to describe a folder.
     """
-    from dnas_cli.datasets.discovery import find_description
-    from dnas_cli.tiles.from_lists import tile_set_from_lists
-    from dnas_cli.tiles.make_tile_set import make_tile_set
-    from dnas_cli.tiles.settings import TilingOptions, TilingSettings, parse_ratio, parse_scenes
-    from dnas_cli.tiles.workers import default_workers
-
-    _check_source(source)
-    if workers is not None and workers < 1:
-        raise UsageError(f"--workers {workers}: must be at least 1.")
-    named = {"train": train_scenes, "val": val_scenes, "test": test_scenes}
-    scenes = {name: parse_scenes(text, f"--{name}-scenes") for name, text in named.items()}
-    settings = TilingSettings(
-        description=find_description(source, dataset),
-        size=size,
-        split_by=split_by,
-        ratio=parse_ratio(split),
-        seed=seed,
-        scenes=tuple((name, given) for name, given in scenes.items() if given is not None),
-        max_unknown=max_unknown,
-    )
-    target = out or default_target(source)
-    _check_target(source, target)
-    options = TilingOptions(workers or default_workers(), overwrite, strict)
-    if from_lists:
-        result = tile_set_from_lists(
-            source, target, from_lists, settings.description, max_unknown, options
-        )
-    else:
-        result = make_tile_set(source, target, settings, options)
-    from dnas_cli.report.preview import write_previews
-
-    write_previews(result.tiles)
-    _print(result, as_json)
-
-
-def default_target(source: Path) -> Path:
-    """Return the folder beside a source folder: `gid5/` -> `gid5-tiles/`."""
-    whole = source.resolve()
-    return (
-        whole.with_name(whole.name + "-tiles")
-        if source.name in ("", "..")
-        else (source.with_name(source.name + "-tiles"))
-    )
-
-
-def _check_source(source: Path) -> None:
-    from dnas_cli.errors import DataError
-    from dnas_cli.tiles.dataset_json import is_tile_set
-
-    if not source.is_dir():
-        what = "is not a folder" if source.exists() else "no such folder"
-        raise DataError(f"{source}: {what}.", "Give the folder that holds the scenes and labels.")
-    if is_tile_set(source):
-        raise DataError(
-            f"{source}: is a tile set already.", "Give the folder of scenes it was made from."
-        )
-
-
-def _check_target(source: Path, target: Path) -> None:
-    if source.resolve().is_relative_to(target.resolve()):
-        raise UsageError(f"--out {target}: holds the scenes themselves; name another folder.")
-
-
-def _print(result: "TileSetResult", as_json: bool) -> None:
     import json
 
-    from dnas_cli.console import logger
+    from dnas_cli import api
     from dnas_cli.report.tile_set_table import result_text
+    from dnas_cli.tiles.settings import parse_ratio, parse_scenes
 
-    if not result.made:
-        logger.info("%s: is finished already; nothing to do.", result.tiles.root)
+    named = {"train": train_scenes, "val": val_scenes, "test": test_scenes}
+    scenes = {name: parse_scenes(text, f"--{name}-scenes") for name, text in named.items()}
+    result = api.tile(
+        source,
+        out,
+        dataset=dataset,
+        size=size,
+        split_by=split_by,
+        split=parse_ratio(split),
+        seed=seed,
+        named_scenes={name: given for name, given in scenes.items() if given is not None},
+        from_lists=from_lists or (),
+        max_unknown=max_unknown,
+        strict=strict,
+        workers=workers,
+        overwrite=overwrite,
+    )
     print(json.dumps(result.to_json(), indent=2) if as_json else result_text(result))

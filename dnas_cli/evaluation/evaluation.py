@@ -1,6 +1,7 @@
 """A model against labels: what was measured, on what, and the check that they fit together."""
 
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -75,6 +76,7 @@ class Evaluation:
         references: Plain references on the same pixels; empty where not asked for.
         cost: What the network costs; None where not asked for.
         scenes: Per scene, where whole scenes were scored.
+        files: Where the figures are written; empty where they are not.
     """
 
     subject: Subject
@@ -83,6 +85,12 @@ class Evaluation:
     references: tuple[Reference, ...] = ()
     cost: ModelCost | None = None
     scenes: tuple[SceneScore, ...] = ()
+    files: tuple[Path, ...] = ()
+
+    @property
+    def mean_iou(self) -> float:
+        """Mean IoU over the classes that occur in labels or predictions."""
+        return self.matrix.metrics().mean_iou
 
     def to_json(self) -> dict[str, Any]:
         """Return the evaluation as plain data."""

@@ -5,12 +5,13 @@ from pathlib import Path
 from dnas_cli.console import progress
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.normalisation import Moments
-from dnas_cli.scenes.raster import Raster, Window
+from dnas_cli.scenes.pixels import Pixels
+from dnas_cli.scenes.raster import Window
 
 _LARGEST_STRIP = 16 << 20  # pixels of all bands per read
 
 
-def image_moments(scene: Raster) -> Moments:
+def image_moments(scene: Pixels) -> Moments:
     """Read a scene once and return the moments of its pixels with data, band by band.
 
     They equal those that `dnas tile` measures on the same image.

@@ -1,26 +1,31 @@
 """A model with all it takes to map scenes."""
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
 from typing import Literal
 
+import numpy as np
+import numpy.typing as npt
 import torch
 
 from dnas_cli.errors import UsageError
 from dnas_cli.files import file_hash
+from dnas_cli.mapping.blending import FULL_SHARE, MapRows
 from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.mapping.memory import process_bytes
-from dnas_cli.mapping.stream import Network, Predictor
+from dnas_cli.mapping.stream import Network, Predictor, stream_map
 from dnas_cli.mapping.views import Views
 from dnas_cli.mapping.windows import WindowGrid
+from dnas_cli.metrics import IGNORE
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.model.onnx_model import SUFFIX, OnnxModel, load_onnx_model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.nets.onnx.runtime import OnnxSession, logits_model
 from dnas_cli.scenes.normalisation import AsStored
-from dnas_cli.scenes.raster import Raster
+from dnas_cli.scenes.pixels import ArrayPixels, Pixels
 
 Engine = Literal["torch", "onnx"]
 """What runs a network: PyTorch on any device, or ONNX Runtime on the CPU."""
@@ -65,6 +70,7 @@ class Mapper:
         device: Where the network is.
         settings: Of the windows.
         engine: What runs the network.
+        path: The model file; empty for a model of none.
     """
 
     model: Model | OnnxModel
@@ -72,13 +78,61 @@ class Mapper:
     device: torch.device
     settings: MapSettings = field(default_factory=MapSettings)
     engine: Engine = "torch"
+    path: str = ""
+
+    def predict(
+        self, array: npt.ArrayLike, valid: npt.ArrayLike | None = None
+    ) -> npt.NDArray[np.uint8]:
+        """Map an array of any size, with overlapping windows as `predict` maps a scene.
+
+        Args:
+            array: (B, H, W) band values as they are stored, in the order of `model.facts.bands`.
+            valid: (H, W) bool, true where a pixel holds data. When missing: everywhere but where
+                a value is not finite, or is the nodata value of the training data.
+
+        Returns:
+            (H, W) uint8 class indices, 255 without data.
+
+        Raises:
+            UsageError: An array has another shape or kind.
+        """
+        return np.concatenate([rows.classes for rows in self._mapped(array, valid)])
+
+    def probabilities(
+        self, array: npt.ArrayLike, valid: npt.ArrayLike | None = None
+    ) -> npt.NDArray[np.float32]:
+        """Return how probable each class is, for an array as `predict` takes it.
+
+        Returns:
+            (C, H, W) float32 from 0 to 1 in steps of 1/254, as rasters of probabilities have
+            them; NaN without data.
+
+        Raises:
+            UsageError: An array has another shape or kind.
+        """
+        rows = [rows.probabilities for rows in self._mapped(array, valid, True)]
+        stored = np.concatenate([part for part in rows if part is not None], axis=1)
+        shares = stored.astype(np.float32) / np.float32(FULL_SHARE)
+        shares[stored == IGNORE] = np.nan
+        return shares
+
+    def _mapped(
+        self,
+        array: npt.ArrayLike,
+        valid: npt.ArrayLike | None,
+        with_probabilities: bool = False,
+    ) -> Iterator[MapRows]:
+        facts = self.model.facts
+        pixels = ArrayPixels(array, facts.bands, valid, facts.nodata)
+        predictor = self.predictor_of(pixels)
+        return stream_map(pixels, predictor, self.grid, with_probabilities=with_probabilities)
 
     @property
     def grid(self) -> WindowGrid:
         """The windows."""
         return self.settings.grid(self.model.facts.tile_size)
 
-    def predictor_of(self, scene: Raster) -> Predictor:
+    def predictor_of(self, scene: Pixels) -> Predictor:
         """Return the network as the stream sees it, with the normalisation for a scene.
 
         A network that is normalised per image needs a pass over the scene before.
@@ -162,6 +216,6 @@ def load_mapper(
         raise UsageError(f"--engine onnx: runs on the CPU, not on {device}.", "Leave out --device.")
     where = resolve_device("cpu" if engine == "onnx" else device)
     model = load_onnx_model(path) if is_onnx else load_model(path, where)
-    mapper = Mapper(model, file_hash(path), where, settings, engine)
+    mapper = Mapper(model, file_hash(path), where, settings, engine, str(path))
     settings.grid(model.facts.tile_size)
     return mapper

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
+from dnas_cli.scenes.palette import LandClass
 
 
 @dataclass(frozen=True)
@@ -33,22 +34,23 @@ class Comparison:
     Attributes:
         label: The label raster.
         unknown_pixels: Pixels of no known colour or value; they count as unlabelled.
-        class_names: The classes, in the order of the matrix.
+        classes: The classes, in the order of the matrix.
         matrix: Labelled pixels with data; may be empty.
     """
 
     label: str
     unknown_pixels: int
-    class_names: tuple[str, ...]
+    classes: tuple[LandClass, ...]
     matrix: ConfusionMatrix
 
     def to_json(self) -> dict[str, Any]:
         """Return the comparison as plain data."""
         scored = self.matrix.metrics() if self.matrix.pixels else None
+        names = [item.name for item in self.classes]
         return {
             "label": self.label,
             "unknown_pixels": self.unknown_pixels,
-            "metrics": None if scored is None else scored.to_json(list(self.class_names)),
+            "metrics": None if scored is None else scored.to_json(names),
             "confusion": self.matrix.to_json(),
         }
 

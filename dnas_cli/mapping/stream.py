@@ -19,7 +19,7 @@ from dnas_cli.mapping.window_batches import window_batches
 from dnas_cli.mapping.windows import WindowGrid, finished_ends
 from dnas_cli.scenes.clip import Clip
 from dnas_cli.scenes.normalisation import AsStored, Normalisation
-from dnas_cli.scenes.raster import Raster
+from dnas_cli.scenes.pixels import Pixels
 
 Network = Callable[[torch.Tensor], torch.Tensor]
 
@@ -51,7 +51,7 @@ def rows_of_windows(height: int, grid: WindowGrid) -> int:
 
 
 def stream_map(
-    scene: Raster,
+    scene: Pixels,
     predictor: Predictor,
     grid: WindowGrid,
     first_row: int = 0,

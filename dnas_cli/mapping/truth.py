@@ -95,15 +95,15 @@ def add_rows(
 
 def compare(truth: Truth, indices: Rows) -> Comparison:
     """Compare a whole map with its labels."""
-    names = tuple(item.name for item in truth.encoding.classes)
-    matrix = ConfusionMatrix(len(names))
+    classes = truth.encoding.classes
+    matrix = ConfusionMatrix(len(classes))
     with open_label(truth.path, truth.encoding) as labels:
         for row in range(0, indices.height, _ROWS):
             rows = indices.read(row, min(row + _ROWS, indices.height))[0]
             add_rows(matrix, labels, row, rows)
     if not matrix.pixels:
         logger.warning("%s: every labelled pixel lies where the scene holds no data", truth.path)
-    return Comparison(truth.path, truth.unknown_pixels, names, matrix)
+    return Comparison(truth.path, truth.unknown_pixels, classes, matrix)
 
 
 def _what_labels_are(classes: tuple[LandClass, ...]) -> str:

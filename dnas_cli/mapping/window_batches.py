@@ -15,7 +15,8 @@ from dnas_cli.mapping.read_ahead import prefetched
 from dnas_cli.mapping.windows import WindowGrid, finished_ends, reflected
 from dnas_cli.scenes.clip import Clip
 from dnas_cli.scenes.normalisation import AsStored, Normalisation
-from dnas_cli.scenes.raster import Raster, Window
+from dnas_cli.scenes.pixels import Pixels
+from dnas_cli.scenes.raster import Window
 
 
 @dataclass(frozen=True)
@@ -50,7 +51,7 @@ class _WindowRow:
 
 
 def window_batches(
-    scene: Raster,
+    scene: Pixels,
     normalisation: Normalisation | AsStored,
     grid: WindowGrid,
     size: int,
@@ -73,7 +74,7 @@ def window_batches(
 
 
 def _batches(
-    scene: Raster,
+    scene: Pixels,
     normalisation: Normalisation | AsStored,
     grid: WindowGrid,
     size: int,
@@ -110,7 +111,7 @@ def _window(
 
 
 def _rows(
-    scene: Raster, grid: WindowGrid, first_row: int, clip: Clip | None
+    scene: Pixels, grid: WindowGrid, first_row: int, clip: Clip | None
 ) -> Generator[_WindowRow, None, None]:
     spans = grid.spans(scene.height)
     ends = finished_ends(spans, scene.height)

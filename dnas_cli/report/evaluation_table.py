@@ -39,13 +39,13 @@ def print_evaluation(evaluation: Evaluation) -> None:
     print_parts(*head, *tables)
 
 
-def print_comparison(comparison: Comparison, classes: Sequence[LandClass]) -> None:
+def print_comparison(comparison: Comparison) -> None:
     """Print the comparison of a map with a label to standard output: summary and classes."""
     matrix, metrics = comparison.matrix, comparison.matrix.metrics()
     print_parts(
         f"against {comparison.label} ({metrics.pixels:,} labelled pixels)",
         _summary(metrics, []),
-        _classes(matrix, classes, metrics, []),
+        _classes(matrix, comparison.classes, metrics, []),
     )
 
 

@@ -1,11 +1,11 @@
 """The facts of a known file or folder, as lines of text."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from dnas_cli import file_kinds
 from dnas_cli.report.tables import lines_of
+from dnas_cli.stages.known_files import KnownFile
 
 if TYPE_CHECKING:
     from dnas_cli.evaluation.evaluation import Evaluation
@@ -15,35 +15,10 @@ if TYPE_CHECKING:
     from dnas_cli.tiles.tile_set import TileSet
 
 
-class Facts(Protocol):
-    """Facts of a file."""
-
-    def to_json(self) -> dict[str, Any]:
-        """Return the facts as plain data."""
-
-
-@dataclass(frozen=True)
-class KnownFile:
-    """A known file or folder.
-
-    Attributes:
-        path: Its given name.
-        kind: Its kind by `file_kinds`.
-        facts: Its facts, from the room that reads it.
-    """
-
-    path: str
-    kind: str
-    facts: Facts
-
-    def to_json(self) -> dict[str, Any]:
-        """Return kind and facts as plain data."""
-        return {"file": self.path, "kind": self.kind, **self.facts.to_json()}
-
-    def text(self) -> str:
-        """Return kind and facts as lines of text."""
-        lines = _TEXTS.get(self.kind, _coding_text)(self.facts)
-        return "\n".join([f"{self.path}: {self.kind}", *(f"  {line}".rstrip() for line in lines)])
+def file_text(known: KnownFile) -> str:
+    """Return kind and facts as lines of text."""
+    lines = _TEXTS.get(known.kind, _coding_text)(known.facts)
+    return "\n".join([f"{known.path}: {known.kind}", *(f"  {line}".rstrip() for line in lines)])
 
 
 def _run_text(facts: Any) -> list[str]:

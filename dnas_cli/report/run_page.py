@@ -24,12 +24,12 @@ from dnas_cli.report.pictures import (
     error_picture,
     outlined,
 )
-from dnas_cli.report.run_status import read_status
 from dnas_cli.report.stage_story import stage_story
 from dnas_cli.run.directory import CODINGS, Run
 from dnas_cli.run.manifest import STAGES
 from dnas_cli.scenes.overlay import natural_colours
 from dnas_cli.space.coding import ArchitectureCoding
+from dnas_cli.stages.run_status import read_status
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.showcase import LabelledTile
 from dnas_cli.tiles.tile_set import TileSet

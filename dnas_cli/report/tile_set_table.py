@@ -34,7 +34,7 @@ def tile_set_table(tiles: TileSet) -> Table:
 
 def result_text(result: TileSetResult) -> str:
     """Return what making a tile set came to."""
-    tiles = result.tiles
+    tiles = result
     lines = [
         f"{tiles.root}: {tiles.name}, {tiles.tile_size} px, {tiles.dtype}, "
         f"bands {' '.join(tiles.bands)}",

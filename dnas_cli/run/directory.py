@@ -14,6 +14,7 @@ from dnas_cli.file_kinds import RUN, wrong_kind
 from dnas_cli.file_lock import locked
 from dnas_cli.files import file_hash, make_folder, read_json, remove_leftovers, write_json
 from dnas_cli.run.manifest import STAGES, Lineage, Manifest, StageRecord, TileSetLink
+from dnas_cli.run.rows import flat_row, read_rows
 from dnas_cli.space.coding import (
     ArchitectureCoding,
     Coding,
@@ -131,6 +132,21 @@ class Run:
                 f"Run: dnas decode {self.root} --stage {stage} --overwrite, or branch.",
             )
         return coding
+
+    def history(self) -> list[dict[str, str | int | float]]:
+        """Return a flat row per epoch of every stage, in order, ready for pandas.
+
+        `stage` is `stage1` to `stage3` or `retrain`, `epoch` counts from 1, figures of the
+        validation split are called `val_...`, seconds are `seconds` and megabytes end in `_mb`.
+
+        Raises:
+            DataError: A history is damaged.
+        """
+        return [
+            {"stage": stage, **flat_row(row)}
+            for stage in STAGES
+            for row in read_rows(self.stage_folder(stage) / "history.jsonl")
+        ]
 
     def path(self) -> PathCoding:
         """Return the result of stage 1."""

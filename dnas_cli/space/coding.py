@@ -10,15 +10,18 @@ hash of its parent.
 from abc import ABC, abstractmethod
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
-from dnas_cli.errors import DataError, brief
+from dnas_cli.errors import DataError, DnasError, brief
 from dnas_cli.file_kinds import CODINGS, kind_of
 from dnas_cli.space.lattice import Edge, Graph, edge, make_graph, prune
 from dnas_cli.space.operators import OPERATORS
 from dnas_cli.space.sealed_json import read_sealed_json, seal, write_sealed_json
 from dnas_cli.space.spaces import check_path, connection_space, core_edges, path_space
 from dnas_cli.typed_fields import convert, did_you_mean
+
+if TYPE_CHECKING:
+    import networkx
 
 VERSION = 1
 
@@ -178,6 +181,29 @@ class ArchitectureCoding(Coding):
     schema: ClassVar[str] = "dnas/architecture-coding"
     graph: Graph
     operators: tuple[tuple[str, ...], ...]
+
+    def to_networkx(self) -> "networkx.DiGraph":
+        """Return the network as a directed graph of networkx, from the stem (-1, 0) on.
+
+        A node is (layer, scale) and has `layer`, `scale` and `operators`.
+
+        Raises:
+            DnasError: networkx is not installed.
+        """
+        try:
+            import networkx
+        except ImportError as error:
+            raise DnasError("networkx is not installed.", "pip install networkx") from error
+        graph = networkx.DiGraph()
+        graph.add_node((-1, 0), layer=-1, scale=0, operators=())
+        for node, names in zip(self.graph.nodes, self.operators, strict=True):
+            graph.add_node(
+                (node.layer, node.scale), layer=node.layer, scale=node.scale, operators=names
+            )
+        for item in self.graph.edges:
+            source, target = item.source, item.target
+            graph.add_edge((source.layer, source.scale), (target.layer, target.scale))
+        return graph
 
     def body(self) -> dict[str, Any]:
         return {

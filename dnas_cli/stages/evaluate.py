@@ -3,8 +3,6 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-import torch
-
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.evaluation.evaluation import (
     Evaluation,
@@ -15,11 +13,11 @@ from dnas_cli.evaluation.evaluation import (
 from dnas_cli.evaluation.folder import open_folder
 from dnas_cli.evaluation.scenes import evaluate_scenes
 from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
-from dnas_cli.files import file_hash, refuse_existing
-from dnas_cli.mapping.mapper import Mapper, MapSettings
+from dnas_cli.files import refuse_existing
+from dnas_cli.mapping.mapper import Mapper, MapSettings, load_mapper
 from dnas_cli.mapping.views import Views
 from dnas_cli.model.cost import timed_cost
-from dnas_cli.model.model_file import Model, load_model
+from dnas_cli.model.model_file import Model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.run.directory import Run, open_run
 from dnas_cli.tiles.dataset_json import is_tile_set, open_tile_set
@@ -32,23 +30,23 @@ class EvaluationRequest:
     """What to evaluate.
 
     Attributes:
-        target: A run directory or a model file.
+        target: A run directory, a model file, or a model that is loaded already.
         data: A tile set or a plain folder; the run's tile set when missing.
         split: Split of a tile set.
-        references: Score plain references, too.
-        cost: Measure the cost, too.
+        references: Also score plain references.
+        cost: Also measure the cost.
         scenes: Map and score the whole scenes that the split was cut from, instead of its tiles;
             a plain folder is scored so anyway.
         source: Where these scenes are, if not where they were cut.
         dataset: What a plain folder holds.
         out: Where the figures go; for a run on its own tile set its `eval` folder when missing.
         batch: Tiles or windows per forward pass.
-        device: As `resolve_device` takes it.
-        overwrite: Replace figures that are there.
+        device: As `resolve_device` takes it; a loaded model stays where it is.
+        overwrite: Replace existing figures.
         views: Of each tile or window, to average over.
     """
 
-    target: Path
+    target: Path | Mapper
     data: Path | None = None
     split: str = "test"
     references: bool = False
@@ -74,21 +72,27 @@ def evaluate_request(request: EvaluationRequest) -> tuple[Evaluation, Path | Non
         DataError: Model or data are missing, damaged, or do not fit together.
         RunStateError: There are other figures where these would go.
     """
-    device = resolve_device(request.device)
-    run = open_run(request.target) if request.target.is_dir() else None
-    model_path, data = _model_path(request, run), _data(request, run)
-    model = load_model(model_path, device)
+    target, run = request.target, None
+    if isinstance(target, Path):
+        resolve_device(request.device)  # refuses what cannot work before anything is read
+        run = open_run(target) if target.is_dir() else None
+    data = _data(request, run)
+    settings = MapSettings(batch=request.batch, views=request.views)
+    if isinstance(target, Path):
+        mapper = load_mapper(_model_path(target, run), request.device, settings)
+    else:
+        mapper = replace(target, settings=settings)
     folder = request.out
     if run is not None and request.data is None and folder is None:
         folder = run.evaluation_folder
     if is_tile_set(data, or_unfinished=True):
-        return _on_tiles(request, run, model, model_path, data, folder, device), folder
-    return _on_folder(request, model, model_path, data, folder, device), folder
+        return _on_tiles(request, run, mapper, data, folder), folder
+    return _on_folder(request, mapper, data, folder), folder
 
 
-def _model_path(request: EvaluationRequest, run: Run | None) -> Path:
+def _model_path(target: Path, run: Run | None) -> Path:
     if run is None:
-        return request.target
+        return target
     if not run.model_path.is_file():
         raise DataError(
             f"{run.model_path}: the run has no model yet.", f"Run: {run.next_command()}"
@@ -99,11 +103,13 @@ def _model_path(request: EvaluationRequest, run: Run | None) -> Path:
 def _data(request: EvaluationRequest, run: Run | None) -> Path:
     if request.data is not None:
         return request.data
-    if run is None and not request.target.exists():
-        raise DataError(f"{request.target}: no such run or model file.")
+    target = request.target
+    if isinstance(target, Path) and not target.exists():
+        raise DataError(f"{target}: no such run or model file.")
     if run is None:
+        name = target if isinstance(target, Path) else target.path
         raise UsageError(
-            f"{request.target}: a model file alone does not say what to evaluate it on.",
+            f"{name}: a model file alone does not say what to evaluate it on.",
             "Name a tile set, or a folder of images and labels, after it.",
         )
     return run.tile_set_path
@@ -112,16 +118,14 @@ def _data(request: EvaluationRequest, run: Run | None) -> Path:
 def _on_tiles(
     request: EvaluationRequest,
     run: Run | None,
-    model: Model,
-    model_path: Path,
+    mapper: Mapper,
     data: Path,
     folder: Path | None,
-    device: torch.device,
 ) -> Evaluation:
     tiles = _tile_set(request, run, data)
     subject = Subject(
-        model=str(model_path),
-        model_hash=file_hash(model_path),
+        model=mapper.path,
+        model_hash=mapper.model_id,
         data=str(data),
         fingerprint=tiles.fingerprint,
         split=request.split,
@@ -129,10 +133,17 @@ def _on_tiles(
         views=request.views,
     )
     if request.scenes:
-        return _on_split_scenes(request, model, subject, tiles, folder, device)
+        return _on_split_scenes(request, mapper, subject, tiles, folder)
     stored = stored_evaluation(folder, subject, request.overwrite) if folder else None
     return evaluate_on_tiles(
-        model, subject, tiles, device, request.batch, stored, request.references, request.cost
+        _network_of(mapper),
+        subject,
+        tiles,
+        mapper.device,
+        request.batch,
+        stored,
+        request.references,
+        request.cost,
     )
 
 
@@ -157,37 +168,33 @@ def _tile_set(request: EvaluationRequest, run: Run | None, data: Path) -> TileSe
 
 def _on_split_scenes(
     request: EvaluationRequest,
-    model: Model,
+    mapper: Mapper,
     of_tiles: Subject,
     tiles: TileSet,
     folder: Path | None,
-    device: torch.device,
 ) -> Evaluation:
     if request.references:
         raise UsageError(
             "--references are scored on tiles, which is other pixels than --scenes.",
             "Leave one of them out.",
         )
-    band_positions(model.facts, tiles, of_tiles.model)  # model and data fit together
+    band_positions(mapper.model.facts, tiles, of_tiles.model)  # model and data fit together
     scenes = open_split_scenes(tiles, request.split, request.source)
     subject = replace(of_tiles, items=len(scenes.pairs), unit="scene")
     stored = stored_evaluation(folder, subject, request.overwrite) if folder else None
     if stored is None:
-        mapper = _mapper(request, model, subject.model_hash, device)
         matrix, scores = evaluate_scenes(mapper, scenes, strict=True)
         stored = Evaluation(subject, tiles.classes, matrix, scenes=scores)
     if request.cost and stored.cost is None:
-        stored = replace(stored, cost=timed_cost(model, device))
+        stored = replace(stored, cost=timed_cost(_network_of(mapper), mapper.device))
     return stored
 
 
 def _on_folder(
     request: EvaluationRequest,
-    model: Model,
-    model_path: Path,
+    mapper: Mapper,
     data: Path,
     folder: Path | None,
-    device: torch.device,
 ) -> Evaluation:
     if request.references:
         raise UsageError(
@@ -199,22 +206,28 @@ def _on_folder(
             "--source says where the scenes of a tile set are; a plain folder holds them itself.",
             "Leave it out.",
         )
-    scenes = open_folder(data, request.dataset, model.facts, str(model_path))
-    model_hash = file_hash(model_path)
+    scenes = open_folder(data, request.dataset, mapper.model.facts, mapper.path)
     if folder is not None:
         # A plain folder has no fingerprint: figures that are there may be of other images.
         for path in evaluation_files(folder, "", "scene").all:
             refuse_existing(path, request.overwrite)
-    mapper = _mapper(request, model, model_hash, device)
     matrix, scores = evaluate_scenes(mapper, scenes, strict=False)
     subject = Subject(
-        str(model_path), model_hash, str(data), "", "", len(scores), "scene", request.views
+        mapper.path, mapper.model_id, str(data), "", "", len(scores), "scene", request.views
     )
-    cost = timed_cost(model, device) if request.cost else None
-    return Evaluation(subject, model.facts.classes, matrix, cost=cost, scenes=scores)
+    cost = timed_cost(_network_of(mapper), mapper.device) if request.cost else None
+    return Evaluation(subject, mapper.model.facts.classes, matrix, cost=cost, scenes=scores)
 
 
-def _mapper(
-    request: EvaluationRequest, model: Model, model_hash: str, device: torch.device
-) -> Mapper:
-    return Mapper(model, model_hash, device, MapSettings(batch=request.batch, views=request.views))
+def _network_of(mapper: Mapper) -> Model:
+    """Return the model of a mapper.
+
+    Raises:
+        UsageError: It is an ONNX file, which holds no network to score or count here.
+    """
+    if not isinstance(mapper.model, Model):
+        raise UsageError(
+            f"{mapper.path}: is an ONNX file; tiles and costs need the model itself.",
+            "Give model.pt, or score maps: dnas predict MODEL SCENE --truth LABEL",
+        )
+    return mapper.model

@@ -19,13 +19,13 @@ from dnas_cli.errors import DataError, Interrupted, UsageError
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.labels import LabelEncoding, open_label, tile_encoding
 from dnas_cli.scenes.raster import open_raster
-from dnas_cli.tiles.dataset_json import TileSetContent, open_tile_set, write_tile_set
+from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
 from dnas_cli.tiles.lists import SPLITS, TileRef, path_inside, read_list
 from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
 from dnas_cli.tiles.measurements import load_measurements
 from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
 from dnas_cli.tiles.refusal import refuse_other_settings
-from dnas_cli.tiles.result import TileSetResult
+from dnas_cli.tiles.result import TileSetResult, tile_set_result
 from dnas_cli.tiles.settings import TilingOptions
 from dnas_cli.tiles.work_folder import WorkFolder
 from dnas_cli.tiles.workers import run_tasks
@@ -79,7 +79,7 @@ def tile_set_from_lists(
     if folder.is_finished and not options.overwrite:
         refuse_other_settings(out, settings, {})
         folder.end()  # which a process that was killed may not have reached
-        return TileSetResult(open_tile_set(out), (), made=False)
+        return tile_set_result(out, (), made=False)
     listed = {split: read_list(path) for split, path in files.items()}
     refs, problems = _existing(source, listed)
     leaks = _leaks(listed)
@@ -117,7 +117,7 @@ def tile_set_from_lists(
         )
         write_tile_set(out, content)
         folder.end()
-    return TileSetResult(open_tile_set(out), tuple(problems), made=True)
+    return tile_set_result(out, problems, made=True)
 
 
 def find_lists(given: Sequence[Path], published: str | None) -> dict[str, Path]:

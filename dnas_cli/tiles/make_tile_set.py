@@ -21,7 +21,7 @@ from dnas_cli.errors import Interrupted, RunStateError
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.labels import tile_encoding
 from dnas_cli.tiles.cutting import CuttingTask, cut_image, tile_refs
-from dnas_cli.tiles.dataset_json import TileSetContent, open_tile_set, write_tile_set
+from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
 from dnas_cli.tiles.lists import SPLITS, TileRef
 from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
 from dnas_cli.tiles.measurements import (
@@ -33,7 +33,7 @@ from dnas_cli.tiles.measurements import (
 from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
 from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
 from dnas_cli.tiles.refusal import refuse_other_settings
-from dnas_cli.tiles.result import TileSetResult
+from dnas_cli.tiles.result import TileSetResult, tile_set_result
 from dnas_cli.tiles.settings import TilingOptions, TilingSettings
 from dnas_cli.tiles.work_folder import WorkFolder
 from dnas_cli.tiles.workers import run_tasks
@@ -65,7 +65,7 @@ def make_tile_set(
         files = {name: source / name for pair in pairs for name in (pair.image, pair.label)}
         refuse_other_settings(out, settings.to_json(), files)
         folder.end()  # which a process that was killed may not have reached
-        return TileSetResult(open_tile_set(out), (), made=False)
+        return tile_set_result(out, (), made=False)
     images, unfit = _inspected(source, pairs, settings, options.workers)
     problems += unfit
     check_named_scenes(settings, {pair.scene for pair in pairs})
@@ -87,7 +87,7 @@ def make_tile_set(
             raise nothing_useful(source, len(problems))
         _finish(source, folder, done, settings, problems, options.workers)
         folder.end()
-    return TileSetResult(open_tile_set(out), tuple(problems), made=True)
+    return tile_set_result(out, problems, made=True)
 
 
 def _inspected(

@@ -23,7 +23,7 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> TileSet:
     folder = tmp_path_factory.mktemp("eval")
     write_scenes(folder / "gid5", 1, range(5), 180)
     settings = TilingSettings(load_description("gid5"), size=64)
-    return make_tile_set(folder / "gid5", folder / "tiles", settings, TilingOptions()).tiles
+    return make_tile_set(folder / "gid5", folder / "tiles", settings, TilingOptions())
 
 
 @pytest.fixture

@@ -1,0 +1,118 @@
+"""What a file or folder is: asked of the room that it belongs to."""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+from dnas_cli import file_kinds
+from dnas_cli.errors import DataError
+
+
+class Facts(Protocol):
+    """What a room knows of a file."""
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the facts as plain data."""
+
+
+@dataclass(frozen=True)
+class KnownFile:
+    """A file or folder that dnas knows.
+
+    Attributes:
+        path: As it was named.
+        kind: What it is, as `file_kinds` calls it.
+        facts: What the room that it belongs to says of it.
+    """
+
+    path: str
+    kind: str
+    facts: Facts
+
+    def to_json(self) -> dict[str, Any]:
+        """Return kind and facts as plain data."""
+        return {"file": self.path, "kind": self.kind, **self.facts.to_json()}
+
+
+def read_known_file(path: str) -> KnownFile:
+    """Find out what a path is, and read what there is to say of it.
+
+    Raises:
+        DataError: It is damaged, or nothing that dnas knows.
+    """
+    kind = file_kinds.kind_of(Path(path))
+    if kind == file_kinds.TORCH:
+        raise DataError(
+            f"{path}: is written by torch, but neither a model nor a checkpoint of dnas.",
+            "A checkpoint of the first release is taken over by `dnas import`.",
+        )
+    if kind in _READERS:
+        return KnownFile(path, kind, _READERS[kind](Path(path)))
+    return KnownFile(path, file_kinds.RASTER, _raster(path))
+
+
+def _raster(path: str) -> Facts:
+    from dnas_cli.scenes.facts import raster_facts
+    from dnas_cli.scenes.raster import RASTER_SUFFIXES, NotARasterError
+
+    local = Path(path)
+    try:
+        return raster_facts(path)
+    except NotARasterError as error:
+        if local.suffix.lower() in RASTER_SUFFIXES:
+            raise
+        kind = "folder" if local.is_dir() else "file"
+        raise DataError(
+            f"{path}: is a {kind} that nothing here knows: no raster that GDAL reads, and no run, "
+            "tile set, coding, model or checkpoint of dnas.",
+            "Name a file or folder in it." if local.is_dir() else "",
+        ) from error
+
+
+def _run(path: Path) -> Facts:
+    from dnas_cli.run.directory import open_run
+    from dnas_cli.stages.run_status import read_status
+
+    return read_status(open_run(path))
+
+
+def _tile_set(path: Path) -> Facts:
+    from dnas_cli.tiles.dataset_json import open_tile_set
+
+    return open_tile_set(path)
+
+
+def _coding(path: Path) -> Facts:
+    from dnas_cli.space.coding import read_coding
+
+    return read_coding(path)
+
+
+def _evaluation(path: Path) -> Facts:
+    from dnas_cli.evaluation.evaluation import Evaluation
+    from dnas_cli.files import read_json
+
+    return Evaluation.from_json(read_json(path), str(path))
+
+
+def _model(path: Path) -> Facts:
+    from dnas_cli.model.model_summary import read_model_summary
+
+    return read_model_summary(path)
+
+
+def _checkpoint(path: Path) -> Facts:
+    from dnas_cli.training.checkpoint_summary import read_checkpoint_summary
+
+    return read_checkpoint_summary(path)
+
+
+_READERS: dict[str, Callable[[Path], Facts]] = {
+    file_kinds.RUN: _run,
+    file_kinds.TILE_SET: _tile_set,
+    file_kinds.EVALUATION: _evaluation,
+    file_kinds.MODEL: _model,
+    file_kinds.CHECKPOINT: _checkpoint,
+    **dict.fromkeys(file_kinds.CODINGS.values(), _coding),
+}
