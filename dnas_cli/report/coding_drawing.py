@@ -45,11 +45,9 @@ def read_drawable(path: Path) -> Coding:
     """
     kind = file_kinds.kind_of(path)
     if kind == file_kinds.MODEL:
-        import torch
+        from dnas_cli.model.model_summary import read_model_summary
 
-        from dnas_cli.model.model_file import load_model
-
-        return load_model(path, torch.device("cpu")).architecture
+        return read_model_summary(path).architecture
     if kind == file_kinds.RUN:
         return ArchitectureCoding.read(path / "coding" / "architecture.json")
     return read_coding(path)
