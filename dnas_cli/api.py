@@ -245,12 +245,12 @@ def tile(
         DataError: No image can be used.
         RunStateError: `out` holds something else, or a tile set with other settings.
     """
+    from dnas_cli.container import usable_processors
     from dnas_cli.datasets.discovery import find_description
     from dnas_cli.report.preview import write_previews
     from dnas_cli.tiles.from_lists import tile_set_from_lists
     from dnas_cli.tiles.make_tile_set import make_tile_set
     from dnas_cli.tiles.settings import TilingOptions, TilingSettings
-    from dnas_cli.tiles.workers import default_workers
 
     source = Path(source)
     target = _tile_target(source) if out is None else Path(out)
@@ -266,7 +266,7 @@ def tile(
         scenes=tuple((name, tuple(scenes)) for name, scenes in (named_scenes or {}).items()),
         max_unknown=max_unknown,
     )
-    options = TilingOptions(workers or default_workers(), overwrite, strict)
+    options = TilingOptions(workers or usable_processors(), overwrite, strict)
     if from_lists:
         lists = [Path(path) for path in from_lists]
         result = tile_set_from_lists(

@@ -30,6 +30,7 @@ from dnas_cli.commands.status import status
 from dnas_cli.commands.tile import tile
 from dnas_cli.errors import DnasError
 from dnas_cli.interruption import terminated_as_interrupted
+from dnas_cli.shown_text import shown
 from dnas_cli.standard_streams import named_standard_output
 from dnas_cli.suggestions import suggest
 
@@ -72,7 +73,7 @@ class _Group(TyperGroup):
                 suggest(error)
                 raise
             _report(
-                f"{type(error).__name__}: {error}\n"
+                f"{type(error).__name__}: {shown(error)}\n"
                 "This should not happen; set DNAS_DEBUG=1 for the traceback."
             )
             raise typer.Exit(1) from error
@@ -88,7 +89,7 @@ def _with_options(message: str, parameters: list[Any]) -> str:
 
 def _report_os_error(error: OSError) -> None:
     place = f"{error.filename}: " if error.filename else ""
-    _report(f"{place}{error.strerror or error}.")
+    _report(shown(f"{place}{error.strerror or error}."))
 
 
 def _report(message: str) -> None:
@@ -97,14 +98,11 @@ def _report(message: str) -> None:
         import traceback
 
         traceback.print_exc()
-    lines = [_shown(line) for line in message.splitlines()[:_MOST_LINES]]
+    lines = [
+        shown(line) if len(line) <= _LONGEST_LINE else shown(line[:_LONGEST_LINE]) + "..."
+        for line in message.splitlines()[:_MOST_LINES]
+    ]
     console.say("dnas: " + "\n".join(lines))
-
-
-def _shown(line: str) -> str:
-    """Return a line as a terminal can show it: names of files may hold any characters."""
-    text = "".join(c if c.isprintable() else ascii(c)[1:-1] for c in line[:_LONGEST_LINE])
-    return text if len(line) <= _LONGEST_LINE else text + "..."
 
 
 app = typer.Typer(

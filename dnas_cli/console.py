@@ -11,7 +11,9 @@ import textwrap
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from pathlib import Path
 
+from dnas_cli.shown_text import shown
 from dnas_cli.standard_streams import write_no_more
 
 logger = logging.getLogger("dnas")
@@ -25,6 +27,18 @@ class _StandardError(logging.Handler):
     def emit(self, record: logging.LogRecord) -> None:
         prefix = {logging.WARNING: "warning: ", logging.ERROR: "error: "}.get(record.levelno, "")
         say(prefix + record.getMessage())
+
+
+_terminal = _StandardError()
+
+
+def _as_text(record: logging.LogRecord) -> bool:
+    """Let names in a message be text: they neither begin a line nor steer a terminal."""
+    if isinstance(record.args, tuple):
+        record.args = tuple(
+            shown(item) if isinstance(item, str | Path) else item for item in record.args
+        )
+    return True
 
 
 def say(message: str) -> None:
@@ -50,15 +64,25 @@ def _wrapped(message: str) -> str:
 
 
 def configure(level: int = logging.INFO) -> None:
-    """Send the log to standard error from `level` on (`logging.WARNING` for quiet)."""
-    if not any(isinstance(handler, _StandardError) for handler in logger.handlers):
-        logger.addHandler(_StandardError())
+    """Send the log to standard error from `level` on (`logging.WARNING` for quiet).
+
+    The log of a run has its own handler and does not depend on what the terminal shows.
+    """
+    if _terminal not in logger.handlers:
+        logger.addHandler(_terminal)
+        logger.addFilter(_as_text)
     logger.propagate = False
-    logger.setLevel(level)
+    _terminal.setLevel(level)
+    logger.setLevel(min(level, logging.INFO))
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = _not_shown
     if hasattr(sys.stdout, "reconfigure"):  # names of files need not be UTF-8
         sys.stdout.reconfigure(errors="dnas-names")
+
+
+def shows(level: int) -> bool:
+    """Whether the terminal shows log lines of a level."""
+    return _terminal.level <= level
 
 
 def _not_shown(fault: "sys.UnraisableHookArgs") -> None:
@@ -86,7 +110,7 @@ def progress(description: str, total: int, unit: str = "step") -> Iterator[Calla
 
     On a terminal this is a bar with rate and remaining time; elsewhere a log line every 15 s.
     """
-    if not logger.isEnabledFor(logging.INFO):
+    if not shows(logging.INFO):
         yield lambda count: None
     elif sys.stderr.isatty():
         with _bar(description, total, unit) as advance:

@@ -4,6 +4,10 @@ An error carries one message: what is wrong, with which file, and what to do. It
 fact is known and printed once, by the command line.
 """
 
+from collections.abc import Sequence
+
+from dnas_cli.shown_text import shown
+
 
 class DnasError(Exception):
     """Something went wrong that is not covered by a more telling kind.
@@ -11,17 +15,21 @@ class DnasError(Exception):
     Args:
         what: One sentence that says what is wrong and names the file.
         remedy: What to do about it; printed on a line of its own.
+        details: More lines between the two, such as a list of files.
     """
 
     exit_code = 1
 
-    def __init__(self, what: str, remedy: str = "") -> None:
-        super().__init__(what)
+    def __init__(self, what: str, remedy: str = "", details: Sequence[str] = ()) -> None:
+        super().__init__(what, remedy, tuple(details))
         self.what = what
         self.remedy = remedy
+        self.details = tuple(details)
 
     def __str__(self) -> str:
-        return f"{self.what}\n{self.remedy}" if self.remedy else self.what
+        """Return the message: a name in it may hold anything, but never begins a line."""
+        lines = [shown(self.what), *(f"  {shown(line)}" for line in self.details)]
+        return "\n".join([*lines, shown(self.remedy)] if self.remedy else lines)
 
 
 class UsageError(DnasError):

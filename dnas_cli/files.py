@@ -9,8 +9,8 @@ import hashlib
 import json
 import os
 import re
+import secrets
 import stat
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -33,18 +33,13 @@ def atomic_path(target: Path) -> Iterator[Path]:
         DnasError: The folder cannot be written, or the disk is full.
     """
     make_folder(target.parent)
+    name = f".{_short(target.stem)}.{secrets.token_hex(4)}.part{target.suffix}"
+    temporary = target.with_name(name)
     try:
-        handle, name = tempfile.mkstemp(
-            prefix=f".{_short(target.stem)}.", suffix=f".part{target.suffix}", dir=target.parent
-        )
-        os.close(handle)
-        # mkstemp makes files private; give the result the user's usual permissions.
-        umask = os.umask(0)
-        os.umask(umask)
-        Path(name).chmod(0o666 & ~umask)
+        # Not tempfile: it makes files private, and only the system knows the user's umask.
+        os.close(os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666))
     except OSError as error:
         raise _cannot_write(target, error) from error
-    temporary = Path(name)
     try:
         yield temporary
         _flush(temporary)
@@ -66,8 +61,11 @@ def make_folder(path: Path) -> None:
     """
     if path.exists() and not path.is_dir():
         raise RunStateError(f"{path}: is a file, where a folder is needed.", "Name another place.")
+    missing = [folder for folder in (path, *path.parents) if not folder.exists()]
     try:
         path.mkdir(parents=True, exist_ok=True)
+        for folder in missing:  # a file in a folder that a power cut takes away is lost
+            _flush(folder.parent)
     except OSError as error:
         raise _cannot_write(path, error) from error
 

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 import torch
 
+from dnas_cli.training.checkpoint import random_state, set_random_state
 from dnas_cli.training.losses import LOSSES
 from dnas_cli.training.stage_files import StageFiles
 from tests.support.command_line import dnas, rows
@@ -200,3 +201,32 @@ def test_the_history_has_no_line_missing_and_none_doubled(run: Path, searched: P
     dnas("search", run, "--stage", 1)
     assert [row["epoch"] for row in rows(run / "search/stage1/history.jsonl")] == [0, 1]
     assert_same_stage(run / "search/stage1", searched / "search/stage1")
+
+
+@pytest.mark.parametrize("gpus", [0, 1, 4])
+def test_a_checkpoint_of_a_machine_with_other_gpus_is_continued_on_the_cpu(
+    run: Path, searched: Path, monkeypatch: pytest.MonkeyPatch, gpus: int
+) -> None:
+    path = run / "search/stage1/last.pt"
+    content = torch.load(path, weights_only=True)
+    content["random"]["cuda"] = [torch.zeros(16, dtype=torch.uint8)] * gpus
+    torch.save(content, path)
+    monkeypatch.setattr(torch.cuda, "is_available", lambda: True)
+    monkeypatch.setattr(torch.cuda, "device_count", lambda: 1)
+    dnas("search", run, "--stage", 1, "--device", "cpu")
+    assert_same_stage(run / "search/stage1", searched / "search/stage1")
+
+
+@pytest.mark.parametrize(
+    ("saved", "index", "restored"),
+    [("one", 0, "one"), (["a", "b"], 1, "b"), (["a"], 1, None), (None, 0, None)],
+)
+def test_the_random_state_of_the_gpu_in_use_alone_is_saved_and_restored(
+    monkeypatch: pytest.MonkeyPatch, saved: object, index: int, restored: object
+) -> None:
+    device, states = torch.device("cuda", index), list[object]()
+    monkeypatch.setattr(torch.cuda, "get_rng_state", lambda of: f"state of {of}")
+    monkeypatch.setattr(torch.cuda, "set_rng_state", lambda state, of: states.append((state, of)))
+    assert random_state(device)["cuda"] == f"state of cuda:{index}"
+    set_random_state({"cpu": torch.get_rng_state(), "cuda": saved}, device)
+    assert states == ([] if restored is None else [(restored, device)])

@@ -164,3 +164,14 @@ def test_moments_and_averages_of_the_weights_are_counted() -> None:
 
 def _memory(run: Path) -> str:
     return str(json.loads((run / "run.json").read_text())["stages"]["stage1"]["memory"])
+
+
+@pytest.mark.parametrize("more", [(), ("--dry-run",)])
+def test_a_batch_of_one_that_leaves_one_pixel_to_normalise_is_refused_before_the_start(
+    tiny_tiles: Path, tmp_path: Path, more: tuple[str, ...]
+) -> None:
+    run = tmp_path / "run"
+    command = ("search", run, "--stage", 1, "--data", tiny_tiles, "--layers", 4, "--width", 4)
+    message = dnas(*command, "--batch", 1, "--device", "cpu", *more, code=2).stderr
+    assert "--batch 1: the coarsest maps of tiles of 32 px have one pixel" in message
+    assert "--batch 2" in message

@@ -16,7 +16,8 @@ from dnas_cli.errors import DataError
 from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.model.model_file import Model, load_model, save_model
 from dnas_cli.scenes.normalisation import Moments, Normalisation
-from dnas_cli.scenes.raster import open_raster, without_georeference
+from dnas_cli.scenes.opening import without_georeference
+from dnas_cli.scenes.raster import open_raster
 from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas
 from tests.support.small_models import write_model

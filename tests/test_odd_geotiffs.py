@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import rasterio
 
-from dnas_cli.scenes.raster import Window, open_raster, without_georeference
+from dnas_cli.scenes.opening import without_georeference
+from dnas_cli.scenes.raster import Window, open_raster
 from tests.support.command_line import dnas
 from tests.support.small_models import write_model
 

@@ -11,8 +11,8 @@ from rasterio.features import rasterize, shapes
 from dnas_cli.mapping.memory import GDAL_CACHE, MemoryEstimate
 from dnas_cli.scenes import patches as module
 from dnas_cli.scenes import strips
+from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.scenes.patches import Patches, patches
-from dnas_cli.scenes.raster import without_georeference
 
 shapely = pytest.importorskip("shapely")
 

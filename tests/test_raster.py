@@ -13,7 +13,8 @@ from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
 from dnas_cli.errors import DataError, UsageError
-from dnas_cli.scenes.raster import Window, open_raster, without_georeference
+from dnas_cli.scenes.opening import without_georeference
+from dnas_cli.scenes.raster import Window, open_raster
 
 WriteRaster = Callable[..., Path]
 

@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Device, Overwrite, Quiet, Verbose
+from dnas_cli.commands.options import AllowExternal, AsJson, Device, Overwrite, Quiet, Verbose
 from dnas_cli.tiles.lists import Split
 
 
@@ -57,6 +57,7 @@ def evaluate(
     ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
+    allow_external: AllowExternal = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Quiet, Verbose
+from dnas_cli.commands.options import AllowExternal, AsJson, Quiet, Verbose
 
 
 def info(
@@ -17,6 +17,7 @@ def info(
         Path | None,
         typer.Option(metavar="FILE", help="Draw a coding, model or run: .svg or .png."),
     ] = None,
+    allow_external: AllowExternal = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

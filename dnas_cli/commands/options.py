@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from dnas_cli import console
+from dnas_cli.scenes.external import external_allowed
 from dnas_cli.training.settings import Preset, Recipe
 
 
@@ -19,6 +20,11 @@ def _quiet(value: bool) -> bool:
 def _verbose(value: bool) -> bool:
     if value:
         console.configure(logging.DEBUG)
+    return value
+
+
+def _allow_external(ctx: typer.Context, value: bool) -> bool:
+    ctx.with_resource(external_allowed(value))
     return value
 
 
@@ -64,6 +70,14 @@ DryRun = Annotated[
 ]
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Machine")
+]
+AllowExternal = Annotated[
+    bool,
+    typer.Option(
+        "--allow-external",
+        help="Let VRTs refer to files outside their folder.",
+        callback=_allow_external,
+    ),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 Stage = Annotated[int, typer.Option(help="1 path, 2 connections, 3 operators.")]

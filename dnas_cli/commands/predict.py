@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Device, Overwrite, Quiet, Verbose
+from dnas_cli.commands.options import AllowExternal, AsJson, Device, Overwrite, Quiet, Verbose
 from dnas_cli.errors import DnasError, UsageError
 
 
@@ -93,6 +93,7 @@ def predict(
     ] = None,
     device: Device = "auto",
     overwrite: Overwrite = False,
+    allow_external: AllowExternal = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,
@@ -141,10 +142,10 @@ def predict(
             print_comparison(results[0].truth)
     failed = [result for result in results if result.status == "failed"]
     if failed:
-        names = "\n".join(f"  {result.error}" for result in failed)
         raise DnasError(
-            f"{len(failed)} of {len(results)} scenes failed:\n{names}",
+            f"{len(failed)} of {len(results)} scenes failed:",
             "Mend or leave out these; run the same command again for the rest.",
+            [str(result.error) for result in failed],
         )
 
 

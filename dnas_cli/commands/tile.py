@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Overwrite, Quiet, Verbose
+from dnas_cli.commands.options import AllowExternal, AsJson, Overwrite, Quiet, Verbose
 from dnas_cli.tiles.lists import SplitBy
 
 
@@ -55,6 +55,7 @@ def tile(
         int | None, typer.Option(help="Processes.  [default: one per processor]")
     ] = None,
     overwrite: Overwrite = False,
+    allow_external: AllowExternal = False,
     as_json: AsJson = False,
     quiet: Quiet = False,
     verbose: Verbose = False,

@@ -197,9 +197,9 @@ def _execute(step: Step, folder: Path) -> None:
 
 
 def _verbosity() -> list[str]:
-    if logger.isEnabledFor(logging.DEBUG):
+    if console.shows(logging.DEBUG):
         return ["--verbose"]
-    return [] if logger.isEnabledFor(logging.INFO) else ["--quiet"]
+    return [] if console.shows(logging.INFO) else ["--quiet"]
 
 
 def _wait(process: "subprocess.Popen[bytes]") -> int:

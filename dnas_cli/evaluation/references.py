@@ -15,7 +15,7 @@ from dnas_cli.evaluation.tiles import read_ahead
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.tiles.tile_set import TileSet
 
-Values = npt.NDArray[np.float32]  # (pixels, bands)
+Values = npt.NDArray[np.float32 | np.float64]  # (pixels, bands)
 Indices = npt.NDArray[np.uint8]  # (pixels,)
 
 _SAMPLE_PIXELS = 100_000
@@ -98,7 +98,7 @@ def sample_pixels(tiles: TileSet, split: str, seed: int) -> tuple[Values, Indice
 
 def _values(image: npt.NDArray[Any], where: npt.NDArray[np.bool_]) -> Values:
     """Return the band values of some pixels of a (B, H, W) image as (pixels, B)."""
-    return image[:, where].T.astype(np.float32)
+    return image[:, where].T.astype(np.result_type(image.dtype, np.float32))
 
 
 def _best_classifier(

@@ -13,7 +13,7 @@ from torch import Tensor
 from dnas_cli.mapping.views import Views, mean_probabilities
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.scenes.normalisation import Normalisation
-from dnas_cli.scenes.raster import without_georeference
+from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.tile_set import TileSet
 
@@ -92,13 +92,16 @@ def normalised_batches(
 
 
 def read_ahead(tiles: TileSet, refs: Sequence[TileRef]) -> Iterator[Tile]:
-    """Yield image, valid pixels and label of each tile in order, reading some ahead."""
+    """Yield image, valid pixels and label of each tile in order, reading some ahead.
+
+    A pixel that several tiles of a split show has a label in the first of them alone.
+    """
     waiting: deque[Future[Tile]] = deque()
     # Warning filters belong to the process: threads would undo each other's.
     with without_georeference(), ThreadPoolExecutor(_READERS) as readers:
         try:
             for ref in refs:
-                waiting.append(readers.submit(tiles.read, ref))
+                waiting.append(readers.submit(tiles.read_once, ref))
                 if len(waiting) > 2 * _READERS:
                     yield waiting.popleft().result()
             while waiting:

@@ -14,6 +14,7 @@ from dnas_cli.mapping.window_batches import WindowBatch
 from dnas_cli.mapping.windows import WindowGrid, finished_ends
 from dnas_cli.metrics import IGNORE
 
+_ROUNDING = 1e-3  # how far the sum of a pixel's probabilities may be from 1
 FULL_SHARE = 254  # a probability of 1 in the 8-bit rasters; 255 stays free for "no data"
 
 
@@ -26,12 +27,14 @@ class MapRows:
         classes: (h, W) class indices, 255 where there is no data.
         confidence: (h, W) probability of that class, 0..254 for 0..1, 255 where there is no data.
         probabilities: (C, h, W) probability of each class, likewise; only if asked for.
+        unsound: Pixels with data whose probabilities do not sum to 1; they count as without data.
     """
 
     row: int
     classes: npt.NDArray[np.uint8]
     confidence: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.uint8] | None
+    unsound: int = 0
 
 
 class Blend:
@@ -89,6 +92,7 @@ class Blend:
         self._class_rows = self._bytes(shape)
         self._confidence_rows = self._bytes(shape)
         self._probability_rows = self._bytes((depth, *shape))
+        self._sound_rows = torch.zeros(shape, dtype=torch.bool, device=self._device)
 
     def _bytes(self, shape: tuple[int, ...]) -> torch.Tensor:
         return torch.empty(shape, dtype=torch.uint8, device=self._device)
@@ -113,6 +117,8 @@ class Blend:
             best, classes = done.max(dim=0)
             self._class_rows[:, begin:end] = classes
             self._confidence_rows[:, begin:end] = _as_share(best)
+            # Values beyond all that was trained on can overflow in the network.
+            self._sound_rows[:, begin:end] = (done.sum(dim=0) - 1).abs() < _ROUNDING
             if self._with_probabilities:
                 self._probability_rows[:, :, begin:end] = _as_share(done)
 
@@ -121,10 +127,15 @@ class Blend:
             rows.cpu().numpy()
             for rows in (self._class_rows, self._confidence_rows, self._probability_rows)
         )
+        sound = self._sound_rows.cpu().numpy()
         for rows in (classes, confidence, probabilities):
-            rows[..., ~valid] = IGNORE
+            rows[..., ~(valid & sound)] = IGNORE
         return MapRows(
-            self._row, classes, confidence, probabilities if self._with_probabilities else None
+            self._row,
+            classes,
+            confidence,
+            probabilities if self._with_probabilities else None,
+            int(np.count_nonzero(valid & ~sound)),
         )
 
 

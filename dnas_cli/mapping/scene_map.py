@@ -144,7 +144,8 @@ def _key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]
         "dnas": __version__,
         "model": mapper.model_id,
         "scene": str(local.resolve()) if stat else scene.path,
-        "scene_state": [stat.st_size, stat.st_mtime_ns] if stat else None,
+        # Copying sets the time of the content at will, but not that of the entry.
+        "scene_state": [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] if stat else None,
         "size": [scene.height, scene.width],
         "bands": list(scene.bands),
         # As text: NaN does not equal itself.
@@ -153,6 +154,7 @@ def _key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]
         "clip": None if reading.clip is None else file_hash(reading.clip),
         "windows": [grid.window, grid.overlap, grid.shift],
         "views": mapper.settings.views,
+        "batch": mapper.predictor.batch,  # other batches round otherwise
         "device": mapper.device.type,
         "engine": mapper.engine,
     }
@@ -206,7 +208,7 @@ def _predict(
         logger.info("%s: resuming at row %d of %d", scene.path, unfinished.rows, scene.height)
     rows, columns = grid.spans(scene.height), grid.spans(scene.width)
     left = sum(1 for span in rows if span.start + grid.window > unfinished.rows) * len(columns)
-    began, known = time.monotonic(), unfinished.rows
+    began, known, unsound = time.monotonic(), unfinished.rows, 0
     try:
         predictor = mapper.predictor_of(scene)
         with (
@@ -224,6 +226,7 @@ def _predict(
                 clip=clip,
             )
             for map_rows in finished:
+                unsound += map_rows.unsound
                 write(map_rows)
                 interruption.end_step()
     except DataError:
@@ -231,6 +234,13 @@ def _predict(
         if unfinished.rows == 0 or Path(scene.path).exists():
             unfinished.discard()
         raise
+    if unsound:
+        logger.warning(
+            "%s: %d pixels are without data in the map, because the network gives them no "
+            "probabilities that sum to 1; their values are far from those it was trained on",
+            scene.path,
+            unsound,
+        )
     seconds = time.monotonic() - began
     megapixels = (scene.height - known) * scene.width / 1e6
     logger.info(

@@ -9,7 +9,7 @@ from dnas_cli.mapping.open_scene import SceneReading
 from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.scene_map import map_scene
 from dnas_cli.mapping.scene_result import SceneResult
-from dnas_cli.mapping.unfinished_map import part_folder
+from dnas_cli.mapping.unfinished_map import part_folder, remove_discarded
 
 
 def map_scenes(
@@ -49,5 +49,7 @@ def map_scenes(
 
 
 def _finished(outputs: Outputs) -> bool:
-    begun = part_folder(outputs.files[0]).exists()
+    folder = part_folder(outputs.files[0])
+    remove_discarded(folder)
+    begun = folder.exists()
     return not begun and all(path.exists() for path in outputs.files)

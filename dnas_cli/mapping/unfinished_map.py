@@ -6,10 +6,12 @@ if scene, model and settings are still the same. A finished map is a file of its
 this folder.
 """
 
+import glob
 import os
+import secrets
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -18,7 +20,7 @@ import numpy.typing as npt
 
 from dnas_cli.errors import DataError, DnasError, RunStateError
 from dnas_cli.file_lock import locked
-from dnas_cli.files import read_json, remove_leftovers, write_json
+from dnas_cli.files import make_folder, read_json, remove_leftovers, write_json
 from dnas_cli.mapping.blending import MapRows
 from dnas_cli.scenes.writers import Rows
 
@@ -26,6 +28,12 @@ from dnas_cli.scenes.writers import Rows
 def part_folder(target: Path) -> Path:
     """Return where the unfinished state of an output is kept."""
     return target.with_name(target.name + ".part")
+
+
+def remove_discarded(folder: Path) -> None:
+    """Remove what is left of discarded work, also where a process was killed while it did so."""
+    for gone in folder.parent.glob(f".{glob.escape(folder.name)}.*.gone"):
+        shutil.rmtree(gone, ignore_errors=True)
 
 
 @contextmanager
@@ -49,8 +57,7 @@ def open_unfinished_map(
     folder = part_folder(target)
     with ExitStack() as stack:
         try:
-            folder.mkdir(parents=True, exist_ok=True)
-            stack.enter_context(locked(folder / "lock"))
+            _lock(folder, stack)
         except BlockingIOError as error:
             raise RunStateError(
                 f"{target}: another process is writing it.", "Wait for it or stop it."
@@ -60,9 +67,19 @@ def open_unfinished_map(
                 f"{folder}: cannot be written ({error.strerror}).",
                 "Choose another place for --out.",
             ) from error
+        remove_discarded(folder)
         unfinished = UnfinishedMap(folder, key, height, width, classes, confidence)
         stack.callback(unfinished.close)
         yield unfinished
+
+
+def _lock(folder: Path, stack: ExitStack) -> None:
+    """Make the folder and lock it; the process that finished it may just have removed it."""
+    while True:
+        make_folder(folder)
+        with suppress(FileNotFoundError):
+            stack.enter_context(locked(folder / "lock"))
+            return
 
 
 class UnfinishedMap:
@@ -148,9 +165,16 @@ class UnfinishedMap:
             file.close()
 
     def discard(self) -> None:
-        """Remove the folder: the outputs are there."""
+        """Remove the folder: the outputs are there.
+
+        It first gets another name, at which nobody looks for unfinished work: killed in between,
+        the next command finds the outputs finished.
+        """
         self.close()
-        shutil.rmtree(self.folder, ignore_errors=True)
+        gone = self.folder.with_name(f".{self.folder.name}.{secrets.token_hex(4)}.gone")
+        with suppress(OSError):
+            self.folder.rename(gone)
+        remove_discarded(self.folder)
 
     def _rows(self, name: str, count: int) -> Rows:
         def read(start: int, stop: int) -> npt.NDArray[np.uint8]:

@@ -13,6 +13,7 @@ from dnas_cli.scenes.qgis_style import write_raster_style
 from dnas_cli.scenes.raster import Georeference, Raster
 from dnas_cli.scenes.writers import (
     Rows,
+    holds_crs,
     write_cog,
     write_draft,
     write_png,
@@ -56,7 +57,16 @@ def write_outputs(
         logger.debug("writing %s", path)
         unfinished.begin_output(path)
         if path.suffix.lower() in TIFF_SUFFIXES:
-            write_sidecar(path, classes)
+            whole = holds_crs(draft, scene.georeference)
+            if not whole:
+                logger.warning(
+                    "%s: a GeoTIFF cannot hold the coordinate reference system of %s; it is in "
+                    "%s.aux.xml beside it",
+                    path,
+                    scene.path,
+                    path.name,
+                )
+            write_sidecar(path, classes, None if whole else scene.georeference)
             write_raster_style(path, classes)
             write_cog(draft, path, "MODE")
         elif path not in outputs.polygon_files:

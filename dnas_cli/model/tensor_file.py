@@ -14,6 +14,7 @@ import torch
 
 from dnas_cli.errors import DataError, DnasError, brief
 from dnas_cli.files import atomic_path, size_of_file
+from dnas_cli.model.pickle_bounds import find_excess
 
 
 class DamagedError(DataError):
@@ -52,6 +53,8 @@ def load_tensors(path: Path) -> Any:
     size_of_file(path)
     if damage := find_damage(path):
         raise DamagedError(f"{path}: is damaged, or not a file of this kind ({damage}).")
+    if excess := find_excess(path):
+        raise DataError(f"{path}: is not loaded: {excess}.")
     try:
         return torch.load(path, map_location="cpu", weights_only=True)
     except pickle.UnpicklingError as error:

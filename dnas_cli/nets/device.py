@@ -2,6 +2,7 @@
 
 import torch
 
+from dnas_cli.container import usable_processors
 from dnas_cli.errors import UsageError
 from dnas_cli.nets.allocation import keep_freed_memory
 
@@ -9,7 +10,8 @@ from dnas_cli.nets.allocation import keep_freed_memory
 def resolve_device(name: str) -> torch.device:
     """Return the device for `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; `auto` takes the fastest.
 
-    On a CPU this process keeps the memory that networks leave from then on.
+    On a CPU this process keeps the memory that networks leave from then on, and takes no more
+    threads than its container has processors.
 
     Raises:
         UsageError: There is no such device on this machine.
@@ -17,6 +19,8 @@ def resolve_device(name: str) -> torch.device:
     device = _named(name)
     if device.type == "cpu":
         keep_freed_memory()
+        if torch.get_num_threads() > usable_processors():
+            torch.set_num_threads(usable_processors())
     return device
 
 

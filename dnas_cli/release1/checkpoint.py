@@ -22,6 +22,7 @@ from torch import Tensor
 
 from dnas_cli.errors import DataError
 from dnas_cli.files import size_of_file
+from dnas_cli.model.pickle_bounds import find_excess
 
 _NUMBER = re.compile(r"[?bfiu]\d{0,2}")
 _WANTED = re.compile(r"GLOBAL ([\w.]+) (?:was not an allowed global|whose module)")
@@ -85,6 +86,8 @@ def _is_plain(value: Any) -> bool:
 
 def _load(path: Path) -> Any:
     size_of_file(path)  # reports what cannot be read
+    if excess := find_excess(path):
+        raise DataError(f"{path}: is not loaded: {excess}.")
     allowed: list[Any] = [(_NumberType, "numpy.dtype")]
     for module in ("numpy.core.multiarray", "numpy._core.multiarray"):  # NumPy 1, NumPy 2
         allowed.append((_number, f"{module}.scalar"))

@@ -232,7 +232,7 @@ def checkpoint_graph(state: Mapping[str, Tensor], layers: int, name: str) -> Gra
 
 def _complain(name: str, missing: list[str], left_over: list[str], wrong: list[str]) -> None:
     parts = [
-        f"\n  {title} ({len(keys)}): {_listed(keys)}"
+        f"{title} ({len(keys)}): {_listed(keys)}"
         for title, keys in (
             ("missing", missing),
             ("unexpected", left_over),
@@ -242,8 +242,9 @@ def _complain(name: str, missing: list[str], left_over: list[str], wrong: list[s
     ]
     if parts:
         raise DataError(
-            f"{name}: does not fit the network.{''.join(parts)}",
+            f"{name}: does not fit the network.",
             "Check that the codings and the checkpoint belong together.",
+            parts,
         )
 
 

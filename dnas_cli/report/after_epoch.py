@@ -41,8 +41,7 @@ def write_curves(end: EpochEnd) -> None:
     settings = record.settings if record else {}
     extensions = record.extensions if record else ()
     marks = history_marks(rows, extensions, settings.get("epochs", len(rows)))
-    title = f"{end.run.root.resolve().name}, {TITLES[end.stage]}"
-    write_progress_picture(folder / "progress.png", title, rows, marks)
+    write_progress_picture(folder / "progress.png", TITLES[end.stage], rows, marks)
     write_history_table(folder)
 
 

@@ -11,6 +11,7 @@ from dnas_cli.evaluation.stored import evaluation_files
 from dnas_cli.files import write_json, write_text
 from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
 from dnas_cli.scenes.palette import LandClass
+from dnas_cli.shown_text import cell
 
 _COLUMNS = (
     "overall_accuracy", "mean_class_accuracy", "mean_iou", "frequency_weighted_iou", "kappa",
@@ -42,9 +43,10 @@ def write_scenes_csv(
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     head = ["scene", "image", "label", "width", "height", "labelled_pixels", *_COLUMNS]
-    table.writerow([*head, *(f"iou {item.name}" for item in classes)])
+    table.writerow([*head, *(cell(f"iou {item.name}") for item in classes)])
     for scene in scenes:
-        row = [scene.name, scene.image, scene.label, scene.width, scene.height]
+        names = map(cell, (scene.name, scene.image, scene.label))
+        row = [*names, scene.width, scene.height]
         figures: list[float | None] = [None] * (len(_COLUMNS) + len(classes))
         if scene.matrix.pixels:
             metrics = scene.matrix.metrics()

@@ -1,8 +1,8 @@
 """Branching: a child run that starts with copies of its parent's finished stages."""
 
 import os
+import secrets
 import shutil
-import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,14 +40,16 @@ def branch(parent: Run, target: Path, searched: int, decoded: int) -> Run:
         raise RunStateError(f"{target}: exists already.", "Name another run directory.")
     make_folder(target.parent)
     try:
-        draft = Path(tempfile.mkdtemp(prefix=f".{target.name[:50]}.", dir=target.parent))
+        draft = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}")
+        draft.mkdir()
     except OSError as error:
         raise DnasError(f"{target}: cannot be written ({error.strerror}).") from error
     try:
-        draft.chmod(0o755)
         _take_over(parent, draft, lineage, searched, decoded)
         draft.replace(target)
     except OSError as error:
+        if is_run(target):  # another command made it meanwhile
+            return branch(parent, target, searched, decoded)
         raise DnasError(f"{target}: cannot be written ({error.strerror}).") from error
     finally:
         shutil.rmtree(draft, ignore_errors=True)
@@ -57,8 +59,9 @@ def branch(parent: Run, target: Path, searched: int, decoded: int) -> Run:
 def _check_finished(parent: Run, searched: int) -> None:
     for stage in range(1, searched + 1):
         record = parent.record(f"stage{stage}")
-        missing = record is None or not record.finished
-        if missing and not parent.coding_path(CODINGS[stage]).is_file():
+        missing = record is None and not parent.coding_path(CODINGS[stage]).is_file()
+        # A stage in work, or extended and not finished, is not what its coding came from.
+        if missing or (record is not None and not record.finished):
             raise RunStateError(
                 f"{parent.root}: stage {stage} is not finished, so a branch cannot copy it.",
                 f"Run: {parent.next_command()}",

@@ -9,7 +9,34 @@ from pathlib import Path
 
 from dnas_cli.errors import DnasError, RunStateError
 from dnas_cli.file_lock import locked
+from dnas_cli.files import make_folder
 from dnas_cli.run.directory import Run, now
+
+
+@contextmanager
+def beginning(root: Path) -> Iterator[None]:
+    """Hold a run directory while a command finds out what is there and begins it.
+
+    Other commands that may begin the run wait for that moment. A folder that was made for it and
+    stays empty is removed.
+    """
+    if root.exists() and not root.is_dir():
+        yield  # whoever creates the run refuses it
+        return
+    made = False
+    with ExitStack() as stack:
+        while True:
+            made = made or not root.exists()
+            make_folder(root)
+            with suppress(FileNotFoundError):  # another command removed it when it failed
+                stack.enter_context(locked(root, wait=True))
+                break
+        try:
+            yield
+        finally:
+            if made:
+                with suppress(OSError):
+                    root.rmdir()
 
 
 @contextmanager

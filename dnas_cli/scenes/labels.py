@@ -12,18 +12,19 @@ from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.opening import open_dataset, opened
 from dnas_cli.scenes.palette import LandClass, colours_to_indices
-from dnas_cli.scenes.raster import Window, header_errors, refuse_special, without_georeference
+from dnas_cli.scenes.raster import Window, header_errors
 
 Colour = tuple[int, int, int]
 BLACK: Colour = (0, 0, 0)
 
+_LABEL = "a label raster"
 _ROWS = 512  # read at once when a whole file is looked through
 
 
@@ -81,7 +82,7 @@ def encoding_of(path: str | Path, classes: tuple[LandClass, ...]) -> LabelEncodi
     Raises:
         DataError: The file cannot be opened.
     """
-    with _opened(path) as dataset:
+    with opened(path, _LABEL) as dataset:
         palette = dataset.count > 0 and dataset.colorinterp[0] == ColorInterp.palette
         if dataset.count == 1 and not palette:
             return tile_encoding(classes)
@@ -95,23 +96,13 @@ def open_label(path: str | Path, encoding: LabelEncoding) -> "LabelRaster":
     Raises:
         DataError: The file cannot be opened, or its bands do not fit the encoding.
     """
-    dataset = _opened(path)
+    dataset = open_dataset(path, _LABEL)
     try:
         with header_errors(path):
             return LabelRaster(str(path), dataset, encoding)
     except BaseException:
         dataset.close()
         raise
-
-
-def _opened(path: str | Path) -> Any:
-    refuse_special(path)
-    try:
-        with without_georeference():
-            return rasterio.open(str(path))
-    except (RasterioError, OSError, ValueError) as error:
-        reason = str(error).removeprefix(f"'{path}' ").rstrip(".")
-        raise DataError(f"{path}: cannot be opened as a label raster ({reason}).") from error
 
 
 class LabelRaster:

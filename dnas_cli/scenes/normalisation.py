@@ -79,14 +79,18 @@ class Normalisation:
         Returns:
             (B, H, W) float32.
         """
-        mean = np.array(self.mean, np.float32)[:, None, None]
-        std = np.array(self.std, np.float32)[:, None, None]
+        # Numbers of more than 24 bits, such as 100,000,007, are no numbers of float32; their
+        # distances from the mean are.
+        exact = np.float64 if np.result_type(image.dtype, np.float32) == np.float64 else np.float32
+        mean = np.array(self.mean, exact)[:, None, None]
+        std = np.array(self.std, exact)[:, None, None]
         if valid is not None:  # first of all: scaling a nodata value of -3.4e38 would overflow
             image = np.where(valid, image, np.zeros((), image.dtype))
-        result = image.astype(np.float32)
-        result *= np.float32(self.scale)
-        result -= mean
-        result /= std
+        values: npt.NDArray[Any] = image.astype(exact)
+        values *= exact(self.scale)
+        values -= mean
+        values /= std
+        result = values.astype(np.float32, copy=False)
         if valid is not None:
             result[:, ~valid] = 0.0
         return result

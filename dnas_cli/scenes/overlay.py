@@ -7,12 +7,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from rasterio.enums import Resampling
 
 from dnas_cli.files import write_bytes
+from dnas_cli.scenes.fonts import font_for
+from dnas_cli.scenes.opening import opened
 from dnas_cli.scenes.palette import LandClass, palette_table
-from dnas_cli.scenes.raster import Raster, without_georeference
+from dnas_cli.scenes.raster import Raster
 
 _LONGEST = 2000  # pixels
 _STRENGTH = 0.45  # of the class colours
@@ -33,7 +34,7 @@ def write_overlay(target: Path, scene: Raster, draft: Path, classes: Sequence[La
     from PIL import Image
 
     values, _ = scene.preview(_LONGEST)
-    with without_georeference(), rasterio.open(draft) as raster:
+    with opened(draft) as raster:
         indices = raster.read(1, out_shape=values.shape[1:], resampling=Resampling.nearest)
         shown = indices != raster.nodata
     picture = natural_colours(values, shown, scene.bands)  # (h, w, 3)
@@ -83,9 +84,10 @@ def with_legend(image: Any, classes: Sequence[LandClass]) -> Any:
     """Return a picture (RGBA) with swatches and names of classes below it."""
     from PIL import Image, ImageDraw, ImageFont
 
-    font = ImageFont.load_default(size=14)
+    path, names = font_for(item.name for item in classes)
+    font = ImageFont.truetype(str(path), 14) if path else ImageFont.load_default(size=14)
     line, margin, swatch = 22, 8, 14
-    widths = [swatch + 6 + int(font.getlength(item.name)) + 16 for item in classes]
+    widths = [swatch + 6 + int(font.getlength(name)) + 16 for name in names]
     width = max([image.width, *(item + 2 * margin for item in widths)])
     places, x, y = [], margin, margin
     for item_width in widths:
@@ -98,9 +100,9 @@ def with_legend(image: Any, classes: Sequence[LandClass]) -> Any:
     page.paste((255, 255, 255, 0), (0, 0, width, image.height))
     page.paste(image, ((width - image.width) // 2, 0))
     draw = ImageDraw.Draw(page)
-    for item, (x, y) in zip(classes, places, strict=True):
+    for item, name, (x, y) in zip(classes, names, places, strict=True):
         top = image.height + y
         box = (x, top, x + swatch, top + swatch)
         draw.rectangle(box, fill=item.colour, outline=(90, 90, 90))
-        draw.text((x + swatch + 6, top - 2), item.name, fill=(30, 30, 30), font=font)
+        draw.text((x + swatch + 6, top - 2), name, fill=(30, 30, 30), font=font)
     return page

@@ -5,6 +5,8 @@ Needs shapely and pyogrio (and pyproj for maps in degrees), the extra `dnas[gis]
 
 import importlib
 import math
+import re
+import tempfile
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -15,17 +17,17 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-import rasterio
 from rasterio.transform import Affine
 
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, DnasError, UsageError
 from dnas_cli.files import atomic_path
 from dnas_cli.scenes.georeference import metres_per_unit
+from dnas_cli.scenes.opening import opened
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.patches import patches
 from dnas_cli.scenes.qgis_style import add_layer_style
-from dnas_cli.scenes.raster import Georeference, without_georeference
+from dnas_cli.scenes.raster import Georeference
 
 SUFFIXES = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
 
@@ -130,8 +132,7 @@ def write_polygons(
     tolerance = _in_pixels(options.simplify, georeference)
     cut = 0
     with (
-        without_georeference(),
-        rasterio.open(draft) as raster,
+        opened(draft) as raster,
         progress("polygons", raster.height, "row") as advance,
     ):
         for found in patches(raster, tolerance, measure):
@@ -252,9 +253,9 @@ class _Layer:
         kept = areas >= self._min_area  # simplification may shrink some
         geometries, indices, areas = geometries[kept], indices[kept], areas[kept]
         self.count += len(geometries)
-        with _explained(self.path):
+        with _explained(self.path), _plain_path(self.path) as path:
             pyogrio.raw.write(
-                str(self.path),
+                str(path),
                 geometry=shapely.to_wkb(geometries),
                 field_data=[self._names[indices], indices, np.round(areas, 3)],
                 fields=np.array(["class", "index", unit], np.object_),
@@ -273,27 +274,55 @@ class _Layer:
         import pyogrio.raw
 
         driver = SUFFIXES[target.suffix.lower()]
-        with atomic_path(target) as temporary, _explained(target):
+        with (
+            atomic_path(target) as temporary,
+            _explained(target),
+            _plain_path(self.path) as collected,
+            _plain_path(temporary) as written_to,
+        ):
             temporary.unlink()  # GDAL would not create a GeoPackage in an empty file
-            with pyogrio.raw.open_arrow(self.path, batch_size=_BATCH) as (meta, stream):
+            with pyogrio.raw.open_arrow(collected, batch_size=_BATCH) as (meta, stream):
                 pyogrio.raw.write_arrow(
                     stream,
-                    str(temporary),
-                    layer=target.stem,
+                    str(written_to),
+                    layer=_layer_name(target.stem),
                     driver=driver,
                     geometry_name=meta["geometry_name"],
                     geometry_type="Polygon",
                     crs=self._georeference.crs_wkt,
                     layer_options={"RFC7946": "YES"} if driver == "GeoJSON" else {},
                 )
-            written = pyogrio.read_info(temporary, force_feature_count=True)["features"]
+            written = pyogrio.read_info(written_to, force_feature_count=True)["features"]
             if written != self.count:
                 raise DnasError(
                     f"{target}: was not written completely; the disk is full or failing.",
                     "Free some space or choose another folder, and run the same command again.",
                 )
             if driver == "GPKG":
-                add_layer_style(temporary, target.stem, self._classes)
+                add_layer_style(temporary, _layer_name(target.stem), self._classes)
+
+
+def _layer_name(stem: str) -> str:
+    """Return a name for a layer: databases keep some names for themselves, and read some signs."""
+    name = re.sub(r"[^\w .-]", "_", stem).strip(" .-") or "map"
+    return f"map_{name}" if re.match(r"gpkg|sqlite|rtree", name, re.IGNORECASE) else name
+
+
+@contextmanager
+def _plain_path(path: Path) -> Iterator[Path]:
+    """Yield a path to a file that the library takes as it is: `!` and `;` mean more to it.
+
+    Where the path has such signs, it is one through a link in a folder of its own.
+    """
+    if re.fullmatch(r"[\w /.,+-]+", str(path.absolute())):
+        yield path
+        return
+    with tempfile.TemporaryDirectory(prefix="dnas-") as folder:
+        link = Path(folder) / "folder"
+        link.symlink_to(path.absolute().parent, target_is_directory=True)
+        name = Path(folder) / f"file{path.suffix}"
+        name.symlink_to(link / path.name)
+        yield name
 
 
 @contextmanager

@@ -4,8 +4,6 @@ Values are read as stored. A scale and offset that the file declares are applied
 for, because tiles keep stored values too and a network knows no others.
 """
 
-import stat
-import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,12 +16,12 @@ import numpy.typing as npt
 import rasterio
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import MaskFlags
-from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.errors import RasterioError
 
 from dnas_cli.errors import DataError
-from dnas_cli.file_kinds import FILE, RASTER, kind_of, wrong_kind
 from dnas_cli.scenes.band_names import alpha_band, band_names, select_bands
-from dnas_cli.scenes.validity import holds_nodata
+from dnas_cli.scenes.opening import cannot_open, open_dataset
+from dnas_cli.scenes.validity import are_measurements, holds_nodata
 
 RASTER_SUFFIXES = (
     ".tif", ".tiff", ".vrt", ".img", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ntf",
@@ -70,14 +68,6 @@ class Georeference:
 
 
 @contextmanager
-def without_georeference() -> Iterator[None]:
-    """Let rasters without georeference pass without a warning; pictures have none."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore", NotGeoreferencedWarning)
-        yield
-
-
-@contextmanager
 def block_cache(size: int) -> Iterator[None]:
     """Bound the decoded blocks that GDAL keeps, in bytes; its default is 5 % of all memory."""
     with rasterio.Env(GDAL_CACHEMAX=size):
@@ -104,13 +94,7 @@ def open_raster(
         DataError: The file cannot be opened, or holds complex numbers.
         UsageError: A wanted band does not exist.
     """
-    refuse_special(path)
-    try:
-        # An own environment sends GDAL's warnings to the log instead of to the terminal.
-        with without_georeference(), rasterio.Env():
-            dataset = rasterio.open(str(path))
-    except (RasterioError, OSError, ValueError) as error:
-        raise _cannot_open(path, error) from error
+    dataset = open_dataset(path)
     try:
         with header_errors(path):
             return Raster(str(path), dataset, bands, nodata, scaled)
@@ -129,44 +113,7 @@ def header_errors(path: str | Path) -> Iterator[None]:
     try:
         yield
     except CPLE_BaseError as error:
-        raise _cannot_open(path, error) from error
-
-
-def refuse_special(path: str | Path) -> None:
-    """Refuse pipes, which would be waited for, and devices, which never end.
-
-    Raises:
-        DataError: The path is one.
-    """
-    try:
-        mode = Path(path).stat().st_mode
-    except (OSError, ValueError):
-        return  # not there, or no local file: opening it says more
-    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise DataError(f"{path}: is no regular file.")
-
-
-class NotARasterError(DataError):
-    """GDAL cannot open a file or folder that is there."""
-
-
-def _cannot_open(path: str | Path, error: Exception) -> DataError:
-    reason = str(error).removeprefix(f"'{path}' ").rstrip(".")
-    if "://" in str(path) or str(path).startswith("/vsi"):
-        return DataError(
-            f"{path}: cannot be opened as a raster ({reason}).",
-            "Check the address, the network and the credentials.",
-        )
-    local = Path(path)
-    if not local.exists() and ":" not in str(path):
-        return DataError(f"{path}: no such file.")
-    if kind_of(local) not in (FILE, RASTER):
-        wrong = wrong_kind(local, RASTER)
-        return NotARasterError(wrong.what, wrong.remedy)
-    return NotARasterError(
-        f"{path}: cannot be opened as a raster ({reason}).",
-        "Check that the file is whole (`rio info FILE` or `gdalinfo FILE`).",
-    )
+        raise cannot_open(path, error) from error
 
 
 class Raster:
@@ -272,8 +219,9 @@ class Raster:
     def valid(self, window: Window) -> npt.NDArray[np.bool_]:
         """Tell which pixels hold data: (h, w).
 
-        A pixel holds none where the mask or alpha says so, where any band is not a finite number,
-        or where bands hold the nodata value (see `holds_nodata`).
+        A pixel holds none where the mask or alpha says so, where any band is no finite number or
+        one that nothing measures (see `are_measurements`), or where bands hold the nodata value
+        (see `holds_nodata`).
         """
         return self.read_with_validity(window)[1]
 
@@ -300,12 +248,11 @@ class Raster:
     ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
         values = self._read(self._numbers, window, shape)
         valid = ~holds_nodata(values, self._nodata)
-        if values.dtype.kind == "f":
-            for band in values:
-                valid &= np.isfinite(band)
         if self.has_mask:
             valid &= self._mask(window, shape)
-        return (self._scale(values) if self._scaled else values), valid
+        if self._scaled:
+            values = self._scale(values)
+        return values, valid & are_measurements(values)
 
     def _read(
         self, numbers: Sequence[int], window: Window, shape: tuple[int, int] | None = None
@@ -340,7 +287,8 @@ class Raster:
     def _scale(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
         scales = np.array(self.scales)[:, None, None]
         offsets = np.array(self.offsets)[:, None, None]
-        return np.asarray(values * scales + offsets, np.float32)
+        with np.errstate(over="ignore"):  # of values that are no measurements
+            return np.asarray(values * scales + offsets, np.float32)
 
     @contextmanager
     def _reading(self, window: Window) -> Iterator[None]:

@@ -4,6 +4,7 @@ Tiles are encoded in memory and written by plain file operations, so that a full
 where it happens; GDAL itself does not always say.
 """
 
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -21,8 +22,9 @@ from rasterio.io import MemoryFile
 from rasterio.transform import Affine
 
 from dnas_cli.errors import DnasError
+from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.scenes.palette import LandClass, palette_table
-from dnas_cli.scenes.raster import Georeference, Window, without_georeference
+from dnas_cli.scenes.raster import Georeference, Window
 
 _CACHE = 64  # MiB of decoded blocks that GDAL keeps; its own choice is 5 % of all memory
 _TIFF_TILE = 256
@@ -46,7 +48,7 @@ def write_image_tile(
     bands: tuple[str, ...],
     nodata: float | None,
     georeference: Georeference,
-) -> None:
+) -> int:
     """Write an image tile as a compressed GeoTIFF that keeps band names, nodata and place.
 
     A mask is stored where nodata alone would not tell which pixels hold data.
@@ -58,6 +60,9 @@ def write_image_tile(
         bands: Names of the bands.
         nodata: The value that means "no data", if there is one.
         georeference: Where the tile lies; see `tile_georeference`.
+
+    Returns:
+        The CRC-32 of the file.
 
     Raises:
         DnasError: The file cannot be written.
@@ -89,13 +94,13 @@ def write_image_tile(
             tile.write(image)
             if nodata is None and not valid.all():
                 tile.write_mask(valid)
-        _write(path, memory.read())
+        return _write(path, memory.read())
 
 
 def write_label_tile(
     path: Path, indices: npt.NDArray[np.uint8], classes: tuple[LandClass, ...]
-) -> None:
-    """Write class indices (H, W), 255 without label, as a palette PNG.
+) -> int:
+    """Write class indices (H, W), 255 without label, as a palette PNG; return its CRC-32.
 
     Raises:
         DnasError: The file cannot be written.
@@ -106,7 +111,7 @@ def write_label_tile(
     picture.putpalette(palette_table(classes).tobytes())
     content = BytesIO()
     picture.save(content, format="PNG", compress_level=1)
-    _write(path, content.getvalue())
+    return _write(path, content.getvalue())
 
 
 def tile_georeference(scene: Georeference, window: Window) -> Georeference:
@@ -150,7 +155,7 @@ def _set_georeference(tile: Any, georeference: Georeference) -> None:
         tile.gcps = (list(georeference.gcps), CRS.from_wkt(wkt) if wkt else CRS())
 
 
-def _write(path: Path, content: bytes) -> None:
+def _write(path: Path, content: bytes) -> int:
     try:
         path.write_bytes(content)
     except OSError as error:
@@ -158,3 +163,4 @@ def _write(path: Path, content: bytes) -> None:
         raise DnasError(
             f"{path}: cannot write ({reason}).", "Free the space or choose another place."
         ) from error
+    return zlib.crc32(content)

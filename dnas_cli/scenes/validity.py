@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+_LARGEST = 1.8e19  # its square is the largest that float32 holds
+
 
 def holds_nodata(values: npt.NDArray[Any], nodata: Sequence[float | None]) -> npt.NDArray[np.bool_]:
     """Return where bands (B, h, w) hold their nodata value: (h, w).
@@ -31,3 +33,15 @@ def holds_nodata(values: npt.NDArray[Any], nodata: Sequence[float | None]) -> np
         else:
             holds_any |= same
     return holds_any if holds_all is None else holds_any | holds_all
+
+
+def are_measurements(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Tell where all bands (B, h, w) hold numbers that something can have measured: (h, w).
+
+    NaN and infinity are none, nor are numbers whose square float32 cannot hold. Such are -3.4e38,
+    9.97e36 and 1e20, by which files mark missing data that they do not declare; one of them among
+    a million pixels would make mean and deviation of the band meaningless.
+    """
+    if values.dtype.kind != "f":
+        return np.ones(values.shape[1:], np.bool_)
+    return np.asarray((np.abs(values) <= _LARGEST).all(axis=0))

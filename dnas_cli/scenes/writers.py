@@ -21,11 +21,12 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 from rasterio.transform import Affine
 
-from dnas_cli.errors import DnasError
+from dnas_cli.errors import DataError, DnasError
 from dnas_cli.files import atomic_path, write_text
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.opening import opened, without_georeference
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Georeference, without_georeference
+from dnas_cli.scenes.raster import Georeference
 
 ReadRows = Callable[[int, int], npt.NDArray[np.uint8]]
 
@@ -148,6 +149,17 @@ def write_sidecar(
     write_text(target.with_name(target.name + ".aux.xml"), text + "\n")
 
 
+def holds_crs(raster: Path, georeference: Georeference) -> bool:
+    """Whether a written raster has the CRS that it was given: GeoTIFF knows not every one."""
+    if georeference.crs_wkt is None:
+        return True
+    wanted = CRS.from_wkt(georeference.crs_wkt)
+    with rasterio.Env(GDAL_PAM_ENABLED="NO"), opened(raster) as found:
+        return found.crs == wanted or (
+            bool(found.crs) and found.crs.to_proj4() == wanted.to_proj4()
+        )
+
+
 def write_png(draft: Path, target: Path) -> None:
     """Make a palette PNG from a draft: the values are the class indices, no data is transparent."""
     # With PAM, GDAL would leave an .aux.xml beside the temporary file.
@@ -242,7 +254,7 @@ def _fill(raster: Any, rows: Rows) -> None:
 
 
 def _check_copy(target: Path, written: Path, draft: Path) -> None:
-    with without_georeference(), rasterio.open(draft) as source:
+    with opened(draft) as source:
         height, width = source.shape
 
         def read(start: int, stop: int) -> npt.NDArray[np.uint8]:
@@ -262,12 +274,12 @@ def _check(written: Path, expected: Rows, target: Path | None = None) -> None:
     """
     whole = True
     try:
-        with without_georeference(), rasterio.open(written) as raster:
+        with opened(written) as raster:
             for start in range(0, expected.height, _BLOCK):
                 stop = min(start + _BLOCK, expected.height)
                 values = raster.read(window=((start, stop), (0, expected.width)))
                 whole = whole and np.array_equal(values, expected.read(start, stop))
-    except (RasterioError, CPLE_BaseError):
+    except (DataError, RasterioError, CPLE_BaseError):
         whole = False
     if not whole:
         raise DnasError(

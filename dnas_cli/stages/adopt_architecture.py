@@ -5,7 +5,7 @@ from pathlib import Path
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError
 from dnas_cli.run.directory import CODINGS, Run
-from dnas_cli.run.lock import stage_lock
+from dnas_cli.run.lock import beginning, stage_lock
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.begin_run import begin_run, existing_run, new_tile_set
 
@@ -28,6 +28,18 @@ def adopt_architecture(
         UsageError: A new run has no tile set.
     """
     coding = ArchitectureCoding.read(file)
+    with beginning(root):
+        return _adopted(root, coding, file, tiles, width, overwrite)
+
+
+def _adopted(
+    root: Path,
+    coding: ArchitectureCoding,
+    file: Path,
+    tiles: Path | None,
+    width: int,
+    overwrite: bool,
+) -> Run:
     run = existing_run(root, tiles)
     if run is None:
         run = begin_run(root, new_tile_set(root, tiles), coding.graph.layers, width)

@@ -170,7 +170,7 @@ def _estimate(
 ) -> StageEstimate:
     device, _ = compute.resolve()
     network = expected.network.to(device)
-    check_batch(settings, network)
+    check_batch(settings, network, tiles.tile_size)
     mode = choose_execution_mode(network, compute.mode, record, settings, tiles.tile_size, device)
     size = step_size(settings, tiles.tile_size)
     estimate = estimate_step(network, mode, settings.batch, size, kept_copies(settings))

@@ -7,7 +7,7 @@ from dnas_cli.errors import RunStateError, UsageError
 from dnas_cli.files import remove_leftovers
 from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import Run, check_stage, open_run
-from dnas_cli.run.lock import stage_lock
+from dnas_cli.run.lock import beginning, stage_lock
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.space.coding import SearchSpace, first_space, second_space, third_space
 from dnas_cli.stages.begin_run import NewRun, begin_run, existing_run, new_tile_set
@@ -47,17 +47,18 @@ def encode(
             layers,
             width,
         )
-    if stage > 1:
-        if tiles is not None or layers is not None or width is not None:
-            raise UsageError(
-                f"--data, --layers and --width belong to stage 1, not to stage {stage}.",
-                "Branch and encode stage 1 there to change them.",
-            )
-        run = open_run(root)
-        space = second_space(run.path()) if stage == 2 else third_space(run.connections())
-    else:
-        run = _run_for_first_stage(root, tiles, layers, width, overwrite)
-        space = first_space(run.manifest.layers)
+    if stage == 1:
+        with beginning(root):
+            run = _run_for_first_stage(root, tiles, layers, width, overwrite)
+            _write_space(run, first_space(run.manifest.layers), overwrite)
+        return run
+    if tiles is not None or layers is not None or width is not None:
+        raise UsageError(
+            f"--data, --layers and --width belong to stage 1, not to stage {stage}.",
+            "Branch and encode stage 1 there to change them.",
+        )
+    run = open_run(root)
+    space = second_space(run.path()) if stage == 2 else third_space(run.connections())
     _write_space(run, space, overwrite)
     return run
 

@@ -1,13 +1,12 @@
 """Which execution mode of a network fits the free memory."""
 
-from contextlib import suppress
-from pathlib import Path
 from typing import cast, get_args
 
 import psutil
 import torch
 
 from dnas_cli.console import as_bytes, logger
+from dnas_cli.container import memory_left
 from dnas_cli.errors import RunStateError
 from dnas_cli.nets.network import Network
 from dnas_cli.nets.step_estimate import StepEstimate, estimate_step
@@ -100,17 +99,8 @@ def free_memory(device: torch.device) -> int | None:
     if device.type == "mps":
         return torch.mps.recommended_max_memory() - torch.mps.driver_allocated_memory()
     free = int(psutil.virtual_memory().available)
-    limit = _container_memory()
+    limit = memory_left()
     return free if limit is None else min(free, limit)
-
-
-def _container_memory() -> int | None:
-    """Return what is left of the memory that this container or job was given, if it has a limit."""
-    folder = Path("/sys/fs/cgroup")
-    with suppress(OSError, ValueError):  # not Linux; or `max`, which is no limit
-        limit = int((folder / "memory.max").read_text())
-        return limit - int((folder / "memory.current").read_text())
-    return None
 
 
 def _known(name: str) -> ExecutionMode:

@@ -54,7 +54,8 @@ def read_known_file(path: str) -> KnownFile:
 
 def _raster(path: str) -> Facts:
     from dnas_cli.scenes.facts import raster_facts
-    from dnas_cli.scenes.raster import RASTER_SUFFIXES, NotARasterError
+    from dnas_cli.scenes.opening import NotARasterError
+    from dnas_cli.scenes.raster import RASTER_SUFFIXES
 
     local = Path(path)
     try:

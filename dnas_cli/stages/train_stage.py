@@ -20,10 +20,11 @@ from dnas_cli.run.directory import Run, is_run, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.run.run_log import logged
+from dnas_cli.space.lattice import scale_sizes
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.epoch_callback import EpochCallbacks, EpochEnd
-from dnas_cli.stages.execution_mode import choose_execution_mode
+from dnas_cli.stages.execution_mode import choose_execution_mode, step_size
 from dnas_cli.stages.restart import check_restart, complete_restart, start_over
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.validation import validator
@@ -168,7 +169,7 @@ def _train(
     _seed_everything(settings.seed, stage.stream)
     built = stage.build(run, tiles, settings)
     network = built.network.to(device)
-    check_batch(settings, network)
+    check_batch(settings, network, tiles.tile_size)
     mode = choose_execution_mode(network, compute.mode, record, settings, tiles.tile_size, device)
     schedule = Schedule(settings, record.extensions if record else ())
     steps = training_steps(network, tiles, settings, device, workers, mode)
@@ -236,26 +237,36 @@ def training_steps(
     train, pixels = tiles.split("train"), list(tiles.class_pixels("train").values())
     if isinstance(settings, SearchSettings):
         a, b = (
-            BatchStream(tiles, half, settings, stream, workers)
+            BatchStream(tiles, half, settings, stream, workers, device)
             for stream, half in enumerate(halves(train, settings.seed))
         )
         return SearchSteps(network, (a, b), settings, device, pixels, mode)
     assert isinstance(settings, RetrainSettings)
-    stream = BatchStream(tiles, train, settings, RETRAIN_STREAM, workers)
+    stream = BatchStream(tiles, train, settings, RETRAIN_STREAM, workers, device)
     return WeightSteps(network, stream, settings, device, pixels, mode)
 
 
-def check_batch(settings: TrainingSettings, network: Network) -> None:
+def check_batch(settings: TrainingSettings, network: Network, tile_size: int) -> None:
     """Refuse a batch that cannot train a network.
 
     Raises:
-        UsageError: A batch of one tile cannot train global average pooling.
+        UsageError: A batch of one tile leaves a single value per channel to normalise over.
     """
-    pools = any(isinstance(module, GlobalAveragePool) for module in network.modules())
-    if pools and settings.batch < 2:
+    if settings.batch > 1:
+        return
+    if any(isinstance(module, GlobalAveragePool) for module in network.modules()):
         raise UsageError(
             "--batch 1: global_average_pool normalises over the batch, which must hold two tiles.",
             "Give --batch 2 or more.",
+        )
+    size = step_size(settings, tile_size)
+    stem = -(-size // 4)
+    coarsest = max(node.scale for node in network.graph.nodes)
+    if scale_sizes(stem, stem)[coarsest] == (1, 1):
+        raise UsageError(
+            f"--batch 1: the coarsest maps of tiles of {size} px have one pixel, and batch "
+            "normalisation needs two values.",
+            "Give --batch 2 or more, or larger tiles.",
         )
 
 

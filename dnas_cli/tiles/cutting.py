@@ -29,6 +29,7 @@ from dnas_cli.scenes.tile_files import (
 from dnas_cli.tiles.grid import inside, tile_rows
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.measurements import Measurements, class_counts, save_measurements
+from dnas_cli.tiles.overlaps import first_shown, repeated_parts
 from dnas_cli.tiles.workers import check_stop
 
 _LARGEST_STRIP = 64 << 20  # bytes of band values per read
@@ -97,8 +98,10 @@ def _cut(task: CuttingTask) -> Measurements:
     facts, pair = task.facts, task.facts.pair
     for folder in ("image", "label"):
         (task.out / folder / pair.scene).mkdir(parents=True, exist_ok=True)
+    shape = {pair.key: (facts.height, facts.width)}
+    parts = repeated_parts(tile_refs(facts, task.size), shape, task.size)
     refs = iter(tile_refs(facts, task.size))
-    counts = []
+    counts, checksums = [], []
     statistics = BandStatistics.empty(len(facts.bands), facts.dtype)
     whole = BandStatistics.empty(len(facts.bands), facts.dtype)
     unknown = 0
@@ -119,12 +122,17 @@ def _cut(task: CuttingTask) -> Measurements:
                 ref = next(refs)
                 image, valid, label = strip.tile(window, scene.nodata)
                 place = tile_georeference(scene.georeference, window)
-                write_image_tile(
-                    task.out / ref.image, image, valid, facts.bands, scene.nodata, place
+                checksums.append(
+                    (
+                        write_image_tile(
+                            task.out / ref.image, image, valid, facts.bands, scene.nodata, place
+                        ),
+                        write_label_tile(task.out / ref.label, label, task.encoding.classes),
+                    )
                 )
-                write_label_tile(task.out / ref.label, label, task.encoding.classes)
-                statistics.add(image, valid)
-                counts.append(class_counts(label, len(task.encoding.classes)))
+                first = first_shown(parts.get(ref.image, ()), task.size)
+                statistics.add(image, valid & first)
+                counts.append(class_counts(label[first], len(task.encoding.classes)))
         share = unknown / (facts.height * facts.width)
         if share > task.max_unknown:
             raise _too_many_unknown(label_path, labels, share, task)
@@ -139,7 +147,9 @@ def _cut(task: CuttingTask) -> Measurements:
     }
     if task.per_image:
         source_facts["moments"] = whole.moments().to_json()
-    return Measurements(pair.key, source_facts, np.stack(counts), statistics)
+    return Measurements(
+        pair.key, source_facts, np.stack(counts), statistics, np.array(checksums, np.int64)
+    )
 
 
 def _strips(facts: ImageFacts, size: int) -> Iterator[Sequence[Window]]:

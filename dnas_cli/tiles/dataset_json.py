@@ -25,6 +25,7 @@ from dnas_cli.scenes.labels import LabelEncoding
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.lists import SPLITS, TileRef, list_text, read_list
+from dnas_cli.tiles.overlaps import Parts, repeated_parts
 from dnas_cli.tiles.tile_set import TileSet
 
 SCHEMA = "dnas.tile-set"
@@ -251,7 +252,23 @@ def _tile_set(
             for source in content["sources"]
             if "moments" in source
         },
+        _repeated=_repeated_parts(content, tiles, tile_size),
     )
+
+
+def _repeated_parts(
+    content: dict[str, Any], tiles: dict[str, tuple[TileRef, ...]], size: int
+) -> dict[str, Parts]:
+    """Return the repeated parts of all tiles; nothing is known of tiles that were cut elsewhere."""
+    shapes = {
+        str(source["key"]): (int(source["height"]), int(source["width"]))
+        for source in content["sources"]
+        if "key" in source
+    }
+    found: dict[str, Parts] = {}
+    for refs in tiles.values():
+        found |= repeated_parts(refs, shapes, size)
+    return found
 
 
 def _moments_of(source: dict[str, Any], bands: int) -> Moments:

@@ -22,7 +22,7 @@ from dnas_cli.scenes.raster import open_raster
 from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
 from dnas_cli.tiles.lists import SPLITS, TileRef, path_inside, read_list
 from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
-from dnas_cli.tiles.measurements import load_measurements
+from dnas_cli.tiles.measurements import changed_after, load_measurements
 from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
 from dnas_cli.tiles.refusal import refuse_other_settings
 from dnas_cli.tiles.result import TileSetResult, tile_set_result
@@ -186,11 +186,12 @@ def _existing(
     seen: dict[str, str] = {}
     for split, entries in refs.items():
         for ref in entries:
-            if ref.image in seen:
-                where = "twice" if seen[ref.image] == split else f"in {seen[ref.image]} and {split}"
+            file = os.path.realpath(source / ref.image)  # whatever links lead to it
+            if file in seen:
+                where = "twice" if seen[file] == split else f"in {seen[file]} and {split}"
                 problems.append(Problem(ref.image, f"is listed {where}; the first one counts"))
                 continue
-            seen[ref.image] = split
+            seen[file] = split
             reason = _missing(source, ref)
             if reason is None:
                 kept[split].append(ref)
@@ -294,7 +295,7 @@ def _tasks(
 
 
 def _measure_all(tasks: Sequence[MeasuringTask], workers: int) -> None:
-    left = [task for task in tasks if load_measurements(task.report) is None]
+    left = [task for task in tasks if not _is_measured(task)]
     if len(left) < len(tasks):
         done = sum(len(task.refs) for task in tasks) - sum(len(task.refs) for task in left)
         logger.info("going on: %d tiles are checked already", done)
@@ -307,6 +308,15 @@ def _measure_all(tasks: Sequence[MeasuringTask], workers: int) -> None:
                 "interrupted while tiles were checked.",
                 "Run the same command again; it goes on from there.",
             ) from error
+
+
+def _is_measured(task: MeasuringTask) -> bool:
+    """Whether tiles were measured before, and none has changed since."""
+    if load_measurements(task.report) is None:
+        return False
+    written = task.report.stat().st_mtime_ns
+    files = (task.folder / path for ref in task.refs for path in (ref.image, ref.label))
+    return not any(changed_after(file, written) for file in files)
 
 
 class _Measured:

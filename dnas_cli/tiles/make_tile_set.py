@@ -1,6 +1,7 @@
 """Making a tile set from scenes and labels: find, look at, cut and measure, split, write."""
 
 import os
+import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
@@ -20,17 +21,19 @@ from dnas_cli.datasets.inspection import (
 from dnas_cli.errors import Interrupted, RunStateError
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.labels import tile_encoding
-from dnas_cli.tiles.cutting import CuttingTask, cut_image, tile_refs
+from dnas_cli.tiles.cutting import CuttingTask, cut_image, file_facts, tile_refs
 from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
 from dnas_cli.tiles.lists import SPLITS, TileRef
 from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
 from dnas_cli.tiles.measurements import (
     Measurements,
+    changed_after,
     class_sums,
     load_measurements,
     source_facts,
 )
 from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
+from dnas_cli.tiles.overlaps import repeated_parts
 from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
 from dnas_cli.tiles.refusal import refuse_other_settings
 from dnas_cli.tiles.result import TileSetResult, tile_set_result
@@ -161,12 +164,25 @@ def _is_done(task: CuttingTask) -> bool:
         return False
     written = task.report.stat().st_mtime_ns
     for kind in ("image", "label"):
-        file = (task.source / report.facts[kind]["path"]).stat()
-        if file.st_size != report.facts[kind]["bytes"] or file.st_mtime_ns > written:
+        known = report.facts[kind]
+        path = task.source / known["path"]
+        if path.stat().st_size != known["bytes"]:
             return False
-    tiles = [task.out / path for ref in refs for path in (ref.image, ref.label)]
-    # After a power cut, a file that was never flushed is there but empty.
-    return all(path.is_file() and path.stat().st_size > 0 for path in tiles)
+        if changed_after(path, written) and file_facts(path, known["path"]) != known:
+            return False
+    # After a power cut, a file that was never flushed is there but holds anything.
+    return len(report.checksums) == len(refs) and all(
+        _checksum(task.out / path) == checksum
+        for ref, both in zip(refs, report.checksums.tolist(), strict=True)
+        for path, checksum in zip((ref.image, ref.label), both, strict=True)
+    )
+
+
+def _checksum(path: Path) -> int | None:
+    try:
+        return zlib.crc32(path.read_bytes())
+    except OSError:
+        return None
 
 
 def _finish(
@@ -196,7 +212,11 @@ def _finish(
         name: [ref for unit in sorted(split) if split[unit] == name for ref in tiles_of[unit]]
         for name in SPLITS
     }
-    statistics = _training_statistics(folder, done, split, tiles["train"], settings, workers)
+    if settings.split_by == "scene":
+        class_pixels = class_sums(counts, split, len(settings.description.classes))
+        statistics = _training_statistics(done, split)
+    else:
+        class_pixels, statistics = _measured(folder, done, tiles, settings, workers)
     first = done[0].facts
     content = TileSetContent(
         description=settings.description,
@@ -210,7 +230,7 @@ def _finish(
         nodata=common_nodata([task.facts for task in done]),
         encoding=tile_encoding(settings.description.classes),
         tiles=tiles,
-        class_pixels=class_sums(counts, split, len(settings.description.classes)),
+        class_pixels=class_pixels,
         statistics=statistics,
         sources=sources,
         skipped=problems,
@@ -218,47 +238,50 @@ def _finish(
     write_tile_set(folder.root, content)
 
 
-def _training_statistics(
-    folder: WorkFolder,
-    done: Sequence[CuttingTask],
-    split: Mapping[str, str],
-    train: Sequence[TileRef],
-    settings: TilingSettings,
-    workers: int,
-) -> BandStatistics:
+def _training_statistics(done: Sequence[CuttingTask], split: Mapping[str, str]) -> BandStatistics:
     facts = done[0].facts
     total = BandStatistics.empty(len(facts.bands), facts.dtype)
-    if settings.split_by == "scene":
-        for image in done:
-            if split.get(image.facts.pair.scene) == "train":
-                total.merge(_report(image).statistics)
-        return total
-    # Reports know images only; a split by block needs its tiles measured by themselves.
-    count = len(facts.bands)
-    form = TileFormat(
-        settings.size,
-        count,
-        tuple(range(1, count + 1)),
-        facts.dtype,
-        None,
-        tile_encoding(settings.description.classes),
-    )
-    tasks = [
-        MeasuringTask(
-            "train",
-            folder.root,
-            tuple(train[start : start + _MEASURED_AT_ONCE]),
-            form,
-            folder.report(f"train-{start}"),
-        )
-        for start in range(0, len(train), _MEASURED_AT_ONCE)
-    ]
-    with progress("measuring the training split", len(train), "tile") as advance:
+    for image in done:
+        if split.get(image.facts.pair.scene) == "train":
+            total.merge(_report(image).statistics)
+    return total
+
+
+def _measured(
+    folder: WorkFolder,
+    done: Sequence[CuttingTask],
+    tiles: Mapping[str, Sequence[TileRef]],
+    settings: TilingSettings,
+    workers: int,
+) -> tuple[dict[str, npt.NDArray[np.int64]], BandStatistics]:
+    """Return class pixels per split and statistics of the training split, of a split by block.
+
+    Reports know whole images only: which pixels of a block count depends on its neighbours' splits.
+    """
+    facts, classes = done[0].facts, settings.description.classes
+    numbers = tuple(range(1, len(facts.bands) + 1))
+    encoding = tile_encoding(classes)
+    form = TileFormat(settings.size, len(numbers), numbers, facts.dtype, None, encoding)
+    shapes = {task.facts.pair.key: (task.facts.height, task.facts.width) for task in done}
+    tasks = []
+    for split, refs in tiles.items():
+        repeated = repeated_parts(refs, shapes, settings.size)
+        for start in range(0, len(refs), _MEASURED_AT_ONCE):
+            part = tuple(refs[start : start + _MEASURED_AT_ONCE])
+            own = {ref.image: repeated[ref.image] for ref in part if ref.image in repeated}
+            report = folder.report(f"{split}-{start}")
+            tasks.append(MeasuringTask(split, folder.root, part, form, report, own))
+    with progress("measuring the splits", sum(map(len, tiles.values())), "tile") as advance:
         for count in run_tasks(measure_tiles, tasks, workers):
             advance(count)
+    pixels = {split: np.zeros(len(classes) + 1, np.int64) for split in tiles}
+    total = BandStatistics.empty(len(facts.bands), facts.dtype)
     for task in tasks:
-        total.merge(task.load().statistics)
-    return total
+        measured = task.load()
+        pixels[task.split] += measured.class_pixels.sum(axis=0)
+        if task.split == "train":
+            total.merge(measured.statistics)
+    return pixels, total
 
 
 def _report(task: CuttingTask) -> Measurements:

@@ -1,6 +1,7 @@
 """Measure tiles that are already cut, here or elsewhere."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +22,7 @@ from dnas_cli.tiles.measurements import (
     load_measurements,
     save_measurements,
 )
+from dnas_cli.tiles.overlaps import Parts, first_shown
 from dnas_cli.tiles.workers import check_stop
 
 
@@ -55,6 +57,7 @@ class MeasuringTask:
         refs: The tiles.
         format: What they must be.
         report: The file to write when they are measured.
+        repeated: Parts of tiles, by their image, that are counted with other tiles.
     """
 
     split: str
@@ -62,6 +65,7 @@ class MeasuringTask:
     refs: tuple[TileRef, ...]
     format: TileFormat
     report: Path
+    repeated: Mapping[str, Parts] = field(default_factory=dict)
 
     def load(self) -> Measurements:
         """Return the report of the finished task.
@@ -100,9 +104,10 @@ def measure_tiles(task: MeasuringTask) -> int:
                 problems.append([problem.name, problem.reason])
                 continue
             label[~valid] = IGNORE
-            statistics.add(image, valid)
-            counts.append(class_counts(label, classes))
-            unknown += int(np.count_nonzero(unknown_here))
+            first = first_shown(task.repeated.get(ref.image, ()), needed.size)
+            statistics.add(image, valid & first)
+            counts.append(class_counts(label[first], classes))
+            unknown += int(np.count_nonzero(unknown_here & first))
     rows = np.stack(counts) if counts else np.zeros((0, classes + 1), np.int64)
     facts = {"problems": problems, "unknown_pixels": unknown}
     save_measurements(task.report, Measurements(task.report.stem, facts, rows, statistics))

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -24,14 +24,17 @@ class Measurements:
     Attributes:
         key: Name of the piece of work.
         facts: Plain data on where the tiles come from.
-        class_pixels: (tiles, classes + 1) pixels per class in every tile; unlabelled ones last.
+        class_pixels: (tiles, classes + 1) pixels per class in every tile, unlabelled ones last;
+            pixels that an earlier tile shows as well are left out.
         statistics: Of the bands over all of the tiles.
+        checksums: (tiles, 2) CRC-32 of the image and label files that were written, if any were.
     """
 
     key: str
     facts: dict[str, Any]
     class_pixels: npt.NDArray[np.int64]
     statistics: BandStatistics
+    checksums: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
 
 
 def save_measurements(path: Path, report: Measurements) -> None:
@@ -44,6 +47,7 @@ def save_measurements(path: Path, report: Measurements) -> None:
         class_pixels=report.class_pixels,
         dtype=np.array(statistics.dtype),
         counts=statistics.counts,
+        checksums=report.checksums,
         moments=np.stack([statistics.low, statistics.high, statistics.mean, statistics.spread]),
     )
     write_bytes(path, content.getvalue())
@@ -58,7 +62,9 @@ def load_measurements(path: Path) -> Measurements | None:
             statistics = BandStatistics(
                 str(content["dtype"]), content["counts"], low, high, mean, spread
             )
-            return Measurements(facts.pop("key"), facts, content["class_pixels"], statistics)
+            return Measurements(
+                facts.pop("key"), facts, content["class_pixels"], statistics, content["checksums"]
+            )
     except (OSError, ValueError, KeyError, EOFError, BadZipFile):
         return None
 
@@ -89,3 +95,12 @@ def class_sums(
     for unit, name in split.items():
         sums[name] += counts[unit]
     return sums
+
+
+def changed_after(file: Path, moment: int) -> bool:
+    """Whether a file may have changed after a moment, in nanoseconds.
+
+    Copying can set the time of a file's content to anything, but not that of its entry.
+    """
+    facts = file.stat()
+    return max(facts.st_mtime_ns, facts.st_ctime_ns) > moment

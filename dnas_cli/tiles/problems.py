@@ -19,10 +19,11 @@ def warn_skipped(problems: Sequence[Problem], strict: bool) -> None:
     """
     lines = [f"{problem.name}: {problem.reason}" for problem in problems]
     if strict and lines:
-        more = f"\n  and {len(lines) - _MOST_NAMED} more" if len(lines) > _MOST_NAMED else ""
+        more = [f"and {len(lines) - _MOST_NAMED} more"] if len(lines) > _MOST_NAMED else []
         raise DataError(
-            f"--strict: {len(lines)} problems:\n  " + "\n  ".join(lines[:_MOST_NAMED]) + more,
+            f"--strict: {len(lines)} problems:",
             "Repair these files, or leave out --strict to skip them.",
+            lines[:_MOST_NAMED] + more,
         )
     for line in lines[:_MOST_NAMED]:
         logger.warning("skipped: %s", line)

@@ -7,6 +7,7 @@ from typing import Any
 from dnas_cli.errors import RunStateError
 from dnas_cli.tiles.cutting import file_facts
 from dnas_cli.tiles.dataset_json import read_description
+from dnas_cli.tiles.measurements import changed_after
 from dnas_cli.tiles.settings import differences
 
 _MOST_NAMED = 20
@@ -27,12 +28,12 @@ def refuse_other_settings(root: Path, settings: Any, sources: Mapping[str, Path]
     found = differences(content.get("settings"), settings)
     found += _changed_files(root, content, sources)
     if found:
-        shown = found[:_MOST_NAMED] + (["..."] if len(found) > _MOST_NAMED else [])
+        told = found[:_MOST_NAMED] + (["..."] if len(found) > _MOST_NAMED else [])
         raise RunStateError(
-            f"{root}: is a finished tile set with other settings or files:\n  "
-            + "\n  ".join(shown),
+            f"{root}: is a finished tile set with other settings or files:",
             "Repeat its settings to keep it, replace it with --overwrite, or name another folder "
             "with --out.",
+            told,
         )
 
 
@@ -53,7 +54,7 @@ def _changed_files(
             found += [] if name in skipped else [f"{name}: is new"]
         elif path.stat().st_size != known[name]["bytes"]:
             found.append(f"{name}: has changed its size")
-        elif path.stat().st_mtime_ns > made and file_facts(path, name) != known[name]:
+        elif changed_after(path, made) and file_facts(path, name) != known[name]:
             found.append(f"{name}: has changed")
     found += [f"{name}: is missing" for name in known if name not in sources]
     return found

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from dnas_cli.tiles.lists import SPLITS
 
 _MOST_SWAPPED = 600  # units; above, all pairs are too many and chance balances the shares anyway
+_MOST_COMPARED = 300_000_000  # shares; some seconds, which 600 units of 150 classes would exceed
 _SCALE = 1_000_000  # shares are compared in millionths
 _MISSING = 10**9  # what a class missing from a split costs; above any sum of share differences
 
@@ -108,7 +109,9 @@ def _swap(
     shares = counts * _SCALE // np.maximum(total, 1)  # (units, classes)
     possible = (counts > 0).sum(axis=0) >= len(used)
     target = {split: _SCALE * sizes[split] // len(counts) for split in used}
-    for _ in range(2 * len(counts)):
+    pairs = sum(sizes[a] * sizes[b] for a, b in ((0, 1), (0, 2), (1, 2)))
+    affordable = _MOST_COMPARED // max(1, pairs * counts.shape[1])
+    for _ in range(min(2 * len(counts), affordable)):
         best: tuple[int, int, int] | None = None
         for position, first in enumerate(used):
             for second in used[position + 1 :]:

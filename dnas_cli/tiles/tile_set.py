@@ -19,6 +19,7 @@ from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Window, open_raster
 from dnas_cli.tiles.lists import SPLITS, TileRef, image_of, path_inside
+from dnas_cli.tiles.overlaps import Parts, first_shown
 
 
 @dataclass(frozen=True)
@@ -57,6 +58,7 @@ class TileSet:
     _tiles: dict[str, tuple[TileRef, ...]] = field(repr=False)
     _class_pixels: dict[str, dict[str, int]] = field(repr=False)
     _moments: dict[str, Moments] = field(repr=False)
+    _repeated: dict[str, Parts] = field(repr=False)
 
     def to_json(self) -> dict[str, Any]:
         """Return what the tile set holds as plain data."""
@@ -119,6 +121,18 @@ class TileSet:
             self._check_size(path, raster.height, raster.width)
             label, _ = raster.read(whole)
         label[~valid] = IGNORE
+        return image, valid, label
+
+    def read_once(
+        self, ref: TileRef
+    ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.uint8]]:
+        """Read one tile as `read` does, with 255 also where an earlier tile of its split counts.
+
+        Tiles of the last row and column are shifted back, so that some pixels are in up to four.
+        """
+        image, valid, label = self.read(ref)
+        if parts := self._repeated.get(ref.image):
+            label[~first_shown(parts, self.tile_size)] = IGNORE
         return image, valid, label
 
     def normalisation_of(

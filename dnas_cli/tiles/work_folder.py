@@ -63,10 +63,10 @@ class WorkFolder:
         before = self._unfinished_settings()
         if before is not None and before != settings and not overwrite:
             raise RunStateError(
-                f"{self.root}: holds an unfinished tile set with other settings:\n  "
-                + "\n  ".join(differences(before, settings)),
+                f"{self.root}: holds an unfinished tile set with other settings:",
                 "Repeat the settings to finish it, start over with --overwrite, or name another "
                 "folder with --out.",
+                differences(before, settings),
             )
         if before != settings:
             self._clear()

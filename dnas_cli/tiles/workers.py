@@ -23,13 +23,6 @@ Result = TypeVar("Result")
 _stop: Event | None = None  # set in worker processes only
 
 
-def default_workers() -> int:
-    """Return how many processors this process may use."""
-    if hasattr(os, "sched_getaffinity"):
-        return len(os.sched_getaffinity(0))
-    return os.cpu_count() or 1
-
-
 def check_stop() -> None:
     """Stop the calling task if the user interrupted the work.
 

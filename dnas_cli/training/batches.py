@@ -1,13 +1,16 @@
 """Training batches in an order that is a function of (seed, epoch), startable at any step."""
 
+import os
 import signal
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import numpy as np
 import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
 
+from dnas_cli.console import as_bytes, logger
 from dnas_cli.errors import DnasError, UsageError
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.tile_set import TileSet
@@ -25,6 +28,9 @@ from dnas_cli.training.strong_augmentation import strong_augmentation
 
 Batch = tuple[Tensor, Tensor]
 Index = tuple[int, int]  # epoch, position among the tiles
+
+_SHARED_MEMORY = "/dev/shm"
+_AHEAD = 2  # batches that a worker prepares ahead
 
 
 class TrainingTiles(Dataset[Batch | DnasError]):
@@ -131,7 +137,9 @@ class BatchStream:
         refs: The tiles to draw from.
         settings: Batch size, crop, augmentation, seed.
         stream: Number that sets this stream's randomness apart from others of the same run.
-        workers: Processes that load tiles; 0 loads in this one.
+        workers: Processes that load tiles; 0 loads in this one. Fewer are used where their shared
+            memory is too small for the batches.
+        device: Where the batches go.
 
     Raises:
         UsageError: There are fewer tiles than a batch holds.
@@ -144,6 +152,7 @@ class BatchStream:
         settings: TrainingSettings,
         stream: int,
         workers: int,
+        device: torch.device | None = None,
     ) -> None:
         if len(refs) < settings.batch:
             raise UsageError(
@@ -153,17 +162,20 @@ class BatchStream:
             )
         rare = rare_tiles(tiles, refs, settings.rare_share) if settings.rare_share else None
         self._sampler = EpochSampler(len(refs), settings.batch, settings.seed * 4 + stream, rare)
+        workers = _within_shared_memory(workers, tiles, settings)
         self._loader = DataLoader(
             TrainingTiles(tiles, refs, settings, stream),
             batch_sampler=self._sampler,
             num_workers=workers,
+            prefetch_factor=_AHEAD if workers else None,
             persistent_workers=workers > 0,
             collate_fn=_together,
             worker_init_fn=_leave_signals_to_the_parent,
             # Its own generator: a loader draws a number whenever it starts an epoch, and must not
             # take it from the stream that dropout draws from.
             generator=torch.Generator(),
-            pin_memory=torch.cuda.is_available(),
+            # Asking torch for pinned memory opens the GPU, which --device cpu leaves alone.
+            pin_memory=device is not None and device.type == "cuda",
         )
 
     @property
@@ -182,6 +194,53 @@ class BatchStream:
             if isinstance(batch, DnasError):
                 raise batch
             yield batch
+
+    def close(self) -> None:
+        """End the loading processes, which ignore SIGTERM and would be waited for at exit."""
+        batches: Any = self._loader._iterator
+        self._loader._iterator = None
+        if batches is None:
+            return
+        batches._shutdown_workers()
+        for worker in batches._workers:  # stuck on a disk that does not answer
+            if worker.is_alive():
+                worker.kill()
+
+
+def _within_shared_memory(workers: int, tiles: TileSet, settings: TrainingSettings) -> int:
+    """Return how many workers to use, and warn where that is less than asked for."""
+    try:
+        facts = os.statvfs(_SHARED_MEMORY)
+    except OSError:  # not on this system
+        return workers
+    free = facts.f_bavail * facts.f_frsize
+    side = min(settings.crop or tiles.tile_size, tiles.tile_size)
+    affordable = affordable_workers(workers, free, settings.batch, side, len(tiles.bands))
+    if affordable < workers:
+        logger.warning(
+            "%s: has %s free, enough for %d of %d loading processes; a container gets more with "
+            "--shm-size 1g.",
+            _SHARED_MEMORY,
+            as_bytes(free),
+            affordable,
+            workers,
+        )
+    return affordable
+
+
+def affordable_workers(workers: int, free: int, batch: int, side: int, bands: int) -> int:
+    """Return how many workers shared memory has room for: containers often get 64 MB of it.
+
+    Args:
+        workers: How many are wanted.
+        free: Bytes of shared memory.
+        batch: Tiles per batch.
+        side: Of a tile, in pixels.
+        bands: Of a tile.
+    """
+    needed = batch * side**2 * (4 * bands + 8)  # the image in float32, the label in int64
+    # A search has two streams; each holds two batches beside those that its workers prepare.
+    return max(0, min(workers, (free // (2 * needed) - 2) // _AHEAD))
 
 
 def _together(items: list[Batch | DnasError]) -> Batch | DnasError:

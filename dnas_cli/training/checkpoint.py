@@ -26,7 +26,7 @@ def snapshot(steps: Steps, identity: str, progress: Progress) -> dict[str, Any]:
         "network": steps.network.state_dict(),
         "optimizers": {name: item.state_dict() for name, item in steps.optimizers.items()},
         "scaler": steps.precision.state(),
-        "random": _random_state(),
+        "random": random_state(steps.device),
         "average": None if steps.average is None else steps.average.state_dict(),
     }
 
@@ -55,7 +55,7 @@ def restore(
         steps.precision.load(content["scaler"])
         if steps.average is not None:
             steps.average.load_state_dict(content["average"])
-        _set_random_state(content["random"])
+        set_random_state(content["random"], steps.device)
         progress = Progress.from_json(content["position"])
     except (*MALFORMED, RuntimeError) as error:
         raise DataError(f"{name}: is not a valid checkpoint ({brief(error)}).") from error
@@ -71,19 +71,31 @@ def _check_shapes(optimizer: Optimizer) -> None:
                     raise ValueError("an optimizer's state is of another shape")
 
 
-def _random_state() -> dict[str, Any]:
-    """Return torch's random states; sampling and augmentation are functions of (seed, epoch)."""
+def random_state(device: torch.device) -> dict[str, Any]:
+    """Return torch's random states; sampling and augmentation are functions of (seed, epoch).
+
+    That of other devices stays out: the next machine may have fewer of them.
+    """
     state: dict[str, Any] = {"cpu": torch.get_rng_state()}
-    if torch.cuda.is_available():
-        state["cuda"] = torch.cuda.get_rng_state_all()
-    if torch.backends.mps.is_available():
+    if device.type == "cuda":
+        state["cuda"] = torch.cuda.get_rng_state(device)
+    if device.type == "mps":
         state["mps"] = torch.mps.get_rng_state()
     return state
 
 
-def _set_random_state(state: dict[str, Any]) -> None:
+def set_random_state(state: dict[str, Any], device: torch.device) -> None:
+    """Put random states back, as far as the checkpoint has them for this kind of device."""
     torch.set_rng_state(state["cpu"])
-    if "cuda" in state and torch.cuda.is_available():
-        torch.cuda.set_rng_state_all(state["cuda"])
-    if "mps" in state and torch.backends.mps.is_available():
+    if device.type == "cuda" and (cuda := _of_device(state.get("cuda"), device)) is not None:
+        torch.cuda.set_rng_state(cuda, device)
+    if device.type == "mps" and "mps" in state:
         torch.mps.set_rng_state(state["mps"])
+
+
+def _of_device(cuda: Any, device: torch.device) -> Any:
+    """Return the state of a GPU; earlier checkpoints hold a list of those of all GPUs."""
+    if not isinstance(cuda, list):
+        return cuda
+    index = device.index or 0
+    return cuda[index] if index < len(cuda) else None

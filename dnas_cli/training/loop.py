@@ -31,11 +31,20 @@ class StoppedError(Exception):
 def train(job: Job) -> Progress:
     """Train until the last epoch, from the last good checkpoint if there is one.
 
+    However it ends, no loading process is left.
+
     Raises:
         Interrupted: A signal arrived; the state is saved.
         RunStateError: The checkpoint belongs to another space or architecture.
         DivergedError: A loss or a weight is not finite; the last good checkpoint is intact.
     """
+    try:
+        return _train(job)
+    finally:
+        job.steps.close()
+
+
+def _train(job: Job) -> Progress:
     progress = restore(job.files.load_last(), job.steps, job.identity, str(job.files.last))
     if progress is None:
         progress = Progress()

@@ -83,13 +83,15 @@ def balanced_weights(pixels: Sequence[int]) -> Tensor:
     """Return weights by the inverse square root of the classes' frequencies.
 
     The root tempers: full inverse weights let a handful of pixels steer. Classes without a pixel
-    weigh 0, the others 1 on average over the labelled pixels. With 90 and 10 pixels the weights
-    are 0.83 and 2.5.
+    weigh 0, the others 1 on average over the labelled pixels; without any pixel all weigh 1. With
+    90 and 10 pixels the weights are 0.83 and 2.5.
 
     Args:
         pixels: Labelled pixels per class.
     """
     counts = torch.tensor(pixels, dtype=torch.float64)
+    if not bool(counts.any()):  # a tile set that says nothing of its labels
+        return torch.ones(len(pixels))
     weights = torch.where(counts > 0, counts.clamp(min=1).rsqrt(), 0.0)
     return (weights * counts.sum() / (weights * counts).sum()).float()
 

@@ -29,6 +29,7 @@ class Steps(Protocol):
     """One kind of training, step by step."""
 
     network: Network
+    device: torch.device
     precision: Precision
     optimizers: dict[str, Optimizer]
     average: AveragedModel | None
@@ -42,6 +43,9 @@ class Steps(Protocol):
 
     def step(self, batches: Any, learning_rate: float) -> Losses:
         """Take one step and return its losses by name."""
+
+    def close(self) -> None:
+        """End the processes that load tiles."""
 
 
 class _NetworkSteps:
@@ -61,10 +65,10 @@ class _NetworkSteps:
         self.optimizers: dict[str, Optimizer] = {"weights": _optimizer(network, settings)}
         self.average: AveragedModel | None = None
         self._loss = make_loss(settings, class_pixels, device)
-        self._device = device
+        self.device = device
 
     def _step(self, optimizer: Optimizer, batch: Batch) -> float:
-        image, target = (part.to(self._device, non_blocking=True) for part in batch)
+        image, target = (part.to(self.device, non_blocking=True) for part in batch)
         with self.precision.autocast():
             logits = self._run(image)
         loss = self._loss(logits.float(), target)
@@ -111,6 +115,10 @@ class WeightSteps(_NetworkSteps):
         if self.average is not None:
             self.average.update_parameters(self.network)
         return losses
+
+    def close(self) -> None:
+        """End the processes that load tiles."""
+        self._stream.close()
 
 
 class SearchSteps(_NetworkSteps):
@@ -183,6 +191,11 @@ class SearchSteps(_NetworkSteps):
         if taken:
             losses["logit_loss"] = sum(taken) / len(taken)
         return losses
+
+    def close(self) -> None:
+        """End the processes that load tiles."""
+        self._weight_stream.close()
+        self._logit_stream.close()
 
     def _step_logits(self, batch: Batch) -> float:
         """Take a step of the logits; no gradient of any weight is computed."""

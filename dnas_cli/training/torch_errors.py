@@ -14,6 +14,8 @@ _BLAS = "this operation is not deterministic because it uses CuBLAS"
 _NO_MEMORY = re.compile(r"out of memory|can't allocate memory|not enough memory", re.IGNORECASE)
 _WORKER_DIED = re.compile(r"DataLoader worker \(pid")
 
+_NO_SHARED_MEMORY = re.compile(r"shared memory|unable to (write|open|mmap|resize).*(shm|torch_)")
+
 _INTACT = "The last checkpoint is intact."
 
 
@@ -56,6 +58,11 @@ def explained() -> Iterator[None]:
             raise DnasError(
                 f"the memory of the device is too small ({brief(error)}). {_INTACT}",
                 "Give --memory low, free some, or branch with a smaller --batch or --crop.",
+            ) from error
+        if _NO_SHARED_MEMORY.search(text):
+            raise DnasError(
+                f"the shared memory is too small for the processes that load tiles. {_INTACT}",
+                "Give --workers 0, or start the container with --shm-size 1g.",
             ) from error
         if _WORKER_DIED.search(text):
             raise DnasError(

@@ -10,7 +10,7 @@ from rasterio.enums import ColorInterp
 from rasterio.rpc import RPC
 from rasterio.transform import Affine
 
-from dnas_cli.scenes.raster import without_georeference
+from dnas_cli.scenes.opening import without_georeference
 from tests.support.command_line import dnas
 from tests.support.predicting import read, write_scene
 from tests.support.small_models import write_model

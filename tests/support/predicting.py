@@ -8,7 +8,7 @@ import numpy.typing as npt
 import rasterio
 from rasterio.transform import Affine
 
-from dnas_cli.scenes.raster import without_georeference
+from dnas_cli.scenes.opening import without_georeference
 
 
 def write_scene(path: Path, count: int = 3, seed: int = 0, **profile: Any) -> Path:

@@ -1,5 +1,6 @@
 """Whether two runs, stages or models hold the same bits; times and memory are left out."""
 
+import csv
 import json
 from pathlib import Path
 from typing import Any
@@ -41,6 +42,11 @@ def timeless_rows(path: Path) -> list[dict[str, Any]]:
     return [{key: row[key] for key in row if key not in _TIMES} for row in rows(path)]
 
 
+def _timeless_table(path: Path) -> list[dict[str, str]]:
+    with path.open(newline="") as file:
+        return [{k: row[k] for k in row if k not in _TIMES} for row in csv.DictReader(file)]
+
+
 def differences(a: Path, b: Path) -> list[str]:
     """Return the files in which two folders differ, temporary ones that were left among them."""
     ours, theirs = _files(a), _files(b)
@@ -77,6 +83,8 @@ def _files(folder: Path) -> dict[str, Path]:
 def _same_file(a: Path, b: Path) -> bool:
     if a.suffix == ".pt":
         return same_tensors(a, b)
+    if a.name == "history.csv":
+        return _timeless_table(a) == _timeless_table(b)
     if a.name == "history.jsonl":
         return timeless_rows(a) == timeless_rows(b)
     if a.name == "run.json":

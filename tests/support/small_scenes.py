@@ -9,7 +9,7 @@ import rasterio
 from PIL import Image
 from rasterio.crs import CRS
 
-from dnas_cli.scenes.raster import without_georeference
+from dnas_cli.scenes.opening import without_georeference
 
 GID_COLOURS = np.array(
     [[255, 0, 0], [0, 255, 0], [0, 255, 255], [255, 255, 0], [0, 0, 255], [0, 0, 0]], np.uint8

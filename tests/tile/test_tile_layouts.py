@@ -9,7 +9,7 @@ import pytest
 import rasterio
 from PIL import Image
 
-from dnas_cli.scenes.raster import without_georeference
+from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas
 from tests.support.small_scenes import GID_COLOURS, class_indices, make_gid, write_raster

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import rasterio
 
-from dnas_cli.scenes.raster import without_georeference
+from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas
 from tests.support.small_scenes import make_gid, make_plain, write_raster

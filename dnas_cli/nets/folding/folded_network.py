@@ -13,6 +13,7 @@ map is kept longer than necessary. The modules:
     head            the head as one linear map
 """
 
+from copy import deepcopy
 from typing import cast
 
 import torch
@@ -34,11 +35,14 @@ def fold(network: Network) -> "FoldedNetwork":
     The result is a snapshot: it shares no parameter with the network, cannot be trained, and does
     not change when the network learns.
 
+    Folding computes in double precision, which not every device can: it is done on the CPU.
+
     Args:
         network: Any network; it is not changed.
     """
+    device = next(network.parameters()).device
     with torch.no_grad():
-        return FoldedNetwork(network).eval()
+        return FoldedNetwork(deepcopy(network).cpu()).eval().to(device)
 
 
 class FoldedNetwork(nn.Module):

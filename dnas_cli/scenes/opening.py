@@ -1,0 +1,213 @@
+"""The one door by which rasters are opened: by the driver that their suffix promises.
+
+GDAL looks at what a file holds, not at its name: a `.tif` may be a document that refers to other
+files or to addresses in the network, and GDAL would follow it. Here a local file is opened by the
+drivers of its suffix alone. A VRT refers to other files by its nature; it is one by its suffix, and
+reaches no file outside its folder. The network is reached by a name that says so (`https://...`,
+`/vsicurl/...`), which no file that is found in a folder has.
+"""
+
+import os
+import re
+import stat
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
+from functools import cache
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+import rasterio
+from rasterio._err import CPLE_BaseError
+from rasterio._path import _UnparsedPath
+from rasterio.errors import NotGeoreferencedWarning, RasterioError
+from rasterio.io import DatasetReader
+
+from dnas_cli.errors import DataError
+from dnas_cli.file_kinds import FILE, RASTER, kind_of, wrong_kind
+from dnas_cli.files import read_text
+from dnas_cli.scenes.external import is_external_allowed
+
+_DRIVERS = {
+    ".tif": ("GTiff",),
+    ".tiff": ("GTiff",),
+    ".jpg": ("JPEG",),
+    ".jpeg": ("JPEG",),
+    ".png": ("PNG",),
+    ".jp2": ("JP2OpenJPEG", "JP2KAK", "JP2ECW", "JP2MrSID"),
+    ".img": ("HFA", "ENVI"),
+    ".bmp": ("BMP",),
+    ".webp": ("WEBP",),
+    ".ntf": ("NITF",),
+    ".zarr": ("Zarr",),
+    ".vrt": ("VRT",),
+}
+# What follows references to other files or into the network; any other suffix is opened without.
+_REFERRING = frozenset(
+    ("VRT", "DERIVED", "GTI", "MRF", "STACIT", "STACTA", "KMLSUPEROVERLAY", "HTTP", "WMS", "WCS",
+     "WMTS", "DAAS", "EEDA", "EEDAI", "PLMOSAIC", "NGW", "OGCAPI", "TileDB", "GDALG")
+)  # fmt: skip
+_TYPED = re.compile(r"/vsi\w+/|[A-Za-z][\w+.-]*:")  # s3://bucket/x.tif, NETCDF:"file.nc":band
+_COMPANIONS = (".ovr", ".msk")  # TIFFs that GDAL opens beside a raster, whatever they are
+_TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
+_LARGEST_DOCUMENT = 16 << 20  # bytes
+_DEEPEST = 8  # VRTs of VRTs
+# What a VRT can hold beside windows of rasters: options of drivers, code, and files by other names.
+_REFUSED = frozenset(("OOI", "PixelFunctionCode", "X_DATASET", "Y_DATASET", "OVERVIEW_FILE"))
+
+
+class NotARasterError(DataError):
+    """GDAL cannot open a file or folder that is there."""
+
+
+@contextmanager
+def without_georeference() -> Iterator[None]:
+    """Let rasters without georeference pass without a warning; pictures have none."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", NotGeoreferencedWarning)
+        yield
+
+
+@contextmanager
+def opened(path: str | Path, what: str = "a raster") -> Iterator[Any]:
+    """Open a raster as `open_dataset` does and close it when the block ends."""
+    dataset = open_dataset(path, what)
+    try:
+        yield dataset
+    finally:
+        dataset.close()
+
+
+def open_dataset(path: str | Path, what: str = "a raster") -> Any:
+    """Open a raster for reading, as rasterio does.
+
+    Args:
+        path: A file, or anything rasterio opens (`/vsicurl/...`, `s3://...`).
+        what: What it should be, for messages.
+
+    Raises:
+        DataError: It is not there, is no raster of the kind its suffix promises, or refers to what
+            it may not read.
+    """
+    local = not is_address(path)
+    if local:
+        _refuse_special(path)
+        _refuse_references(Path(path))
+    try:
+        # An own environment sends GDAL's warnings to the log instead of to the terminal.
+        with without_georeference(), rasterio.Env():
+            if not local:
+                return rasterio.open(str(path))
+            # Whatever the name of a file looks like, it is a path and never a connection.
+            name = _UnparsedPath(os.path.abspath(path))  # noqa: PTH100 (links stay)
+            return DatasetReader(name, driver=_drivers_of(Path(path)))
+    except (RasterioError, CPLE_BaseError, OSError, ValueError) as error:
+        raise cannot_open(path, error, what) from error
+
+
+def is_address(path: str | Path) -> bool:
+    """Whether a name is one that only GDAL understands, and no local file."""
+    return bool(_TYPED.match(str(path))) and not os.path.lexists(path)
+
+
+def cannot_open(path: str | Path, error: Exception, what: str = "a raster") -> DataError:
+    """Return the error of a raster that cannot be opened."""
+    reason = str(error).removeprefix(f"'{Path(path).absolute()}' ").removeprefix(f"'{path}' ")
+    reason = reason.rstrip(".")
+    if "://" in str(path) or str(path).startswith("/vsi"):
+        return DataError(
+            f"{path}: cannot be opened as {what} ({reason}).",
+            "Check the address, the network and the credentials.",
+        )
+    local = Path(path)
+    if not local.exists() and ":" not in str(path):
+        return DataError(f"{path}: no such file.")
+    if kind_of(local) not in (FILE, RASTER):
+        wrong = wrong_kind(local, RASTER)
+        return NotARasterError(wrong.what, wrong.remedy)
+    return NotARasterError(
+        f"{path}: cannot be opened as {what} ({reason}).",
+        "Check that the file is whole (`rio info FILE` or `gdalinfo FILE`) and that its suffix "
+        "says what it is.",
+    )
+
+
+def _drivers_of(path: Path) -> list[str]:
+    promised = _DRIVERS.get(path.suffix.lower())
+    if promised is None:
+        return [driver for driver in _registered() if driver not in _REFERRING]
+    return [driver for driver in promised if driver in _registered()]
+
+
+@cache
+def _registered() -> tuple[str, ...]:
+    with rasterio.Env() as environment:
+        return tuple(environment.drivers())
+
+
+def _refuse_special(path: str | Path) -> None:
+    """Refuse pipes, which would be waited for, and devices, which never end."""
+    try:
+        mode = Path(path).stat().st_mode
+    except (OSError, ValueError):
+        return  # not there: opening it says more
+    if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
+        raise DataError(f"{path}: is no regular file.")
+
+
+def _refuse_references(path: Path) -> None:
+    """Refuse what GDAL would follow out of a raster's folder."""
+    if not path.name:
+        return
+    for suffix in _COMPANIONS:
+        companion = path.with_name(path.name + suffix)
+        if companion.is_file() and _start(companion, 4) not in _TIFF:
+            raise DataError(f"{companion}: is no TIFF, as a file of this name has to be.")
+    notes = path.with_name(path.name + ".aux.xml")
+    if notes.is_file() and b"OVERVIEW_FILE" in _start(notes, _LARGEST_DOCUMENT):
+        raise DataError(f"{notes}: refers to another file for overviews.", "Remove it.")
+    if path.suffix.lower() == ".vrt" and path.is_file() and not is_external_allowed():
+        _check_vrt(path, path.absolute().parent, 0)
+
+
+def _check_vrt(path: Path, folder: Path, depth: int) -> None:
+    """Check that a VRT and those it is made of refer to rasters below a folder, and run nothing."""
+    try:
+        root = ElementTree.fromstring(read_text(path, _LARGEST_DOCUMENT))
+    except (ElementTree.ParseError, ValueError) as error:
+        raise NotARasterError(f"{path}: is no VRT ({error}).") from error
+    for element in root.iter():
+        tag = element.tag.rpartition("}")[2]
+        # Warped, derived and raw ones; a mosaic or a choice of bands is none of them.
+        if {"subClass", "subclass"} & set(element.attrib) or _REFUSED & {tag, element.get("key")}:
+            raise _outside(path, "does more than arrange rasters")
+        if tag == "SourceFilename":
+            _check_source(path, folder, element, depth)
+
+
+def _check_source(path: Path, folder: Path, element: ElementTree.Element, depth: int) -> None:
+    name = (element.text or "").strip()
+    relative = element.attrib.get("relativeToVRT", element.attrib.get("relativetoVRT", "0"))
+    source = path.absolute().parent / name if relative == "1" else Path(name)
+    if not name or is_address(name) or not source.resolve().is_relative_to(folder.resolve()):
+        raise _outside(path, f"refers to {name!r}, which is not below its folder")
+    nested = source.suffix.lower() == ".vrt"
+    # GDAL asks the VRT driver first, and that one looks for its word anywhere near the beginning.
+    if depth == _DEEPEST or (not nested and b"<VRT" in _start(source, 1 << 16)):
+        raise _outside(path, f"refers to {name!r}, which refers to others")
+    if nested:
+        _check_vrt(source, folder, depth + 1)
+    else:
+        with opened(source):  # as its suffix promises
+            pass
+
+
+def _outside(path: Path, what: str) -> DataError:
+    return DataError(f"{path}: {what}.", "If you trust it, give --allow-external.")
+
+
+def _start(path: Path, size: int) -> bytes:
+    with suppress(OSError), path.open("rb") as file:
+        return file.read(size)
+    return b""

@@ -1,0 +1,115 @@
+"""Names are text: to a terminal, a log, a spreadsheet, a picture, a database."""
+
+import csv
+import logging
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from dnas_cli.console import logger
+from dnas_cli.errors import DataError
+from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
+from dnas_cli.scenes.fonts import font_for
+from dnas_cli.scenes.palette import LandClass
+from dnas_cli.shown_text import cell, shown
+from tests.support.command_line import dnas
+from tests.support.small_models import write_model
+from tests.support.small_scenes import write_raster
+
+STEERING = "a\x1b[31m\nerror: b\r\u202e.tif"
+
+
+def _matrix(classes: int) -> ConfusionMatrix:
+    matrix = ConfusionMatrix(classes)
+    matrix.counts += np.random.default_rng(0).integers(0, 99, matrix.counts.shape)
+    return matrix
+
+
+def _classes(*names: str) -> tuple[LandClass, ...]:
+    return tuple(LandClass(name, (index, 0, 0)) for index, name in enumerate(names))
+
+
+def test_a_file_name_steers_no_terminal_and_begins_no_line(tmp_path: Path) -> None:
+    model, folder = write_model(tmp_path / "model.pt"), tmp_path / "scenes"
+    folder.mkdir()
+    (folder / STEERING).write_bytes(b"no raster")
+    result = dnas("predict", model, folder, "--out", tmp_path / "maps", code=None)
+    assert result.exit_code == 1
+    for text in (result.stderr, str(DataError(f"{STEERING}: x.", "Mend it.", [STEERING]))):
+        assert "\x1b" not in text
+        assert "\u202e" not in text
+        assert not any(line.startswith("error: b") for line in text.splitlines())
+
+
+def test_a_name_in_the_log_is_one_line_of_text(caplog: pytest.LogCaptureFixture) -> None:
+    dnas("--version")  # which sets the log up
+    lines = list[str]()
+
+    class Lines(logging.Handler):
+        def emit(self, record: logging.LogRecord) -> None:
+            lines.append(record.getMessage())
+
+    handler = Lines()
+    logger.addHandler(handler)
+    try:
+        dnas("status", "no-run", code=4)
+        logger.info("%s: and %s", STEERING, Path(STEERING))
+    finally:
+        logger.removeHandler(handler)
+    assert all(line.isprintable() for line in lines)
+    assert shown(STEERING) in lines[-1]
+
+
+@pytest.mark.parametrize("name", ["=1+1", "+x", "-x", "@SUM(A1)", "  =1", "=cmd|' /C calc'!A0"])
+def test_no_cell_of_a_table_begins_a_formula(tmp_path: Path, name: str) -> None:
+    write_confusion_csv(tmp_path / "x.csv", _matrix(2), _classes(name, "b"))
+    with (tmp_path / "x.csv").open(newline="") as file:
+        cells = [text for row in csv.reader(file) for text in row]
+    assert cell(name) in cells
+    assert not any(text.lstrip()[:1] in "=+-@" for text in cells if text)
+
+
+@pytest.mark.parametrize(
+    "name", [r"$\foo$", "$", "a_b^c", r"\frac", "水田", "غابة", "🌲", "x" * 400]
+)
+def test_any_class_name_is_drawn_or_numbered(tmp_path: Path, name: str) -> None:
+    path = tmp_path / "x.png"
+    write_confusion_png(path, _matrix(2), _classes(name, "water"), f"title {name}")
+    with Image.open(path) as picture:
+        assert max(picture.size) < 2000
+
+
+def test_a_name_that_no_font_here_draws_is_the_number_of_its_class() -> None:
+    _, names = font_for(["water", "\u0378"])  # a character that is none
+    assert names == ["water", "class 1"]
+
+
+def test_a_confusion_matrix_of_250_classes_is_a_picture_of_bounded_size(tmp_path: Path) -> None:
+    began = time.process_time()
+    path, classes = tmp_path / "x.png", _classes(*(f"class number {k}" for k in range(250)))
+    write_confusion_png(path, _matrix(250), classes, "many")
+    with Image.open(path) as picture:
+        assert max(picture.size) < 5000
+    assert time.process_time() - began < 60  # it was minutes, and gigabytes
+
+
+@pytest.mark.parametrize("stem", ["gpkg_x", "(x", "a;b", "a!b", "sqlite_x", "a?b#c", "-x", "水"])
+def test_any_file_name_serves_for_polygons(tmp_path: Path, stem: str) -> None:
+    import pyogrio
+
+    model = write_model(tmp_path / "model.pt", tile_size=32)
+    write_raster(
+        tmp_path / "a.tif", np.random.default_rng(0).integers(0, 255, (3, 64, 64)).astype(np.uint8)
+    )
+    out = tmp_path / f"{stem}.gpkg"
+    dnas("predict", model, tmp_path / "a.tif", "--out", out)
+    assert out.is_file()
+    (tmp_path / "plain.gpkg").write_bytes(out.read_bytes())
+    assert pyogrio.read_info(tmp_path / "plain.gpkg")["features"] > 0
+    assert {path.name for path in tmp_path.iterdir()} <= {
+        "model.pt", "a.tif", out.name, "plain.gpkg",
+    }  # fmt: skip

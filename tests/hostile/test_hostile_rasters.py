@@ -1,0 +1,222 @@
+"""Rasters that refer to other files or into the network: nothing is followed that nobody named."""
+
+import ast
+import http.server
+import shutil
+import threading
+from collections.abc import Iterator
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from dnas_cli.errors import DataError
+from dnas_cli.scenes.external import external_allowed
+from dnas_cli.scenes.labels import encoding_of
+from dnas_cli.scenes.opening import open_dataset
+from dnas_cli.scenes.raster import Window, open_raster
+from tests.support.command_line import dnas
+from tests.support.small_models import CLASSES, write_model
+from tests.support.small_scenes import make_plain, write_raster
+
+VRT = """<VRTDataset rasterXSize="{width}" rasterYSize="{height}">
+<VRTRasterBand dataType="{kind}" band="1">{more}<SimpleSource>
+<SourceFilename relativeToVRT="{relative}">{source}</SourceFilename><SourceBand>1</SourceBand>
+</SimpleSource></VRTRasterBand></VRTDataset>"""
+
+WMS = """<GDAL_WMS><Service name="TMS">
+<ServerUrl>{url}/${{z}}/${{x}}/${{y}}.png</ServerUrl></Service>
+<DataWindow><UpperLeftX>0</UpperLeftX><UpperLeftY>0</UpperLeftY><LowerRightX>64</LowerRightX>
+<LowerRightY>64</LowerRightY><SizeX>64</SizeX><SizeY>64</SizeY></DataWindow>
+<BandsCount>3</BandsCount><BlockSizeX>64</BlockSizeX><BlockSizeY>64</BlockSizeY></GDAL_WMS>"""
+
+
+def _vrt(source: object, relative: int = 1, kind: str = "UInt16", more: str = "") -> str:
+    return VRT.format(width=64, height=70, source=source, relative=relative, kind=kind, more=more)
+
+
+@pytest.fixture
+def secret(tmp_path: Path) -> Path:
+    """A raster outside of every dataset."""
+    path = tmp_path / "private/secret.tif"
+    write_raster(path, np.full((1, 70, 64), 4242, np.uint16))
+    return path
+
+
+@pytest.fixture
+def requests() -> Iterator[tuple[str, list[str]]]:
+    """The address of a server, and the requests that it gets."""
+    seen: list[str] = []
+
+    class Handler(http.server.BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            seen.append(self.path)
+            self.send_error(404)
+
+        do_HEAD = do_GET  # noqa: N815
+
+        def log_message(self, *_: object) -> None:
+            return
+
+    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
+        thread = threading.Thread(target=server.serve_forever, daemon=True)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_address[1]}", seen
+        server.shutdown()
+        thread.join()
+
+
+@pytest.mark.parametrize("relative", [0, 1])
+def test_a_vrt_among_the_sources_copies_nothing_from_outside_its_folder(
+    secret: Path, tmp_path: Path, relative: int
+) -> None:
+    source = make_plain(tmp_path / "plain")
+    where = "../../private/secret.tif" if relative else secret
+    (source / "images/s0.tif").unlink()
+    (source / "images/s0.vrt").write_text(_vrt(where, relative))
+    result = dnas("tile", source, "--size", 32)
+    assert "s0.vrt: refers to" in result.stderr
+    assert "not below its folder" in result.stderr
+    for tile in (tmp_path / "plain-tiles/image").rglob("*.tif"):
+        with open_raster(tile) as raster:
+            assert (raster.read(Window(0, 0, 32, 32)) != 4242).all()
+
+
+def test_a_vrt_of_files_below_its_folder_is_a_scene(tmp_path: Path) -> None:
+    write_raster(tmp_path / "parts/a.tif", np.full((1, 70, 64), 7, np.uint16))
+    (tmp_path / "inner.vrt").write_text(_vrt("parts/a.tif"))
+    (tmp_path / "outer.vrt").write_text(_vrt("inner.vrt"))
+    with open_raster(tmp_path / "outer.vrt") as raster:
+        assert (raster.read(Window(0, 0, 70, 64)) == 7).all()
+
+
+def test_a_vrt_may_reach_anything_with_allow_external(secret: Path, tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.vrt").write_text(_vrt(secret, 0))
+    with pytest.raises(DataError, match="--allow-external"):
+        open_dataset(tmp_path / "in/a.vrt")
+    with external_allowed(True):
+        open_dataset(tmp_path / "in/a.vrt").close()
+    with pytest.raises(DataError):
+        open_dataset(tmp_path / "in/a.vrt")
+
+
+@pytest.mark.parametrize("allowed", [False, True])
+def test_predict_reads_what_a_vrt_names_elsewhere_only_when_asked_to(
+    secret: Path, tmp_path: Path, allowed: bool
+) -> None:
+    model = write_model(tmp_path / "model.pt", bands=("1",), dtype="uint16", tile_size=32)
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in/a.vrt").write_text(_vrt(secret, 0))
+    command = ("predict", model, tmp_path / "in/a.vrt", "--out", tmp_path / "map.tif")
+    if allowed:
+        dnas(*command, "--allow-external")
+    else:
+        assert "--allow-external" in dnas(*command, code=4).stderr
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        _vrt("a.tif").replace("<VRTRasterBand", '<VRTRasterBand subClass="VRTRawRasterBand"'),
+        _vrt("a.tif").replace("<VRTDataset", '<VRTDataset subClass="VRTWarpedDataset"'),
+        _vrt("a.tif", more="<PixelFunctionCode>x</PixelFunctionCode>"),
+        _vrt("a.tif").replace("<SourceBand>", '<OpenOptions><OOI key="X">y</OOI></OpenOptions>'
+                              "<SourceBand>"),
+        _vrt("a.tif", more='<Metadata><MDI key="OVERVIEW_FILE">/x</MDI></Metadata>'),
+        _vrt("/vsicurl/http://example.org/a.tif", 0),
+        _vrt("http://example.org/a.tif", 0),
+        _vrt("a.vrt.tif"),
+        _vrt("self.vrt"),
+        "<VRTDataset",
+        '<!DOCTYPE a [<!ENTITY b "x">]><VRTDataset>&b;</VRTDataset>',
+    ],
+)  # fmt: skip
+def test_a_vrt_that_does_more_than_arrange_rasters_is_refused(tmp_path: Path, text: str) -> None:
+    write_raster(tmp_path / "a.tif", np.zeros((1, 70, 64), np.uint16))
+    write_raster(tmp_path / "a.vrt.tif", np.zeros((1, 70, 64), np.uint16))
+    with (tmp_path / "a.vrt.tif").open("r+b") as file:  # the VRT driver takes it for one
+        file.seek(900)
+        file.write(b"<VRTDataset>")
+    (tmp_path / "self.vrt").write_text(text)
+    with pytest.raises(DataError):
+        open_dataset(tmp_path / "self.vrt")
+
+
+@pytest.mark.parametrize("suffix", [".tif", ".png", ".dat", ""])
+def test_a_document_that_is_called_a_raster_makes_no_request(
+    requests: tuple[str, list[str]], tmp_path: Path, suffix: str
+) -> None:
+    address, seen = requests
+    path = tmp_path / f"a{suffix}"
+    path.write_text(WMS.format(url=address))
+    with pytest.raises(DataError):
+        open_raster(path)
+    with pytest.raises(DataError):
+        encoding_of(path, CLASSES)
+    path.write_text(_vrt(f"/vsicurl/{address}/a.tif", 0))
+    with pytest.raises(DataError):
+        open_raster(path)
+    assert seen == []
+
+
+def test_a_block_that_is_a_document_makes_no_request_in_eval(
+    requests: tuple[str, list[str]], tiny_tiles: Path, tmp_path: Path
+) -> None:
+    address, seen = requests
+    tiles = Path(shutil.copytree(tiny_tiles, tmp_path / "tiles"))
+    block = (tiles / "test.lst").read_text().split("\t")[0]
+    (tiles / block).write_text(WMS.format(url=address))
+    model = write_model(tmp_path / "model.pt", bands=("red", "green", "blue", "nir"), tile_size=32)
+    dnas("eval", model, tiles, code=4)
+    assert seen == []
+
+
+def test_an_address_that_the_user_types_is_asked(
+    requests: tuple[str, list[str]], tmp_path: Path
+) -> None:
+    address, seen = requests
+    with pytest.raises(DataError, match="Check the address"):
+        open_raster(f"{address}/a.tif")
+    assert seen
+
+
+@pytest.mark.parametrize("suffix", [".ovr", ".msk"])
+def test_companions_of_a_raster_that_are_documents_are_refused(
+    requests: tuple[str, list[str]], tmp_path: Path, suffix: str
+) -> None:
+    address, seen = requests
+    write_raster(tmp_path / "a.tif", np.zeros((1, 70, 64), np.uint16))
+    (tmp_path / f"a.tif{suffix}").write_text(_vrt(f"/vsicurl/{address}/a.tif", 0))
+    with pytest.raises(DataError, match="no TIFF"):
+        open_raster(tmp_path / "a.tif")
+    assert seen == []
+
+
+def test_notes_that_point_to_overviews_elsewhere_are_refused(tmp_path: Path) -> None:
+    write_raster(tmp_path / "a.tif", np.zeros((1, 70, 64), np.uint16))
+    (tmp_path / "a.tif.aux.xml").write_text(
+        '<PAMDataset><Metadata domain="OVERVIEWS"><MDI key="OVERVIEW_FILE">/etc/x</MDI></Metadata>'
+        "</PAMDataset>"
+    )
+    with pytest.raises(DataError, match="overviews"):
+        open_raster(tmp_path / "a.tif")
+
+
+def test_a_file_whose_name_looks_like_a_connection_is_a_file(tmp_path: Path) -> None:
+    write_raster(tmp_path / "NETCDF:a.tif", np.ones((1, 4, 4), np.uint8))
+    with open_raster(tmp_path / "NETCDF:a.tif") as raster:
+        assert raster.read(Window(0, 0, 4, 4)).all()
+
+
+def test_one_door_opens_rasters() -> None:
+    package = Path(__file__).resolve().parents[2] / "dnas_cli"
+    doors = [
+        path.name
+        for path in package.rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text()))
+        if isinstance(node, ast.Call)
+        and ast.unparse(node.func) in ("rasterio.open", "DatasetReader")
+        and not any(isinstance(item, ast.Constant) and item.value == "w" for item in node.args)
+    ]
+    assert set(doors) == {"opening.py"}

@@ -1,0 +1,92 @@
+"""Numbers that are none: huge floats, large offsets, and what a network makes of them."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import rasterio
+import torch
+
+from dnas_cli.mapping.blending import Blend
+from dnas_cli.mapping.window_batches import WindowBatch
+from dnas_cli.mapping.windows import WindowGrid
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.normalisation import Normalisation
+from dnas_cli.scenes.opening import without_georeference
+from dnas_cli.scenes.raster import Window, open_raster
+from dnas_cli.tiles.dataset_json import open_tile_set
+from dnas_cli.training.losses import balanced_weights
+from tests.support.command_line import dnas
+from tests.support.small_models import write_model
+from tests.support.small_scenes import make_plain, write_raster
+
+HUGE = [-3.4e38, 9.96921e36, 1e20, -1e30]
+
+
+@pytest.mark.parametrize("value", [*HUGE, 1e300, float("inf"), float("nan")])
+def test_a_number_that_nothing_measures_is_no_data(tmp_path: Path, value: float) -> None:
+    dtype = np.float64 if abs(value) > 1e39 else np.float32
+    values = np.ones((2, 8, 8), dtype)
+    values[1, 2, 3] = value
+    write_raster(tmp_path / "a.tif", values)
+    with open_raster(tmp_path / "a.tif") as raster:
+        valid = raster.valid(Window(0, 0, 8, 8))
+    assert np.argwhere(~valid).tolist() == [[2, 3]]
+
+
+@pytest.mark.parametrize("value", HUGE)
+def test_one_undeclared_huge_number_leaves_the_map_around_it_as_it_is(
+    tmp_path: Path, value: float
+) -> None:
+    model = write_model(tmp_path / "model.pt", dtype="float32", largest=1.0, tile_size=32)
+    values = np.random.default_rng(0).random((3, 64, 64), np.float32)
+    maps = []
+    for name, here in (("without", float("nan")), ("with", value)):
+        values[0, 30, 30] = here
+        write_raster(tmp_path / f"{name}.tif", values)
+        dnas("predict", model, tmp_path / f"{name}.tif", "--out", tmp_path / f"{name}-map.tif")
+        with without_georeference(), rasterio.open(tmp_path / f"{name}-map.tif") as made:
+            maps.append(made.read(1))
+    assert np.array_equal(*maps)
+    assert (maps[0] == IGNORE).sum() == 1
+
+
+def test_huge_numbers_do_not_decide_what_training_sees(tmp_path: Path) -> None:
+    source = make_plain(tmp_path / "plain", dtype="float32", nodata=float("nan"))
+    for path in sorted((source / "images").iterdir()):
+        with without_georeference(), rasterio.open(path, "r+") as file:
+            values = file.read()
+            values[0, 20, 20], values[1, 40, 40] = -3.4e38, 9e36
+            file.write(values)
+    dnas("tile", source, "--size", 32)
+    tiles = open_tile_set(tmp_path / "plain-tiles")
+    assert max(tiles.normalisation.std) < 1000
+
+
+@pytest.mark.parametrize(("offset", "dtype"), [(1e8, "int32"), (1e8, "float64"), (1e12, "int64")])
+def test_small_differences_on_a_large_offset_reach_the_network(offset: float, dtype: str) -> None:
+    steps = np.arange(16).reshape(1, 4, 4)
+    image = (steps + offset).astype(dtype)
+    normalised = Normalisation(1.0, (offset + 7.5,), (1.0,)).apply(image)
+    assert np.allclose(normalised[0], steps[0] - 7.5)
+
+
+def test_balanced_weights_without_any_pixel_are_equal() -> None:
+    assert balanced_weights([0, 0, 0]).tolist() == [1, 1, 1]
+
+
+@pytest.mark.parametrize("share", [float("nan"), float("inf"), 0.0, 3.0])
+def test_probabilities_that_do_not_sum_to_one_never_reach_a_map(share: float) -> None:
+    blend = Blend(WindowGrid(4, 0), 4, 4, 2, torch.device("cpu"), with_probabilities=True)
+    shares = torch.full((1, 2, 4, 4), 0.5)
+    shares[0, :, 1, 2] = share
+    valid = np.ones((4, 4), np.bool_)
+    valid[0, 0] = False
+    images = np.zeros((1, 1, 4, 4), np.float32)
+    rows = blend.add(WindowBatch(0, 0, images, (True,), valid), shares)
+    assert rows is not None
+    assert rows.unsound == 1
+    assert np.argwhere(rows.classes == IGNORE).tolist() == [[0, 0], [1, 2]]
+    assert rows.confidence[1, 2] == IGNORE
+    assert rows.probabilities is not None
+    assert (rows.probabilities[:, 1, 2] == IGNORE).all()
