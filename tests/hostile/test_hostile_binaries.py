@@ -43,7 +43,8 @@ def test_a_model_file_that_tries_to_run_code_does_not(run: Path, tmp_path: Path)
         dnas("predict", path, scene, "--out", tmp_path / "map.png", code=4)
         dnas("info", path, code=4)
     dnas("eval", model, tmp_path, code=4)
-    assert "asks to run code" in dnas("search", run, "--stage", 1, "--extend", 1, code=4).stderr
+    said = dnas("search", run, "--stage", 1, "--extend", 1, code=4)
+    assert "last.pt: is a model file, not a checkpoint" in said.stderr
     assert not mark.exists()
 
 

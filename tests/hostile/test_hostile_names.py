@@ -109,7 +109,11 @@ def test_any_file_name_serves_for_polygons(tmp_path: Path, stem: str) -> None:
     dnas("predict", model, tmp_path / "a.tif", "--out", out)
     assert out.is_file()
     (tmp_path / "plain.gpkg").write_bytes(out.read_bytes())
-    assert pyogrio.read_info(tmp_path / "plain.gpkg")["features"] > 0
+    assert [
+        pyogrio.read_info(tmp_path / "plain.gpkg", layer=name)["features"] > 0
+        for name, kind in pyogrio.list_layers(tmp_path / "plain.gpkg")
+        if kind
+    ] == [True]
     assert {path.name for path in tmp_path.iterdir()} <= {
         "model.pt", "a.tif", out.name, "plain.gpkg",
     }  # fmt: skip

@@ -53,7 +53,7 @@ def test_a_label_that_cannot_be_compared_is_refused_before_the_work(
         return str(said.stderr)
 
     label = tmp_path / "label.png"
-    assert "label.png: cannot be opened as a label" in refusal(label)
+    assert "label.png: no such file" in refusal(label)
     Image.new("L", (130, 149)).save(label)
     assert "has 130 x 149 pixels, but the scene" in refusal(label)
     Image.new("L", (130, 150), 255).save(label)

@@ -5,5 +5,5 @@ from dnas_cli.tiles.tile_set import TileSet
 
 
 def labelled_pixels(tiles: TileSet, split: str) -> int:
-    """Count the labelled pixels in the tiles of a split, those of two tiles twice."""
-    return sum(int((tiles.read(ref)[2] != IGNORE).sum()) for ref in tiles.split(split))
+    """Count the labelled pixels of a split, those of two tiles once."""
+    return sum(int((tiles.read_once(ref)[2] != IGNORE).sum()) for ref in tiles.split(split))
