@@ -73,7 +73,7 @@ def _of_archive(path: Path, size: int) -> str:
                 with archive.open(name) as program:
                     _follow(program, size)
     except zipfile.BadZipFile as error:
-        return brief(error)
+        return f"it is damaged ({brief(error)})"
     return ""
 
 

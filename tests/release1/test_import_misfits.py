@@ -22,7 +22,7 @@ def test_missing_left_over_and_misshapen_tensors_are_listed(
     write_checkpoint(files[2], state)
     message = refused_model(files, tmp_path)
     assert "missing (1): stem1.0.bias" in message
-    assert "left over (2): cells.9.9.[0 0]._ops.0.0.weight, aux.weight" in message
+    assert "unexpected (2): cells.9.9.[0 0]._ops.0.0.weight, aux.weight" in message
     assert "last_conv.3.weight (8, 8, 1, 1) instead of (8, 8, 3, 3)" in message
 
 
@@ -54,7 +54,7 @@ def test_a_renamed_tensor_is_missing_and_left_over(
     write_checkpoint(files[2], state)
     message = refused_model(files, tmp_path)
     assert f"missing (1): {key}" in message
-    assert "left over (1): cells.4.1.[3 3]" in message
+    assert "unexpected (1): cells.4.1.[3 3]" in message
 
 
 def test_codings_of_another_network_are_refused(
