@@ -2,6 +2,7 @@
 
 import copy
 import weakref
+from collections import defaultdict
 from pathlib import Path
 
 import pytest
@@ -88,20 +89,21 @@ def test_several_steps_of_an_optimizer_end_at_the_same_weights(memory: Execution
 def test_mixed_precision_is_as_near_to_the_exact_logits_as_the_plain_networks(
     kind: str, memory: ExecutionMode
 ) -> None:
-    network = random_network(kind, 3).float().train()
-    image, target = _batch(network, (64, 64))
-    exact = copy.deepcopy(network)(image.float()).detach()
-    far = {}
+    far: dict[str, float] = defaultdict(float)
     ways: list[ExecutionMode] = ["plain", memory]
-    for chosen in ways:
-        other = copy.deepcopy(network)
-        with torch.autocast("cpu", dtype=torch.bfloat16):
-            logits = executor(other, chosen)(image.float())
-        assert logits.dtype == torch.bfloat16
-        torch.autograd.backward(F.cross_entropy(logits.float(), target))
-        assert all(torch.isfinite(gradient).all() for gradient in _gradients(other).values())
-        far[chosen] = float((logits.detach().float() - exact).norm() / exact.norm())
-    assert far[memory] < 1.5 * far["plain"]
+    for seed in range(2, 6):  # one network alone is a matter of luck
+        network = random_network(kind, seed).float().train()
+        image, target = _batch(network, (64, 64))
+        exact = copy.deepcopy(network)(image.float()).detach()
+        for chosen in ways:
+            other = copy.deepcopy(network)
+            with torch.autocast("cpu", dtype=torch.bfloat16):
+                logits = executor(other, chosen)(image.float())
+            assert logits.dtype == torch.bfloat16
+            torch.autograd.backward(F.cross_entropy(logits.float(), target))
+            assert all(torch.isfinite(gradient).all() for gradient in _gradients(other).values())
+            far[chosen] += float((logits.detach().float() - exact).norm() / exact.norm())
+    assert far[memory] < 1.5 * far["plain"], far
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
