@@ -46,6 +46,7 @@ def _rows(shown: str) -> list[str]:
     for part in shown.split("\n\n"):
         ruled = [number for number, line in enumerate(part.splitlines()) if "──" in line]
         rows += part.splitlines()[max(ruled[0] - 1, 0) :] if ruled else []
+    rows = [row for row in rows if not row.startswith("/")]  # files, named below a table
     assert rows
     assert max(len(row.strip()) for row in rows) <= 80
     return rows
