@@ -41,11 +41,8 @@ def fold(network: Network) -> "FoldedNetwork":
         network: Any network; it is not changed.
     """
     device = next(network.parameters()).device
-    copy = deepcopy(network)
     with torch.no_grad():
-        if device.type == "meta":  # shapes without values, which no device holds
-            return FoldedNetwork(copy).eval()
-        return FoldedNetwork(copy.cpu()).eval().to(device)
+        return FoldedNetwork(deepcopy(network).cpu()).eval().to(device)
 
 
 class FoldedNetwork(nn.Module):
