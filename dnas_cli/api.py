@@ -40,7 +40,7 @@ class MapOptions(TypedDict, total=False):
 
     Attributes:
         bands: Names or 1-based numbers of a scene's bands, in the model's order.
-        nodata: Value that means "no data"; NaN: none does.
+        nodata: Value that means "no data"; `none`: no value does.
         scaled: Apply the scale and offset that a file declares.
         window: Pixels along a side of a window; the model's tile size when missing.
         overlap: Pixels that neighbours share; a quarter of a window when missing.
@@ -49,10 +49,14 @@ class MapOptions(TypedDict, total=False):
         probabilities: GeoTIFF of all class probabilities.
         confidence: GeoTIFF of the probability of the chosen class.
         overlay: PNG of the map over the scene.
-        truth: Label raster of the scene to compare the map with.
-        map_nodata: Value of map pixels without data; 255 when missing.
+        truth: Label of the scene to compare the map with: a raster or a vector layer.
+        dataset: How `truth` is written; as the labels that the model learnt from when missing.
+        max_unknown: Largest share of `truth` in no known colour or value.
+        labels_as_is: Pair `truth` with the scene pixel by pixel, wherever it says it lies.
+        values: What maps hold: class `indices`, or the values of the `labels`.
+        map_nodata: Value of map pixels without data; 255, or a free one, when missing.
         min_area: Smallest polygon, in square metres.
-        simplify: Tolerance of polygons, in units of the CRS.
+        simplify: Tolerance of polygons, in units of the CRS, or in metres as `10m`.
         clip: Polygons; only what lies inside is mapped.
         overwrite: Replace existing outputs.
         engine: What runs the network; ONNX Runtime for an ONNX file, else PyTorch, when missing.
@@ -60,7 +64,7 @@ class MapOptions(TypedDict, total=False):
     """
 
     bands: Sequence[str | int]
-    nodata: float | None
+    nodata: float | Literal["none"] | None
     scaled: bool
     window: int | None
     overlap: int | None
@@ -70,9 +74,13 @@ class MapOptions(TypedDict, total=False):
     confidence: str | Path | None
     overlay: str | Path | None
     truth: str | Path | None
-    map_nodata: int
+    dataset: str | Path | None
+    max_unknown: float
+    labels_as_is: bool
+    values: Literal["indices", "labels"]
+    map_nodata: int | None
     min_area: float
-    simplify: float
+    simplify: float | str
     clip: str | Path | None
     overwrite: bool
     engine: "Engine | None"
@@ -159,21 +167,26 @@ def predict_scenes(
     from dnas_cli.mapping.find_scenes import find_scenes, stands_for_many
     from dnas_cli.mapping.mapper import Mapper, MapSettings
     from dnas_cli.mapping.open_scene import SceneReading
-    from dnas_cli.mapping.outputs import OutputPatterns, check_map_nodata, plan_outputs
+    from dnas_cli.mapping.outputs import OutputPatterns, map_values, plan_outputs, with_values
     from dnas_cli.mapping.scene_map import map_scene
     from dnas_cli.mapping.scene_maps import map_scenes
-    from dnas_cli.metrics import IGNORE
-    from dnas_cli.scenes.polygons import PolygonOptions
+    from dnas_cli.mapping.truth import truth_request
+    from dnas_cli.scenes.label_encoding import MAX_UNKNOWN
+    from dnas_cli.scenes.polygons import PolygonOptions, tolerance_of
 
-    def text(name: Literal["probabilities", "confidence", "overlay", "truth"]) -> str | None:
+    def text(
+        name: Literal["probabilities", "confidence", "overlay", "truth", "dataset"],
+    ) -> str | None:
         value = options.get(name)
         return None if value is None else str(value)
 
-    overwrite, map_nodata = options.get("overwrite", False), options.get("map_nodata", IGNORE)
-    polygons = PolygonOptions(options.get("min_area", 0.0), options.get("simplify", 0.0))
+    overwrite, nodata = options.get("overwrite", False), options.get("nodata")
+    polygons = PolygonOptions(
+        options.get("min_area", 0.0), *tolerance_of(options.get("simplify", 0.0))
+    )
     maps = [out] if isinstance(out, str | Path) else out
     extra = (text("probabilities"), text("confidence"), text("overlay"))
-    patterns = OutputPatterns(tuple(map(str, maps)), *extra, polygons, map_nodata)
+    patterns = OutputPatterns(tuple(map(str, maps)), *extra, polygons)
     settings = MapSettings(
         options.get("window"),
         options.get("overlap"),
@@ -182,14 +195,18 @@ def predict_scenes(
     )
     reading = SceneReading(
         tuple(map(str, options.get("bands", ()))),
-        options.get("nodata"),
+        None if nodata == "none" else nodata,
         options.get("scaled", False),
         clip=None if options.get("clip") is None else Path(str(options["clip"])),
+        all_data=nodata == "none",
     )
     found = find_scenes([str(scene) for scene in scenes])
     planned = plan_outputs(found, patterns)
     many = len(found) > 1 or (patterns.many and stands_for_many(str(scenes[0])))
-    if many and text("truth") is not None:
+    truth, dataset = text("truth"), text("dataset")
+    if dataset is not None and truth is None:
+        raise UsageError("dataset=...: says how `truth` is written.", "Give truth as well.")
+    if many and truth is not None:
         raise UsageError(
             "truth=...: is the label of one scene.",
             "Map one scene, or score many: dnas eval MODEL FOLDER",
@@ -198,10 +215,19 @@ def predict_scenes(
         model = load_model(model, options.get("device", "auto"), options.get("engine"))
     mapper = replace(model, settings=settings)
     settings.grid(mapper.model.facts.tile_size)
-    check_map_nodata(map_nodata, mapper.model.facts.classes)
+    facts = mapper.model.facts
+    values = map_values(options.get("values", "indices"), options.get("map_nodata"), facts)
+    planned = with_values(planned, values)
     if many:
         return map_scenes(mapper, found, reading, planned, overwrite)
-    return [map_scene(mapper, found[0], reading, planned[0], overwrite, text("truth"))]
+    max_unknown = options.get("max_unknown", MAX_UNKNOWN)
+    as_is = options.get("labels_as_is", False)
+    labels = (
+        None
+        if truth is None
+        else truth_request(truth, dataset, facts, mapper.path, max_unknown, as_is)
+    )
+    return [map_scene(mapper, found[0], reading, planned[0], overwrite, labels)]
 
 
 def tile(
@@ -216,6 +242,9 @@ def tile(
     named_scenes: Mapping[str, Sequence[str]] | None = None,
     from_lists: Sequence[str | Path] = (),
     max_unknown: float = 0.05,
+    labels_as_is: bool = False,
+    keep_empty: bool = False,
+    allow_overlap: bool = False,
     strict: bool = False,
     workers: int | None = None,
     overwrite: bool = False,
@@ -232,7 +261,10 @@ def tile(
         seed: Another one gives another split.
         named_scenes: Scenes of the splits `train`, `val` and `test`, where they are not drawn.
         from_lists: A folder or files that list tiles that are cut already.
-        max_unknown: Largest share of a label in no known colour.
+        max_unknown: Largest share of a label in no known colour or value.
+        labels_as_is: Pair labels with images pixel by pixel, wherever they say they lie.
+        keep_empty: Keep tiles without any label.
+        allow_overlap: Let scenes that overlap on the ground be in several splits.
         strict: Take every problem as an error.
         workers: Processes; one per processor when missing.
         overwrite: Replace an existing tile set.
@@ -265,6 +297,9 @@ def tile(
         seed=seed,
         scenes=tuple((name, tuple(scenes)) for name, scenes in (named_scenes or {}).items()),
         max_unknown=max_unknown,
+        labels_as_is=labels_as_is,
+        keep_empty=keep_empty,
+        groups_overlaps=not allow_overlap,
     )
     options = TilingOptions(workers or usable_processors(), overwrite, strict)
     if from_lists:
@@ -462,6 +497,8 @@ def evaluate(
     scenes: bool = False,
     source: str | Path | None = None,
     dataset: str | Path | None = None,
+    max_unknown: float = 0.05,
+    labels_as_is: bool = False,
     out: str | Path | None = None,
     batch: int = 4,
     device: str = "auto",
@@ -479,6 +516,8 @@ def evaluate(
         scenes: Score the whole scenes that the split was cut from.
         source: With `scenes`: where they are, if not where they were cut.
         dataset: What a plain folder holds: `gid5`, `gid15`, `fbp` or a YAML file.
+        max_unknown: Largest share of a label in no known colour or value.
+        labels_as_is: Pair labels with images pixel by pixel, wherever they say they lie.
         out: Folder for the figures; `eval` of a run on its own tile set when missing.
         batch: Tiles or windows per forward pass.
         device: Where to compute, unless the model is loaded already.
@@ -506,6 +545,8 @@ def evaluate(
         scenes,
         None if source is None else Path(source),
         None if dataset is None else str(dataset),
+        max_unknown,
+        labels_as_is,
         None if out is None else Path(out),
         batch,
         device,

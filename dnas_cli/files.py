@@ -155,6 +155,29 @@ def read_text(path: Path, largest: int = LARGEST_TEXT) -> str:
         raise DataError(f"{path}: cannot be read ({brief(error)}).") from error
 
 
+def read_lines(path: Path, largest: int = LARGEST_TEXT) -> list[tuple[int, str]]:
+    """Read a list: one entry a line, without blank lines and those that begin with `#`.
+
+    A byte order mark, Windows line ends, blanks around an entry and quotes around all of it are not
+    part of it.
+
+    Returns:
+        The entries with the numbers of their lines, from 1.
+
+    Raises:
+        DataError: It is missing, too large, or not UTF-8.
+    """
+    # Not splitlines(): it would also cut at characters that may be part of a name.
+    lines = enumerate(read_text(path, largest).removeprefix("\ufeff").split("\n"), 1)
+    entries = [(number, line.strip(" \r")) for number, line in lines]
+    return [(number, _unquoted(entry)) for number, entry in entries if entry and entry[0] != "#"]
+
+
+def _unquoted(text: str) -> str:
+    quoted = len(text) > 1 and text[0] == text[-1] and text[0] in "\"'"
+    return text[1:-1] if quoted else text
+
+
 def size_of_file(path: Path) -> int:
     """Return the size in bytes of a regular file.
 

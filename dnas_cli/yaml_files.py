@@ -4,6 +4,7 @@ An anchor lets a few lines stand for gigabytes once something walks them, and no
 reads needs one.
 """
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -42,7 +43,10 @@ def parse_yaml(text: str, name: str) -> Any:
 
 
 class _StrictLoader(yaml.SafeLoader):
-    """Refuses anchors, and a key that is given twice, of which YAML would keep the last."""
+    """Refuses anchors, and a key that is given twice, of which YAML would keep the last.
+
+    `1e-4` is a number here, as it is in YAML 1.2 and in everybody's mind.
+    """
 
     def compose_node(self, parent: Any, index: Any) -> Any:
         if self.check_event(yaml.AliasEvent):
@@ -59,3 +63,10 @@ class _StrictLoader(yaml.SafeLoader):
                     raise yaml.YAMLError(f"line {line}: {key.value!r} is given twice")
                 seen.add(key.value)
         return super().construct_mapping(node, deep)
+
+
+_StrictLoader.add_implicit_resolver(
+    "tag:yaml.org,2002:float",
+    re.compile(r"[-+]?(\d+\.?\d*|\.\d+)[eE][-+]?\d+$"),
+    list("-+.0123456789"),
+)

@@ -19,7 +19,7 @@ from dnas_cli.demo.walkthrough import DemoSize, Step, run_demo, steps
 from dnas_cli.errors import DnasError, Interrupted, RunStateError
 from dnas_cli.files import write_json
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
-from dnas_cli.scenes.palette import colours_to_indices
+from dnas_cli.scenes.label_encoding import colour_encoding
 from tests.support.command_line import dnas
 
 SMALL = DemoSize(scenes=2, size=64, tile_size=32)
@@ -88,7 +88,7 @@ def test_scenes_are_written_in_gid5s_own_layout(tmp_path: Path) -> None:
         assert label.bounds == where
         colours = label.read().transpose(1, 2, 0)
     _, expected = make_landscape(0, 64, 64)
-    assert np.array_equal(colours_to_indices(colours, GID5), expected)
+    assert np.array_equal(colour_encoding(GID5).from_colours(colours)[0], expected)
     assert set(map(tuple, colours[expected == IGNORE].tolist())) <= {(0, 0, 0)}
 
 

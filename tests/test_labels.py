@@ -10,7 +10,8 @@ import rasterio
 from PIL import Image
 
 from dnas_cli.errors import DataError
-from dnas_cli.scenes.labels import LabelEncoding, open_label, tile_encoding
+from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
+from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Window
 

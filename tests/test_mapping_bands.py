@@ -24,8 +24,12 @@ def test_one_band_without_a_name_takes_the_place_that_is_left() -> None:
     assert choice.bands == ("red", "green", "blue", "4")
 
 
-def test_names_that_contradict_the_model_are_doubted() -> None:
-    choice = choose_bands("a.tif", ("swir", "nir"), ("red", "green"))
+def test_names_that_contradict_the_model_are_refused_unless_positions_are_given() -> None:
+    with pytest.raises(DataError, match="has the bands swir, nir, but the model needs red, green"):
+        choose_bands("a.tif", ("swir", "nir"), ("red", "green"))
+    choice = choose_bands("a.tif", ("swir", "nir"), ("red", "green"), ("1", "2"))
+    assert choice.bands == (1, 2)
+    choice = choose_bands("a.tif", ("swir", "2"), ("red", "green"))
     assert "swir for red" in choice.doubt
 
 

@@ -5,7 +5,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from dnas_cli.commands.options import AllowExternal, AsJson, Device, Overwrite, Quiet, Verbose
+from dnas_cli.commands.options import (
+    AllowExternal,
+    AsJson,
+    Device,
+    LabelsAsIs,
+    MaxUnknown,
+    Overwrite,
+    Quiet,
+    Verbose,
+)
 from dnas_cli.tiles.lists import Split
 
 
@@ -46,6 +55,8 @@ def evaluate(
             metavar="NAME|YAML", help="The data of a plain folder: gid5, gid15, fbp or a YAML file."
         ),
     ] = None,
+    max_unknown: MaxUnknown = 0.05,
+    labels_as_is: LabelsAsIs = False,
     out: Annotated[
         Path | None,
         typer.Option(metavar="DIR", help="Folder for the figures. [default: RUN/eval]"),
@@ -92,6 +103,8 @@ def evaluate(
         scenes=scenes,
         source=source,
         dataset=dataset,
+        max_unknown=max_unknown,
+        labels_as_is=labels_as_is,
         out=out,
         batch=batch,
         device=device,

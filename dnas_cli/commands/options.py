@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from dnas_cli import console
+from dnas_cli.errors import UsageError
 from dnas_cli.scenes.external import external_allowed
 from dnas_cli.training.settings import Preset, Recipe
 
@@ -25,6 +26,12 @@ def _verbose(value: bool) -> bool:
 
 def _allow_external(ctx: typer.Context, value: bool) -> bool:
     ctx.with_resource(external_allowed(value))
+    return value
+
+
+def _share(value: float) -> float:
+    if not 0 <= value <= 1:
+        raise UsageError(f"--max-unknown {value}: must be from 0 to 1.")
     return value
 
 
@@ -78,6 +85,14 @@ AllowExternal = Annotated[
         help="Let VRTs refer to files outside their folder.",
         callback=_allow_external,
     ),
+]
+MaxUnknown = Annotated[
+    float,
+    typer.Option(callback=_share, help="Largest share of a label in no known colour or value."),
+]
+LabelsAsIs = Annotated[
+    bool,
+    typer.Option("--labels-as-is", help="Pair labels pixel by pixel, wherever they say they lie."),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 Stage = Annotated[int, typer.Option(help="1 path, 2 connections, 3 operators.")]

@@ -6,7 +6,16 @@ from typing import Annotated, Literal
 
 import typer
 
-from dnas_cli.commands.options import AllowExternal, AsJson, Device, Overwrite, Quiet, Verbose
+from dnas_cli.commands.options import (
+    AllowExternal,
+    AsJson,
+    Device,
+    LabelsAsIs,
+    MaxUnknown,
+    Overwrite,
+    Quiet,
+    Verbose,
+)
 from dnas_cli.errors import DnasError, UsageError
 
 
@@ -68,18 +77,36 @@ def predict(
     ] = None,
     truth: Annotated[
         str | None,
-        typer.Option(metavar="LABEL", help="Compare the map with a label raster of the scene."),
+        typer.Option(metavar="LABEL", help="Compare the map with a label of the scene."),
     ] = None,
+    dataset: Annotated[
+        str | None,
+        typer.Option(
+            metavar="NAME|YAML",
+            help="How --truth is written.  [default: as the labels the model was trained on]",
+        ),
+    ] = None,
+    max_unknown: MaxUnknown = 0.05,
+    labels_as_is: LabelsAsIs = False,
+    values: Annotated[
+        Literal["indices", "labels"],
+        typer.Option(help="Values of the map: class indices, or those of the labels."),
+    ] = "indices",
     map_nodata: Annotated[
-        int,
-        typer.Option(metavar="VALUE", min=0, max=255, help="Map value of pixels without data."),
-    ] = 255,
+        int | None,
+        typer.Option(
+            metavar="VALUE",
+            min=0,
+            max=255,
+            help="Map value of pixels without data.  [default: 255, or what is free]",
+        ),
+    ] = None,
     min_area: Annotated[
         float, typer.Option(metavar="M2", min=0, help="Leave out smaller polygons.")
     ] = 0.0,
     simplify: Annotated[
-        float, typer.Option(metavar="DIST", min=0, help="Simplify polygons, in CRS units.")
-    ] = 0.0,
+        str, typer.Option(metavar="DIST", help="Simplify polygons: 10m, or in CRS units.")
+    ] = "0",
     clip: Annotated[
         Path | None,
         typer.Option(metavar="FILE", help="Map only inside these polygons.", show_default=False),
@@ -125,6 +152,10 @@ def predict(
         confidence=confidence,
         overlay=overlay,
         truth=truth,
+        dataset=dataset,
+        max_unknown=max_unknown,
+        labels_as_is=labels_as_is,
+        values=values,
         map_nodata=map_nodata,
         min_area=min_area,
         simplify=simplify,
@@ -158,11 +189,11 @@ def _split(bands: str | None) -> tuple[str, ...]:
     return names
 
 
-def _nodata(text: str | None) -> float | None:
+def _nodata(text: str | None) -> float | Literal["none"] | None:
     if text is None:
         return None
     if text.lower() == "none":
-        return float("nan")  # no value means "no data"
+        return "none"
     try:
         return float(text)
     except ValueError as error:

@@ -5,7 +5,15 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import AllowExternal, AsJson, Overwrite, Quiet, Verbose
+from dnas_cli.commands.options import (
+    AllowExternal,
+    AsJson,
+    LabelsAsIs,
+    MaxUnknown,
+    Overwrite,
+    Quiet,
+    Verbose,
+)
 from dnas_cli.tiles.lists import SplitBy
 
 
@@ -45,9 +53,17 @@ def tile(
             help="Take over tiles that are cut already, by their lists; repeat it for files.",
         ),
     ] = None,
-    max_unknown: Annotated[
-        float, typer.Option(help="Largest share of a label in no known colour.")
-    ] = 0.05,
+    max_unknown: MaxUnknown = 0.05,
+    labels_as_is: LabelsAsIs = False,
+    keep_empty: Annotated[
+        bool, typer.Option("--keep-empty", help="Keep tiles without any label.")
+    ] = False,
+    allow_overlap: Annotated[
+        bool,
+        typer.Option(
+            "--allow-overlap", help="Let scenes that overlap on the ground be in several splits."
+        ),
+    ] = False,
     strict: Annotated[
         bool, typer.Option("--strict", help="Skip nothing: problems end it.")
     ] = False,
@@ -85,6 +101,9 @@ def tile(
         named_scenes={name: given for name, given in scenes.items() if given is not None},
         from_lists=from_lists or (),
         max_unknown=max_unknown,
+        labels_as_is=labels_as_is,
+        keep_empty=keep_empty,
+        allow_overlap=allow_overlap,
         strict=strict,
         workers=workers,
         overwrite=overwrite,

@@ -4,14 +4,16 @@ A description is a small YAML file (`docs/datasets.md`); `gid5`, `gid15` and `fb
 unknown key is an error that names the nearest known one.
 """
 
+import math
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
 from dnas_cli.datasets.description_values import (
     colour_of,
+    group_classes,
     names_of,
     number_of,
     numbers_of,
@@ -19,20 +21,27 @@ from dnas_cli.datasets.description_values import (
     text_of,
 )
 from dnas_cli.datasets.path_patterns import Pattern, placeholders
+from dnas_cli.datasets.vector_description import (
+    VECTOR_KEYS,
+    has_values,
+    is_vector_labels,
+    vector_encoding,
+)
 from dnas_cli.errors import DataError
 from dnas_cli.files import read_text
-from dnas_cli.scenes.labels import Colour, LabelEncoding
+from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.normalisation import Normalisation
-from dnas_cli.scenes.palette import LandClass
+from dnas_cli.scenes.palette import Colour, LandClass
 from dnas_cli.typed_fields import did_you_mean
 from dnas_cli.yaml_files import LARGEST_YAML, parse_yaml
 
 BUILT_IN = ("gid5", "gid15", "fbp")
+_MOST_COLOURS = 500  # each is looked for in every label
 PER_IMAGE = "image"  # the normalisation by mean and deviation of each image
 
 _KEYS = (
     "name", "images", "labels", "scene", "bands", "nodata", "label_kind", "first_value", "ignore",
-    "classes", "normalisation", "lists",
+    "classes", "groups", "normalisation", "lists", "aoi",
 )  # fmt: skip
 
 # The defaults of `images` and `labels`: plain folders side by side.
@@ -72,6 +81,7 @@ class DatasetDescription:
         normalisation: Constants over `bands`; from the training split when missing.
         per_image: Normalise each image by its own mean and deviation.
         lists: Name of published list files, with `{split}` for train, val and test.
+        aoi: Where vector layers are that say in which area labels are complete.
     """
 
     name: str
@@ -84,6 +94,7 @@ class DatasetDescription:
     normalisation: Normalisation | None
     per_image: bool
     lists: str | None
+    aoi: Pattern | None = None
 
     @property
     def classes(self) -> tuple[LandClass, ...]:
@@ -100,16 +111,22 @@ class DatasetDescription:
             "labels": [pattern.text for pattern in self.labels],
             "scene": self.scene,
             "bands": list(self.bands),
-            "nodata": self.nodata,
+            # JSON has no NaN; as a text it reads back as the number.
+            "nodata": str(self.nodata) if _is_odd(self.nodata) else self.nodata,
             "classes": [land_class.to_json() for land_class in self.classes],
             "label_encoding": self.encoding.to_json(),
             "normalisation": self._normalisation_json(),
+            **({"aoi": self.aoi.text} if self.aoi else {}),
         }
 
     def _normalisation_json(self) -> Any:
         if self.per_image:
             return PER_IMAGE
         return self.normalisation.to_json() if self.normalisation else None
+
+
+def _is_odd(number: float | None) -> bool:
+    return number is not None and not math.isfinite(number)
 
 
 def load_description(name_or_path: str) -> DatasetDescription:
@@ -151,12 +168,21 @@ def parse_description(text: str, origin: str, default_name: str) -> DatasetDescr
         ) from error
 
 
+def plain_description(encoding: LabelEncoding, name: str) -> DatasetDescription:
+    """Return the description of a plain folder whose labels are written in a known way."""
+    return DatasetDescription(
+        name, _image_patterns(None), _label_patterns(None), "{scene}", (), None, encoding, None,
+        per_image=False, lists=None,
+    )  # fmt: skip
+
+
 def _description(value: Any, default_name: str) -> DatasetDescription:
     if not isinstance(value, dict):
         raise DataError("must hold keys with values, such as `classes:`.")
     _refuse_unknown_keys(value, _KEYS, "")
     images = _image_patterns(value.get("images"))
     labels = _label_patterns(value.get("labels"))
+    aoi = Pattern(text_of(value["aoi"], "aoi")) if "aoi" in value else None
     scene = text_of(value.get("scene", "{scene}"), "scene")
     _check_names(images, labels, scene)
     bands = names_of(value.get("bands", []), "bands")
@@ -175,6 +201,7 @@ def _description(value: Any, default_name: str) -> DatasetDescription:
         normalisation=_normalisation(value.get("normalisation"), bands),
         per_image=value.get("normalisation") == PER_IMAGE,
         lists=lists,
+        aoi=aoi,
     )
 
 
@@ -205,6 +232,9 @@ def _image_patterns(value: Any) -> tuple[ImagePattern, ...]:
 def _label_patterns(value: Any) -> tuple[Pattern, ...]:
     if value is None:
         return tuple(Pattern(text) for text in _PLAIN_LABELS)
+    if isinstance(value, dict):
+        _refuse_unknown_keys(value, VECTOR_KEYS, "labels: ")
+        value = value.get("path")
     entries = value if isinstance(value, list) else [value]
     if not entries:
         raise DataError("`labels` is empty.")
@@ -222,20 +252,20 @@ def _check_names(images: tuple[ImagePattern, ...], labels: tuple[Pattern, ...], 
                 f"images pattern {image.pattern.text!r} lacks {{{missing[0]}}}, which `scene` "
                 "is made of."
             )
-    for image in images:
         for label in labels:
             extra = [name for name in label.names if name not in image.pattern.names]
-            if extra or not label.names:
-                what = f"{{{extra[0]}}}" if extra else "no part"
+            if extra and len(extra) == len(label.names):
                 raise DataError(
-                    f"labels pattern {label.text!r} names {what}, which the images pattern "
+                    f"labels pattern {label.text!r} names {{{extra[0]}}}, which the images pattern "
                     f"{image.pattern.text!r} does not have; they could not be paired."
                 )
 
 
 def _encoding(value: Mapping[str, Any]) -> LabelEncoding:
     kind: Literal["colour", "index"]
-    asked = value.get("label_kind", "colour")
+    labels = value.get("labels")
+    vector = is_vector_labels(labels)
+    asked = value.get("label_kind", "index" if vector else "colour")
     if asked not in ("colour", "index"):
         raise DataError(f"`label_kind` is {asked!r}, but must be colour or index.")
     kind = "colour" if asked == "colour" else "index"
@@ -244,32 +274,34 @@ def _encoding(value: Mapping[str, Any]) -> LabelEncoding:
     first = value.get("first_value", 0)
     if isinstance(first, bool) or not isinstance(first, int):
         raise DataError(f"`first_value` is {first!r}, but must be a whole number.")
-    classes, values = read_classes(value.get("classes"), first, kind)
+    encoding = read_classes(value.get("classes"), first, kind)
+    if "groups" in value:
+        encoding = group_classes(encoding, value["groups"])
+    if vector:
+        return vector_encoding(labels, encoding, has_values(value.get("classes")))
     ignore = value.get("ignore", [])
     if kind == "colour":
-        return LabelEncoding(kind, classes, ignored_colours=_ignored_colours(ignore, classes))
+        return replace(encoding, ignored_colours=_ignored_colours(ignore, encoding))
     entries = ignore if isinstance(ignore, list) else [ignore]
     for entry in entries:
         if isinstance(entry, bool) or not isinstance(entry, int):
             raise DataError(f"`ignore` holds {entry!r}; with index labels it takes whole numbers.")
-        if entry in values:
-            name = classes[values.index(entry)].name
+        if entry in encoding.class_of_value:
+            name = encoding.classes[encoding.class_of_value[entry]].name
             raise DataError(f"`ignore` holds {entry}, which is the class {name!r}.")
-    return LabelEncoding(kind, classes, values, tuple(entries))
+    return replace(encoding, ignored_values=tuple(entries))
 
 
-def _ignored_colours(ignore: Any, classes: tuple[LandClass, ...]) -> tuple[Colour, ...]:
+def _ignored_colours(ignore: Any, encoding: LabelEncoding) -> tuple[Colour, ...]:
     # One colour may be given without the outer list: `ignore: [0, 0, 0]`.
     if not isinstance(ignore, list) or (ignore and not isinstance(ignore[0], list | str)):
         ignore = [ignore]
-    entries = ignore
-    colours = tuple(dict.fromkeys(colour_of(entry, "ignore") for entry in entries))
-    for land_class in classes:
-        if land_class.colour in colours:
-            raise DataError(
-                f"`ignore` holds {land_class.colour}, which is the class {land_class.name!r}."
-            )
-    if len(classes) + len(colours) > 250:
+    colours = tuple(dict.fromkeys(colour_of(entry, "ignore") for entry in ignore))
+    for colour in colours:
+        if colour in encoding.class_of_colour:
+            name = encoding.classes[encoding.class_of_colour[colour]].name
+            raise DataError(f"`ignore` holds {colour}, which is the class {name!r}.")
+    if len(encoding.class_of_colour) + len(colours) > _MOST_COLOURS:
         raise DataError(f"{len(colours)} ignored colours are too many.")
     return colours
 

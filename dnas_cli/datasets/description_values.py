@@ -3,13 +3,16 @@
 import colorsys
 import math
 import re
-from typing import Any
+from dataclasses import replace
+from typing import Any, Literal, TypeVar
 
 from dnas_cli.errors import DataError
-from dnas_cli.scenes.labels import Colour
-from dnas_cli.scenes.palette import LandClass
+from dnas_cli.scenes.label_encoding import LabelEncoding
+from dnas_cli.scenes.palette import Colour, LandClass
 
 _MOST_CLASSES = 250
+
+Kind = TypeVar("Kind")
 
 
 def text_of(value: Any, key: str) -> str:
@@ -86,13 +89,11 @@ def colour_of(value: Any, key: str) -> Colour:
     return red, green, blue
 
 
-def read_classes(
-    value: Any, first_value: int, kind: str
-) -> tuple[tuple[LandClass, ...], tuple[int, ...]]:
-    """Return the classes and, for index labels, the stored value of each.
+def read_classes(value: Any, first_value: int, kind: Literal["colour", "index"]) -> LabelEncoding:
+    """Return the classes with the stored values or colours of each.
 
-    Three forms: a mapping of names to colours; a list of `{name, colour, value}`; a plain list of
-    names (index labels only, colours are chosen).
+    Three forms: a mapping of names to colours; a list of `{name, colour, value}`, where `colour`
+    and `value` can be lists; a plain list of names (index labels only, colours are chosen).
 
     Raises:
         DataError: There are none, too many, or two are the same.
@@ -103,27 +104,86 @@ def read_classes(
         raise DataError(f"{len(value)} classes are more than the {_MOST_CLASSES} that fit.")
     entries = value.items() if isinstance(value, dict) else enumerate(value)
     classes: list[LandClass] = []
-    values: list[int] = []
+    colours: list[tuple[Colour, int]] = []
+    values: list[tuple[int, int]] = []
     for position, (key, entry) in enumerate(entries):
         fields = _class_fields(key, entry, isinstance(value, dict))
         name = text_of(fields["name"], "classes")
-        if "colour" in fields:
-            colour = colour_of(fields["colour"], f"classes: {name}")
-        elif kind == "index":
-            colour = _chosen_colour(position)
-        else:
+        own = _colours_of(fields["colour"], f"classes: {name}") if "colour" in fields else ()
+        if not own and kind == "colour":
             raise DataError(f"class {name!r} has no colour, and labels are colours.")
-        classes.append(LandClass(name, colour))
-        number = fields.get("value", first_value + position)
-        if isinstance(number, bool) or not isinstance(number, int):
-            raise DataError(f"class {name!r} has the value {_shown(number)}, not a whole number.")
-        values.append(number)
+        classes.append(LandClass(name, own[0] if own else _chosen_colour(position)))
+        colours += [(colour, position) for colour in own]
+        numbers = _whole_numbers(fields.get("value", first_value + position), name)
+        values += [(number, position) for number in numbers]
     _refuse_doubles([land_class.name for land_class in classes], "name")
     if kind == "colour":
-        _refuse_doubles([str(land_class.colour) for land_class in classes], "colour")
-        return tuple(classes), ()
-    _refuse_doubles([str(number) for number in values], "value")
-    return tuple(classes), tuple(values)
+        _refuse_doubles([str(colour) for colour, _ in colours], "colour")
+        return LabelEncoding(kind, tuple(classes), more_colours=_further(colours))
+    _refuse_doubles([str(number) for number, _ in values], "value")
+    first = {position: number for number, position in reversed(values)}
+    own_values = tuple(first[position] for position in range(len(classes)))
+    return LabelEncoding(kind, tuple(classes), own_values, more_values=_further(values))
+
+
+def group_classes(encoding: LabelEncoding, value: Any) -> LabelEncoding:
+    """Join classes: `{vegetation: [forest, meadow]}` makes one class of two.
+
+    The group takes the place, colour and value of its first class; those of the others are further
+    ones of the group.
+
+    Raises:
+        DataError: A group holds no class, an unknown one, or one that is in another group.
+    """
+    if not isinstance(value, dict):
+        raise DataError(f"`groups` is {_shown(value)}, but must name groups with their classes.")
+    names = [item.name for item in encoding.classes]
+    group_of: dict[str, str] = {}
+    for group, members in value.items():
+        for member in names_of(members, f"groups: {text_of(group, 'groups')}"):
+            if member not in names:
+                raise DataError(f"`groups: {group}` holds {member!r}, which is no class.")
+            if group_of.setdefault(member, group) != group:
+                raise DataError(f"`groups` has the class {member!r} in two groups.")
+    joined = list(dict.fromkeys(group_of.get(name, name) for name in names))
+    _refuse_doubles([*value, *(name for name in names if name not in group_of)], "name")
+    new_index = [joined.index(group_of.get(name, name)) for name in names]
+    first = [new_index.index(index) for index in range(len(joined))]
+    old = encoding.classes
+    values = sorted(encoding.class_of_value.items(), key=lambda item: item[1])
+    colours = sorted(encoding.class_of_colour.items(), key=lambda item: item[1])
+    is_index = encoding.kind == "index"
+    return replace(
+        encoding,
+        classes=tuple(LandClass(joined[i], old[at].colour) for i, at in enumerate(first)),
+        values=tuple(encoding.values[at] for at in first) if is_index else (),
+        more_values=_further([(value, new_index[at]) for value, at in values]) if is_index else (),
+        more_colours=() if is_index else _further([(c, new_index[at]) for c, at in colours]),
+    )
+
+
+def _further(entries: list[tuple[Kind, int]]) -> tuple[tuple[Kind, int], ...]:
+    """Leave out the first entry of every class."""
+    seen: set[int] = set()
+    further = []
+    for entry in entries:
+        if entry[1] in seen:
+            further.append(entry)
+        seen.add(entry[1])
+    return tuple(further)
+
+
+def _colours_of(value: Any, key: str) -> tuple[Colour, ...]:
+    several = isinstance(value, list) and bool(value) and isinstance(value[0], list | str)
+    return tuple(colour_of(entry, key) for entry in (value if several else [value]))
+
+
+def _whole_numbers(value: Any, name: str) -> tuple[int, ...]:
+    numbers = value if isinstance(value, list) and value else [value]
+    for number in numbers:
+        if isinstance(number, bool) or not isinstance(number, int):
+            raise DataError(f"class {name!r} has the value {_shown(number)}, not a whole number.")
+    return tuple(numbers)
 
 
 def _class_fields(key: Any, entry: Any, named: bool) -> dict[str, Any]:

@@ -2,15 +2,17 @@
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dnas_cli.console import logger
 from dnas_cli.datasets.description import DatasetDescription, ImagePattern, load_description
-from dnas_cli.datasets.path_patterns import Pattern, safe_name
+from dnas_cli.datasets.path_patterns import SPLIT_OF_NAME, Pattern, safe_name
 from dnas_cli.errors import DataError
-from dnas_cli.scenes.labels import LabelEncoding
+from dnas_cli.scenes.label_encoding import LabelEncoding
+from dnas_cli.scenes.placed_labels import LabelFiles
 from dnas_cli.scenes.raster import RASTER_SUFFIXES
+from dnas_cli.scenes.vector_labels import is_vector
 
 _OWN_DESCRIPTIONS = ("dataset.yaml", "dataset.yml")
 _BUILT_IN_SIGNS = {
@@ -31,6 +33,9 @@ class Pair:
         image: Path of the image, relative to the source folder.
         label: Path of the label, likewise.
         bands: Names of the file's bands in order, when the description says them.
+        split: `train`, `val` or `test`, when the `{split}` of a pattern says it.
+        more_labels: Further labels of the image; of two that label a pixel the earlier counts.
+        aoi: Path of the vector layer that says where labels are complete.
     """
 
     key: str
@@ -39,6 +44,20 @@ class Pair:
     image: str
     label: str
     bands: tuple[str, ...]
+    split: str | None = None
+    more_labels: tuple[str, ...] = ()
+    aoi: str | None = None
+
+    @property
+    def files(self) -> tuple[str, ...]:
+        """All files, relative to the source folder."""
+        return (self.image, self.label, *self.more_labels, *([self.aoi] if self.aoi else []))
+
+    def label_files(self, source: Path, encoding: LabelEncoding, as_is: bool) -> LabelFiles:
+        """Return the labels as they are opened over the image."""
+        aoi = None if self.aoi is None else source / self.aoi
+        paths = tuple(source / name for name in (self.label, *self.more_labels))
+        return LabelFiles(paths, encoding, aoi, as_is)
 
 
 @dataclass(frozen=True)
@@ -49,15 +68,19 @@ class LabelledScenes:
         root: The folder that paths are relative to.
         pairs: Images and labels, by name.
         encoding: How the labels say which class a pixel has.
+        max_unknown: The largest share of pixels of a label of no known colour or value.
         bands: Names of the bands of the dataset, where a description says them.
         nodata: The value that means "no data", when the files do not declare it.
+        as_is: Labels lie on their images pixel by pixel, wherever they say they lie.
     """
 
     root: Path
     pairs: tuple[Pair, ...]
     encoding: LabelEncoding
+    max_unknown: float
     bands: tuple[str, ...] = ()
     nodata: float | None = None
+    as_is: bool = False
 
 
 @dataclass(frozen=True)
@@ -114,24 +137,40 @@ def find_pairs(
     files, problems = _files(source, leave_out)
     images, labels, bands = _best_patterns(files, description)
     if not images:
+        first = f"{problems[0].name} {problems[0].reason}; " if problems else ""
         raise DataError(
-            f"{source}: holds no image of the dataset {description.name!r}.",
+            f"{source}: {first}holds no image of the dataset {description.name!r}.",
             "Looked for " + ", ".join(image.pattern.text for image in description.images) + ".",
         )
     pairs = []
     keys: dict[str, str] = {}
     label_names = labels.names
+    shared = _names_in_several_splits(images, description.scene)
     used = set()
-    for parts, path in images.entries:
+    for parts, path in _without_labels(images, labels):
         found = labels.by_names.get(tuple(parts[name] for name in label_names), [])
         used.update(found)
-        if len(found) != 1:
+        if not found or (len(found) > 1 and not labels.may_be_many):
             problems.append(Problem(path, _label_problem(found, labels.pattern.text)))
             continue
+        aoi = _aoi_of(files, description.aoi, parts)
+        if isinstance(aoi, Problem):
+            problems.append(replace(aoi, name=path))
+            continue
+        split = SPLIT_OF_NAME.get(parts.get("split", "train").lower())
+        if split is None:
+            problems.append(Problem(path, f"{parts['split']!r} is none of train, val and test"))
+            continue
         scene_text = description.scene.format(**parts)
+        if scene_text in shared:  # a number, say, that counts from 1 in every split
+            scene_text = f"{parts['split']}_{scene_text}"
         scene = safe_name(scene_text)
         # Whatever the scene's name does not say tells the images of one scene apart.
-        rest = [value for name, value in parts.items() if f"{{{name}}}" not in description.scene]
+        rest = [
+            value
+            for name, value in parts.items()
+            if f"{{{name}}}" not in description.scene and name != "split"
+        ]
         key = safe_name("_".join([scene_text, *rest]))
         if len(key.encode()) > _LONGEST_NAME:
             problems.append(Problem(path, "has too long a name for its tiles"))
@@ -140,10 +179,49 @@ def find_pairs(
             problems.append(Problem(path, f"has the same name as {keys[key]} in a tile set"))
             continue
         keys[key] = path
-        pairs.append(Pair(key, scene, scene_text, path, found[0], bands))
+        by_folder = split if "split" in parts else None
+        more = tuple(found[1:])
+        pairs.append(Pair(key, scene, scene_text, path, found[0], bands, by_folder, more, aoi))
     everything = {path for found in labels.by_names.values() for path in found}
     problems += [Problem(path, "label without image") for path in sorted(everything - used)]
     return sorted(_one_text_per_scene(pairs, problems), key=lambda pair: pair.key), problems
+
+
+def _aoi_of(
+    files: list[str], pattern: Pattern | None, parts: dict[str, str]
+) -> "str | Problem | None":
+    """Return the layer of an image that says where labels are complete, if there is to be one."""
+    if pattern is None:
+        return None
+    for path in files:
+        found = pattern.match(path)
+        if found is not None and all(parts.get(name) == text for name, text in found.items()):
+            return path
+    return Problem("", f"has no area of interest (none fits {pattern.text})")
+
+
+def _without_labels(images: "_Images", labels: "_Labels") -> list[tuple[dict[str, str], str]]:
+    """Leave out the labels that lie beside their images, which the image pattern fits as well."""
+    everything = {path for found in labels.by_names.values() for path in found}
+    used: set[str] = set()
+    paired: set[str] = set()
+    for parts, path in images.entries:
+        own = labels.by_names.get(tuple(parts[name] for name in labels.names), [])
+        others = [other for other in own if other != path]
+        used.update(others)
+        if others:
+            paired.add(path)
+    labels_only = used | (everything - paired)
+    return [(parts, path) for parts, path in images.entries if path not in labels_only]
+
+
+def _names_in_several_splits(images: "_Images", scene: str) -> set[str]:
+    """Return the names of scenes that images of different `{split}` have."""
+    splits: dict[str, set[str]] = defaultdict(set)
+    for parts, _ in images.entries:
+        if "split" in parts and "{split}" not in scene:
+            splits[scene.format(**parts)].add(parts["split"])
+    return {name for name, found in splits.items() if len(found) > 1}
 
 
 def _one_text_per_scene(pairs: list[Pair], problems: list[Problem]) -> list[Pair]:
@@ -173,10 +251,12 @@ class _Images:
 class _Labels:
     pattern: Pattern
     by_names: dict[tuple[str, ...], list[str]]
+    names: tuple[str, ...]  # that the image pattern has as well
 
     @property
-    def names(self) -> tuple[str, ...]:
-        return self.pattern.names
+    def may_be_many(self) -> bool:
+        """Whether the pattern means several labels of one image: it has more parts, or none."""
+        return not self.names or len(self.names) < len(self.pattern.names)
 
 
 def _best_patterns(
@@ -184,11 +264,11 @@ def _best_patterns(
 ) -> tuple[_Images, _Labels, tuple[str, ...]]:
     """Choose the image and label patterns that pair the most; ties go to the earlier ones."""
     found_images = [(image, _images(files, image)) for image in description.images]
-    found_labels = [_labels(files, pattern) for pattern in description.labels]
     best: tuple[int, int] | None = None
-    chosen = (found_images[0][1], found_labels[0], found_images[0][0])
+    first = found_images[0][0]
+    chosen = (found_images[0][1], _labels(files, description.labels[0], first), first)
     for image, images in found_images:
-        for labels in found_labels:
+        for labels in [_labels(files, pattern, image) for pattern in description.labels]:
             paired = sum(
                 tuple(parts[name] for name in labels.names) in labels.by_names
                 for parts, _ in images.entries
@@ -212,13 +292,14 @@ def _images(files: list[str], image: ImagePattern) -> _Images:
     return _Images(tuple((parts, path) for parts, path in matches if parts is not None))
 
 
-def _labels(files: list[str], pattern: Pattern) -> _Labels:
+def _labels(files: list[str], pattern: Pattern, image: ImagePattern) -> _Labels:
+    names = tuple(name for name in pattern.names if name in image.pattern.names)
     by_names: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for path in files:
         parts = pattern.match(path)
         if parts is not None:
-            by_names[tuple(parts[name] for name in pattern.names)].append(path)
-    return _Labels(pattern, dict(by_names))
+            by_names[tuple(parts[name] for name in names)].append(path)
+    return _Labels(pattern, dict(by_names), names)
 
 
 def _label_problem(found: list[str], pattern: str) -> str:
@@ -245,7 +326,7 @@ def _files(source: Path, leave_out: Path | None) -> tuple[list[str], list[Proble
             path = f"{folder}/{entry.name}" if folder else entry.name
             if entry.name.startswith(".") or Path(entry.path) == skipped:
                 continue
-            is_raster = Path(entry.name).suffix.lower() in RASTER_SUFFIXES
+            is_raster = Path(entry.name).suffix.lower() in RASTER_SUFFIXES or is_vector(entry.name)
             if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
                 if is_raster or entry.is_dir():
                     problems.append(Problem(path, "is a link that leads out of the source folder"))

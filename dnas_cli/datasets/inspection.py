@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,9 @@ import numpy as np
 from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.discovery import Pair, Problem
 from dnas_cli.errors import DataError
-from dnas_cli.scenes.labels import open_label
+from dnas_cli.scenes.ground import footprint, ground_resolution
 from dnas_cli.scenes.raster import Raster, open_raster
+from dnas_cli.scenes.validity import can_hold
 
 # A header that promises this much more than its file holds is broken or made to do harm: even an
 # empty image compresses to more than that.
@@ -34,6 +35,9 @@ class ImageFacts:
         dtype: NumPy name of the values.
         nodata: The value that means "no data", if there is one.
         alpha: Number of the band that is taken for alpha and not used, if there is one.
+        notes: What a user should know of image and label, in the same words for all of a kind.
+        resolution: Metres of a pixel on the ground, if the image has a place.
+        footprint: West, south, east and north in degrees, likewise.
     """
 
     pair: Pair
@@ -44,6 +48,9 @@ class ImageFacts:
     dtype: str
     nodata: float | None
     alpha: int | None = None
+    notes: tuple[str, ...] = ()
+    resolution: float | None = None
+    footprint: tuple[float, float, float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -53,12 +60,13 @@ class Inspection:
     source: Path
     pair: Pair
     description: DatasetDescription
+    labels_as_is: bool = False
 
 
 def inspect(task: Inspection) -> ImageFacts | Problem:
     """Read the headers of an image and its label, and compare them."""
     try:
-        return _inspect(task.source, task.pair, task.description)
+        return _inspect(task)
     except DataError as error:
         return problem_of(task.pair.image, error, task.source)
 
@@ -68,25 +76,24 @@ def problem_of(name: str, error: DataError, source: Path) -> Problem:
     return Problem(name, error.what.replace(f"{source}/", "").removeprefix(f"{name}: "))
 
 
-def _inspect(source: Path, pair: Pair, description: DatasetDescription) -> ImageFacts:
+def _inspect(task: Inspection) -> ImageFacts:
+    source, pair, description = task.source, task.pair, task.description
     path = source / pair.image
     with open_raster(path) as scene:
         bands, numbers = choose_bands(path, scene, pair.bands, description.bands)
+        notes = scene.notes
     with open_raster(path, numbers, description.nodata) as scene:
         refuse_absurd(path, scene.height, scene.width, len(numbers), scene.dtype)
         alpha = None if scene.alpha_band in numbers else scene.alpha_band
         facts = ImageFacts(
             pair, scene.height, scene.width, bands, numbers, scene.dtype, scene.nodata, alpha
         )
-    label_path = source / pair.label
-    with open_label(label_path, description.encoding) as label:
-        if (label.height, label.width) != (facts.height, facts.width):
-            raise DataError(
-                f"{label_path}: has {label.width} x {label.height} pixels, but its image has "
-                f"{facts.width} x {facts.height}."
-            )
-        refuse_absurd(label_path, label.height, label.width, 1, "uint8")
-    return facts
+        labels = pair.label_files(source, description.encoding, task.labels_as_is)
+        with labels.open_over(scene) as label:
+            notes += tuple(f"label {note}" for note in label.notes)
+        place = (scene.georeference, scene.height, scene.width)
+        resolution, box = ground_resolution(*place), footprint(*place)
+    return replace(facts, notes=notes, resolution=resolution, footprint=box)
 
 
 def choose_bands(
@@ -119,6 +126,7 @@ def choose_bands(
     if wanted and all(band.lower() in lowered for band in wanted):
         return wanted, tuple(lowered.index(band.lower()) + 1 for band in wanted)
     if wanted and len(wanted) in counts:
+        _refuse_renaming(path, scene, wanted)
         return wanted, tuple(range(1, len(wanted) + 1))
     if not wanted and not file_bands:
         return own, tuple(range(1, len(own) + 1))
@@ -127,6 +135,21 @@ def choose_bands(
         f"{path}: has {len(own)} bands ({', '.join(own)}), but the dataset has "
         f"{len(expected)} ({', '.join(expected)})."
     )
+
+
+def _refuse_renaming(path: Path, scene: Raster, wanted: tuple[str, ...]) -> None:
+    """Refuse other names for bands than those that a file itself gives to all of them.
+
+    What GDAL takes for red, green and blue in a file without names is no such name.
+    """
+    described = [text for text in scene.dataset.descriptions if text]
+    if len(described) == scene.dataset.count and set(described) == set(scene.file_bands):
+        raise DataError(
+            f"{path}: names its bands {', '.join(described)}, but the dataset has "
+            f"{', '.join(wanted)}.",
+            "If these are the same, give the names in the order of the file: "
+            "`images: {path: ..., bands: [...]}`.",
+        )
 
 
 def described_bands(
@@ -146,6 +169,19 @@ def described_bands(
         chosen = choose_bands(path, scene, file_bands, wanted)
     names = dict(zip(chosen[1], chosen[0], strict=True))
     return tuple(names.get(number, str(number)) for number in range(1, count + 1))
+
+
+def refuse_nodata(nodata: float | None, dtype: str, path: Path) -> None:
+    """Refuse a `nodata` of a description that can be no value of an image.
+
+    Raises:
+        DataError: It cannot.
+    """
+    if nodata is not None and not can_hold(dtype, nodata):
+        raise DataError(
+            f"{path}: holds {dtype} values, of which `nodata: {nodata:g}` can be none.",
+            "Leave `nodata` out of the description, or give the value that the files hold.",
+        )
 
 
 def refuse_absurd(path: Path, height: int, width: int, bands: int, dtype: str) -> None:

@@ -6,12 +6,19 @@ part = "003". A part never reaches over a folder; `*` stands for any text within
 """
 
 import re
+import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from string import Formatter
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.raster import RASTER_SUFFIXES
+
+SPLIT_OF_NAME = {
+    "train": "train", "training": "train", "val": "val", "valid": "val", "validation": "val",
+    "test": "test", "testing": "test",
+}  # fmt: skip
+"""What folders and lists of a split are called."""
 
 
 @dataclass(frozen=True)
@@ -41,10 +48,10 @@ class Pattern:
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return the named parts of a relative path, or nothing where the pattern does not fit."""
-        found = self._expression.fullmatch(path)
+        found = self._expression.fullmatch(nfc(path))
         if found is None or (self.text.endswith(".*") and not _is_raster(path)):
             return None
-        return found.groupdict()
+        return {name: nfc(text) for name, text in found.groupdict().items()}
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:
@@ -59,7 +66,7 @@ class Pattern:
                 expression += f"(?P<{piece[1:-1]}>[^/]+)"
             else:
                 expression += re.escape(piece)
-        return re.compile(expression, re.DOTALL)
+        return re.compile(nfc(expression), re.DOTALL)
 
 
 def placeholders(text: str) -> tuple[str, ...]:
@@ -78,13 +85,18 @@ def placeholders(text: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def nfc(text: str) -> str:
+    """Return a name as it compares: file systems differ in how they store letters with accents."""
+    return unicodedata.normalize("NFC", text)
+
+
 def safe_name(text: str) -> str:
     """Return a name that can be a folder and a list entry anywhere: letters, digits, `.`, `-`, `_`.
 
     >>> safe_name("Tile 1")
     'Tile_1'
     """
-    return re.sub(r"[^\w.\-]+", "_", text).strip(".") or "_"
+    return re.sub(r"[^\w.\-]+", "_", nfc(text)).strip(".") or "_"
 
 
 def _is_raster(path: str) -> bool:

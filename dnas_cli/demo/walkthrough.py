@@ -19,7 +19,8 @@ from dnas_cli.errors import DnasError, Interrupted, RunStateError
 from dnas_cli.files import read_json, write_json
 from dnas_cli.report.side_by_side import write_side_by_side
 from dnas_cli.run.directory import CODINGS, is_run, open_run
-from dnas_cli.scenes.labels import LabelEncoding, open_label, tile_encoding
+from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
+from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.raster import Window, open_raster
 
 _HELD_OUT = 900  # number of the scene outside all splits

@@ -213,7 +213,7 @@ def band_positions(facts: ModelFacts, tiles: TileSet, model: str) -> tuple[int, 
             f"{tiles.root}: holds {tiles.dtype} values, but {model} was trained on {facts.dtype}.",
             "Evaluate on a tile set cut from imagery of the same kind.",
         )
-    check_classes(facts, [item.name for item in tiles.classes], str(tiles.root), model)
+    facts.refuse_other_classes([item.name for item in tiles.classes], str(tiles.root), model)
     known = {band.casefold(): index for index, band in enumerate(tiles.bands)}
     missing = [band for band in facts.bands if band.casefold() not in known]
     if missing:
@@ -223,17 +223,3 @@ def band_positions(facts: ModelFacts, tiles: TileSet, model: str) -> tuple[int, 
             "Evaluate on a tile set that has all of the model's bands.",
         )
     return tuple(known[band.casefold()] for band in facts.bands)
-
-
-def check_classes(facts: ModelFacts, names: list[str], data: str, model: str) -> None:
-    """Refuse data of other classes.
-
-    Raises:
-        DataError: The classes or their order differ.
-    """
-    expected = [item.name for item in facts.classes]
-    if names != expected:
-        raise DataError(
-            f"{data}: has the classes {', '.join(names)}, but {model} knows {', '.join(expected)}.",
-            "Evaluate on data with the model's classes, in the same order.",
-        )

@@ -13,10 +13,9 @@ from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.memory import GDAL_CACHE
 from dnas_cli.mapping.open_scene import SceneReading, open_scene
 from dnas_cli.mapping.stream import rows_of_windows, stream_map
-from dnas_cli.mapping.truth import add_rows, refuse_other_size
+from dnas_cli.mapping.truth import add_rows, look_through
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.model_file import ModelFacts
-from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.raster import Raster, block_cache
 
 
@@ -105,9 +104,9 @@ def _score(mapper: Mapper, scenes: LabelledScenes, pair: Pair, title: str) -> Sc
     matrix = ConfusionMatrix(len(mapper.model.facts.classes))
     with (
         _open(mapper.model.facts, scenes, pair) as scene,
-        open_label(scenes.root / pair.label, scenes.encoding) as labels,
+        pair.label_files(scenes.root, scenes.encoding, scenes.as_is).open_over(scene) as labels,
     ):
-        refuse_other_size(labels, scene)
+        look_through(labels, scenes.max_unknown)
         grid = mapper.grid
         windows = rows_of_windows(scene.height, grid) * len(grid.spans(scene.width))
         predictor = mapper.predictor_of(scene)

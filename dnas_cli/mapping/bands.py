@@ -51,7 +51,15 @@ def _without_wish(scene: str, file_bands: Sequence[str], model_bands: Sequence[s
         return _told(file_bands, matched)
     if len(file_bands) != len(model_bands):
         raise _wrong_count(scene, file_bands, model_bands)
-    return BandChoice(tuple(file_bands), doubt=_contradiction(file_bands, model_bands))
+    doubt = _contradiction(file_bands, model_bands)
+    if doubt and not any(name.isdecimal() for name in file_bands):
+        positions = ",".join(str(number + 1) for number in range(len(model_bands)))
+        raise DataError(
+            f"{scene}: has the bands {', '.join(file_bands)}, but the model needs "
+            f"{', '.join(model_bands)}.",
+            f"If these are the same, say so: --bands {positions}",
+        )
+    return BandChoice(tuple(file_bands), doubt=doubt)
 
 
 def _by_number(

@@ -16,7 +16,8 @@ from dnas_cli.files import make_folder, refuse_existing, write_text
 from dnas_cli.mapping.outputs import TIFF_SUFFIXES
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.facts import map_classes
-from dnas_cli.scenes.georeference import pixel_area
+from dnas_cli.scenes.ground import mean_pixel_area
+from dnas_cli.scenes.map_values import index_values
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.polygons import PolygonOptions, check_place, require_libraries, write_polygons
@@ -112,7 +113,10 @@ def find_change(request: ChangeRequest, overwrite: bool = False) -> Change:
         require_libraries()
     classes = _shared_classes(request.old, request.new)
     values = transition_classes(classes)
-    with open_raster(request.old) as old, open_raster(request.new) as new:
+    with (
+        open_raster(request.old, as_shown=False) as old,
+        open_raster(request.new, as_shown=False) as new,
+    ):
         _check_grid(old, new)
         for path in polygons:
             check_place(str(request.old), path, old.georeference)
@@ -132,15 +136,17 @@ def find_change(request: ChangeRequest, overwrite: bool = False) -> Change:
                 counts, unsure = compare.counted()
                 for path in request.out:
                     if path not in polygons:
-                        write_sidecar(path, values)
-                        write_raster_style(path, values)
+                        write_sidecar(path, values, index_values(len(values), None))
+                        write_raster_style(path, values, index_values(len(values), None))
                         write_cog(draft, path, "MODE")
                 if polygons:
-                    write_polygons(draft, polygons, values, old.georeference, PolygonOptions())
+                    write_polygons(
+                        draft, polygons, values, old.georeference, PolygonOptions(), tags
+                    )
         finally:
             for raster in filter(None, rasters):
                 raster.close()
-        area = pixel_area(old.georeference)
+        area = mean_pixel_area(old.georeference, old.height, old.width)
     transitions = _transitions(counts, classes, area)
     if request.table is not None:
         write_text(request.table, _table(transitions))

@@ -5,8 +5,11 @@ import re
 from collections.abc import Sequence
 from pathlib import Path
 
+from dnas_cli.console import logger
+from dnas_cli.datasets.path_patterns import nfc
 from dnas_cli.errors import DataError
-from dnas_cli.files import read_text
+from dnas_cli.files import read_lines
+from dnas_cli.scenes.map_metadata import is_map
 from dnas_cli.scenes.raster import RASTER_SUFFIXES
 
 _LIST_SUFFIXES = (".txt", ".lst")
@@ -40,46 +43,66 @@ def _expand(argument: str) -> list[str]:
     path = Path(argument)
     if path.is_dir():
         return _in_folder(path)
-    if path.suffix.lower() in _LIST_SUFFIXES and not _PASSED_THROUGH.match(argument):
+    if path.suffix.lower() in _LIST_SUFFIXES and not _is_passed_through(argument):
         return _in_list(path)
     if _is_pattern(argument):
         fitting = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 (absolute patterns, too)
         if not fitting:
             raise DataError(f"{argument}: no file fits.")
-        return fitting
+        return without_maps(fitting)
     return [argument]
 
 
 def _is_pattern(argument: str) -> bool:
-    if _PASSED_THROUGH.match(argument) or Path(argument).exists():
+    if Path(argument).exists() or _is_passed_through(argument):
         return False
     return glob.has_magic(argument)
 
 
 def _in_folder(folder: Path) -> list[str]:
-    rasters = [
+    scenes = [
         str(path)
         for path in sorted(folder.iterdir())
         if path.suffix.lower() in RASTER_SUFFIXES and not path.name.startswith(".")
         if path.is_file() or path.suffix.lower() == ".zarr"
     ]
-    if not rasters:
+    if not scenes:
         raise DataError(
             f"{folder}: holds no raster.", "Name its folder of scenes, or 'FOLDER/*/*.tif'."
         )
-    return rasters
+    return without_maps(scenes)
+
+
+def without_maps(names: list[str]) -> list[str]:
+    """Leave out what `dnas predict` wrote beside its scenes, unless nothing else is left."""
+    scenes = [name for name in names if not is_map(name)]
+    if scenes and len(scenes) < len(names):
+        logger.info("%d maps that dnas made are no scenes", len(names) - len(scenes))
+    return scenes or names
 
 
 def _in_list(path: Path) -> list[str]:
-    names = [line.strip() for line in read_text(path).splitlines()]
-    names = [name for name in names if name and not name.startswith("#")]
+    names = [name for _, name in read_lines(path)]
     if not names:
         raise DataError(f"{path}: lists no scene.", "Write one scene per line.")
     return [_listed(name, path.parent) for name in names]
 
 
 def _listed(name: str, folder: Path) -> str:
-    if _PASSED_THROUGH.match(name) or Path(name).exists():
-        return name
-    beside = folder / name
-    return str(beside) if beside.exists() else name
+    for place in (Path(name), folder / name):
+        found = place if place.exists() else _of_same_letters(place)
+        if found is not None:
+            return name if found == Path(name) else str(found)
+    return name
+
+
+def _is_passed_through(name: str) -> bool:
+    return bool(_PASSED_THROUGH.match(name)) and not Path(name).exists()
+
+
+def _of_same_letters(path: Path) -> Path | None:
+    """Return the file whose name differs only in how letters with accents are stored."""
+    if path.name.isascii() or not path.parent.is_dir():
+        return None
+    wanted = nfc(path.name)
+    return next((other for other in path.parent.iterdir() if nfc(other.name) == wanted), None)

@@ -1,14 +1,18 @@
 """Opening a scene as a model wants it: the one way for mapping and for scoring."""
 
+import math
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from dnas_cli.console import logger
+from dnas_cli.errors import DataError
 from dnas_cli.mapping.bands import choose_bands
 from dnas_cli.mapping.scene_checks import alpha_holds_data, doubts_about, zero_share
 from dnas_cli.model.model_file import ModelFacts
+from dnas_cli.scenes.ground import LARGEST_RATIO, ground_resolution
 from dnas_cli.scenes.raster import Raster, open_raster
+from dnas_cli.scenes.validity import can_hold
 
 _COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likely
 
@@ -19,7 +23,8 @@ class SceneReading:
 
     Attributes:
         bands: Names or 1-based numbers; by the model's names, or all, when empty.
-        nodata: Value that means "no data"; the file's own when missing. NaN: no value does.
+        nodata: Value that means "no data"; the file's own when missing.
+        all_data: No value means "no data", whatever the file declares.
         scaled: Apply the scale and offset that the file declares.
         file_bands: Names of the file's bands, from the first on, where a description says them;
             the file's own when empty.
@@ -31,6 +36,7 @@ class SceneReading:
     scaled: bool = False
     file_bands: tuple[str, ...] = ()
     clip: Path | None = None
+    all_data: bool = False
 
 
 def open_scene(
@@ -47,8 +53,9 @@ def open_scene(
     Raises:
         DataError: The scene cannot be opened, or has other bands than the model.
     """
-    path, nodata = str(path), reading.nodata
+    path = str(path)
     with open_raster(path) as whole:
+        nodata = _nodata(whole, reading, warn)
         chosen = _chosen_bands(facts, whole, reading, warn)
         if nodata is None and not whole.has_validity and facts.nodata is not None:
             nodata = facts.nodata
@@ -59,12 +66,13 @@ def open_scene(
             logger.info(
                 "%s: declares scale and offset; values are read as stored, as in training", path
             )
-        zeros = 0.0 if reading.nodata is not None else zero_share(scene)
+        zeros = 0.0 if nodata is not None else zero_share(scene)
         if zeros > _COLLAR:
             warn(
                 f"{100 * zeros:.0f} % of its pixels are 0 in all bands; "
                 "if they hold no data, give 0 as nodata"
             )
+        _check_resolution(facts, scene, warn)
         doubts = doubts_about(
             scene, facts.dtype, facts.bands, facts.normalisation, facts.statistics
         )
@@ -74,6 +82,31 @@ def open_scene(
         scene.close()
         raise
     return scene
+
+
+def _check_resolution(facts: ModelFacts, scene: Raster, warn: Callable[[str], None]) -> None:
+    own, known = (
+        ground_resolution(scene.georeference, scene.height, scene.width),
+        facts.ground_resolution,
+    )
+    if own and known and not 1 / LARGEST_RATIO <= own / known <= LARGEST_RATIO:
+        warn(f"its pixels are {own:.3g} m on the ground, in training they were {known:.3g} m")
+
+
+def _nodata(whole: Raster, reading: SceneReading, warn: Callable[[str], None]) -> float | None:
+    """Return the value asked for, if it can be one of the file's; NaN where no value is."""
+    if reading.all_data:
+        return math.nan
+    nodata, dtype = reading.nodata, whole.stored_dtype
+    if nodata is None or can_hold(dtype, nodata):
+        return nodata
+    if not math.isfinite(nodata):
+        warn(f"its {dtype} values are never {nodata:g}; the nodata that it declares stays")
+        return None
+    raise DataError(
+        f"{whole.path}: holds {dtype} values, of which nodata {nodata:g} can be none.",
+        "Give the value that the file holds where there is no data, or none.",
+    )
 
 
 def _chosen_bands(

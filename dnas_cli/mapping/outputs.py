@@ -2,12 +2,13 @@
 
 import re
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from dnas_cli.errors import UsageError
-from dnas_cli.metrics import IGNORE
-from dnas_cli.scenes.palette import LandClass
+from dnas_cli.model.model_file import ModelFacts
+from dnas_cli.scenes.map_values import MapValues, index_values, label_values
 from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.polygons import PolygonOptions
 
@@ -26,7 +27,7 @@ class Outputs:
         confidence: GeoTIFF of the probability of the chosen class.
         overlay: PNG of the map over the scene.
         polygons: What is left out of polygons or simplified.
-        nodata: The value of map pixels without data.
+        values: What rasters hold for each class.
     """
 
     maps: tuple[Path, ...]
@@ -34,7 +35,7 @@ class Outputs:
     confidence: Path | None = None
     overlay: Path | None = None
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
-    nodata: int = IGNORE
+    values: MapValues = field(default_factory=lambda: index_values(0, None))
 
     @property
     def polygon_files(self) -> tuple[Path, ...]:
@@ -56,8 +57,7 @@ def _is_polygons(path: Path) -> bool:
 class OutputPatterns:
     """What the user wrote: files, folders, or patterns with `{name}` for the scene's name.
 
-    A folder (it exists, ends with `/`, or has no suffix) gets one GeoTIFF per scene. `nodata` is
-    the value of map pixels without data.
+    A folder (it exists, ends with `/`, or has no suffix) gets one GeoTIFF per scene.
     """
 
     maps: tuple[str, ...]
@@ -65,7 +65,6 @@ class OutputPatterns:
     confidence: str | None = None
     overlay: str | None = None
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
-    nodata: int = IGNORE
 
     def __post_init__(self) -> None:
         if not self.maps:
@@ -116,20 +115,6 @@ class OutputPatterns:
             confidence=path(self.confidence, "_confidence.tif"),
             overlay=path(self.overlay, "_overlay.png"),
             polygons=self.polygons,
-            nodata=self.nodata,
-        )
-
-
-def check_map_nodata(nodata: int, classes: Sequence[LandClass]) -> None:
-    """Refuse a value for "no data" that is a class.
-
-    Raises:
-        UsageError: It is.
-    """
-    if nodata < len(classes):
-        raise UsageError(
-            f"--map-nodata {nodata}: is the class {classes[nodata].name!r} in the map.",
-            f"Give a value from {len(classes)} to {IGNORE}.",
         )
 
 
@@ -162,6 +147,32 @@ def plan_outputs(scenes: Sequence[str], patterns: OutputPatterns) -> list[Output
                 )
             taken[place] = scene
     return planned
+
+
+def with_values(planned: Sequence[Outputs], values: MapValues) -> list[Outputs]:
+    """Return outputs whose rasters hold these values."""
+    return [replace(outputs, values=values) for outputs in planned]
+
+
+def map_values(
+    kind: Literal["indices", "labels"], nodata: int | None, facts: ModelFacts
+) -> MapValues:
+    """Return what maps hold for each class: its index, or `labels` its value in the labels.
+
+    Raises:
+        UsageError: There are no such values, or `nodata` is one of a class.
+    """
+    if kind == "labels":
+        values = label_values(facts.labels, nodata)
+    else:
+        values = index_values(len(facts.classes), nodata)
+    if values.nodata in values.of_class:
+        name = facts.classes[values.of_class.index(values.nodata)].name
+        raise UsageError(
+            f"--map-nodata {values.nodata}: is the class {name!r} in the map.",
+            f"Give a value from {max(values.of_class) + 1} on.",
+        )
+    return values
 
 
 def scene_name(scene: str) -> str:

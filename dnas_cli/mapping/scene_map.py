@@ -15,6 +15,7 @@ from dnas_cli.console import as_bytes, logger, progress
 from dnas_cli.errors import DataError, Interrupted, RunStateError
 from dnas_cli.files import file_hash, refuse_existing
 from dnas_cli.interruption import Interruption
+from dnas_cli.mapping.map_identity import map_identity
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.memory import GDAL_CACHE, estimate_memory
 from dnas_cli.mapping.open_scene import SceneReading, open_scene
@@ -22,14 +23,17 @@ from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.read_ahead import written_behind
 from dnas_cli.mapping.scene_result import ClassShare, SceneResult
 from dnas_cli.mapping.stream import stream_map
-from dnas_cli.mapping.truth import check_truth, compare
+from dnas_cli.mapping.truth import TruthRequest, check_truth, compare
 from dnas_cli.mapping.unfinished_map import UnfinishedMap, open_unfinished_map
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.clip import Clip, read_clip, touches
-from dnas_cli.scenes.georeference import pixel_area
-from dnas_cli.scenes.raster import Raster, block_cache
+from dnas_cli.scenes.ground import pixel_areas
+from dnas_cli.scenes.map_metadata import KEY, MODEL
+from dnas_cli.scenes.raster import Georeference, Raster, block_cache
 from dnas_cli.scenes.writers import Rows
+
+_COUNTED = 64  # rows whose pixels are counted at once, with their areas
 
 
 def map_scene(
@@ -38,7 +42,7 @@ def map_scene(
     reading: SceneReading,
     outputs: Outputs,
     overwrite: bool = False,
-    truth: str | None = None,
+    truth: TruthRequest | None = None,
 ) -> SceneResult:
     """Map one scene and write its outputs.
 
@@ -50,7 +54,7 @@ def map_scene(
         reading: How to read it.
         outputs: The files to write.
         overwrite: Replace outputs that exist.
-        truth: A label raster of the scene to compare the map with.
+        truth: A label of the scene to compare the map with.
 
     Raises:
         DataError: The scene is damaged or does not fit the model.
@@ -67,7 +71,7 @@ def map_scene(
 
     with block_cache(GDAL_CACHE), open_scene(mapper.model.facts, path, reading, warn) as scene:
         check_outputs(outputs, path, scene.georeference)
-        labels = truth and check_truth(truth, scene, mapper.model.facts.classes)
+        labels = truth and check_truth(truth, scene)
         clip = None
         if reading.clip is not None:
             clip = read_clip(reading.clip, path, scene.georeference)
@@ -86,10 +90,14 @@ def map_scene(
                     mapper, scene, unfinished, bool(classes), bool(outputs.polygon_files), clip
                 )
                 count = write_outputs(
-                    unfinished, outputs, mapper.model.facts.classes, scene, _tags(mapper)
+                    unfinished,
+                    outputs,
+                    mapper.model.facts.classes,
+                    scene,
+                    _tags(mapper, map_identity(mapper, path, reading)),
                 )
-                counts = _count(unfinished.classes())
-                score = compare(labels, unfinished.classes()) if labels else None
+                counts, areas = _count(unfinished.classes(), scene.georeference)
+                score = compare(labels, scene, unfinished.classes()) if labels else None
             unfinished.discard()
         return SceneResult(
             scene.path,
@@ -100,8 +108,9 @@ def map_scene(
             bands=scene.bands,
             nodata=None if scene.nodata is None or math.isnan(scene.nodata) else scene.nodata,
             pixels_without_data=int(counts[IGNORE]),
-            map_nodata=outputs.nodata,
-            classes=_shares(mapper, scene, counts),
+            map_nodata=outputs.values.nodata,
+            map_values=outputs.values.kind,
+            classes=_shares(mapper, counts, areas),
             window=mapper.grid.window,
             overlap=mapper.grid.overlap,
             polygons=tuple((path, count) for path in outputs.polygon_files),
@@ -269,27 +278,38 @@ def _announcing_stop(
     return done
 
 
-def _tags(mapper: Mapper) -> dict[str, str]:
-    return {"DNAS_VERSION": __version__, "DNAS_MODEL": mapper.model_id}
+def _tags(mapper: Mapper, identity: str) -> dict[str, str]:
+    return {"DNAS_VERSION": __version__, MODEL: mapper.model_id, KEY: identity}
 
 
-def _count(indices: Rows) -> npt.NDArray[np.int64]:
+def _count(
+    indices: Rows, place: Georeference
+) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64] | None]:
+    """Count pixels per value of a map, and their square metres if the map lies somewhere."""
     counts = np.zeros(256, np.int64)
-    for row in range(0, indices.height, 512):
-        rows = indices.read(row, min(row + 512, indices.height))
+    areas: npt.NDArray[np.float64] | None = np.zeros(256)
+    for row in range(0, indices.height, _COUNTED):
+        rows = indices.read(row, min(row + _COUNTED, indices.height))[0]
         counts += np.bincount(rows.ravel(), minlength=256)
-    return counts
+        square_metres = None if areas is None else pixel_areas(place, row, *rows.shape)
+        if areas is None or square_metres is None:
+            areas = None
+        else:
+            areas += np.bincount(rows.ravel(), square_metres.ravel(), minlength=256)
+    return counts, areas
 
 
-def _shares(mapper: Mapper, scene: Raster, counts: npt.NDArray[np.int64]) -> tuple[ClassShare, ...]:
-    valid, area = int(counts[:IGNORE].sum()), pixel_area(scene.georeference)
+def _shares(
+    mapper: Mapper, counts: npt.NDArray[np.int64], areas: npt.NDArray[np.float64] | None
+) -> tuple[ClassShare, ...]:
+    valid = int(counts[:IGNORE].sum())
     return tuple(
         ClassShare(
             index,
             item.name,
             pixels,
             pixels / valid if valid else 0.0,
-            None if area is None else pixels * area / 1e6,
+            None if areas is None else float(areas[index]) / 1e6,
         )
         for index, item in enumerate(mapper.model.facts.classes)
         for pixels in [int(counts[index])]

@@ -3,13 +3,14 @@
 from collections.abc import Sequence
 
 from dnas_cli.console import logger
-from dnas_cli.errors import DnasError, Interrupted
+from dnas_cli.errors import DnasError, Interrupted, RunStateError
+from dnas_cli.mapping.map_identity import refuse_other_maps
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.open_scene import SceneReading
 from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.scene_map import map_scene
 from dnas_cli.mapping.scene_result import SceneResult
-from dnas_cli.mapping.unfinished_map import part_folder, remove_discarded
+from dnas_cli.mapping.unfinished_map import MapInWorkError, part_folder, remove_discarded
 
 
 def map_scenes(
@@ -25,8 +26,11 @@ def map_scenes(
     is reported and kept with the status `failed`; the next scene follows.
 
     Raises:
+        RunStateError: A map that exists was made by another model, or of another scene.
         Interrupted: The user stopped it; the next call resumes.
     """
+    if not overwrite:
+        refuse_other_maps(mapper, scenes, reading, planned)
     results = []
     for number, (scene, outputs) in enumerate(zip(scenes, planned, strict=True), 1):
         logger.info("scene %d of %d: %s", number, len(scenes), scene)
@@ -38,7 +42,14 @@ def map_scenes(
             results.append(map_scene(mapper, scene, reading, outputs, overwrite))
         except Interrupted:
             raise
+        except MapInWorkError as error:
+            logger.info("%s: skipped, %s", scene, error.what)
+            results.append(SceneResult(scene, "skipped", outputs.files))
         except DnasError as error:
+            if not overwrite and isinstance(error, RunStateError) and _finished(outputs):
+                logger.info("%s: skipped, another process has just mapped it", scene)
+                results.append(SceneResult(scene, "skipped", outputs.files))
+                continue
             logger.error("%s", error)
             results.append(SceneResult(scene, "failed", error=error.what))
         except (OSError, MemoryError, RuntimeError, ValueError) as error:

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
+from dnas_cli.scenes.map_values import INDICES
 from dnas_cli.scenes.palette import LandClass
 
 
@@ -17,7 +18,7 @@ class ClassShare:
         name: Its name.
         pixels: How many pixels have it.
         share: Of the pixels with data, from 0 to 1.
-        area_km2: On the ground; None if a pixel's area is unknown or varies.
+        area_km2: On the ground; None where the map lies nowhere.
     """
 
     index: int
@@ -72,6 +73,7 @@ class SceneResult:
         nodata: The value without data; None if there is none, or NaN.
         pixels_without_data: Pixels of the map without a class.
         map_nodata: The value of these in the map.
+        map_values: What the map's values are.
         classes: Pixels and area of each class.
         window: Size of the windows in pixels.
         overlap: Pixels that neighbours share.
@@ -93,6 +95,7 @@ class SceneResult:
     nodata: float | None = None
     pixels_without_data: int = 0
     map_nodata: int = IGNORE
+    map_values: str = INDICES
     classes: tuple[ClassShare, ...] = ()
     window: int = 0
     overlap: int = 0

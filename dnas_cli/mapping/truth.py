@@ -1,16 +1,20 @@
 """A map against the labels of its scene."""
 
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.console import logger
+from dnas_cli.datasets.description import load_description
 from dnas_cli.errors import DataError
 from dnas_cli.mapping.scene_result import Comparison
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
-from dnas_cli.scenes.labels import LabelEncoding, LabelRaster, encoding_of, open_label
-from dnas_cli.scenes.palette import LandClass
+from dnas_cli.model.model_file import ModelFacts
+from dnas_cli.scenes.label_encoding import LabelEncoding
+from dnas_cli.scenes.label_survey import settled_encoding, too_many_unknown
+from dnas_cli.scenes.placed_labels import LabelFiles, PlacedLabels
 from dnas_cli.scenes.raster import Raster, Window
 from dnas_cli.scenes.writers import Rows
 
@@ -23,62 +27,96 @@ class Truth:
 
     Attributes:
         path: The file.
-        encoding: How it says which class a pixel has.
+        files: How it is laid over the scene and read.
         unknown_pixels: Pixels of no known colour or value; they count as unlabelled.
     """
 
     path: str
-    encoding: LabelEncoding
+    files: LabelFiles
     unknown_pixels: int
 
 
-def check_truth(path: str, scene: Raster, classes: tuple[LandClass, ...]) -> Truth:
+@dataclass(frozen=True)
+class TruthRequest:
+    """A label to compare a map with.
+
+    Attributes:
+        path: The file.
+        files: How it is laid over a scene and read.
+        max_unknown: The largest share of pixels of no known colour or value.
+    """
+
+    path: str
+    files: LabelFiles
+    max_unknown: float
+
+
+def truth_request(
+    path: str,
+    dataset: str | None,
+    facts: ModelFacts,
+    model: str,
+    max_unknown: float,
+    as_is: bool = False,
+) -> TruthRequest:
+    """Settle how a label is read: as `dataset` says, else as those that the model learnt from.
+
+    Raises:
+        DataError: The dataset description is wrong or has other classes than the model.
+    """
+    encoding = facts.label_encoding
+    if dataset is not None:
+        encoding = load_description(dataset).encoding
+        facts.refuse_other_classes([item.name for item in encoding.classes], dataset, model)
+    settled = settled_encoding(encoding, [path], described=dataset is not None)
+    return TruthRequest(path, LabelFiles((Path(path),), settled, as_is=as_is), max_unknown)
+
+
+def check_truth(request: TruthRequest, scene: Raster) -> Truth:
     """Look through a label raster before a map is made to compare with it.
 
-    Args:
-        path: The label: class indices in one band, or the colours of the classes.
-        scene: The scene it belongs to.
-        classes: The classes of the map.
-
     Raises:
-        DataError: It cannot be read, has another size than the scene, or labels nothing.
+        DataError: It cannot be read, has another size than the scene, labels nothing, or holds too
+            much that is no class.
     """
-    encoding = encoding_of(path, classes)
-    labelled = unknown = 0
-    with open_label(path, encoding) as labels:
-        refuse_other_size(labels, scene)
-        for row in range(0, labels.height, _ROWS):
-            height = min(_ROWS, labels.height - row)
-            indices, odd = labels.read(Window(row, 0, height, labels.width))
-            labelled += int((indices != IGNORE).sum())
-            unknown += int(odd.sum())
-        if unknown:
-            kind = "value" if encoding.kind == "index" else "colour"
-            odd_ones = ", ".join(f"{value}: {count:,}" for value, count in labels.most_unknown())
-            told = f"{unknown:,} pixels have the {kind} of no class ({odd_ones})"
-            if not labelled:
-                raise DataError(f"{path}: labels nothing; {told}.", _what_labels_are(classes))
-            logger.warning("%s: %s; they count as unlabelled", path, told)
+    with request.files.open_over(scene) as labels:
+        labelled, unknown = look_through(labels, request.max_unknown)
     if not labelled:
-        raise DataError(f"{path}: labels nothing: no pixel has a class.")
-    return Truth(path, encoding, unknown)
+        raise DataError(f"{request.path}: labels nothing: no pixel has a class.")
+    return Truth(request.path, request.files, unknown)
 
 
-def refuse_other_size(labels: LabelRaster, scene: Raster) -> None:
-    """Refuse a label that does not lie pixel on pixel over its scene.
+def look_through(labels: PlacedLabels, max_unknown: float) -> tuple[int, int]:
+    """Count the pixels of a label that have a class, and those of no known colour or value.
 
     Raises:
-        DataError: The sizes differ.
+        DataError: Too many are of no known colour or value.
     """
-    if (scene.height, scene.width) != (labels.height, labels.width):
+    for note in labels.notes:
+        logger.warning("%s: %s", labels.path, note)
+    labelled = unknown = 0
+    for window in labels.windows():
+        indices, odd = labels.read(window)
+        labelled += int((indices != IGNORE).sum())
+        unknown += int(odd.sum())
+    share = unknown / (labels.width * labels.height)
+    if share > max_unknown:
         raise DataError(
-            f"{labels.path}: has {labels.width} x {labels.height} pixels, but the scene "
-            f"{scene.path} has {scene.width} x {scene.height}."
+            f"{labels.path}: {too_many_unknown(labels, share, max_unknown)}.",
+            f"{_what_labels_are(labels.encoding)} Give --dataset for labels that are written "
+            "otherwise, or --max-unknown.",
         )
+    if unknown:
+        kind = "value" if labels.encoding.kind == "index" else "colour"
+        logger.warning(
+            "%s: %s pixels (%.1f %%) have the %s of no class (%s); they count as unlabelled",
+            labels.path, f"{unknown:,}", 100 * share, kind, labels.unknown_values(),
+        )  # fmt: skip
+    return labelled, unknown
 
 
 def add_rows(
-    matrix: ConfusionMatrix, labels: LabelRaster, row: int, indices: npt.NDArray[np.uint8]
+    matrix: ConfusionMatrix, labels: PlacedLabels, row: int, indices: npt.NDArray[np.uint8]
 ) -> None:
     """Compare rows of a map with their labels; pixels of the scene without data are not scored.
 
@@ -93,11 +131,11 @@ def add_rows(
     matrix.add(truth, indices)
 
 
-def compare(truth: Truth, indices: Rows) -> Comparison:
+def compare(truth: Truth, scene: Raster, indices: Rows) -> Comparison:
     """Compare a whole map with its labels."""
-    classes = truth.encoding.classes
+    classes = truth.files.encoding.classes
     matrix = ConfusionMatrix(len(classes))
-    with open_label(truth.path, truth.encoding) as labels:
+    with truth.files.open_over(scene) as labels:
         for row in range(0, indices.height, _ROWS):
             rows = indices.read(row, min(row + _ROWS, indices.height))[0]
             add_rows(matrix, labels, row, rows)
@@ -106,9 +144,12 @@ def compare(truth: Truth, indices: Rows) -> Comparison:
     return Comparison(truth.path, truth.unknown_pixels, classes, matrix)
 
 
-def _what_labels_are(classes: tuple[LandClass, ...]) -> str:
-    colours = ", ".join(f"{item.name} {item.colour}" for item in classes)
-    return (
-        f"A label has class indices (0 to {len(classes) - 1}) in one band, or the colours of the "
-        f"classes: {colours}. Others are read by `dnas eval` with a dataset description."
-    )
+def _what_labels_are(encoding: LabelEncoding) -> str:
+    names = [item.name for item in encoding.classes]
+    if encoding.kind == "index":
+        values = encoding.class_of_value.items()
+        known = ", ".join(f"{value} {names[index]}" for value, index in values)
+    else:
+        colours = encoding.class_of_colour.items()
+        known = ", ".join(f"{names[index]} {colour}" for colour, index in colours)
+    return f"Known are: {known}."

@@ -25,6 +25,10 @@ from dnas_cli.mapping.blending import MapRows
 from dnas_cli.scenes.writers import Rows
 
 
+class MapInWorkError(RunStateError):
+    """Another process is making a map."""
+
+
 def part_folder(target: Path) -> Path:
     """Return where the unfinished state of an output is kept."""
     return target.with_name(target.name + ".part")
@@ -59,7 +63,7 @@ def open_unfinished_map(
         try:
             _lock(folder, stack)
         except BlockingIOError as error:
-            raise RunStateError(
+            raise MapInWorkError(
                 f"{target}: another process is writing it.", "Wait for it or stop it."
             ) from error
         except OSError as error:

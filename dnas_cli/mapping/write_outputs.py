@@ -6,6 +6,7 @@ from pathlib import Path
 from dnas_cli.console import logger
 from dnas_cli.mapping.outputs import TIFF_SUFFIXES, Outputs
 from dnas_cli.mapping.unfinished_map import UnfinishedMap
+from dnas_cli.scenes.map_values import index_values
 from dnas_cli.scenes.overlay import write_overlay
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.polygons import check_place, require_libraries, write_polygons
@@ -52,7 +53,11 @@ def write_outputs(
         The number of polygons in each polygon file.
     """
     draft = unfinished.folder / "map.tif"
-    write_draft(draft, unfinished.classes(), classes, scene.georeference, tags, outputs.nodata)
+    write_draft(draft, unfinished.classes(), classes, scene.georeference, tags)
+    raster = draft
+    if outputs.values != index_values(len(classes), None):
+        raster = unfinished.folder / "values.tif"
+        write_draft(raster, unfinished.classes(), classes, scene.georeference, tags, outputs.values)
     for path in outputs.maps:
         logger.debug("writing %s", path)
         unfinished.begin_output(path)
@@ -66,23 +71,23 @@ def write_outputs(
                     scene.path,
                     path.name,
                 )
-            write_sidecar(path, classes, None if whole else scene.georeference)
-            write_raster_style(path, classes)
-            write_cog(draft, path, "MODE")
+            write_sidecar(path, classes, outputs.values, None if whole else scene.georeference)
+            write_raster_style(path, classes, outputs.values)
+            write_cog(raster, path, "MODE")
         elif path not in outputs.polygon_files:
-            write_sidecar(path, classes, scene.georeference)
-            write_raster_style(path, classes)
+            write_sidecar(path, classes, outputs.values, scene.georeference)
+            write_raster_style(path, classes, outputs.values)
             write_world_file(path, scene.georeference)
-            write_png(draft, path)
+            write_png(raster, path)
     polygons, count = outputs.polygon_files, 0
     if polygons:
-        count = write_polygons(draft, polygons, classes, scene.georeference, outputs.polygons)
+        count = write_polygons(draft, polygons, classes, scene.georeference, outputs.polygons, tags)
         for path in polygons:
             if path.suffix.lower() == ".geojson":
                 logger.info("%s: coordinates are in WGS84, as GeoJSON has it", path)
     if outputs.overlay is not None:
         unfinished.begin_output(outputs.overlay)
-        write_overlay(outputs.overlay, scene, draft, classes)
+        write_overlay(outputs.overlay, scene, draft, classes, tags)
     names = [item.name for item in classes]
     _write_shares(outputs.probabilities, unfinished, unfinished.probabilities, names, scene, tags)
     _write_shares(

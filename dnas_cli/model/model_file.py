@@ -14,6 +14,7 @@ from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.file_kinds import FILE, MODEL, kind_of, wrong_kind
 from dnas_cli.model.tensor_file import load_tensors, save_tensors
 from dnas_cli.nets.network import HEAD_CHANNELS, Network, NetworkShape, build_derived
+from dnas_cli.scenes.label_encoding import LabelEncoding, colour_encoding
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.space.coding import ArchitectureCoding
@@ -38,6 +39,8 @@ class ModelFacts:
         width: Channels of the finest scale.
         provenance: Origin of the weights: run, epoch, metrics, versions.
         head: Channels of the head; the paper's 256 if missing.
+        ground_resolution: Metres of a pixel on the ground in training, where that is known.
+        labels: How the labels that it was trained on say the class; unknown of older models.
     """
 
     classes: tuple[LandClass, ...]
@@ -50,6 +53,13 @@ class ModelFacts:
     width: int
     provenance: dict[str, Any] = field(default_factory=dict)
     head: int = HEAD_CHANNELS
+    labels: LabelEncoding | None = None
+    ground_resolution: float | None = None
+
+    @property
+    def label_encoding(self) -> LabelEncoding:
+        """How labels of the model's classes are read where nothing else says it."""
+        return self.labels or colour_encoding(self.classes)
 
     def to_json(self) -> dict[str, Any]:
         """Return the facts as plain data."""
@@ -64,6 +74,8 @@ class ModelFacts:
             "width": self.width,
             "head": self.head,
             "provenance": self.provenance,
+            "ground_resolution": self.ground_resolution,
+            "labels": self.labels and self.labels.to_json(),
         }
 
     @staticmethod
@@ -74,8 +86,10 @@ class ModelFacts:
             raise ValueError(f"tiles of {tile_size} px")
         if not all(str(band).isprintable() for band in value["bands"]):
             raise ValueError("a band has an unprintable name")
+        classes = tuple(LandClass.from_json(item) for item in value["classes"])
+        labels, resolution = value.get("labels"), value.get("ground_resolution")
         return ModelFacts(
-            classes=tuple(LandClass.from_json(item) for item in value["classes"]),
+            classes=classes,
             bands=tuple(str(band) for band in value["bands"]),
             dtype=str(value["dtype"]),
             nodata=None if nodata is None else float(nodata),
@@ -85,7 +99,23 @@ class ModelFacts:
             width=int(value["width"]),
             provenance=dict(value["provenance"]),
             head=int(value.get("head", HEAD_CHANNELS)),
+            ground_resolution=None if resolution is None else float(resolution),
+            labels=None if labels is None else LabelEncoding.from_json(labels, classes),
         )
+
+    def refuse_other_classes(self, names: list[str], data: str, model: str) -> None:
+        """Refuse data of other classes.
+
+        Raises:
+            DataError: The classes or their order differ.
+        """
+        expected = [item.name for item in self.classes]
+        if names != expected:
+            raise DataError(
+                f"{data}: has the classes {', '.join(names)}, but {model} knows "
+                f"{', '.join(expected)}.",
+                "Evaluate on data with the model's classes, in the same order.",
+            )
 
     @property
     def shape(self) -> NetworkShape:

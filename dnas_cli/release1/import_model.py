@@ -139,6 +139,8 @@ def _described(imagery: Imagery, shape: NetworkShape, provenance: dict[str, Any]
             shape.width,
             provenance,
             shape.head,
+            tiles.source_encoding,
+            tiles.ground_resolution,
         )
     description = load_description(imagery.dataset)
     classes: tuple[LandClass, ...] = description.classes
@@ -160,6 +162,7 @@ def _described(imagery: Imagery, shape: NetworkShape, provenance: dict[str, Any]
         shape.width,
         provenance,
         shape.head,
+        description.encoding,
     )
 
 

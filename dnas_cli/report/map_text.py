@@ -1,5 +1,6 @@
 """What became of mapped scenes, as lines for a person."""
 
+import math
 from collections.abc import Sequence
 
 from dnas_cli.mapping.scene_result import SceneResult
@@ -21,9 +22,15 @@ def map_text(results: Sequence[SceneResult]) -> str:
     has_area = any(item.area_km2 is not None for item in result.classes)
     made = table("class", "share", *(["area in km2"] if has_area else []))
     for item in result.classes:
-        area = [f"{item.area_km2:.3f}"] if item.area_km2 is not None else []
+        area = [_significant(item.area_km2)] if item.area_km2 is not None else []
         made.add_row(item.name, f"{item.share:.2%}", *area)
     return "\n".join([line, "", *lines_of(made), f"no data: {result.pixels_without_data} px"])
+
+
+def _significant(area: float) -> str:
+    """Return a number with four digits that say something: 0.2055, 0.0001234, 12.34, 12,345."""
+    digits = 3 - math.floor(math.log10(area)) if area > 0 else 3
+    return f"{area:,.{max(0, digits)}f}"
 
 
 def _outputs(result: SceneResult, separator: str) -> str:

@@ -9,6 +9,8 @@ from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.result import TileSetResult
 from dnas_cli.tiles.tile_set import TileSet
 
+_NAMED = 12  # scenes of a split that are listed
+
 
 def tile_set_table(tiles: TileSet) -> Table:
     """Return a column per split, with its scenes and tiles, and a row per class.
@@ -40,11 +42,23 @@ def result_text(result: TileSetResult) -> str:
         f"bands {' '.join(tiles.bands)}",
         "",
         *lines_of(tile_set_table(tiles)),
+        *_scenes_of_splits(tiles),
         *(f"note: {line}" for line in _missing_classes(tiles)),
     ]
     if result.skipped:
         lines.append(f"skipped: {len(result.skipped)} (named in dataset.json)")
     return "\n".join(lines)
+
+
+def _scenes_of_splits(tiles: TileSet) -> list[str]:
+    """List the scenes of every split, the first of them by name."""
+    lines = []
+    for split in SPLITS:
+        scenes = tiles.scenes(split) if tiles.count(split) else ()
+        more = ", ..." if len(scenes) > _NAMED else ""
+        if scenes:
+            lines.append(f"{split}: {', '.join(scenes[:_NAMED])}{more}")
+    return lines
 
 
 def _shares(parts: Sequence[int], wholes: Sequence[int]) -> list[str]:

@@ -1,7 +1,7 @@
 """What a raster is: size, bands, georeference, how it is stored, sample values."""
 
-import itertools
 import math
+import re
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -12,6 +12,7 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from dnas_cli.errors import DataError
+from dnas_cli.scenes.map_values import INDICES
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference, Raster, header_errors, open_raster
 
@@ -95,7 +96,7 @@ def raster_facts(path: str) -> RasterFacts:
     Raises:
         DataError: It cannot be opened or read.
     """
-    with header_errors(path), open_raster(path) as scene:
+    with header_errors(path), open_raster(path, as_shown=False) as scene:
         dataset, local = scene.dataset, Path(path)
         values, valid = scene.preview(_SAMPLE)
         zeros = bool(values.size) and not scene.has_validity
@@ -128,7 +129,11 @@ def map_classes(path: str) -> tuple[LandClass, ...]:
     Raises:
         DataError: It cannot be opened, or names none.
     """
-    with header_errors(path), open_raster(path) as scene:
+    with header_errors(path), open_raster(path, as_shown=False) as scene:
+        if scene.dataset.tags(1).get("VALUES", INDICES) != INDICES:
+            raise DataError(
+                f"{path}: holds the values of labels.", "Map without `--values labels`."
+            )
         names = _class_names(scene.dataset.tags(1))
         if names is None or scene.dataset.colorinterp[0].name != "palette":
             raise DataError(f"{path}: names no classes.", "Give a GeoTIFF map of `dnas predict`.")
@@ -178,8 +183,8 @@ def _storage(dataset: Any) -> Storage:
 
 def _class_names(tags: dict[str, str]) -> tuple[str, ...] | None:
     """Return the names that `write_draft` notes in a map, class by class: names may hold commas."""
-    keys = itertools.takewhile(tags.__contains__, (f"CLASS_{i}" for i in itertools.count()))
-    return tuple(tags[key] for key in keys) or None
+    values = [int(found[1]) for found in map(re.compile(r"CLASS_(-?\d+)").fullmatch, tags) if found]
+    return tuple(tags[f"CLASS_{value}"] for value in sorted(values)) or None
 
 
 def _finite(value: float | None) -> float | None:

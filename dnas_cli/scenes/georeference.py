@@ -1,4 +1,4 @@
-"""Lengths and areas of a raster on the ground."""
+"""What the CRS of a raster says of its unit."""
 
 import math
 
@@ -8,28 +8,18 @@ from rasterio.errors import CRSError
 from dnas_cli.scenes.raster import Georeference
 
 
-def metres_per_unit(georeference: Georeference) -> float | None:
-    """Return the metres in one unit of the CRS; None if it varies or is unknown.
-
-    It varies in degrees and in Mercator (web maps): a metre of the map is 0.5 m on the ground at
-    60 degrees.
-    """
-    if georeference.crs_wkt is None or 'PROJECTION["Mercator' in georeference.crs_wkt:
-        return None
+def is_in_degrees(georeference: Georeference) -> bool:
+    """Whether map coordinates are longitude and latitude."""
     try:
-        crs = CRS.from_wkt(georeference.crs_wkt)
-        factor = 1.0 if crs.is_geographic else float(crs.linear_units_factor[1])
+        return bool(georeference.crs_wkt and CRS.from_wkt(georeference.crs_wkt).is_geographic)
     except CRSError:
-        return 1.0  # a local system without a unit: metres by convention
-    if crs.is_geographic:
-        return None
+        return False
+
+
+def metres_per_unit(georeference: Georeference) -> float:
+    """Return the metres in one unit of a local system; metres by convention where it says none."""
+    try:
+        factor = float(CRS.from_wkt(georeference.crs_wkt or "").linear_units_factor[1])
+    except CRSError:
+        return 1.0
     return factor if math.isfinite(factor) and factor > 0 else 1.0
-
-
-def pixel_area(georeference: Georeference) -> float | None:
-    """Return the square metres of a pixel; None if they vary or are unknown."""
-    metres = metres_per_unit(georeference)
-    if metres is None or georeference.transform is None:
-        return None
-    a, b, _, d, e, _ = georeference.transform
-    return abs(a * e - b * d) * metres**2

@@ -1,6 +1,6 @@
 """A preview: the scene under the colours of its map, with a legend."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,13 @@ _STRENGTH = 0.45  # of the class colours
 _RGB = ("red", "green", "blue")
 
 
-def write_overlay(target: Path, scene: Raster, draft: Path, classes: Sequence[LandClass]) -> None:
+def write_overlay(
+    target: Path,
+    scene: Raster,
+    draft: Path,
+    classes: Sequence[LandClass],
+    tags: Mapping[str, str],
+) -> None:
     """Write a preview PNG of a map over its scene, at most 2000 pixels on the longer side.
 
     Pixels without data are transparent.
@@ -30,8 +36,10 @@ def write_overlay(target: Path, scene: Raster, draft: Path, classes: Sequence[La
         scene: The scene, open.
         draft: Its map as a GeoTIFF of class indices and a declared nodata value.
         classes: The classes; position is the index.
+        tags: Metadata of the file.
     """
     from PIL import Image
+    from PIL.PngImagePlugin import PngInfo
 
     values, _ = scene.preview(_LONGEST)
     with opened(draft) as raster:
@@ -42,9 +50,17 @@ def write_overlay(target: Path, scene: Raster, draft: Path, classes: Sequence[La
     mixed = picture * (1 - _STRENGTH) + colours * _STRENGTH
     rgba = np.dstack([mixed.astype(np.uint8), np.where(shown, 255, 0).astype(np.uint8)])
     image = Image.fromarray(rgba)
-    present = [item for index, item in enumerate(classes) if (indices == index).any()]
+    present = []
+    for index, item in enumerate(classes):
+        here = indices == index
+        if here.any():  # the legend shows a class as it looks in the picture, on average
+            red, green, blue = (int(channel) for channel in mixed[here].mean(axis=0))
+            present.append(LandClass(item.name, (red, green, blue)))
     content = BytesIO()
-    with_legend(image, present).save(content, format="PNG")
+    info = PngInfo()
+    for key, value in tags.items():
+        info.add_text(key, value)
+    with_legend(image, present).save(content, format="PNG", pnginfo=info)
     write_bytes(target, content.getvalue())
 
 

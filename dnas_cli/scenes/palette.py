@@ -1,5 +1,6 @@
 """Classes, their colours, and the exact translation between colour labels and class indices."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -7,6 +8,8 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.metrics import IGNORE
+
+Colour = tuple[int, int, int]
 
 
 @dataclass(frozen=True)
@@ -38,7 +41,7 @@ def palette_table(classes: tuple[LandClass, ...]) -> npt.NDArray[np.uint8]:
 
 
 def colours_to_indices(
-    colours: npt.NDArray[np.uint8], classes: tuple[LandClass, ...]
+    colours: npt.NDArray[np.uint8], known: Mapping[Colour, int]
 ) -> npt.NDArray[np.uint8]:
     """Translate a colour label to class indices by exact colour (method, section 7).
 
@@ -47,15 +50,15 @@ def colours_to_indices(
 
     Args:
         colours: (H, W, 3) red, green, blue.
-        classes: The classes; position is the index.
+        known: The class index of every colour that is a class's own.
 
     Returns:
         (H, W) class indices.
     """
     packed = _pack(colours)  # (H, W)
     indices = np.full(packed.shape, IGNORE, np.uint8)
-    for index, land_class in enumerate(classes):
-        np.putmask(indices, packed == _pack(np.array(land_class.colour, np.uint8)), index)
+    for colour, index in known.items():
+        np.putmask(indices, packed == _pack(np.array(colour, np.uint8)), index)
     return indices
 
 

@@ -4,11 +4,12 @@ Needs shapely and pyogrio (and pyproj for maps in degrees), the extra `dnas[gis]
 """
 
 import importlib
+import json
 import math
 import re
 import tempfile
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -22,7 +23,8 @@ from rasterio.transform import Affine
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, DnasError, UsageError
 from dnas_cli.files import atomic_path
-from dnas_cli.scenes.georeference import metres_per_unit
+from dnas_cli.scenes.georeference import is_in_degrees, metres_per_unit
+from dnas_cli.scenes.ground import ground_resolution
 from dnas_cli.scenes.opening import opened
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.patches import patches
@@ -31,6 +33,7 @@ from dnas_cli.scenes.raster import Georeference
 
 SUFFIXES = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
 
+_GEOJSON = {"RFC7946": "YES"}
 _BATCH = 4096  # polygons that are copied at a time
 
 
@@ -41,10 +44,12 @@ class PolygonOptions:
     Attributes:
         min_area: Patches smaller than this are left out; square metres, or pixels without a CRS.
         simplify: Tolerance in units of the CRS. Shared borders stay shared: no gaps, no overlaps.
+        in_metres: The tolerance is in metres on the ground.
     """
 
     min_area: float = 0.0
     simplify: float = 0.0
+    in_metres: bool = False
 
     def __post_init__(self) -> None:
         if not self.min_area >= 0 or not self.simplify >= 0:
@@ -103,13 +108,14 @@ def write_polygons(
     classes: Sequence[LandClass],
     georeference: Georeference,
     options: PolygonOptions,
+    tags: Mapping[str, str],
 ) -> int:
     """Write the patches of a map as polygons.
 
-    Columns: `class` (name), `index`, and `area_m2` (geodesic where the CRS is in degrees or
-    Mercator) or `area_px` where the map has no CRS. A GeoPackage keeps the CRS of the map; GeoJSON
-    is in WGS84 (RFC 7946). Pixels that touch only at a corner belong to different patches. Patches
-    are written as they end, so memory does not grow with their number.
+    Columns: `class` (name), `index`, and `area_m2` (geodesic) or `area_px` where the map has no
+    CRS. A GeoPackage keeps the CRS of the map; GeoJSON is in WGS84 (RFC 7946). Pixels that touch
+    only at a corner belong to different patches. Patches are written as they end, so memory does
+    not grow with their number.
 
     Args:
         draft: The map as a GeoTIFF of class indices and a declared nodata value; its folder also
@@ -118,6 +124,7 @@ def write_polygons(
         classes: The classes; position is the index.
         georeference: Of the map.
         options: Which polygons are left out or simplified.
+        tags: Metadata of the layer.
 
     Returns:
         The number of polygons.
@@ -129,12 +136,12 @@ def write_polygons(
     measure = None
     if options.min_area and options.simplify:  # before simplification
         measure = partial(_areas_on_the_ground, georeference=georeference)
-    tolerance = _in_pixels(options.simplify, georeference)
     cut = 0
     with (
         opened(draft) as raster,
         progress("polygons", raster.height, "row") as advance,
     ):
+        tolerance = tolerance_in_pixels(options, georeference, raster.height, raster.width)
         for found in patches(raster, tolerance, measure):
             kept = found.areas >= options.min_area
             layer.append(found.outlines[kept], found.indices[kept])
@@ -146,16 +153,55 @@ def write_polygons(
             targets[0], cut,
         )  # fmt: skip
     for target in targets:
-        layer.copy_to(target)
+        layer.copy_to(target, tags)
     layer.path.unlink()
     return layer.count
 
 
-def _in_pixels(tolerance: float, georeference: Georeference) -> float:
-    """Convert a tolerance to pixels: Visvalingam's rule compares areas, which keep their ratios."""
+def tolerance_of(length: float | str) -> tuple[float, bool]:
+    """Return a length, and whether it is in metres: `10m`, or a number in units of the CRS.
+
+    Raises:
+        UsageError: It is no length.
+    """
+    try:
+        text = str(length)
+        return float(text.removesuffix("m")), text.endswith("m")
+    except ValueError as error:
+        raise UsageError(
+            f"--simplify {length}: is no length.", "Write 10m, or a number in CRS units."
+        ) from error
+
+
+def tolerance_in_pixels(
+    options: PolygonOptions, georeference: Georeference, height: int, width: int
+) -> float:
+    """Bring a tolerance to pixels: Visvalingam's rule is one of areas, which keep their ratios.
+
+    Raises:
+        DataError: It is in metres and the map has no place on the Earth, or in degrees and makes
+            no sense there.
+    """
+    if not options.simplify:
+        return 0.0
+    if options.in_metres:
+        resolution = ground_resolution(georeference, height, width)
+        if resolution is None:
+            raise DataError(
+                f"--simplify {options.simplify:g}m: the scene has no CRS.",
+                "Give the tolerance in pixels, without the m.",
+            )
+        return options.simplify / resolution
     if georeference.transform is None:
-        return tolerance
-    return float(tolerance / math.sqrt(abs(Affine(*georeference.transform).determinant)))
+        return options.simplify
+    pixels = options.simplify / math.sqrt(abs(Affine(*georeference.transform).determinant))
+    if is_in_degrees(georeference) and pixels > max(height, width) / 10:
+        raise DataError(
+            f"--simplify {options.simplify:g}: the scene is in degrees, so that is "
+            f"{pixels:,.0f} pixels.",
+            f"Give metres: --simplify {options.simplify:g}m",
+        )
+    return float(pixels)
 
 
 def _areas_on_the_ground(
@@ -196,15 +242,12 @@ def _areas(
             return plain
         a, b, _, d, e, _ = georeference.transform
         return plain / abs(a * e - b * d)
-    metres = metres_per_unit(georeference)
-    if metres is not None:
-        return plain * metres**2
     import pyproj
 
     crs = pyproj.CRS.from_wkt(georeference.crs_wkt)
     geod, degrees = crs.get_geod(), crs.geodetic_crs
-    assert geod is not None  # a geographic system has an ellipsoid
-    assert degrees is not None
+    if geod is None or degrees is None:  # a local system
+        return plain * metres_per_unit(georeference) ** 2
     if not crs.is_geographic:
         geometries = _in_system(
             geometries, pyproj.Transformer.from_crs(crs, degrees, always_xy=True)
@@ -268,7 +311,7 @@ class _Layer:
                 layer_options={} if append else {"SPATIAL_INDEX": "NO"},
             )
 
-    def copy_to(self, target: Path) -> None:
+    def copy_to(self, target: Path, tags: Mapping[str, str]) -> None:
         """Write the polygons to a file."""
         import pyogrio
         import pyogrio.raw
@@ -290,7 +333,10 @@ class _Layer:
                     geometry_name=meta["geometry_name"],
                     geometry_type="Polygon",
                     crs=self._georeference.crs_wkt,
-                    layer_options={"RFC7946": "YES"} if driver == "GeoJSON" else {},
+                    layer_metadata=dict(tags) if driver == "GPKG" else None,
+                    layer_options=_GEOJSON | {"DESCRIPTION": json.dumps(dict(tags))}
+                    if driver == "GeoJSON"
+                    else {},
                 )
             written = pyogrio.read_info(written_to, force_feature_count=True)["features"]
             if written != self.count:

@@ -7,6 +7,7 @@ from pathlib import Path
 from xml.etree import ElementTree
 
 from dnas_cli.files import write_text
+from dnas_cli.scenes.map_values import MapValues
 from dnas_cli.scenes.palette import LandClass
 
 _VERSION = "3.22.0"  # the oldest QGIS whose form of styles this is
@@ -22,7 +23,7 @@ CREATE TABLE layer_styles (
 """
 
 
-def write_raster_style(raster: Path, classes: Sequence[LandClass]) -> None:
+def write_raster_style(raster: Path, classes: Sequence[LandClass], values: MapValues) -> None:
     """Write the `.qml` that QGIS looks for beside a raster: colours and class names."""
     root = ElementTree.Element("qgis", version=_VERSION, styleCategories="AllStyleCategories")
     renderer = ElementTree.SubElement(
@@ -35,11 +36,11 @@ def write_raster_style(raster: Path, classes: Sequence[LandClass]) -> None:
         nodataColor="",
     )
     palette = ElementTree.SubElement(renderer, "colorPalette")
-    for index, item in enumerate(classes):
+    for value, item in zip(values.of_class, classes, strict=True):
         ElementTree.SubElement(
             palette,
             "paletteEntry",
-            value=str(index),
+            value=str(value),
             label=item.name,
             color="#{:02x}{:02x}{:02x}".format(*item.colour),
             alpha="255",

@@ -21,7 +21,8 @@ from rasterio.errors import RasterioError
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.band_names import alpha_band, band_names, select_bands
 from dnas_cli.scenes.opening import cannot_open, open_dataset
-from dnas_cli.scenes.validity import are_measurements, holds_nodata
+from dnas_cli.scenes.pictures import in_colour, upright
+from dnas_cli.scenes.validity import are_measurements, can_hold, holds_nodata
 
 RASTER_SUFFIXES = (
     ".tif", ".tiff", ".vrt", ".img", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ntf",
@@ -79,6 +80,7 @@ def open_raster(
     bands: Sequence[str | int] | None = None,
     nodata: float | None = None,
     scaled: bool = False,
+    as_shown: bool = True,
 ) -> "Raster":
     """Open a raster for reading.
 
@@ -89,6 +91,8 @@ def open_raster(
             the fourth band of many R G B NIR files alpha.
         nodata: Value that means "no data", in stored values; replaces the file's own.
         scaled: Apply the file's scale and offset; values are float32 then.
+        as_shown: Turn pictures as their orientation tag says, and read palettes as red, green and
+            blue; else everything is read as it is stored.
 
     Raises:
         DataError: The file cannot be opened, or holds complex numbers.
@@ -97,7 +101,8 @@ def open_raster(
     dataset = open_dataset(path)
     try:
         with header_errors(path):
-            return Raster(str(path), dataset, bands, nodata, scaled)
+            shown = in_colour(upright(dataset)) if as_shown else dataset
+            return Raster(str(path), shown, bands, nodata, scaled)
     except BaseException:
         dataset.close()
         raise
@@ -175,11 +180,14 @@ class Raster:
         self.offsets = tuple(float(dataset.offsets[number - 1]) for number in self._numbers)
         self._scaled = scaled and self.declares_scale
         self.dtype = "float32" if self._scaled else self.stored_dtype
-        declared = [dataset.nodatavals[number - 1] for number in self._numbers]
+        declared = [
+            value if value is not None and can_hold(self.stored_dtype, value) else None
+            for value in (dataset.nodatavals[number - 1] for number in self._numbers)
+        ]
         self._nodata = [nodata] * len(self._numbers) if nodata is not None else declared
         self.nodata: float | None = self._nodata[0]
         self.has_mask = self._finds_mask()
-        self.georeference = _georeference(dataset)
+        self.georeference = georeference_of(dataset)
 
     def __enter__(self) -> "Raster":
         return self
@@ -195,6 +203,12 @@ class Raster:
     def close(self) -> None:
         """Close the file."""
         self.dataset.close()
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the file, in the same words for every file of a kind."""
+        pages = len(self.dataset.subdatasets)
+        return (f"holds {pages} pages; only the first one is read",) if pages > 1 else ()
 
     @property
     def declares_scale(self) -> bool:
@@ -325,7 +339,8 @@ def _no_bands(path: str, dataset: Any) -> DataError:
     return DataError(f"{path}: holds no bands.")
 
 
-def _georeference(dataset: Any) -> Georeference:
+def georeference_of(dataset: Any) -> Georeference:
+    """Return where an open rasterio dataset lies."""
     gcps, gcp_crs = dataset.gcps
     transform = dataset.transform
     return Georeference(

@@ -10,6 +10,22 @@ import numpy.typing as npt
 _LARGEST = 1.8e19  # its square is the largest that float32 holds
 
 
+def beyond_plausible(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
+    """Tell the numbers that no sensor measures: undeclared fill values of floats."""
+    if values.dtype.kind != "f":
+        return np.zeros(values.shape, np.bool_)
+    return np.asarray(np.isfinite(values) & (np.abs(values) > _LARGEST))
+
+
+def can_hold(dtype: str, value: float) -> bool:
+    """Tell whether a value can occur in a raster of a type."""
+    kind = np.dtype(dtype)
+    if kind.kind not in "iu":
+        return not math.isfinite(value) or abs(value) <= float(np.finfo(kind).max) * (1 + 1e-7)
+    limits = np.iinfo(kind)
+    return math.isfinite(value) and value == int(value) and limits.min <= value <= limits.max
+
+
 def holds_nodata(values: npt.NDArray[Any], nodata: Sequence[float | None]) -> npt.NDArray[np.bool_]:
     """Return where bands (B, h, w) hold their nodata value: (h, w).
 

@@ -4,7 +4,7 @@ A map is first written to one plain tiled GeoTIFF, the *draft*; the other forms 
 GDAL block by block, so that no whole map is ever held in memory.
 """
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -24,11 +24,12 @@ from rasterio.transform import Affine
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.files import atomic_path, write_text
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.map_values import MapValues, index_values
 from dnas_cli.scenes.opening import opened, without_georeference
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference
 
-ReadRows = Callable[[int, int], npt.NDArray[np.uint8]]
+ReadRows = Callable[[int, int], npt.NDArray[Any]]
 
 _BLOCK = 512
 _TIFF_OPTIONS = {"compress": "DEFLATE", "bigtiff": "IF_SAFER"}
@@ -36,7 +37,7 @@ _TIFF_OPTIONS = {"compress": "DEFLATE", "bigtiff": "IF_SAFER"}
 
 @dataclass(frozen=True)
 class Rows:
-    """A raster of 8 bits that is read a few rows at a time, wherever it is.
+    """A raster that is read a few rows at a time, wherever it is.
 
     Attributes:
         count: Bands.
@@ -57,9 +58,9 @@ def write_draft(
     classes: Sequence[LandClass],
     georeference: Georeference,
     tags: dict[str, str],
-    nodata: int = IGNORE,
+    values: MapValues | None = None,
 ) -> None:
-    """Write class indices as a tiled GeoTIFF with colour table, class names and nodata.
+    """Write classes as a tiled GeoTIFF with colour table, class names and nodata.
 
     Args:
         target: The file.
@@ -67,18 +68,23 @@ def write_draft(
         classes: The classes; position is the index.
         georeference: Where the map lies.
         tags: Metadata of the file.
-        nodata: What is written where there is no class.
+        values: What is written for each class; its index when missing.
     """
-    indices = replace(indices, read=_with_nodata(indices.read, nodata))
-    profile = _profile(indices) | {"nodata": nodata}
+    values = values or index_values(len(classes), None)
+    written = replace(indices, read=_written(indices.read, values))
+    profile = _profile(indices) | {"nodata": values.nodata, "dtype": values.dtype}
     with _writing(target), _created(target, profile) as draft:
         _set_georeference(draft, georeference)
-        draft.write_colormap(1, _colour_table(classes, nodata))
+        if values.dtype in ("uint8", "uint16"):
+            draft.write_colormap(1, _colour_table(classes, values))
         draft.update_tags(CLASS_NAMES=",".join(item.name for item in classes), **tags)
-        draft.update_tags(1, **{f"CLASS_{i}": item.name for i, item in enumerate(classes)})
+        names = zip(values.of_class, classes, strict=True)
+        draft.update_tags(
+            1, VALUES=values.kind, **{f"CLASS_{value}": item.name for value, item in names}
+        )
         draft.set_band_description(1, "class")
-        _fill(draft, indices)
-    _check(target, indices)
+        _fill(draft, written)
+    _check(target, written)
 
 
 def write_shares_draft(
@@ -127,23 +133,30 @@ def write_cog(draft: Path, target: Path, overviews: str) -> None:
 
 
 def write_sidecar(
-    target: Path, classes: Sequence[LandClass], georeference: Georeference | None = None
+    target: Path,
+    classes: Sequence[LandClass],
+    values: MapValues,
+    georeference: Georeference | None = None,
 ) -> None:
     """Write what QGIS, ArcGIS and GDAL read beside a map, `NAME.aux.xml`: above all class names.
 
     Args:
         target: The map.
         classes: The classes; position is the index.
+        values: What is written for each class.
         georeference: Of a map whose own format cannot hold its CRS; see `write_world_file`.
     """
     root = ElementTree.Element("PAMDataset")
     if georeference is not None and georeference.has_map_coordinates:
         ElementTree.SubElement(root, "SRS").text = georeference.crs_wkt
     band = ElementTree.SubElement(root, "PAMRasterBand", band="1")
-    names = ElementTree.SubElement(band, "CategoryNames")
-    for item in classes:
-        ElementTree.SubElement(names, "Category").text = item.name
-    band.append(_attribute_table(classes))
+    named = dict(zip(values.of_class, classes, strict=True))
+    if min(named) >= 0 and max(named) <= IGNORE:  # a category for every value from 0 on
+        names = ElementTree.SubElement(band, "CategoryNames")
+        for value in range(max(named) + 1):
+            name = named[value].name if value in named else ""
+            ElementTree.SubElement(names, "Category").text = name
+    band.append(_attribute_table(named))
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     write_text(target.with_name(target.name + ".aux.xml"), text + "\n")
@@ -165,7 +178,7 @@ def write_png(draft: Path, target: Path) -> None:
     # With PAM, GDAL would leave an .aux.xml beside the temporary file.
     without_sidecar = rasterio.Env(GDAL_PAM_ENABLED="NO")
     with atomic_path(target) as temporary, _writing(target), without_sidecar:
-        _copy(draft, temporary, driver="PNG", zlevel=6)
+        _copy(draft, temporary, driver="PNG", zlevel=6, write_metadata_as_text="YES")
         _check_copy(target, temporary, draft)
 
 
@@ -215,22 +228,18 @@ def _set_georeference(raster: Any, georeference: Georeference) -> None:
         raster.rpcs = georeference.rpcs
 
 
-def _with_nodata(read: ReadRows, nodata: int) -> ReadRows:
-    def written(start: int, stop: int) -> npt.NDArray[np.uint8]:
-        rows = read(start, stop)
-        return rows if nodata == IGNORE else np.where(rows == IGNORE, np.uint8(nodata), rows)
-
-    return written
+def _written(read: ReadRows, values: MapValues) -> ReadRows:
+    return lambda start, stop: values.written(read(start, stop))
 
 
 def _colour_table(
-    classes: Sequence[LandClass], nodata: int
+    classes: Sequence[LandClass], values: MapValues
 ) -> dict[int, tuple[int, int, int, int]]:
-    table = {index: (*item.colour, 255) for index, item in enumerate(classes)}
-    return table | {nodata: (0, 0, 0, 0)}
+    colours = zip(values.of_class, classes, strict=True)
+    return {value: (*item.colour, 255) for value, item in colours} | {values.nodata: (0, 0, 0, 0)}
 
 
-def _attribute_table(classes: Sequence[LandClass]) -> ElementTree.Element:
+def _attribute_table(classes: Mapping[int, LandClass]) -> ElementTree.Element:
     """Return GDAL's raster attribute table: value, class name, red, green, blue."""
     table = ElementTree.Element("GDALRasterAttributeTable", tableType="thematic")
     # Types: 0 integer, 2 string. Usages: 5 value, 2 name, 6 to 8 red, green, blue.
@@ -240,9 +249,9 @@ def _attribute_table(classes: Sequence[LandClass]) -> ElementTree.Element:
         ElementTree.SubElement(field, "Name").text = name
         ElementTree.SubElement(field, "Type").text = str(kind)
         ElementTree.SubElement(field, "Usage").text = str(usage)
-    for index, item in enumerate(classes):
+    for index, (number, item) in enumerate(classes.items()):
         row = ElementTree.SubElement(table, "Row", index=str(index))
-        for value in (index, item.name, *item.colour):
+        for value in (number, item.name, *item.colour):
             ElementTree.SubElement(row, "F").text = str(value)
     return table
 
@@ -257,8 +266,8 @@ def _check_copy(target: Path, written: Path, draft: Path) -> None:
     with opened(draft) as source:
         height, width = source.shape
 
-        def read(start: int, stop: int) -> npt.NDArray[np.uint8]:
-            values: npt.NDArray[np.uint8] = source.read(window=((start, stop), (0, width)))
+        def read(start: int, stop: int) -> npt.NDArray[Any]:
+            values: npt.NDArray[Any] = source.read(window=((start, stop), (0, width)))
             return values
 
         _check(written, Rows(source.count, height, width, read), target)

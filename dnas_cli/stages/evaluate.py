@@ -20,6 +20,7 @@ from dnas_cli.model.cost import timed_cost
 from dnas_cli.model.model_file import Model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.run.directory import Run, open_run
+from dnas_cli.scenes.label_encoding import MAX_UNKNOWN
 from dnas_cli.tiles.dataset_json import is_tile_set, open_tile_set
 from dnas_cli.tiles.split_scenes import open_split_scenes
 from dnas_cli.tiles.tile_set import TileSet
@@ -39,6 +40,8 @@ class EvaluationRequest:
             a plain folder is scored so anyway.
         source: Where these scenes are, if not where they were cut.
         dataset: What a plain folder holds.
+        max_unknown: The largest share of pixels of a label of no known colour or value.
+        labels_as_is: Labels lie on their images pixel by pixel, wherever they say they lie.
         out: Where the figures go; for a run on its own tile set its `eval` folder when missing.
         batch: Tiles or windows per forward pass.
         device: As `resolve_device` takes it; a loaded model stays where it is.
@@ -54,6 +57,8 @@ class EvaluationRequest:
     scenes: bool = False
     source: Path | None = None
     dataset: str | None = None
+    max_unknown: float = MAX_UNKNOWN
+    labels_as_is: bool = False
     out: Path | None = None
     batch: int = 4
     device: str = "auto"
@@ -206,7 +211,14 @@ def _on_folder(
             "--source says where the scenes of a tile set are; a plain folder holds them itself.",
             "Leave it out.",
         )
-    scenes = open_folder(data, request.dataset, mapper.model.facts, mapper.path)
+    scenes = open_folder(
+        data,
+        request.dataset,
+        mapper.model.facts,
+        mapper.path,
+        request.max_unknown,
+        request.labels_as_is,
+    )
     if folder is not None:
         # A plain folder has no fingerprint: figures that are there may be of other images.
         for path in evaluation_files(folder, "", "scene").all:

@@ -165,6 +165,8 @@ def _write_model(trained: TrainedStage[RetrainSettings], weights: ModelWeights) 
             "tile_set": tiles.fingerprint,
             **origin(run, settings),
         },
+        labels=tiles.source_encoding,
+        ground_resolution=tiles.ground_resolution,
     )
     network = build_derived(architecture, facts.shape)
     network.load_state_dict(weights.state)

@@ -5,20 +5,24 @@ holds a strip of the image and never all of it.
 """
 
 import hashlib
-from collections.abc import Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dnas_cli.datasets.discovery import Problem
+from dnas_cli.datasets.discovery import Pair, Problem
 from dnas_cli.datasets.inspection import ImageFacts, problem_of
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.band_statistics import BandStatistics
-from dnas_cli.scenes.labels import LabelEncoding, LabelRaster, open_label
+from dnas_cli.scenes.label_encoding import LabelEncoding
+from dnas_cli.scenes.label_survey import too_many_unknown
+from dnas_cli.scenes.placed_labels import PlacedLabels
 from dnas_cli.scenes.raster import Raster, Window, open_raster
 from dnas_cli.scenes.tile_files import (
     cutting_environment,
@@ -26,7 +30,8 @@ from dnas_cli.scenes.tile_files import (
     write_image_tile,
     write_label_tile,
 )
-from dnas_cli.tiles.grid import inside, tile_rows
+from dnas_cli.scenes.validity import beyond_plausible
+from dnas_cli.tiles.grid import inside, offsets, tile_rows
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.measurements import Measurements, class_counts, save_measurements
 from dnas_cli.tiles.overlaps import first_shown, repeated_parts
@@ -49,6 +54,8 @@ class CuttingTask:
         nodata: The nodata value by the description, if it has one.
         max_unknown: The largest share of label pixels of no known colour.
         per_image: Whether the image is normalised by its own mean and deviation.
+        keep_empty: Whether tiles without any label are kept.
+        labels_as_is: Whether labels lie on their images pixel by pixel, wherever they say they lie.
     """
 
     source: Path
@@ -60,6 +67,8 @@ class CuttingTask:
     nodata: float | None
     max_unknown: float
     per_image: bool
+    labels_as_is: bool = False
+    keep_empty: bool = False
 
 
 def tile_refs(facts: ImageFacts, size: int) -> list[TileRef]:
@@ -99,28 +108,41 @@ def _cut(task: CuttingTask) -> Measurements:
     for folder in ("image", "label"):
         (task.out / folder / pair.scene).mkdir(parents=True, exist_ok=True)
     shape = {pair.key: (facts.height, facts.width)}
-    parts = repeated_parts(tile_refs(facts, task.size), shape, task.size)
-    refs = iter(tile_refs(facts, task.size))
+    refs = enumerate(tile_refs(facts, task.size))
+    # What a tile repeats is in the row before it and its own; tiles left out repeat nothing.
+    recent: deque[TileRef] = deque(maxlen=2 * len(offsets(facts.width, task.size)) + 2)
+    left_out: list[int] = []
     counts, checksums = [], []
     statistics = BandStatistics.empty(len(facts.bands), facts.dtype)
     whole = BandStatistics.empty(len(facts.bands), facts.dtype)
-    unknown = 0
+    unknown = zeros = implausible = 0
+    has_data = False
     seen = _Seen()
     image_path, label_path = task.source / pair.image, task.source / pair.label
+    files = pair.label_files(task.source, task.encoding, task.labels_as_is)
     with (
         open_raster(image_path, facts.band_numbers, task.nodata) as scene,
-        open_label(label_path, task.encoding) as labels,
+        files.open_over(scene) as labels,
     ):
         for windows in _strips(facts, task.size):
             check_stop()
             strip = _Strip.read(scene, labels, windows)
             new = seen.new(strip.valid.shape, windows[0])
+            has_data |= bool(strip.valid.any())
             unknown += int(np.count_nonzero(strip.unknown[new]))
+            part = strip.image[:, *new]
+            implausible += int(np.count_nonzero(beyond_plausible(part)))
+            if not scene.has_validity:
+                zeros += int(np.count_nonzero((part == 0).all(axis=0)))
             if task.per_image:
                 whole.add(strip.image[:, *new], strip.valid[new])
             for window in windows:
-                ref = next(refs)
+                number, ref = next(refs)
                 image, valid, label = strip.tile(window, scene.nodata)
+                if not task.keep_empty and (label == IGNORE).all():
+                    left_out.append(number)
+                    counts.append(np.zeros(len(task.encoding.classes) + 1, np.int64))
+                    continue
                 place = tile_georeference(scene.georeference, window)
                 checksums.append(
                     (
@@ -130,20 +152,26 @@ def _cut(task: CuttingTask) -> Measurements:
                         write_label_tile(task.out / ref.label, label, task.encoding.classes),
                     )
                 )
-                first = first_shown(parts.get(ref.image, ()), task.size)
+                parts = repeated_parts([*recent, ref], shape, task.size).get(ref.image, ())
+                recent.append(ref)
+                first = first_shown(parts, task.size)
                 statistics.add(image, valid & first)
                 counts.append(class_counts(label[first], len(task.encoding.classes)))
         share = unknown / (facts.height * facts.width)
         if share > task.max_unknown:
             raise _too_many_unknown(label_path, labels, share, task)
-    if not statistics.counts.any():
+    if not has_data:
         raise DataError(f"{image_path}: holds no data: nodata or the mask covers it.")
     if not np.stack(counts)[:, :-1].any():
         raise DataError(f"{label_path}: labels no pixel of its image.")
     source_facts = {
         "image": file_facts(image_path, pair.image),
         "label": file_facts(label_path, pair.label),
+        **_further_files(task.source, pair),
         "unknown_pixels": unknown,
+        "zero_share": zeros / (facts.height * facts.width),
+        "implausible_values": implausible,
+        **({"tiles_left_out": left_out} if left_out else {}),
     }
     if task.per_image:
         source_facts["moments"] = whole.moments().to_json()
@@ -172,7 +200,7 @@ class _Strip:
     unknown: npt.NDArray[np.bool_]
 
     @staticmethod
-    def read(scene: Raster, labels: LabelRaster, windows: Sequence[Window]) -> "_Strip":
+    def read(scene: Raster, labels: PlacedLabels, windows: Sequence[Window]) -> "_Strip":
         first, last = windows[0], windows[-1]
         around = Window(
             first.row, first.column, first.height, last.column + last.width - first.column
@@ -222,21 +250,42 @@ class _Seen:
 
 
 def _too_many_unknown(
-    path: Path, labels: LabelRaster, share: float, task: CuttingTask
+    path: Path, labels: PlacedLabels, share: float, task: CuttingTask
 ) -> DataError:
-    kind = "colour" if task.encoding.kind == "colour" else "value"
-    most = ", ".join(
-        f"{value} on {count / (labels.width * labels.height):.1%}"
-        for value, count in labels.most_unknown()
-    )
-    return DataError(
-        f"{path}: {share:.1%} of the label is of no known {kind} ({most}); at most "
-        f"{task.max_unknown:.1%} may be. Add it to `classes` or `ignore`, or raise --max-unknown"
-    )
+    return DataError(f"{path}: {too_many_unknown(labels, share, task.max_unknown)}")
+
+
+def _further_files(source: Path, pair: Pair) -> dict[str, Any]:
+    more = [file_facts(source / name, name) for name in pair.more_labels]
+    aoi = {} if pair.aoi is None else {"aoi": file_facts(source / pair.aoi, pair.aoi)}
+    return aoi | ({"more_labels": more} if more else {})
+
+
+def files_of(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+    """Return name, size and hash of every file of a source, as `file_facts` gave them."""
+    known = [source[kind] for kind in ("image", "label", "aoi") if kind in source]
+    return known + list(source.get("more_labels", []))
+
+
+def written_refs(task: CuttingTask, report: Measurements) -> list[tuple[TileRef, Any]]:
+    """Return the tiles of an image that were written, with their pixels per class."""
+    left_out = set(report.facts.get("tiles_left_out", ()))
+    refs = zip(tile_refs(task.facts, task.size), report.class_pixels, strict=True)
+    return [entry for number, entry in enumerate(refs) if number not in left_out]
 
 
 def file_facts(path: Path, name: str) -> dict[str, Any]:
     """Return name, size and hash of a source file, as `dataset.json` holds them."""
+    facts = path.stat()
+    return {
+        "path": name,
+        "bytes": facts.st_size,
+        "sha256": _digest(path, facts.st_size, facts.st_mtime_ns),
+    }
+
+
+@cache
+def _digest(path: Path, size: int, changed: int) -> str:
+    """Return the hash of a file; one layer of labels can serve all images."""
     with path.open("rb") as file:
-        digest = hashlib.file_digest(file, "sha256").hexdigest()
-    return {"path": name, "bytes": path.stat().st_size, "sha256": digest}
+        return hashlib.file_digest(file, "sha256").hexdigest()

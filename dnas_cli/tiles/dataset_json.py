@@ -3,6 +3,7 @@
 Reading trusts nothing in it nor in the lists beside it.
 """
 
+import math
 import os
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -21,7 +22,7 @@ from dnas_cli.file_kinds import FOLDER, TILE_SET, kind_of, wrong_kind
 from dnas_cli.files import content_hash, read_json, remove_leftovers, write_json, write_text
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.band_statistics import BandStatistics
-from dnas_cli.scenes.labels import LabelEncoding
+from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.lists import SPLITS, TileRef, list_text, read_list
@@ -34,6 +35,8 @@ _UNLABELLED = "unlabelled"
 
 _NAME = "dataset.json"
 _LARGEST_TILE = 16384
+_OUTWEIGHED = 5.0  # deviations of a band in spans of its percentiles 1 to 99; a normal one has 0.2
+_NORMAL_SPAN = 4.653  # deviations of a normal distribution between these percentiles
 # What says nothing about the tiles: the writing version, and where scenes, or the tiles of a
 # taken-over set, lie. Without them the fingerprint survives an update and a move.
 _NOT_IN_FINGERPRINT = ("written_by", "blocks", "source")
@@ -54,11 +57,13 @@ class TileSetContent:
         tile_size: Height and width of a tile.
         nodata: The value that means "no data", if there is one for all.
         encoding: How the labels of the tiles say the class.
+        source_encoding: How the labels said it that the tiles came from.
         tiles: The tiles per split.
         class_pixels: Pixels per split: classes, then unlabelled.
         statistics: Of the training split.
         sources: Facts on the files the tiles came from.
         skipped: What was left out.
+        ground_resolution: Metres of a pixel on the ground, the median of the images.
     """
 
     description: DatasetDescription
@@ -71,11 +76,13 @@ class TileSetContent:
     tile_size: int
     nodata: float | None
     encoding: LabelEncoding
+    source_encoding: LabelEncoding
     tiles: Mapping[str, Sequence[TileRef]]
     class_pixels: Mapping[str, npt.NDArray[np.int64]]
     statistics: BandStatistics
     sources: Sequence[dict[str, Any]]
     skipped: Sequence[Problem]
+    ground_resolution: float | None = None
 
 
 def write_tile_set(root: Path, content: TileSetContent) -> None:
@@ -109,6 +116,8 @@ def _to_json(content: TileSetContent) -> dict[str, Any]:
         # JSON has no NaN; as a text it reads back as the number.
         "nodata": str(nodata) if nodata is not None and not np.isfinite(nodata) else nodata,
         "label_encoding": content.encoding.to_json(),
+        "source_label_encoding": content.source_encoding.to_json(),
+        "ground_resolution": content.ground_resolution,
         "normalisation": normalisation.to_json(),
         "normalisation_from": origin,
         "statistics": statistics,
@@ -145,17 +154,30 @@ def _normalisation(
             tuple(given.std[position] for position in positions),
         )
         return constants, "description"
-    stds = []
+    means, stds = [], []
     for band in content.bands:
-        std = float(statistics[band]["std"])
+        mean, std = _robust(band, statistics[band])
+        means.append(mean)
         if not std > 0 or not np.isfinite(std):
             logger.warning("band %s has the same value everywhere in the training split", band)
             std = 1.0
         stds.append(std)
-    means = tuple(float(statistics[band]["mean"]) for band in content.bands)
-    if description.per_image:
-        return Normalisation(1.0, means, tuple(stds), per_image=True), "each image"
-    return Normalisation(1.0, means, tuple(stds)), "training split"
+    constants = Normalisation(1.0, tuple(means), tuple(stds), per_image=description.per_image)
+    return constants, "each image" if description.per_image else "training split"
+
+
+def _robust(band: str, statistics: dict[str, Any]) -> tuple[float, float]:
+    """Return mean and deviation of a band; those of its percentiles if outliers outweigh them."""
+    low, middle, high = (float(statistics["percentiles"][key]) for key in ("1", "50", "99"))
+    mean, std = float(statistics["mean"]), float(statistics["std"])
+    if high <= low or std <= _OUTWEIGHED * (high - low):
+        return mean, std
+    logger.warning(
+        "band %s: outliers from %.3g to %.3g make its deviation %.3g; it is normalised by its "
+        "percentiles, %.4g to %.4g",
+        band, statistics["min"], statistics["max"], std, low, high,
+    )  # fmt: skip
+    return middle, (high - low) / _NORMAL_SPAN
 
 
 def open_tile_set(path: Path) -> TileSet:
@@ -241,7 +263,9 @@ def _tile_set(
         statistics={str(band): dict(content["statistics"][band]) for band in bands},
         fingerprint=fingerprint(content, tiles),
         encoding=LabelEncoding.from_json(content["label_encoding"], classes),
+        source_encoding=LabelEncoding.from_json(_source_encoding(content), classes),
         band_numbers=band_numbers,
+        ground_resolution=_positive(content.get("ground_resolution")),
         _tiles=tiles,
         _class_pixels={
             str(split): {str(name): int(count) for name, count in counts.items()}
@@ -269,6 +293,20 @@ def _repeated_parts(
     for refs in tiles.values():
         found |= repeated_parts(refs, shapes, size)
     return found
+
+
+def _positive(value: Any) -> float | None:
+    if value is not None and not 0 < float(value) < math.inf:
+        raise ValueError(f"a ground resolution of {value}")
+    return None if value is None else float(value)
+
+
+def _source_encoding(content: dict[str, Any]) -> Any:
+    if "source_label_encoding" in content:
+        return content["source_label_encoding"]
+    settings = content["settings"]  # of a set that an earlier version cut
+    cut_here = "from_lists" not in settings
+    return settings["dataset"]["label_encoding"] if cut_here else content["label_encoding"]
 
 
 def _moments_of(source: dict[str, Any], bands: int) -> Moments:

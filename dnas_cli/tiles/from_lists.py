@@ -5,6 +5,7 @@ import os
 import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -14,10 +15,12 @@ import numpy.typing as npt
 from dnas_cli.console import logger, progress
 from dnas_cli.datasets.description import PER_IMAGE, DatasetDescription
 from dnas_cli.datasets.discovery import Problem
-from dnas_cli.datasets.inspection import choose_bands, refuse_absurd
+from dnas_cli.datasets.inspection import choose_bands, refuse_absurd, refuse_nodata
+from dnas_cli.datasets.path_patterns import SPLIT_OF_NAME
 from dnas_cli.errors import DataError, Interrupted, UsageError
 from dnas_cli.scenes.band_statistics import BandStatistics
-from dnas_cli.scenes.labels import LabelEncoding, open_label, tile_encoding
+from dnas_cli.scenes.label_survey import settled_encoding
+from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.raster import open_raster
 from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
 from dnas_cli.tiles.lists import SPLITS, TileRef, path_inside, read_list
@@ -30,7 +33,6 @@ from dnas_cli.tiles.settings import TilingOptions
 from dnas_cli.tiles.work_folder import WorkFolder
 from dnas_cli.tiles.workers import run_tasks
 
-_LIST_NAMES = {"train": "train", "val": "val", "valid": "val", "validation": "val", "test": "test"}
 _LIST_SUFFIXES = (".lst", ".txt")
 _MEASURED_AT_ONCE = 64  # tiles per task
 _LOOKED_AT = 30  # tiles of a split, evenly spaced, that tell what all are; 59 at most
@@ -86,7 +88,15 @@ def tile_set_from_lists(
     warn_skipped(leaks + problems if options.strict else problems, options.strict)
     for leak in leaks:
         logger.warning("%s: %s", leak.name, leak.reason)
-    form, bands = _format_of(source, refs, description, len(problems))
+    encoding = settled_encoding(
+        description.encoding,
+        [source / ref.label for entries in refs.values() for ref in entries],
+    )
+    if encoding.grey_is_index:
+        logger.info("grey labels are taken for class indices, 255 unlabelled")
+    described = replace(description, encoding=encoding)
+    form, bands = _format_of(source, refs, described, len(problems))
+    refuse_nodata(form.nodata, form.dtype, source)
     with folder.lock():
         folder.begin({"source": str(source.resolve()), **settings}, options.overwrite)
         tasks = _tasks(source, folder, refs, form)
@@ -109,6 +119,7 @@ def tile_set_from_lists(
             tile_size=form.size,
             nodata=form.nodata,
             encoding=form.encoding,
+            source_encoding=form.encoding,
             tiles=measured.tiles,
             class_pixels=measured.class_pixels,
             statistics=measured.statistics,
@@ -169,7 +180,7 @@ def find_lists(given: Sequence[Path], published: str | None) -> dict[str, Path]:
 
 
 def _split_of(path: Path) -> str | None:
-    words = {_LIST_NAMES.get(word) for word in re.split(r"[^a-z]+", path.stem.lower())} - {None}
+    words = {SPLIT_OF_NAME.get(word) for word in re.split(r"[^a-z]+", path.stem.lower())} - {None}
     return words.pop() if len(words) == 1 else None
 
 
@@ -242,8 +253,6 @@ def _format_of(
     if not found:
         raise nothing_useful(source, problems)
     form, bands = found.most_common(1)[0][0]
-    if form.encoding != description.encoding:
-        logger.info("labels are grey, so they are taken for class indices, 255 unlabelled")
     return form, bands
 
 
@@ -259,19 +268,10 @@ def _format(
         size, count = scene.height, int(scene.dataset.count)
     with open_raster(path, numbers) as scene:
         dtype = scene.dtype
-    encoding = _encoding(source / ref.label, description.encoding)
-    return TileFormat(size, count, numbers, dtype, description.nodata, encoding), bands
-
-
-def _encoding(path: Path, encoding: LabelEncoding) -> LabelEncoding:
-    """Return the encoding of published label tiles, which can differ from that of the scenes.
-
-    GID's scenes have colour labels; tiles cut from them may hold class indices already.
-    """
-    with open_label(path, encoding) as label:
-        if encoding.kind == "colour" and label.is_grey:
-            return tile_encoding(encoding.classes)
-    return encoding
+    with open_label(source / ref.label, description.encoding):
+        pass  # it can be read as described
+    form = TileFormat(size, count, numbers, dtype, description.nodata, description.encoding)
+    return form, bands
 
 
 def _tasks(

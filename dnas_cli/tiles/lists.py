@@ -11,7 +11,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal, get_args
 
 from dnas_cli.errors import DataError
-from dnas_cli.files import size_of_file
+from dnas_cli.files import read_lines
 
 Split = Literal["train", "val", "test"]
 SplitBy = Literal["scene", "block"]
@@ -47,17 +47,10 @@ def read_list(path: Path) -> tuple[TileRef, ...]:
     Raises:
         DataError: The file cannot be read, or a line is not a pair of relative paths.
     """
-    if size_of_file(path) > _LARGEST_LIST:
-        raise DataError(f"{path}: is too large to be a list of tiles.")
-    try:
-        text = path.read_text(encoding="utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise DataError(f"{path}: cannot be read as a list ({error}).") from error
-    if text.count("\n") > _MOST_TILES:
+    lines = read_lines(path, _LARGEST_LIST)
+    if len(lines) > _MOST_TILES:
         raise DataError(f"{path}: has too many lines to be a list of tiles.")
-    # Not splitlines(): it would also cut at characters that may be part of a name.
-    lines = enumerate(text.split("\n"), start=1)
-    return tuple(_entry(path, number, line.rstrip("\r")) for number, line in lines if line.strip())
+    return tuple(_entry(path, number, line) for number, line in lines)
 
 
 def list_text(tiles: Iterable[TileRef]) -> str:

@@ -4,12 +4,15 @@ import os
 import zlib
 from collections import defaultdict
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.console import logger, progress
+from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.discovery import Pair, Problem, find_pairs
 from dnas_cli.datasets.inspection import (
     ImageFacts,
@@ -17,12 +20,23 @@ from dnas_cli.datasets.inspection import (
     agreeing,
     common_nodata,
     inspect,
+    refuse_nodata,
 )
 from dnas_cli.errors import Interrupted, RunStateError
 from dnas_cli.scenes.band_statistics import BandStatistics
-from dnas_cli.scenes.labels import tile_encoding
-from dnas_cli.tiles.cutting import CuttingTask, cut_image, file_facts, tile_refs
+from dnas_cli.scenes.ground import LARGEST_RATIO
+from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
+from dnas_cli.scenes.label_survey import settled_encoding
+from dnas_cli.tiles.cutting import (
+    CuttingTask,
+    cut_image,
+    file_facts,
+    files_of,
+    tile_refs,
+    written_refs,
+)
 from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
+from dnas_cli.tiles.ground_overlaps import overlapping_scenes
 from dnas_cli.tiles.lists import SPLITS, TileRef
 from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
 from dnas_cli.tiles.measurements import (
@@ -41,6 +55,7 @@ from dnas_cli.tiles.settings import TilingOptions, TilingSettings
 from dnas_cli.tiles.work_folder import WorkFolder
 from dnas_cli.tiles.workers import run_tasks
 
+_COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likely
 _MEASURED_AT_ONCE = 64  # tiles per task
 
 
@@ -65,21 +80,28 @@ def make_tile_set(
     folder.refuse_foreign()
     pairs, problems = find_pairs(source, settings.description, out)
     if folder.is_finished and not options.overwrite:
-        files = {name: source / name for pair in pairs for name in (pair.image, pair.label)}
+        files = {name: source / name for pair in pairs for name in pair.files}
         refuse_other_settings(out, settings.to_json(), files)
         folder.end()  # which a process that was killed may not have reached
         return tile_set_result(out, (), made=False)
-    images, unfit = _inspected(source, pairs, settings, options.workers)
+    described = _settled(source, pairs, settings.description)
+    images, unfit = _inspected(source, pairs, described, settings.labels_as_is, options.workers)
     problems += unfit
     check_named_scenes(settings, {pair.scene for pair in pairs})
     warn_skipped(problems, options.strict)
     if not images:
         raise nothing_useful(source, len(problems))
+    for facts in images:
+        refuse_nodata(settings.description.nodata, facts.dtype, source / facts.pair.image)
     _warn_small_images(images, settings.size)
     _log_alpha(images)
+    _warn_notes(images)
+    _warn_resolutions(images)
     with folder.lock():
         folder.begin({"source": str(source.resolve()), **settings.to_json()}, options.overwrite)
-        tasks = [_cutting_task(source, folder, facts, settings) for facts in images]
+        tasks = [
+            _cutting_task(source, folder, facts, settings, described.encoding) for facts in images
+        ]
         damaged = _cut_all(tasks, options.workers)
         warn_skipped(damaged, options.strict)
         problems += damaged
@@ -93,10 +115,22 @@ def make_tile_set(
     return tile_set_result(out, problems, made=True)
 
 
+def _settled(
+    source: Path, pairs: Sequence[Pair], description: DatasetDescription
+) -> DatasetDescription:
+    """Return the description with what the label files themselves say of how they are written."""
+    labels = [source / name for pair in pairs for name in (pair.label, *pair.more_labels)]
+    return replace(description, encoding=settled_encoding(description.encoding, labels))
+
+
 def _inspected(
-    source: Path, pairs: Sequence[Pair], settings: TilingSettings, workers: int
+    source: Path,
+    pairs: Sequence[Pair],
+    description: DatasetDescription,
+    as_is: bool,
+    workers: int,
 ) -> tuple[list[ImageFacts], list[Problem]]:
-    tasks = [Inspection(source, pair, settings.description) for pair in pairs]
+    tasks = [Inspection(source, pair, description, as_is) for pair in pairs]
     # Opening a file takes a millisecond; processes pay only for very many.
     workers = workers if len(tasks) > 1000 else 1
     found = list(_with_progress("looking at images", run_tasks(inspect, tasks, workers), tasks))
@@ -116,7 +150,11 @@ def _with_progress(
 
 
 def _cutting_task(
-    source: Path, folder: WorkFolder, facts: ImageFacts, settings: TilingSettings
+    source: Path,
+    folder: WorkFolder,
+    facts: ImageFacts,
+    settings: TilingSettings,
+    encoding: LabelEncoding,
 ) -> CuttingTask:
     return CuttingTask(
         source=source,
@@ -124,10 +162,12 @@ def _cutting_task(
         report=folder.report(facts.pair.key),
         facts=facts,
         size=settings.size,
-        encoding=settings.description.encoding,
+        encoding=encoding,
         nodata=settings.description.nodata,
         max_unknown=settings.max_unknown,
         per_image=settings.description.per_image,
+        labels_as_is=settings.labels_as_is,
+        keep_empty=settings.keep_empty,
     )
 
 
@@ -163,17 +203,17 @@ def _is_done(task: CuttingTask) -> bool:
     if report.class_pixels.shape != (len(refs), len(task.encoding.classes) + 1):
         return False
     written = task.report.stat().st_mtime_ns
-    for kind in ("image", "label"):
-        known = report.facts[kind]
+    for known in files_of(report.facts):
         path = task.source / known["path"]
         if path.stat().st_size != known["bytes"]:
             return False
         if changed_after(path, written) and file_facts(path, known["path"]) != known:
             return False
     # After a power cut, a file that was never flushed is there but holds anything.
-    return len(report.checksums) == len(refs) and all(
+    kept = [ref for ref, _ in written_refs(task, report)]
+    return len(report.checksums) == len(kept) and all(
         _checksum(task.out / path) == checksum
-        for ref, both in zip(refs, report.checksums.tolist(), strict=True)
+        for ref, both in zip(kept, report.checksums.tolist(), strict=True)
         for path, checksum in zip((ref.image, ref.label), both, strict=True)
     )
 
@@ -201,13 +241,20 @@ def _finish(
     for task in done:
         report = _report(task)
         sources.append(source_facts(task.facts, report))
-        for ref, pixels in zip(tile_refs(task.facts, task.size), report.class_pixels, strict=True):
+        for ref, pixels in written_refs(task, report):
             unit = ref.scene if settings.split_by == "scene" else ref.image
             scene_of_unit[unit] = ref.scene
             tiles_of[unit].append(ref)
             counts[unit] = counts.get(unit, 0) + pixels
     warn_unknown_pixels(sources)
-    split = split_with_names(counts, scene_of_unit, settings)
+    _warn_values(sources)
+    groups = overlapping_scenes([task.facts for task in done]) if settings.groups_overlaps else {}
+    by_folder = {
+        task.facts.pair.scene: task.facts.pair.split
+        for task in done
+        if task.facts.pair.split is not None
+    }
+    split = split_with_names(counts, scene_of_unit, settings, by_folder, groups)
     tiles = {
         name: [ref for unit in sorted(split) if split[unit] == name for ref in tiles_of[unit]]
         for name in SPLITS
@@ -229,13 +276,20 @@ def _finish(
         tile_size=settings.size,
         nodata=common_nodata([task.facts for task in done]),
         encoding=tile_encoding(settings.description.classes),
+        source_encoding=done[0].encoding,
         tiles=tiles,
         class_pixels=class_pixels,
         statistics=statistics,
         sources=sources,
         skipped=problems,
+        ground_resolution=_median([task.facts.resolution for task in done]),
     )
     write_tile_set(folder.root, content)
+
+
+def _median(resolutions: Sequence[float | None]) -> float | None:
+    known = [resolution for resolution in resolutions if resolution]
+    return float(np.median(known)) if known else None
 
 
 def _training_statistics(done: Sequence[CuttingTask], split: Mapping[str, str]) -> BandStatistics:
@@ -305,6 +359,45 @@ def _warn_small_images(images: Sequence[ImageFacts], size: int) -> None:
             "counted: %s%s",
             len(small), len(images), size, names, ", ..." if len(small) > 3 else "",
         )  # fmt: skip
+
+
+def _warn_resolutions(images: Sequence[ImageFacts]) -> None:
+    known = sorted((facts.resolution, facts.pair.image) for facts in images if facts.resolution)
+    if known and known[-1][0] > LARGEST_RATIO * known[0][0]:
+        logger.warning(
+            "the ground resolution differs: %s has pixels of %.3g m, %s of %.3g m",
+            known[0][1], known[0][0], known[-1][1], known[-1][0],
+        )  # fmt: skip
+
+
+def _warn_values(sources: Sequence[Mapping[str, Any]]) -> None:
+    collars = [source for source in sources if source["zero_share"] > _COLLAR]
+    if collars:
+        logger.warning(
+            "%d images are 0 in all bands on up to %.0f %% of their pixels and declare no nodata: "
+            "%s%s; if 0 is no data, set `nodata: 0`",
+            len(collars),
+            100 * max(source["zero_share"] for source in collars),
+            ", ".join(source["image"]["path"] for source in collars[:3]),
+            ", ..." if len(collars) > 3 else "",
+        )
+    odd = [source for source in sources if source["implausible_values"]]
+    if odd:
+        logger.warning(
+            "%d images hold values of 1e20 and more, which count as no data: %s%s",
+            len(odd),
+            ", ".join(source["image"]["path"] for source in odd[:3]),
+            ", ..." if len(odd) > 3 else "",
+        )
+
+
+def _warn_notes(images: Sequence[ImageFacts]) -> None:
+    files: dict[str, list[str]] = defaultdict(list)
+    for facts in images:
+        for note in facts.notes:
+            files[note].append(facts.pair.image)
+    for note, names in files.items():
+        logger.warning("%d of %d images (%s, ...): %s", len(names), len(images), names[0], note)
 
 
 def _log_alpha(images: Sequence[ImageFacts]) -> None:

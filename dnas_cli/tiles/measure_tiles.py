@@ -12,7 +12,8 @@ from dnas_cli.datasets.inspection import problem_of
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.band_statistics import BandStatistics
-from dnas_cli.scenes.labels import LabelEncoding, open_label
+from dnas_cli.scenes.label_encoding import LabelEncoding
+from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.raster import Window, open_raster
 from dnas_cli.scenes.tile_files import cutting_environment
 from dnas_cli.tiles.lists import TileRef, path_inside

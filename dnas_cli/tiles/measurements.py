@@ -82,7 +82,7 @@ def source_facts(facts: ImageFacts, report: Measurements) -> dict[str, Any]:
         "scene": facts.pair.scene,
         "width": facts.width,
         "height": facts.height,
-        "tiles": len(report.class_pixels),
+        "tiles": len(report.class_pixels) - len(report.facts.get("tiles_left_out", ())),
         **report.facts,
     }
 

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dnas_cli.errors import RunStateError
-from dnas_cli.tiles.cutting import file_facts
+from dnas_cli.tiles.cutting import file_facts, files_of
 from dnas_cli.tiles.dataset_json import read_description
 from dnas_cli.tiles.measurements import changed_after
 from dnas_cli.tiles.settings import differences
@@ -41,10 +41,9 @@ def _changed_files(
     root: Path, content: Mapping[str, Any], sources: Mapping[str, Path]
 ) -> list[str]:
     known = {
-        str(source[kind]["path"]): source[kind]
+        str(facts["path"]): facts
         for source in content.get("sources", [])
-        for kind in ("image", "label")
-        if kind in source
+        for facts in files_of(source)
     }
     skipped = {str(item["name"]) for item in content.get("skipped", [])}
     made = (root / "dataset.json").stat().st_mtime_ns

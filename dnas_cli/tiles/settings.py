@@ -7,7 +7,7 @@ from typing import Any
 from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.path_patterns import safe_name
 from dnas_cli.errors import DataError, UsageError
-from dnas_cli.files import read_text
+from dnas_cli.files import read_lines
 from dnas_cli.tiles.lists import SPLITS, SplitBy
 
 _LARGEST_TILE = 16384
@@ -25,6 +25,9 @@ class TilingSettings:
         seed: Another seed gives another split.
         scenes: Named scenes per split; splits without an entry share the other scenes.
         max_unknown: The largest share of label pixels of no known colour in an image.
+        labels_as_is: Labels lie on their images pixel by pixel, wherever they say they lie.
+        keep_empty: Tiles without any label are kept.
+        groups_overlaps: Scenes that overlap on the ground go to one split.
 
     Raises:
         UsageError: Values that cannot work.
@@ -37,6 +40,9 @@ class TilingSettings:
     seed: int = 0
     scenes: tuple[tuple[str, tuple[str, ...]], ...] = ()
     max_unknown: float = 0.05
+    labels_as_is: bool = False
+    keep_empty: bool = False
+    groups_overlaps: bool = True
 
     def __post_init__(self) -> None:
         if not 16 <= self.size <= _LARGEST_TILE:
@@ -69,6 +75,10 @@ class TilingSettings:
             "seed": self.seed,
             "scenes": {split: sorted(scenes) for split, scenes in self.scenes},
             "max_unknown": self.max_unknown,
+            # Settings of later versions are left out at their default: older sets do not know them.
+            **({"labels_as_is": True} if self.labels_as_is else {}),
+            **({"keep_empty": True} if self.keep_empty else {}),
+            **({} if self.groups_overlaps else {"groups_overlaps": False}),
         }
 
 
@@ -110,7 +120,7 @@ def parse_scenes(text: str | None, option: str) -> tuple[str, ...] | None:
         return None
     if text.startswith("@"):
         try:
-            names = read_text(Path(text[1:])).split("\n")
+            names = [name for _, name in read_lines(Path(text[1:]))]
         except DataError as error:
             raise UsageError(f"{option}: {error.what}") from error
     else:

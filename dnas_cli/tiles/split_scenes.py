@@ -8,8 +8,7 @@ from dnas_cli import console
 from dnas_cli.datasets.discovery import LabelledScenes, Pair
 from dnas_cli.datasets.path_patterns import Pattern
 from dnas_cli.errors import DataError, UsageError, brief
-from dnas_cli.scenes.labels import LabelEncoding
-from dnas_cli.tiles.cutting import file_facts
+from dnas_cli.tiles.cutting import file_facts, files_of
 from dnas_cli.tiles.dataset_json import read_description
 from dnas_cli.tiles.lists import path_inside
 from dnas_cli.tiles.tile_set import TileSet
@@ -56,13 +55,15 @@ def _scenes(
             image=str(item["image"]["path"]),
             label=str(item["label"]["path"]),
             bands=bands,
+            more_labels=tuple(str(label["path"]) for label in item.get("more_labels", [])),
+            aoi=str(item["aoi"]["path"]) if "aoi" in item else None,
         )
         for item in found
     ]
     missing = wanted - {pair.scene for pair in pairs}
     if missing:
         raise ValueError(f"no source of the scene {min(missing)}")
-    facts = [item[kind] for item in found for kind in ("image", "label")]
+    facts = [file for item in found for file in files_of(item)]
     with console.progress("checking scenes", len(facts), "file") as advance:
         for item in facts:
             _check_unchanged(tiles, folder, item)
@@ -71,9 +72,11 @@ def _scenes(
     return LabelledScenes(
         folder,
         tuple(pairs),
-        LabelEncoding.from_json(dataset["label_encoding"], tiles.classes),
+        tiles.source_encoding,
+        float(settings["max_unknown"]),
         tuple(str(band) for band in dataset["bands"]),
         None if nodata is None else float(nodata),
+        settings.get("labels_as_is", False) is True,
     )
 
 

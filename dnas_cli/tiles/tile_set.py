@@ -14,7 +14,8 @@ import numpy.typing as npt
 
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
-from dnas_cli.scenes.labels import LabelEncoding, open_label
+from dnas_cli.scenes.label_encoding import LabelEncoding
+from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Window, open_raster
@@ -40,6 +41,9 @@ class TileSet:
         statistics: Per band name: count, min, max, mean, std and percentiles (1, 50, 99) of the
             training split, in raw units, without nodata.
         fingerprint: `sha256:...` over the description and the lists.
+        encoding: How the labels of the tiles say the class.
+        ground_resolution: Metres of a pixel on the ground, where that is known.
+        source_encoding: How the labels said it that the tiles came from.
     """
 
     root: Path
@@ -54,7 +58,9 @@ class TileSet:
     statistics: dict[str, dict[str, Any]]
     fingerprint: str
     encoding: LabelEncoding = field(repr=False)
+    source_encoding: LabelEncoding = field(repr=False)
     band_numbers: tuple[int, ...] = field(repr=False)
+    ground_resolution: float | None
     _tiles: dict[str, tuple[TileRef, ...]] = field(repr=False)
     _class_pixels: dict[str, dict[str, int]] = field(repr=False)
     _moments: dict[str, Moments] = field(repr=False)

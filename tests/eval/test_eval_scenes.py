@@ -13,7 +13,7 @@ from dnas_cli.demo.layout import GID5
 from dnas_cli.metrics import IGNORE
 from dnas_cli.model.model_file import Model, save_model
 from dnas_cli.run.directory import create_run
-from dnas_cli.scenes.palette import colours_to_indices
+from dnas_cli.scenes.label_encoding import colour_encoding
 from dnas_cli.tiles.tile_set import TileSet
 from tests.support.command_line import dnas
 from tests.support.evaluating import labelled_pixels
@@ -36,7 +36,9 @@ def test_whole_scenes_of_a_split_are_scored_with_every_labelled_pixel_once(
     figures = json.loads(result.stdout)
     _, label = _scene_of_test_split(tiles)
     with Image.open(label) as picture:
-        labelled = colours_to_indices(np.asarray(picture.convert("RGB")), GID5) != IGNORE
+        labelled = (
+            colour_encoding(GID5).from_colours(np.asarray(picture.convert("RGB")))[0] != IGNORE
+        )
     assert figures["metrics"]["pixels"] == labelled.sum()
     # Tiles of 64 in a scene of 180: the last ones lie over the others, and no pixel counts twice.
     assert labelled.sum() == labelled_pixels(tiles, "test")

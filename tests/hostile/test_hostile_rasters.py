@@ -12,7 +12,7 @@ import pytest
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.external import external_allowed
-from dnas_cli.scenes.labels import encoding_of
+from dnas_cli.scenes.labels import open_any_label
 from dnas_cli.scenes.opening import open_dataset
 from dnas_cli.scenes.raster import Window, open_raster
 from tests.support.command_line import dnas
@@ -153,7 +153,7 @@ def test_a_document_that_is_called_a_raster_makes_no_request(
     with pytest.raises(DataError):
         open_raster(path)
     with pytest.raises(DataError):
-        encoding_of(path, CLASSES)
+        open_any_label(path, CLASSES)
     path.write_text(_vrt(f"/vsicurl/{address}/a.tif", 0))
     with pytest.raises(DataError):
         open_raster(path)

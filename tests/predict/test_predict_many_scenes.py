@@ -22,7 +22,9 @@ def test_real_naip_dates_with_four_bands_and_a_rerun_that_skips_them(
     assert [item["status"] for item in first] == ["done", "done"]
     assert [item["height"] for item in first] == [723, 724]
     assert sum(item["pixels"] for item in first[0]["classes"]) == 723 * 934
-    assert sum(item["area_km2"] for item in first[0]["classes"]) == pytest.approx(16.88205)
+    assert sum(item["area_km2"] for item in first[0]["classes"]) == pytest.approx(
+        16.88205, rel=2e-3
+    )
     written = {path: path.stat().st_mtime_ns for path in folder.iterdir()}
     again = json.loads(dnas("predict", *arguments).stdout)
     assert [item["status"] for item in again] == ["skipped", "skipped"]

@@ -2,9 +2,11 @@
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
+from dnas_cli.datasets.description import parse_description
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.nets.network import build_derived
 from dnas_cli.scenes.normalisation import Normalisation
@@ -29,19 +31,24 @@ def write_model(
     seed: int = 0,
     head: int = 8,
     per_image: bool = False,
+    classes: str | None = None,
+    **facts: Any,
 ) -> Path:
     """Write a model whose classes depend on its input, for values from 0 to about `largest`.
 
-    Its head is small: with the paper's 256 channels it takes most of the time.
+    `classes` is the YAML of a dataset, which says how its labels were written; further `facts` are
+    fields of `ModelFacts`. Its head is small: with the paper's 256 channels it takes most of the
+    time.
     """
+    described = parse_description(classes, "classes", "made") if classes else None
     graph = make_graph(2, [edge((-1, 0), (0, 0)), edge((0, 0), (1, 0))])
     operators = tuple(("conv1x1", "conv3x3", "sep_conv_3x3") for _ in graph.nodes)
     coding = ArchitectureCoding(graph, operators, derived_from=None)
     normalisation = Normalisation(
         1 / largest, (0.45,) * len(bands), (0.22,) * len(bands), per_image
     )
-    facts = ModelFacts(
-        classes=CLASSES,
+    known = ModelFacts(
+        classes=described.classes if described else CLASSES,
         bands=tuple(bands),
         dtype=dtype,
         nodata=nodata,
@@ -50,11 +57,13 @@ def write_model(
         tile_size=tile_size,
         width=4,
         head=head,
+        labels=described.encoding if described else None,
+        **facts,
     )
     torch.manual_seed(seed)
-    network = build_derived(coding, facts.shape).eval()
+    network = build_derived(coding, known.shape).eval()
     _balance(network, len(bands), tile_size)
-    save_model(path, Model(network, coding, facts))
+    save_model(path, Model(network, coding, known))
     return path
 
 

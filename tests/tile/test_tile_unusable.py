@@ -32,7 +32,7 @@ def test_everything_unusable_is_named_and_the_rest_is_cut(tmp_path: Path) -> Non
         "GF2_3_label.tif: has 130 x 99 pixels, but its image has 130 x 100",
         "image_NirRGB/GF2_4.tif: cannot be opened as a raster",
         "image_NirRGB/GF2_5.tif: cannot be read at row",
-        "100.0% of the label is of no known colour ((77, 77, 77) on 100.0%)",
+        "100.0% of the label has the colour of no class ((77, 77, 77) on 100.0%)",
         "image_NirRGB/GF2_7.tif: has 2 bands",
         "image_NirRGB/GF2_8.tif: has values uint16, but most have uint8",
     ):

@@ -1,0 +1,54 @@
+"""What makes a map what it is: model, scene and settings, as its metadata have it."""
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from dnas_cli.console import logger
+from dnas_cli.errors import RunStateError
+from dnas_cli.files import content_hash, file_hash
+from dnas_cli.mapping.mapper import Mapper
+from dnas_cli.mapping.open_scene import SceneReading
+from dnas_cli.mapping.outputs import Outputs
+from dnas_cli.scenes.map_metadata import KEY, MODEL, map_tags
+
+
+def map_identity(mapper: Mapper, scene: str, reading: SceneReading) -> str:
+    """Return a hash that changes with the model, the scene's file and how it is mapped."""
+    local, grid = Path(scene), mapper.grid
+    facts = local.stat() if local.is_file() else None
+    return content_hash(
+        {
+            "model": mapper.model_id,
+            "scene": [facts.st_size, facts.st_mtime_ns] if facts else scene,
+            "bands": list(reading.bands),
+            "nodata": str(reading.nodata),
+            "all_data": reading.all_data,
+            "scaled": reading.scaled,
+            "windows": [grid.window, grid.overlap, grid.shift],
+            "views": mapper.settings.views,
+            "clip": file_hash(reading.clip) if reading.clip else None,
+        }
+    )
+
+
+def refuse_other_maps(
+    mapper: Mapper, scenes: Sequence[str], reading: SceneReading, planned: Sequence[Outputs]
+) -> None:
+    """Refuse to take maps that exist for those that are to be made, if they are others.
+
+    Raises:
+        RunStateError: One was made by another model, of another scene or with other settings.
+    """
+    for scene, outputs in zip(scenes, planned, strict=True):
+        for path in outputs.files:
+            tags = map_tags(path)
+            if path.exists() and MODEL not in tags:
+                logger.warning("%s: exists and does not say which model made it", path)
+            other_model = tags.get(MODEL, mapper.model_id) != mapper.model_id
+            identity = map_identity(mapper, scene, reading)
+            if other_model or tags.get(KEY, identity) != identity:
+                made = "by another model" if other_model else "of another scene, or otherwise"
+                raise RunStateError(
+                    f"{path}: exists and was made {made} than asked for now.",
+                    "Give --overwrite to replace it, or name another folder for --out.",
+                )

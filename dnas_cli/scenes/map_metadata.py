@@ -1,0 +1,61 @@
+"""What a map says of itself: which model made it, of which scene, and how."""
+
+import json
+from pathlib import Path
+
+from dnas_cli.errors import DataError
+from dnas_cli.scenes.opening import opened
+
+MODEL, KEY = "DNAS_MODEL", "DNAS_KEY"
+_HEAD = 1 << 16  # bytes of a GeoJSON file that hold what is said before its features
+
+
+def is_map(name: str) -> bool:
+    """Whether a raster is a map, or a raster of probabilities or a preview made with one."""
+    return MODEL in map_tags(Path(name))
+
+
+def map_tags(path: Path) -> dict[str, str]:
+    """Return the metadata that `dnas predict` writes into a map; nothing where there are none."""
+    suffix = path.suffix.lower()
+    if not path.is_file():
+        return {}
+    if suffix == ".geojson":
+        return _geojson_tags(path)
+    if suffix == ".gpkg":
+        return _layer_tags(path)
+    try:
+        with opened(path) as raster:
+            tags = dict(raster.tags())
+    except DataError:
+        return {}
+    return {key: str(value) for key, value in tags.items() if key.startswith("DNAS_")}
+
+
+def _geojson_tags(path: Path) -> dict[str, str]:
+    with path.open(encoding="utf-8", errors="replace") as file:
+        head = file.read(_HEAD)
+    start = head.find('"description": "')
+    if start < 0:
+        return {}
+    text, _ = json.JSONDecoder().raw_decode(head, start + len('"description": '))
+    return _parsed(text)
+
+
+def _layer_tags(path: Path) -> dict[str, str]:
+    import pyogrio
+    import pyogrio.errors
+
+    try:
+        metadata = pyogrio.read_info(path, layer=path.stem).get("layer_metadata") or {}
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError):
+        return {}
+    return {key: str(value) for key, value in metadata.items() if key.startswith("DNAS_")}
+
+
+def _parsed(text: str) -> dict[str, str]:
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else {}

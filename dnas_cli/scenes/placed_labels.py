@@ -1,0 +1,280 @@
+"""Labels laid over their scene: by place where both have one, else pixel on pixel.
+
+A label on another grid, extent or CRS is warped to the scene's grid by its nearest pixel; what it
+does not cover has no label. Features are burnt into the grid. Of several labels the first that says
+something counts, and an area of interest says where labels are complete.
+"""
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.crs import CRS
+from rasterio.enums import MaskFlags, Resampling
+from rasterio.errors import CRSError, RasterioError
+from rasterio.transform import Affine
+from rasterio.vrt import WarpedVRT
+from rasterio.warp import transform_bounds
+
+from dnas_cli.errors import DataError
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.label_encoding import LabelEncoding
+from dnas_cli.scenes.labels import LabelRaster, open_label
+from dnas_cli.scenes.raster import Georeference, Raster, Window, georeference_of
+from dnas_cli.scenes.vector_encoding import VectorEncoding
+from dnas_cli.scenes.vector_labels import VectorLabel, is_vector, moved
+
+_SAME = 0.1  # of a pixel; grids that differ by less are one
+_EXACT = 1e-6  # of a pixel; with 0, rasterio makes no transformer at all
+_ROWS = 512
+_NO_CRS = "EPSG:3857"  # stands for the CRS of two rasters that both say none
+
+
+@dataclass(frozen=True)
+class LabelFiles:
+    """The labels of a scene.
+
+    Attributes:
+        paths: Rasters or vector layers; of two that label a pixel the first counts.
+        encoding: How they say which class a pixel has.
+        aoi: A vector layer; outside of its polygons nothing is labelled.
+        as_is: Pair label and scene pixel by pixel, wherever they say they lie.
+    """
+
+    paths: tuple[Path, ...]
+    encoding: LabelEncoding
+    aoi: Path | None = None
+    as_is: bool = False
+
+    def open_over(self, scene: Raster) -> "PlacedLabels":
+        """Open the labels on the grid of a scene.
+
+        Raises:
+            DataError: One cannot be opened, or does not lie where the scene lies.
+        """
+        with ExitStack() as stack:
+            parts: list[LabelRaster | VectorLabel] = []
+            for path in self.paths:
+                try:
+                    part = _placed(path, self, scene)
+                    stack.callback(part.close)
+                    parts.append(part)
+                except _NoOverlapError:
+                    if len(self.paths) == 1:
+                        raise
+            if not parts:
+                raise _NoOverlapError(f"{self.paths[0]}: lies elsewhere than {scene.path}.")
+            aoi = None
+            if self.aoi is not None:
+                grid = (scene.georeference, scene.height, scene.width)
+                aoi = VectorLabel(self.aoi, VectorEncoding(), (), *grid)
+            return PlacedLabels(parts, self.encoding, aoi, stack.pop_all())
+        raise AssertionError  # an exit stack passes errors on
+
+
+class _NoOverlapError(DataError):
+    """A label that lies elsewhere than its scene."""
+
+
+class PlacedLabels:
+    """Open labels of a scene on its grid; use it as a context manager.
+
+    Attributes:
+        path: The first of the files.
+        height: Rows of the scene.
+        width: Columns of the scene.
+        encoding: How the files say which class a pixel has.
+        notes: What a user should know of the files, in the same words for every file of a kind.
+    """
+
+    def __init__(
+        self,
+        parts: list[LabelRaster | VectorLabel],
+        encoding: LabelEncoding,
+        aoi: VectorLabel | None,
+        stack: ExitStack,
+    ) -> None:
+        self._parts, self._aoi, self._stack = parts, aoi, stack
+        self.path, self.height, self.width = parts[0].path, parts[0].height, parts[0].width
+        grids = [part.encoding for part in parts if isinstance(part, LabelRaster)]
+        self.encoding = grids[0] if grids else encoding
+        self.notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
+
+    def __enter__(self) -> "PlacedLabels":
+        return self
+
+    def __exit__(
+        self,
+        kind: type[BaseException] | None,
+        error: BaseException | None,
+        trace: TracebackType | None,
+    ) -> None:
+        self._stack.close()
+
+    def read(self, window: Window) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Read class indices (h, w) with 255 where there is no label, and unknown pixels (h, w).
+
+        Raises:
+            DataError: A file is damaged.
+        """
+        indices, unknown = self._parts[0].read(window)
+        for part in self._parts[1:]:
+            more, odd = part.read(window)
+            indices = np.where(indices == IGNORE, more, indices)
+            unknown = (unknown | odd) & (indices == IGNORE)
+        if self._aoi is not None:
+            outside = ~self._aoi.covers(window)
+            indices[outside] = IGNORE
+            unknown = unknown & ~outside
+        return indices, unknown
+
+    def windows(self) -> Iterator[Window]:
+        """Yield windows that cover the scene from top to bottom."""
+        for row in range(0, self.height, _ROWS):
+            yield Window(row, 0, min(_ROWS, self.height - row), self.width)
+
+    def unknown_values(self) -> str:
+        """Name the most frequent colours or values that are no class."""
+        return ", ".join(filter(None, (part.unknown_values() for part in self._parts)))
+
+
+def _placed(path: Path, files: LabelFiles, scene: Raster) -> LabelRaster | VectorLabel:
+    if is_vector(path):
+        names = [item.name for item in files.encoding.classes]
+        vector = files.encoding.vector or VectorEncoding(class_field="class")
+        grid = (scene.georeference, scene.height, scene.width)
+        return VectorLabel(path, vector, names, *grid)
+    label = open_label(path, files.encoding)
+    try:
+        own, place = georeference_of(label.dataset), scene.georeference
+        if files.as_is or not _comparable(own, place):
+            refuse_other_size(label, scene)
+            return label
+        if _same_grid(label, own, scene):
+            return label
+        return _warped(label, own, scene)
+    except BaseException:
+        label.close()
+        raise
+
+
+def refuse_other_size(label: LabelRaster, scene: Raster) -> None:
+    """Refuse a label that does not lie pixel on pixel over its scene.
+
+    Raises:
+        DataError: The sizes differ.
+    """
+    if (scene.height, scene.width) != (label.height, label.width):
+        raise DataError(
+            f"{label.path}: has {label.width} x {label.height} pixels, but its image has "
+            f"{scene.width} x {scene.height}."
+        )
+
+
+def _comparable(one: Georeference, other: Georeference) -> bool:
+    if one.transform is None or other.transform is None:
+        return False
+    return (one.crs_wkt is None) == (other.crs_wkt is None)
+
+
+def _same_grid(label: LabelRaster, own: Georeference, scene: Raster) -> bool:
+    """Whether two grids have the same size, and corners within a tenth of a pixel."""
+    assert own.transform is not None
+    assert scene.georeference.transform is not None
+    if (label.height, label.width) != (scene.height, scene.width):
+        return False
+    if _crs(own) != _crs(scene.georeference):
+        return False
+    corners = np.array([(x, y) for x in (0, label.width) for y in (0, label.height)], np.float64)
+    placed = moved(corners, Affine(*own.transform))
+    back = moved(placed, ~Affine(*scene.georeference.transform))
+    return bool((np.abs(back - corners) <= _SAME).all())
+
+
+def _warped(label: LabelRaster, own: Georeference, scene: Raster) -> LabelRaster:
+    """Return a label on the grid of a scene.
+
+    Raises:
+        DataError: They do not overlap, or no way leads from one CRS to the other.
+    """
+    _refuse_elsewhere(label, own, scene)
+    place = scene.georeference
+    assert place.transform is not None
+    has_alpha = label.alpha is not None
+    try:
+        vrt = WarpedVRT(
+            label.dataset,
+            src_crs=_crs(own),
+            crs=_crs(place),
+            transform=Affine(*place.transform),
+            width=scene.width,
+            height=scene.height,
+            resampling=Resampling.nearest,
+            tolerance=_EXACT,
+            src_nodata=None,
+            nodata=None,
+            add_alpha=not has_alpha,
+        )
+    except (RasterioError, CRSError, ValueError) as error:
+        raise DataError(f"{label.path}: cannot be laid over {scene.path} ({error}).") from error
+    note = (
+        "lies on another grid than its image and is placed by its georeference, nearest pixel "
+        "(--labels-as-is pairs pixel by pixel)"
+    )
+    covered = _Warped(label.dataset, vrt, None if has_alpha else label.dataset.count + 1)
+    return LabelRaster(label.path, covered, label.encoding, (note,))
+
+
+def _refuse_elsewhere(label: LabelRaster, own: Georeference, scene: Raster) -> None:
+    try:
+        left, bottom, right, top = transform_bounds(
+            _crs(scene.georeference), _crs(own), *_box(scene.georeference, scene), densify_pts=21
+        )
+    except (RasterioError, CRSError, ValueError) as error:
+        raise DataError(f"{label.path}: cannot be laid over {scene.path} ({error}).") from error
+    x0, y0, x1, y1 = _box(own, label)
+    if not (left < x1 and x0 < right and bottom < y1 and y0 < top):
+        raise _NoOverlapError(
+            f"{label.path}: lies elsewhere than its image {scene.path}; they do not overlap.",
+            "Give the label of this image, or --labels-as-is if its georeference is wrong.",
+        )
+
+
+def _box(place: Georeference, raster: Raster | LabelRaster) -> tuple[float, float, float, float]:
+    assert place.transform is not None
+    corners = np.array([(x, y) for x in (0, raster.width) for y in (0, raster.height)], np.float64)
+    x, y = moved(corners, Affine(*place.transform)).T.tolist()
+    return min(x), min(y), max(x), max(y)
+
+
+def _crs(place: Georeference) -> CRS:
+    return CRS.from_wkt(place.crs_wkt) if place.crs_wkt else CRS.from_string(_NO_CRS)
+
+
+class _Warped:
+    """A dataset whose pixels come off another grid; the rest is its own."""
+
+    def __init__(self, dataset: Any, vrt: Any, coverage: int | None) -> None:
+        self._dataset, self._vrt, self._coverage = dataset, vrt, coverage
+        self.height, self.width = vrt.shape
+        self.mask_flag_enums = ([MaskFlags.per_dataset],) * dataset.count
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._dataset, name)
+
+    def read(self, bands: Any, window: Any) -> npt.NDArray[Any]:
+        values: npt.NDArray[Any] = self._vrt.read(bands, window=window)
+        return values
+
+    def read_masks(self, band: int, window: Any) -> npt.NDArray[Any]:
+        mask: npt.NDArray[Any] = self._vrt.read(self._coverage, window=window)
+        return mask
+
+    def close(self) -> None:
+        self._vrt.close()
+        self._dataset.close()

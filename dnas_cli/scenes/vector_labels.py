@@ -1,0 +1,241 @@
+"""Polygons, lines and points as labels, burnt into the grid of a scene a window at a time.
+
+Layers are read through their spatial index, only what a window shows. Needs shapely, pyogrio and
+pyproj, the extra `dnas[gis]`.
+"""
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+from rasterio.features import rasterize
+from rasterio.transform import Affine
+
+from dnas_cli.errors import DataError
+from dnas_cli.files import size_of_file
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.ground import pixel_ground
+from dnas_cli.scenes.polygons import require_libraries
+from dnas_cli.scenes.raster import Georeference, Window
+from dnas_cli.scenes.tile_files import tile_georeference
+from dnas_cli.scenes.vector_encoding import VectorEncoding
+
+# What a file of a suffix begins with. GDAL looks at the content alone, and would follow a document
+# that refers to other files or into the network.
+_BEGINNINGS = {
+    ".gpkg": b"SQLite format 3", ".geojson": b"{", ".json": b"{", ".shp": b"\0\0\x27\x0a",
+    ".fgb": b"fgb",
+}  # fmt: skip
+SUFFIXES = frozenset(_BEGINNINGS)
+
+_UNKNOWN = 254  # burnt for a class field that names no class
+
+
+def is_vector(path: str | Path) -> bool:
+    """Whether a file holds features by its suffix."""
+    return Path(path).suffix.lower() in SUFFIXES
+
+
+class VectorLabel:
+    """A layer of features over a scene, read as class indices; use it as a context manager.
+
+    Attributes:
+        path: The file.
+        height: Rows of the scene.
+        width: Columns of the scene.
+        notes: What a user should know of the layer.
+
+    Raises:
+        DataError: The layer cannot be read or placed, or has not the attributes.
+    """
+
+    def __init__(
+        self,
+        path: Path,
+        encoding: VectorEncoding,
+        class_names: Sequence[str],
+        place: Georeference,
+        height: int,
+        width: int,
+    ) -> None:
+        require_libraries()
+        import pyogrio
+        import pyproj
+
+        if not place.has_map_coordinates or place.transform is None:
+            raise DataError(
+                f"{path}: holds features with a place, but the image has none.",
+                "Give the image a CRS and a transform, or a label raster.",
+            )
+        self.path, self.height, self.width = str(path), height, width
+        self.notes: tuple[str, ...] = ()
+        self._encoding, self._place = encoding, place
+        self._transform = Affine(*place.transform)
+        _refuse_other_kind(path)
+        try:
+            info = pyogrio.read_info(path, layer=encoding.layer)
+        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
+            raise DataError(f"{path}: cannot be opened as a vector layer ({error}).") from error
+        fields = [str(field) for field in info["fields"]]
+        self._columns = [item for item in (encoding.class_field, encoding.order) if item]
+        for name in self._columns:
+            if name not in fields:
+                raise DataError(f"{path}: has no attribute {name!r}; it has {', '.join(fields)}.")
+        known = dict(encoding.values) or {name: i for i, name in enumerate(class_names)}
+        self._class_of = {str(text): index for text, index in known.items()}
+        self._unlisted = IGNORE if encoding.values else _UNKNOWN
+        self._unlisted_texts: set[str] = set()
+        crs = info["crs"] or place.crs_wkt
+        self._to_scene = pyproj.Transformer.from_crs(crs, place.crs_wkt, always_xy=True)
+        self._is_moved = pyproj.CRS(crs) != pyproj.CRS(place.crs_wkt)
+        sides = pixel_ground(place, np.array([height / 2]), np.array([width / 2]))
+        self._metres = None if sides is None else (float(sides.across[0]), float(sides.down[0]))
+        if encoding.buffer and self._metres is None:
+            raise DataError(f"{path}: a buffer in metres needs an image whose CRS is on the Earth.")
+
+    def __enter__(self) -> "VectorLabel":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        return None
+
+    def close(self) -> None:
+        """Nothing is kept open."""
+
+    def read(self, window: Window) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+        """Burn the features of a window: class indices (h, w), unknown pixels (h, w)."""
+        shapes, classes = self._features(window)
+        shape = (window.height, window.width)
+        background = self._encoding.background
+        burnt = np.full(shape, IGNORE if background is None else background, np.uint8)
+        if len(shapes):
+            rasterize(
+                zip(shapes, classes.tolist(), strict=True),
+                out=burnt,
+                transform=self._of_window(window),
+                all_touched=self._encoding.all_touched,
+            )
+        unknown = burnt == _UNKNOWN
+        burnt[unknown] = IGNORE
+        return burnt, unknown
+
+    def unknown_values(self) -> str:
+        """Name texts of the class attribute that were met and are no class."""
+        return ", ".join(sorted(self._unlisted_texts)[:5])
+
+    def covers(self, window: Window) -> npt.NDArray[np.bool_]:
+        """Tell which pixels (h, w) of a window any feature holds."""
+        shapes, _ = self._features(window)
+        shape = (window.height, window.width)
+        burnt = np.zeros(shape, np.uint8)
+        if len(shapes):
+            grid = self._of_window(window)
+            rasterize(((item, 1) for item in shapes), out=burnt, transform=grid)
+        return np.asarray(burnt == 1)
+
+    def _of_window(self, window: Window) -> Affine:
+        shifted = tile_georeference(self._place, window).transform
+        assert shifted is not None
+        return Affine(*shifted)
+
+    def _features(self, window: Window) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.uint8]]:
+        """Return the geometries that a window shows, on the grid's CRS, and their classes."""
+        import pyogrio.raw
+        import shapely
+
+        _, _, geometries, fields = pyogrio.raw.read(
+            self.path,
+            layer=self._encoding.layer,
+            columns=self._columns,
+            bbox=self._bounds(window),
+            force_2d=True,
+        )
+        shapes = shapely.from_wkb(geometries, on_invalid="ignore")
+        columns = dict(zip(self._columns, fields, strict=True))
+        kept = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
+        shapes = shapes[kept]
+        classes = self._classes(columns, kept)
+        if self._encoding.order:
+            by = np.argsort(columns[self._encoding.order][kept], kind="stable")
+            shapes, classes = shapes[by], classes[by]
+        if self._is_moved and len(shapes):
+            shapes = shapely.transform(
+                shapes, lambda points: np.column_stack(self._to_scene.transform(*points.T))
+            )
+        if self._encoding.buffer:
+            thin = shapely.get_dimensions(shapes) < 2
+            shapes[thin] = self._buffered(shapes[thin])
+        return shapes, classes
+
+    def _classes(
+        self, columns: Mapping[str, npt.NDArray[Any]], kept: npt.NDArray[np.bool_]
+    ) -> npt.NDArray[np.uint8]:
+        field = self._encoding.class_field
+        if field is None:
+            return np.full(int(kept.sum()), self._encoding.only, np.uint8)
+        texts = [_text(value) for value in columns[field][kept]]
+        self._unlisted_texts |= set(texts) - set(self._class_of)
+        return np.array([self._class_of.get(text, self._unlisted) for text in texts], np.uint8)
+
+    def _bounds(self, window: Window) -> tuple[float, float, float, float]:
+        """Return the box of a window in the layer's CRS, with what buffers reach in from."""
+        margin = 2.0
+        if self._encoding.buffer and self._metres is not None:
+            margin += self._encoding.buffer / min(self._metres)
+        rows = np.array([window.row - margin, window.row + window.height + margin])
+        columns = np.array([window.column - margin, window.column + window.width + margin])
+        corners = np.array([(column, row) for row in rows for column in columns])
+        x, y = moved(corners, self._transform).T.tolist()
+        box = (min(x), min(y), max(x), max(y))
+        if not self._is_moved:
+            return box
+        from pyproj.enums import TransformDirection
+
+        bounds = self._to_scene.transform_bounds(
+            *box, densify_pts=21, direction=TransformDirection.INVERSE
+        )
+        if not all(math.isfinite(value) for value in bounds):
+            raise DataError(f"{self.path}: cannot be brought into the CRS of the image.")
+        left, bottom, right, top = bounds
+        if left > right:  # over the antimeridian
+            left, right = -180.0, 180.0
+        return left, bottom, right, top
+
+    def _buffered(self, shapes: npt.NDArray[np.object_]) -> npt.NDArray[np.object_]:
+        """Widen points and lines by metres on the ground in the middle of the scene."""
+        import shapely
+
+        assert self._metres is not None
+        # To metres along the rows and columns of the scene and back.
+        sides, to_pixels = np.array(self._metres), ~self._transform
+        flat = shapely.transform(shapes, lambda points: moved(points, to_pixels) * sides)
+        wide = shapely.buffer(flat, self._encoding.buffer)
+        widened: npt.NDArray[np.object_] = shapely.transform(
+            wide, lambda points: moved(points / sides, self._transform)
+        )
+        return widened
+
+
+def _refuse_other_kind(path: Path) -> None:
+    """Refuse a file that is not what its suffix promises."""
+    size_of_file(path)
+    with path.open("rb") as file:
+        head = file.read(64).removeprefix(b"\xef\xbb\xbf")
+    if not head.lstrip().startswith(_BEGINNINGS[path.suffix.lower()].lstrip()):
+        raise DataError(f"{path}: is no {path.suffix} file.", "Check that the file is whole.")
+
+
+def moved(points: npt.NDArray[np.float64], by: Affine) -> npt.NDArray[np.float64]:
+    """Return points (n, 2) moved by an affine transform."""
+    x, y = points[:, 0], points[:, 1]
+    return np.column_stack([by.a * x + by.b * y + by.c, by.d * x + by.e * y + by.f])
+
+
+def _text(value: Any) -> str:
+    """Return an attribute as a description writes it: 3.0 is 3."""
+    if isinstance(value, float) and value.is_integer():
+        return str(int(value))
+    return str(value)

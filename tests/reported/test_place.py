@@ -1,0 +1,161 @@
+"""Labels lie where they say they lie: rasters on other grids, polygons, areas of interest."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from rasterio.transform import Affine
+from rasterio.warp import transform_geom
+
+from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
+from dnas_cli.scenes.palette import LandClass
+from dnas_cli.scenes.placed_labels import LabelFiles
+from dnas_cli.scenes.raster import Window, open_raster
+from tests.support.command_line import dnas
+from tests.support.reported_inputs import (
+    INDEX,
+    Array,
+    class_shares,
+    dataset,
+    noise,
+    place,
+    put,
+    quarters,
+    scenes,
+    tiles_of,
+)
+from tests.support.small_models import write_model
+
+CLASSES = tuple(LandClass(name, (i, i, i)) for i, name in enumerate(("water", "forest", "town")))
+
+
+def laid(image: Path, *labels: Path, encoding: LabelEncoding | None = None, **more: Any) -> Array:
+    """Class indices of labels over an image of 64 x 64 pixels."""
+    files = LabelFiles(labels, encoding or tile_encoding(CLASSES), **more)
+    with open_raster(image) as scene, files.open_over(scene) as over:
+        parts = [over.read(Window(row, 0, 16, 64))[0] for row in range(0, 64, 16)]
+    return np.concatenate(parts)
+
+
+def square(*boxes: tuple[float, float, float, float, str], crs: str = "EPSG:32633") -> str:
+    """GeoJSON of boxes (left, bottom, right, top, crop) in UTM, written in WGS84."""
+    features = []
+    for left, bottom, right, top, crop in boxes:
+        ring = [(left, bottom), (right, bottom), (right, top), (left, top), (left, bottom)]
+        geometry = transform_geom(crs, "EPSG:4326", {"type": "Polygon", "coordinates": [ring]})
+        features.append({"type": "Feature", "properties": {"crop": crop}, "geometry": geometry})
+    return json.dumps({"type": "FeatureCollection", "features": features})
+
+
+def test_labels_are_paired_by_place_and_one_elsewhere_is_left_out(tmp_path: Path) -> None:
+    folder = scenes(dataset(tmp_path / "data", INDEX))
+    put(folder / "labels/s0.tif", quarters(), **place(500_320))
+    elsewhere = place(510_000) | {"crs": "EPSG:32634"}
+    put(folder / "labels/s1.tif", quarters(), **elsewhere)
+    south_up = {"crs": "EPSG:32633", "transform": Affine(10, 0, 520_000, 0, 10, 4_999_360)}
+    put(folder / "labels/s2.tif", quarters()[::-1].copy(), **south_up)
+    out = tmp_path / "tiles"
+    result = dnas("tile", folder, "--out", out, "--size", 64, "--workers", 1)
+    assert "labels/s1.tif: lies elsewhere than its image" in result.stderr
+    assert "lies on another grid than its image and is placed" in result.stderr
+    half = laid(folder / "images/s0.tif", folder / "labels/s0.tif")
+    assert (half[:, :32] == IGNORE).all()
+    assert np.array_equal(half[:, 32:], quarters()[:, :32])
+    assert np.array_equal(laid(folder / "images/s2.tif", folder / "labels/s2.tif"), quarters())
+    as_is = tiles_of(folder, "--labels-as-is")
+    assert class_shares(as_is)["unlabelled"] == 0
+
+
+def test_a_tenth_of_a_pixel_is_the_same_grid(tmp_path: Path) -> None:
+    image = put(tmp_path / "s.tif", noise(), **place())
+    near = put(tmp_path / "near.tif", quarters(), **place(500_000.9))
+    assert np.array_equal(laid(image, near), quarters())
+
+
+def test_a_truth_elsewhere_ends_before_the_work(tmp_path: Path) -> None:
+    model = write_model(tmp_path / "model.pt")
+    image = put(tmp_path / "s.tif", noise(), **place())
+    truth = put(tmp_path / "truth.tif", quarters(), **place(900_000))
+    out = ("--out", tmp_path / "map.tif", "--device", "cpu", "--truth", truth)
+    said = dnas("predict", model, image, *out, code=4).stderr
+    assert "lies elsewhere than its image" in said
+    assert not (tmp_path / "map.tif").exists()
+
+
+def test_one_label_serves_many_images_and_many_labels_one_image(tmp_path: Path) -> None:
+    wide = np.tile(quarters(), (1, 3))
+    whole = dataset(tmp_path / "whole", INDEX + "labels: cover.tif\n")
+    parts = dataset(tmp_path / "parts", INDEX + 'labels: "cover/{scene}_{part}.tif"\n')
+    for number in range(3):
+        for folder in (whole, parts):
+            put(folder / f"images/s{number}.tif", noise(number), **place(500_000 + 640 * number))
+        left = place(500_000 + 640 * number)
+        put(parts / f"cover/s{number}_a.tif", quarters()[:, :32], **left)
+        put(parts / f"cover/s{number}_b.tif", quarters()[:, 32:], **place(500_320 + 640 * number))
+    put(whole / "cover.tif", wide, **place())
+    expected = {"water": 0.25, "forest": 0.25, "town": 0.5, "unlabelled": 0.0}
+    assert class_shares(tiles_of(whole)) == expected
+    assert class_shares(tiles_of(parts)) == expected
+
+
+FIELDS = """\
+classes: [wheat, maize, other]
+labels:
+  path: fields.geojson
+  class_field: crop
+  values: {triticum: wheat, zea: maize}
+"""
+
+
+def test_polygons_of_any_crs_are_burnt_by_window(tmp_path: Path) -> None:
+    folder = scenes(dataset(tmp_path / "data", FIELDS), 1)
+    boxes = square(
+        (500_100, 4_999_600, 500_300, 4_999_900, "triticum"),
+        (500_200, 4_999_600, 500_400, 4_999_700, "zea"),
+        (500_500, 4_999_500, 500_600, 4_999_600, "fallow"),
+    )
+    (folder / "fields.geojson").write_text(boxes)
+    tiles = tiles_of(folder)
+    shares = class_shares(tiles)
+    assert shares["maize"] * 4096 == 20 * 10
+    assert shares["wheat"] * 4096 == 20 * 30 - 10 * 10
+    assert shares["other"] == 0
+    assert tiles.source_encoding.vector is not None
+
+    background = FIELDS + "  background: other\naoi: mapped.geojson\n"
+    (folder / "dataset.yaml").write_text(background)
+    mapped = square((500_000, 4_999_360, 500_320, 5_000_000, ""))
+    (folder / "mapped.geojson").write_text(mapped)
+    shares = class_shares(tiles_of(folder, "--overwrite", "--keep-empty"))
+    assert shares["unlabelled"] == 0.5
+    assert shares["maize"] * 4096 == 12 * 10
+    assert shares["other"] * 4096 == 64 * 32 - 500 - 120
+
+
+def test_points_get_a_buffer_in_metres(tmp_path: Path) -> None:
+    description = (
+        "classes: [well, rest]\nlabels: {path: wells.geojson, buffer: 25, background: rest}\n"
+    )
+    folder = scenes(dataset(tmp_path / "data", description), 1)
+    point = {"type": "Point", "coordinates": (500_305, 4_999_695)}
+    geometry = transform_geom("EPSG:32633", "EPSG:4326", point)
+    feature = {"type": "Feature", "properties": {}, "geometry": geometry}
+    (folder / "wells.geojson").write_text(
+        json.dumps({"type": "FeatureCollection", "features": [feature]})
+    )
+    # Centres within 25 m of the centre of a pixel of 10 m: 1 + 4 at 10, 4 at 14, 4 at 20, 8 at 22.
+    assert class_shares(tiles_of(folder))["well"] * 4096 == 21
+
+
+@pytest.mark.parametrize("missing", ["class_field: kind", "layer: none", "path: gone.geojson"])
+def test_what_a_layer_lacks_is_named(missing: str, tmp_path: Path) -> None:
+    key, value = missing.split(": ")
+    said = {"path": "fields.geojson", "class_field": "crop"} | {key: value}
+    text = "classes: [wheat, maize]\nlabels: " + json.dumps(said) + "\n"
+    folder = scenes(dataset(tmp_path / "data", text), 1)
+    (folder / "fields.geojson").write_text(square((500_100, 4_999_600, 500_300, 4_999_900, "x")))
+    said_of = dnas("tile", folder, "--out", tmp_path / "t", "--size", 32, code=4).stderr
+    assert value.removesuffix(".geojson") in said_of

@@ -1,0 +1,97 @@
+"""Splits and statistics that hold."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from tests.support.command_line import dnas
+from tests.support.reported_inputs import INDEX, dataset, noise, place, put, quarters, tiles_of
+from tests.support.small_models import write_model
+
+
+def test_two_dates_of_one_place_go_to_one_split_and_are_named(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "data", INDEX)
+    for number in range(3):
+        for date in ("may", "july"):
+            name = f"p{number}-{date}"
+            put(folder / f"images/{name}.tif", noise(number), **place(500_000 + 10_000 * number))
+            put(folder / f"labels/{name}.tif", quarters())
+    out = tmp_path / "tiles"
+    said = dnas("tile", folder, "--out", out, "--size", 32, "--workers", 1)
+    assert "p0-july, p0-may overlap on the ground, so all go to" in said.stderr
+    for split in ("train", "val", "test"):
+        (line,) = [line for line in said.stdout.splitlines() if line.startswith(f"{split}: ")]
+        first, second = line.removeprefix(f"{split}: ").split(", ")
+        assert first.split("-")[0] == second.split("-")[0]
+    options = ("--val-scenes", "p0-may", "--overwrite", "--size", 32)
+    said = dnas("tile", folder, "--out", out, *options)
+    assert "figures on one split flatter" in said.stderr
+
+
+def test_outliers_do_not_ruin_the_normalisation(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "data", INDEX)
+    for number in range(3):
+        values = np.random.default_rng(number).normal(0.3, 0.1, (2, 64, 64)).astype(np.float32)
+        values[0, 0, :4] = 1e30
+        values[1, 0, :4] = 1e6
+        put(folder / f"images/s{number}.tif", values)
+        put(folder / f"labels/s{number}.tif", quarters())
+    out = tmp_path / "tiles"
+    said = dnas("tile", folder, "--out", out, "--size", 32, "--workers", 1).stderr
+    assert "3 images hold values of 1e20 and more, which count as no data" in said
+    normalisation = tiles_of(folder).normalisation
+    assert normalisation.mean == pytest.approx((0.3, 0.3), abs=0.02)
+    assert normalisation.std == pytest.approx((0.1, 0.1), abs=0.02)
+
+
+def test_an_undeclared_collar_of_zeros_is_told(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "data", INDEX)
+    for number in range(3):
+        values = noise(number)
+        values[:, :, :16] = 0
+        put(folder / f"images/s{number}.tif", values)
+        put(folder / f"labels/s{number}.tif", quarters())
+    said = dnas("tile", folder, "--out", tmp_path / "t", "--size", 32, "--workers", 1).stderr
+    assert "3 images are 0 in all bands on up to 25 % of their pixels" in said
+
+
+def test_tiles_without_any_label_are_left_out_unless_kept(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "data", INDEX + "ignore: 9\n")
+    for number in range(3):
+        label = quarters()
+        label[32:] = 9
+        put(folder / f"images/s{number}.tif", noise(number))
+        put(folder / f"labels/s{number}.tif", label)
+    assert tiles_of(folder).count("train") == 2
+    assert tiles_of(folder, "--keep-empty", "--overwrite").count("train") == 4
+
+
+def test_other_ground_resolutions_are_told_by_tile_and_predict(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "data", INDEX)
+    for number, pixel in enumerate((10, 10, 20)):
+        where = place(500_000 + 10_000 * number, pixel=pixel)
+        put(folder / f"images/s{number}.tif", noise(number), **where)
+        put(folder / f"labels/s{number}.tif", quarters(), **where)
+    said = dnas("tile", folder, "--out", tmp_path / "t", "--size", 32, "--workers", 1).stderr
+    assert "has pixels of 10 m, images/s2.tif of 20 m" in said
+    model = write_model(tmp_path / "model.pt", ground_resolution=10.0)
+    given = ("predict", model, folder / "images/s2.tif", "--out", tmp_path / "m.tif")
+    assert "its pixels are 20 m on the ground, in training they were 10 m" in dnas(*given).stderr
+
+
+def test_bands_are_never_renamed_in_silence(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "data", INDEX + "bands: [red, nir]\n")
+    for number in range(3):
+        names = ("B03", "B08")
+        put(folder / f"images/s{number}.tif", noise(number, bands=2), descriptions=names)
+        put(folder / f"labels/s{number}.tif", quarters())
+    said = dnas("tile", folder, "--out", tmp_path / "t", "--size", 32, code=4).stderr
+    assert "names its bands B03, B08, but the dataset has red, nir" in said
+    positions = "images: {path: 'images/{scene}.tif', bands: [red, nir]}\n"
+    (folder / "dataset.yaml").write_text(INDEX + "bands: [red, nir]\n" + positions)
+    assert tiles_of(folder).bands == ("red", "nir")
+    model = write_model(tmp_path / "model.pt", ("red", "nir"))
+    given = ("predict", model, folder / "images/s0.tif", "--out", tmp_path / "m.tif")
+    assert "--bands 1,2" in dnas(*given, code=4).stderr
+    dnas(*given, "--bands", "1,2")
