@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from functools import partial
 from typing import Annotated, Any
 
 import typer
@@ -52,6 +53,7 @@ class _Group(TyperGroup):
             sys.exit(1)
 
     def invoke(self, ctx: Any) -> Any:
+        console.spell(partial(self._with_options, ctx))
         try:
             with terminated_as_interrupted():
                 return super().invoke(ctx)
@@ -59,8 +61,7 @@ class _Group(TyperGroup):
         except (typer.Exit, typer.Abort, BrokenPipeError):
             raise
         except DnasError as error:
-            command = self.commands.get(ctx.invoked_subcommand or "")
-            _report(_with_options(str(error), command.params if command else []))
+            _report(str(error))
             raise typer.Exit(error.exit_code) from error
         except KeyboardInterrupt as error:
             _report("interrupted.")
@@ -78,13 +79,25 @@ class _Group(TyperGroup):
             )
             raise typer.Exit(1) from error
 
+    def _with_options(self, ctx: Any, message: str) -> str:
+        """Write parameters as the options of the invoked command.
 
-def _with_options(message: str, parameters: list[Any]) -> str:
-    """Write parameters as the options of a command: `window=0: ...` becomes `--window 0: ...`."""
-    flags = {item.name: item.opts[0] for item in parameters if item.opts[0].startswith("--")}
-    names = "|".join(map(re.escape, flags))
-    pattern = rf"(?<![^\s(])({names})=(?=\S)"
-    return re.sub(pattern, lambda found: flags[found[1]] + " ", message) if flags else message
+        `window=0` becomes `--window 0`, `strict=True` `--strict`, `check=False` `--no-check`, and
+        `bands=...` `--bands`.
+        """
+        command = self.commands.get(ctx.invoked_subcommand or "")
+        if command is None:
+            return message
+        options = {item.name: item for item in command.params if item.opts[0].startswith("--")}
+
+        def spelled(found: re.Match[str]) -> str:
+            option = options[found[1]]
+            off = option.secondary_opts if found[2] == "False" else ()
+            return f"{[*off, option.opts[0]][0]}{'' if found[2] else ' '}"
+
+        names = "|".join(map(re.escape, options))
+        pattern = rf"(?<![^\s(])({names})=(?:(True\b|False\b|\.\.\.)|(?=\S))"
+        return re.sub(pattern, spelled, message)
 
 
 def _report_os_error(error: OSError) -> None:

@@ -30,6 +30,13 @@ class _StandardError(logging.Handler):
 
 
 _terminal = _StandardError()
+_spelled: Callable[[str], str] = str
+
+
+def spell(how: Callable[[str], str]) -> None:
+    """Set how the terminal writes the names of parameters in messages."""
+    global _spelled
+    _spelled = how
 
 
 def _as_text(record: logging.LogRecord) -> bool:
@@ -44,7 +51,7 @@ def _as_text(record: logging.LogRecord) -> bool:
 def say(message: str) -> None:
     """Write a message to standard error; if that is full, drop it."""
     try:
-        print(_wrapped(message), file=sys.stderr, flush=True)
+        print(_wrapped(_spelled(message)), file=sys.stderr, flush=True)
     except BrokenPipeError:
         raise
     except OSError:

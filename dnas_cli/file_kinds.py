@@ -30,7 +30,6 @@ _MAGIC = (
 )  # fmt: skip
 _ORDER = {
     (MODEL, RASTER): "The model comes first: dnas predict MODEL SCENE --out MAP",
-    (MODEL, TILE_SET): "The model comes first: dnas eval MODEL TILES",
     (RUN, TILE_SET): "The run comes first; a new one takes its tile set by data=TILES.",
     (TILE_SET, RUN): "The run comes first, then the tile set.",
     (TILE_SET, MODEL): "The model comes first, then the tile set.",
@@ -64,6 +63,21 @@ def wrong_kind(path: Path, wanted: str) -> DataError:
     if not found:
         return DataError(f"{path}: no such file or folder.")
     return DataError(f"{path}: is {_one(found)}, not {_one(wanted)}.", _remedy(path, found, wanted))
+
+
+def refuse_swapped(model: Path, data: Path | None) -> None:
+    """Refuse data that is given where a run or model comes first.
+
+    Raises:
+        DataError: The first is a tile set, or the second a run or model.
+    """
+    first, second = kind_of(model), kind_of(data) if data else ""
+    if first == TILE_SET or (first in (RASTER, FOLDER) and second in (RUN, MODEL)):
+        other = f", and {data} is {_one(second)}" if second else ", not a run or model"
+        raise DataError(
+            f"{model}: is {_one(first)}{other}.",
+            f"The run or model comes first: dnas eval {data if second else 'MODEL'} {model}",
+        )
 
 
 def _remedy(path: Path, found: str, wanted: str) -> str:

@@ -268,5 +268,6 @@ def refuse_existing(target: Path, overwrite: bool) -> None:
     """
     if target.exists() and not overwrite:
         raise RunStateError(
-            f"{target}: exists already.", "Name another output, or give --overwrite to replace it."
+            f"{target}: exists already.",
+            "Name another output, or give overwrite=True to replace it.",
         )

@@ -124,7 +124,7 @@ def test_two_damaged_checkpoints_are_one_message_with_a_remedy(run: Path) -> Non
     message = dnas("search", run, "--stage", 1, code=4).stderr
     assert "last.pt: is damaged" in message
     assert "checksum" in message
-    assert "--restart --overwrite" in message
+    assert "--restart and --overwrite" in message
 
 
 def test_a_good_checkpoint_is_never_pushed_out_by_a_damaged_one(run: Path) -> None:

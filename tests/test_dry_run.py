@@ -112,12 +112,12 @@ def test_a_stage_is_executed_low_where_memory_is_short_and_goes_on_so(
         patch.setattr(choosing, "free_memory", lambda device: 1000)
         result = dnas(*first_search(run, tiny_tiles))
     assert "--memory low is used" in result.stderr
-    assert "A smaller --batch or --crop needs less" in result.stderr
+    assert "A smaller batch or crop needs less" in result.stderr
     assert _memory(run) == "low"
     dnas("search", run, "--stage", 1, "--extend", 1)
     assert _memory(run) == "low"
     again = dnas("search", run, "--stage", 1, "--extend", 1, "--memory", "plain")
-    assert "goes on with --memory plain, not low: the same but for rounding" in again.stderr
+    assert "resumes with --memory plain, not low: the same but for rounding" in again.stderr
     assert _memory(run) == "plain"
 
 

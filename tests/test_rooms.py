@@ -72,6 +72,27 @@ def test_commands_do_not_loop_over_data() -> None:
     assert not wrong
 
 
+def test_messages_of_rooms_name_parameters_and_only_commands_to_run_have_dashes() -> None:
+    wrong = []
+    for path, room in _modules():
+        for node in ast.walk(ast.parse((PACKAGE / path).read_text())):
+            if not isinstance(node, ast.Call) or room in ("commands", "demo", "export"):
+                continue
+            called = ast.unparse(node.func)
+            if called.endswith("Error") or called.startswith("logger."):
+                texts = [
+                    part.value
+                    for argument in [*node.args, *(item.value for item in node.keywords)]
+                    for part in ast.walk(argument)
+                    if isinstance(part, ast.Constant) and isinstance(part.value, str)
+                ]
+                if re.search(r"--[a-z]", " ".join(texts)) and not re.search(
+                    r"\bdnas [a-z]|shm-size|gdalwarp", " ".join(texts)
+                ):
+                    wrong.append(f"{path}:{node.lineno} {texts}")
+    assert not wrong
+
+
 def test_rasters_are_opened_in_scenes_and_drawn_in_report_and_demo_alone() -> None:
     wrong = [
         f"{path} imports {module}"

@@ -126,7 +126,7 @@ def test_other_settings_for_a_started_stage_are_refused_with_the_difference() ->
     stored = settings_to_json(SettingsChoice("paper", None, {}).resolve(SearchSettings, {}))
     with pytest.raises(RunStateError, match=r"batch 2 \(now 4\)") as caught:
         SettingsChoice("paper", None, {"batch": 4, "epochs": 60}).resolve(SearchSettings, stored)
-    assert "--branch" in str(caught.value)
+    assert "branch=NEW_RUN" in str(caught.value)
 
 
 @pytest.mark.parametrize(

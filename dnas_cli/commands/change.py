@@ -34,9 +34,8 @@ def change(
         Path | None,
         typer.Option(metavar="TIF", help="Confidence of the later map.", show_default=False),
     ] = None,
-    least: Annotated[
-        float,
-        typer.Option("--min-confidence", help="Leave out pixels that are less sure in either."),
+    min_confidence: Annotated[
+        float, typer.Option(help="Leave out pixels that are less sure in either.")
     ] = 0.5,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
@@ -52,6 +51,8 @@ def change(
     from dnas_cli.mapping.change import ChangeRequest, find_change
     from dnas_cli.report.change_text import change_text
 
-    request = ChangeRequest(old, new, tuple(out), table, old_confidence, new_confidence, least)
+    request = ChangeRequest(
+        old, new, tuple(out), table, old_confidence, new_confidence, min_confidence
+    )
     found = find_change(request, overwrite)
     print(json.dumps(found.to_json(), indent=2) if as_json else change_text(found))

@@ -41,9 +41,9 @@ def export(
         Path | None,
         typer.Option(metavar="JSON", help="Figures for the card.  [default: the run's]"),
     ] = None,
-    resolution: Annotated[
+    ground_resolution: Annotated[
         float | None,
-        typer.Option(metavar="METRES", help="Ground resolution.  [default: the model's]"),
+        typer.Option("--resolution", metavar="METRES", help="Per pixel. [default: the model's]"),
     ] = None,
     check: Annotated[
         bool, typer.Option("--check/--no-check", help="Compare the ONNX file with the model.")
@@ -62,7 +62,9 @@ def export(
     """
     from dnas_cli.export.export_model import ExportRequest, export_model
 
-    request = ExportRequest(onnx, purpose, check, program, card, stac, resolution, licence, figures)
+    request = ExportRequest(
+        onnx, purpose, check, program, card, stac, ground_resolution, licence, figures
+    )
     exported = export_model(model, request, overwrite)
     found = exported.agreement
     if as_json:

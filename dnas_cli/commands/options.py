@@ -31,7 +31,7 @@ def _allow_external(ctx: typer.Context, value: bool) -> bool:
 
 def _share(value: float) -> float:
     if not 0 <= value <= 1:
-        raise UsageError(f"--max-unknown {value}: must be from 0 to 1.")
+        raise UsageError(f"max_unknown={value}: must be from 0 to 1.")
     return value
 
 

@@ -185,7 +185,7 @@ def _split(bands: str | None) -> tuple[str, ...]:
         return ()
     names = tuple(name.strip() for name in bands.split(","))
     if not all(names):
-        raise UsageError(f"--bands {bands}: a name is empty.", "Write --bands 4,3,2 for example.")
+        raise UsageError(f"bands={bands}: a name is empty.", "Write bands=4,3,2 for example.")
     return names
 
 
@@ -197,4 +197,4 @@ def _nodata(text: str | None) -> float | Literal["none"] | None:
     try:
         return float(text)
     except ValueError as error:
-        raise UsageError(f"--nodata {text}: is neither a number nor none.") from error
+        raise UsageError(f"nodata={text}: is neither a number nor none.") from error

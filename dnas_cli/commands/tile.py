@@ -89,7 +89,7 @@ def tile(
     from dnas_cli.tiles.settings import parse_ratio, parse_scenes
 
     named = {"train": train_scenes, "val": val_scenes, "test": test_scenes}
-    scenes = {name: parse_scenes(text, f"--{name}-scenes") for name, text in named.items()}
+    scenes = {name: parse_scenes(text, f"{name}_scenes={text}") for name, text in named.items()}
     result = api.tile(
         source,
         out,

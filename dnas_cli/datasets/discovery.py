@@ -113,7 +113,7 @@ def find_description(source: Path, asked: str | None) -> DatasetDescription:
             return load_description(name)
     raise DataError(
         f"{source}: the classes are not known.",
-        "Say what the data are: --dataset gid5, gid15 or fbp, or a YAML file with classes and "
+        "Say what the data are: dataset=gid5, gid15 or fbp, or a YAML file with classes and "
         "colours; docs/datasets.md has one of a dozen lines.",
     )
 

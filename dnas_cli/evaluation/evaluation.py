@@ -22,7 +22,7 @@ from dnas_cli.tiles.tile_set import TileSet
 SCHEMA = "dnas/evaluation"
 VERSION = 1
 
-_REPLACE = "Give --overwrite to replace it."
+_REPLACE = "Give overwrite=True to replace it."
 
 
 @dataclass(frozen=True)

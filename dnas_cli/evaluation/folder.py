@@ -37,7 +37,7 @@ def open_folder(
     if not pairs:
         raise DataError(
             f"{root}: no image has a label.",
-            "Name them alike in images/ and labels/, or describe the folder with --dataset.",
+            "Name them alike in images/ and labels/, or describe the folder with dataset=YAML.",
         )
     labels = [root / name for pair in pairs for name in (pair.label, *pair.more_labels)]
     encoding = settled_encoding(description.encoding, labels, described=is_described)

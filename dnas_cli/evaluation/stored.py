@@ -68,7 +68,7 @@ def stored_evaluation(folder: Path, subject: Subject, overwrite: bool) -> Evalua
     if not stored.subject.is_same(subject):
         raise RunStateError(
             f"{path}: holds the figures of another model, other data or other views.",
-            "Give --overwrite to replace them, or --out DIR to write elsewhere.",
+            "Give overwrite=True to replace them, or out=DIR to write elsewhere.",
         )
-    logger.info("%s: is evaluated already; --overwrite evaluates again", path)
+    logger.info("%s: is evaluated already; overwrite=True evaluates again", path)
     return replace(stored, subject=subject)  # they may have moved

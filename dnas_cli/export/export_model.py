@@ -54,13 +54,15 @@ class ExportRequest:
 
     def __post_init__(self) -> None:
         if not self.files:
-            raise UsageError("No output is named.", "Give --onnx, --torch, --card or --stac.")
+            raise UsageError(
+                "No output is named.", "Give onnx=FILE, program=FILE, card=FILE or stac=FILE."
+            )
         if self.program is not None and self.program.suffix != ".pt2":
-            raise UsageError(f"--torch {self.program}: must end in .pt2.")
+            raise UsageError(f"program={self.program}: must end in .pt2.")
         if self.onnx is not None and self.onnx.suffix.lower() != ".onnx":
-            raise UsageError(f"--onnx {self.onnx}: must end in .onnx.")
+            raise UsageError(f"onnx={self.onnx}: must end in .onnx.")
         if self.ground_resolution is not None and not self.ground_resolution > 0:
-            raise UsageError(f"--resolution {self.ground_resolution}: must be above zero.")
+            raise UsageError(f"ground_resolution={self.ground_resolution}: must be above zero.")
 
 
 @dataclass(frozen=True)

@@ -79,7 +79,7 @@ def check_onnx(form: OnnxForm, model: Model, name: str) -> Agreement:
             f"{name}: is not written: it disagrees with the model. "
             f"{100 * agreement.same_class:.4f} % of {pixels} pixels have the same class, "
             f"probabilities differ by {difference:.2g} at most.",
-            "Update onnxruntime; --no-check writes the file anyway.",
+            "Update onnxruntime; check=False writes the file anyway.",
         )
     return agreement
 

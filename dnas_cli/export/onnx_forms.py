@@ -70,8 +70,8 @@ def for_deepness(model: Model, facts: OnnxFacts) -> OnnxForm:
         raise _refused("it normalises every image by itself, and Deepness has constants only")
     if facts.ground_resolution is None:
         raise UsageError(
-            "--for deepness: the model's ground resolution is not known.",
-            "Give it in metres per pixel, for example --resolution 0.5",
+            "purpose=deepness: the model's ground resolution is not known.",
+            "Give it in metres per pixel, for example ground_resolution=0.5",
         )
     graph = OnnxGraph()
     bands, classes, size = len(model.facts.bands), len(model.facts.classes), model.facts.tile_size
@@ -132,6 +132,6 @@ def _normalised(graph: OnnxGraph, normalisation: Normalisation) -> Value:
 
 def _refused(reason: str) -> UsageError:
     return UsageError(
-        f"--for deepness: the model cannot be expressed: {reason}.",
-        "Export it with --for any and use it outside of the plugin.",
+        f"purpose=deepness: the model cannot be expressed: {reason}.",
+        "Export it with purpose=any and use it outside of the plugin.",
     )

@@ -57,7 +57,7 @@ def _without_wish(scene: str, file_bands: Sequence[str], model_bands: Sequence[s
         raise DataError(
             f"{scene}: has the bands {', '.join(file_bands)}, but the model needs "
             f"{', '.join(model_bands)}.",
-            f"If these are the same, say so: --bands {positions}",
+            f"If these are the same, say so: bands={positions}",
         )
     return BandChoice(tuple(file_bands), doubt=doubt)
 
@@ -83,7 +83,7 @@ def _by_name(
     if absent and not declared:
         raise DataError(
             f"{scene}: has no band {absent[0]!r}; its bands are {', '.join(file_bands)}.",
-            "Give numbers (--bands 4,3,2), or a name for every band of the file in its order.",
+            "Give numbers (bands=4,3,2), or a name for every band of the file in its order.",
         )
     sources: dict[str, str] = {
         name: file_bands[index] if absent else name for index, name in enumerate(wanted)
@@ -134,7 +134,7 @@ def _contradiction(names: Sequence[str], model_bands: Sequence[str]) -> str:
 
 def _wrong_count(scene: str, file_bands: Sequence[str], model_bands: Sequence[str]) -> DataError:
     needs = _counted(model_bands)
-    remedy = "Choose them with --bands, for example --bands " + ",".join(
+    remedy = "Choose them, for example bands=" + ",".join(
         str(number + 1) for number in range(len(model_bands))
     )
     if len(file_bands) < len(model_bands):
@@ -144,7 +144,7 @@ def _wrong_count(scene: str, file_bands: Sequence[str], model_bands: Sequence[st
 
 def _wrong_wish(scene: str, wanted: Sequence[str], model_bands: Sequence[str]) -> DataError:
     return DataError(
-        f"{scene}: --bands gives {_counted(wanted)}; the model needs {_counted(model_bands)}.",
+        f"{scene}: bands=... gives {_counted(wanted)}; the model needs {_counted(model_bands)}.",
         "Name one band of the scene for each band of the model, in the model's order.",
     )
 

@@ -45,7 +45,7 @@ class ChangeRequest:
         table: A CSV of the transitions.
         old_confidence: Of the earlier map, as `dnas predict --confidence` writes it.
         new_confidence: Of the later one.
-        least: Pixels whose confidence is below this in either are left out.
+        min_confidence: Pixels whose confidence is below this in either are left out.
     """
 
     old: Path
@@ -54,14 +54,14 @@ class ChangeRequest:
     table: Path | None = None
     old_confidence: Path | None = None
     new_confidence: Path | None = None
-    least: float = 0.5
+    min_confidence: float = 0.5
 
     def __post_init__(self) -> None:
         for path in self.out:
             if path.suffix.lower() not in (*TIFF_SUFFIXES, *POLYGON_SUFFIXES):
                 raise UsageError(f"{path}: must be a .tif, .gpkg or .geojson.")
-        if not 0 <= self.least <= 1:
-            raise UsageError(f"A confidence of {self.least:g} is not between 0 and 1.")
+        if not 0 <= self.min_confidence <= 1:
+            raise UsageError(f"min_confidence={self.min_confidence:g}: must be from 0 to 1.")
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def find_change(request: ChangeRequest, overwrite: bool = False) -> Change:
             _confidence(path, old) for path in (request.old_confidence, request.new_confidence)
         ]
         try:
-            compare = _Comparison(old, new, rasters, len(classes), request.least)
+            compare = _Comparison(old, new, rasters, len(classes), request.min_confidence)
             make_folder(request.out[0].parent)
             with tempfile.TemporaryDirectory(
                 dir=request.out[0].parent, prefix=".change."

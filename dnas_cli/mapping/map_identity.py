@@ -50,5 +50,5 @@ def refuse_other_maps(
                 made = "by another model" if other_model else "of another scene, or otherwise"
                 raise RunStateError(
                     f"{path}: exists and was made {made} than asked for now.",
-                    "Give --overwrite to replace it, or name another folder for --out.",
+                    "Give overwrite=True to replace it, or name another folder with out=DIR.",
                 )

@@ -51,7 +51,7 @@ class MapSettings:
 
     def __post_init__(self) -> None:
         if self.batch is not None and self.batch < 1:
-            raise UsageError(f"--batch {self.batch}: must be at least 1.")
+            raise UsageError(f"batch={self.batch}: must be at least 1.")
 
     def grid(self, tile_size: int) -> WindowGrid:
         """Return the windows for a model trained on tiles of `tile_size` pixels."""
@@ -208,12 +208,10 @@ def load_mapper(
     """
     is_onnx = path.suffix.lower() == SUFFIX
     if is_onnx and engine == "torch":
-        raise UsageError(
-            f"{path}: PyTorch does not run ONNX files.", "Give --engine onnx, or none."
-        )
+        raise UsageError(f"{path}: PyTorch does not run ONNX files.", "Give engine=onnx, or none.")
     engine = engine or ("onnx" if is_onnx else "torch")
     if engine == "onnx" and device not in ("auto", "cpu"):
-        raise UsageError(f"--engine onnx: runs on the CPU, not on {device}.", "Leave out --device.")
+        raise UsageError(f"engine=onnx: runs on the CPU, not on {device}.", "Leave device=... out.")
     where = resolve_device("cpu" if engine == "onnx" else device)
     model = load_onnx_model(path) if is_onnx else load_model(path, where)
     mapper = Mapper(model, file_hash(path), where, settings, engine, str(path))

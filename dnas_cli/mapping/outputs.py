@@ -1,4 +1,4 @@
-"""Which files a scene's map becomes, from what the user wrote after --out."""
+"""Which files a scene's map becomes, from the given patterns."""
 
 import re
 from collections.abc import Sequence
@@ -68,19 +68,17 @@ class OutputPatterns:
 
     def __post_init__(self) -> None:
         if not self.maps:
-            raise UsageError(
-                "No output was named.", "Give --out, for example --out map.tif or --out maps/."
-            )
+            raise UsageError("No output was named.", "Give for example out=map.tif or out=maps/.")
         for out in self.maps:
-            _check(out, MAP_SUFFIXES, "--out")
+            _check(out, MAP_SUFFIXES, "out")
         if self.polygons != PolygonOptions() and not any(map(_is_polygons, map(Path, self.maps))):
             raise UsageError(
-                "--min-area and --simplify are for polygons, and no --out is .gpkg or .geojson."
+                "min_area=... and simplify=... are for polygons; no output is .gpkg or .geojson."
             )
         for text, suffixes, option in (
-            (self.probabilities, TIFF_SUFFIXES, "--probabilities"),
-            (self.confidence, TIFF_SUFFIXES, "--confidence"),
-            (self.overlay, (".png",), "--overlay"),
+            (self.probabilities, TIFF_SUFFIXES, "probabilities"),
+            (self.confidence, TIFF_SUFFIXES, "confidence"),
+            (self.overlay, (".png",), "overlay"),
         ):
             if text is not None:
                 _check(text, suffixes, option)
@@ -127,7 +125,7 @@ def plan_outputs(scenes: Sequence[str], patterns: OutputPatterns) -> list[Output
     if len(scenes) > 1 and not patterns.many:
         raise UsageError(
             f"{len(scenes)} scenes cannot share one output file.",
-            "Give a folder (--out maps/) or a pattern (--out 'maps/{name}.png') for each output.",
+            "Give a folder (out=maps/) or a pattern (out='maps/{name}.png') for each output.",
         )
     planned = [patterns.for_scene(scene) for scene in scenes]
     inputs = {_resolve_scene(scene): scene for scene in scenes}
@@ -138,7 +136,7 @@ def plan_outputs(scenes: Sequence[str], patterns: OutputPatterns) -> list[Output
             if place in inputs:
                 raise UsageError(
                     f"{path}: is a scene that is read; it would be replaced by its map.",
-                    "Name another folder or file for --out.",
+                    "Name another folder or file.",
                 )
             if place in taken:
                 raise UsageError(
@@ -169,7 +167,7 @@ def map_values(
     if values.nodata in values.of_class:
         name = facts.classes[values.of_class.index(values.nodata)].name
         raise UsageError(
-            f"--map-nodata {values.nodata}: is the class {name!r} in the map.",
+            f"map_nodata={values.nodata}: is the class {name!r} in the map.",
             f"Give a value from {max(values.of_class) + 1} on.",
         )
     return values
@@ -197,11 +195,11 @@ def _check(text: str, suffixes: Sequence[str], option: str) -> None:
     for placeholder in re.findall(r"\{\w*\}", text):
         if placeholder != _NAME:
             raise UsageError(
-                f"{option} {text}: {placeholder} stands for nothing.",
+                f"{option}={text}: {placeholder} stands for nothing.",
                 f"Write {_NAME} for the scene's name.",
             )
     suffix = Path(text).suffix.lower()
     if not _is_folder(text) and suffix not in suffixes:
         raise UsageError(
-            f"{option} {text}: {suffix} is not written.", f"Give one of {', '.join(suffixes)}."
+            f"{option}={text}: {suffix} is not written.", f"Give one of {', '.join(suffixes)}."
         )

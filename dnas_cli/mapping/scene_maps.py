@@ -35,7 +35,7 @@ def map_scenes(
     for number, (scene, outputs) in enumerate(zip(scenes, planned, strict=True), 1):
         logger.info("scene %d of %d: %s", number, len(scenes), scene)
         if not overwrite and _finished(outputs):
-            logger.info("%s: skipped, its outputs exist (--overwrite maps it again)", scene)
+            logger.info("%s: skipped, its outputs exist (overwrite=True maps it again)", scene)
             results.append(SceneResult(scene, "skipped", outputs.files))
             continue
         try:

@@ -101,7 +101,7 @@ def probabilities(predictor: Predictor, images: npt.NDArray[np.float32]) -> torc
         raise DnasError(
             f"{predictor.device}: too little memory for {len(images)} windows of "
             f"{images.shape[-1]} pixels at once.",
-            "Give a smaller --batch or --window.",
+            "Give a smaller batch or window.",
         ) from error
     assert shares.shape[1] == predictor.classes
     return shares

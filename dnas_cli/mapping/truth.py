@@ -103,8 +103,8 @@ def look_through(labels: PlacedLabels, max_unknown: float) -> tuple[int, int]:
     if share > max_unknown:
         raise DataError(
             f"{labels.path}: {too_many_unknown(labels, share, max_unknown)}.",
-            f"{_what_labels_are(labels.encoding)} Give --dataset for labels that are written "
-            "otherwise, or --max-unknown.",
+            f"{_what_labels_are(labels.encoding)} Give dataset=... for labels that are written "
+            "otherwise, or a larger max_unknown=....",
         )
     if unknown:
         kind = "value" if labels.encoding.kind == "index" else "colour"

@@ -69,7 +69,7 @@ def open_unfinished_map(
         except OSError as error:
             raise DnasError(
                 f"{folder}: cannot be written ({error.strerror}).",
-                "Choose another place for --out.",
+                "Choose another place with out=PATH.",
             ) from error
         remove_discarded(folder)
         unfinished = UnfinishedMap(folder, key, height, width, classes, confidence)
@@ -221,5 +221,5 @@ class UnfinishedMap:
             raise DnasError(
                 f"{self.folder}: the map needs {needed / 1e9:.1f} GB of disk on its way, "
                 f"{free / 1e9:.1f} GB are free.",
-                "Free the space or choose another place for --out.",
+                "Free the space or choose another place with out=PATH.",
             )

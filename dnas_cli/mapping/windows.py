@@ -46,12 +46,12 @@ class WindowGrid:
         if not 1 <= self.window <= _LARGEST:
             raise UsageError(
                 f"A window of {self.window} pixels is not possible.",
-                f"Give --window between 1 and {_LARGEST}; the size of the training tiles is best.",
+                f"Give a window between 1 and {_LARGEST}; the size of the training tiles is best.",
             )
         if not 0 <= self.overlap <= self.window // 2:
             raise UsageError(
                 f"An overlap of {self.overlap} does not fit windows of {self.window} pixels.",
-                f"Give --overlap between 0 and {self.window // 2}.",
+                f"Give an overlap between 0 and {self.window // 2}.",
             )
         if not 0 <= self.shift < self.stride:
             raise UsageError(f"A shift of {self.shift} is not below the step of {self.stride}.")

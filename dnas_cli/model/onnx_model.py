@@ -37,6 +37,6 @@ def load_onnx_model(path: Path) -> OnnxModel:
     if KEY not in session.metadata:
         raise DataError(
             f"{path}: does not say what its classes and bands are.",
-            "Use the file of `dnas export MODEL --onnx FILE` (--for any), or the model file.",
+            "Use the file of `dnas export MODEL --onnx FILE` (for any program), or the model file.",
         )
     return OnnxModel(OnnxFacts.from_text(session.metadata[KEY], str(path)).facts, session)

@@ -31,11 +31,11 @@ def _named(name: str) -> torch.device:
         return torch.device("mps" if torch.backends.mps.is_available() else "cpu")
     kind, _, index = name.partition(":")
     if kind not in ("cpu", "cuda", "mps") or (index and not (kind == "cuda" and index.isdigit())):
-        raise UsageError(f"--device {name}: unknown.", "Give auto, cpu, cuda, cuda:N or mps.")
+        raise UsageError(f"device={name}: unknown.", "Give auto, cpu, cuda, cuda:N or mps.")
     if kind == "cuda" and (index or "0") not in map(str, range(torch.cuda.device_count())):
-        raise UsageError(f"--device {name}: not on this machine.", "Give --device cpu or auto.")
+        raise UsageError(f"device={name}: not on this machine.", "Give cpu or auto.")
     if kind == "mps" and not torch.backends.mps.is_available():
-        raise UsageError("--device mps: not on this machine.", "Give --device cpu or auto.")
+        raise UsageError("device=mps: not on this machine.", "Give cpu or auto.")
     return torch.device(name)
 
 

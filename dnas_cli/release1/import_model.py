@@ -42,7 +42,7 @@ class Imagery:
     def __post_init__(self) -> None:
         if self.dtype not in DTYPES:
             raise UsageError(
-                f"--dtype {self.dtype}: unknown data type.", f"Give {', '.join(DTYPES)}."
+                f"dtype={self.dtype}: unknown data type.", f"Give {', '.join(DTYPES)}."
             )
 
 
@@ -120,7 +120,7 @@ def _facts(
             raise DataError(
                 f"{imagery.dataset}: has {len(names)} {what} ({', '.join(names)}), but "
                 f"{checkpoint} was trained on {count}.",
-                "Give --dataset the data that the checkpoint was trained on.",
+                "Give as dataset=... the data that the checkpoint was trained on.",
             )
     return facts
 
@@ -149,7 +149,7 @@ def _described(imagery: Imagery, shape: NetworkShape, provenance: dict[str, Any]
         missing = "normalisation" if description.bands else "bands"
         raise DataError(
             f"{imagery.dataset}: lacks the {missing}, which the checkpoint does not hold either.",
-            f"Give a YAML with `{missing}:`, or a tile set, as --dataset.",
+            f"Give a YAML with `{missing}:`, or a tile set, as dataset=....",
         )
     return ModelFacts(
         classes,

@@ -83,7 +83,7 @@ def import_search(
     search = read_search(checkpoint)
     found = search.space.stage
     if stage is not None and stage != found:
-        raise UsageError(f"--stage {stage}: {checkpoint} holds a search of stage {found}.")
+        raise UsageError(f"stage={stage}: {checkpoint} holds a search of stage {found}.")
     run = _run(root, tiles, search, checkpoint)
     name = f"stage{found}"
     with stage_lock(run, name), logged(run):
@@ -94,7 +94,7 @@ def import_search(
         if searched and not overwrite:
             raise RunStateError(
                 f"{root}: stage {found} is searched already.",
-                "Import into another run, or give --overwrite to replace the search.",
+                "Import into another run, or give overwrite=True to replace the search.",
             )
         coding, space = _fitting(run, search, checkpoint)
         if searched:
@@ -134,7 +134,7 @@ def read_search(checkpoint: Path) -> Release1Search:
     if len(kinds) != 1 or state[kinds[0]].ndim != 3:
         raise DataError(
             f"{checkpoint}: holds no architecture logits (betas or alphas); it is not a search.",
-            "Import a derived network with its two .npy files, without --run.",
+            "Import a derived network with its two .npy files, without a run.",
         )
     shape = shape_of(state, name)
     graph = checkpoint_graph(state, int(state[kinds[0]].shape[0]), name)

@@ -289,7 +289,7 @@ def check_stage(stage: int) -> None:
         UsageError: The stage is not 1, 2 or 3.
     """
     if stage not in CODINGS:
-        raise UsageError(f"--stage {stage}: must be 1, 2 or 3.")
+        raise UsageError(f"stage={stage}: must be 1, 2 or 3.")
 
 
 def _read_manifest(root: Path) -> Manifest:

@@ -53,12 +53,12 @@ def stage_lock(run: Run, stage: str) -> Iterator[None]:
         except BlockingIOError as error:
             raise RunStateError(
                 f"{run.root}: {stage} is being worked on ({_holder(path)}).",
-                "Wait for it, stop it, or branch into another run with --branch.",
+                "Wait for it, stop it, or branch into another run with branch=NEW_RUN.",
             ) from error
         except OSError as error:
             raise DnasError(
                 f"{run.root}: cannot be written to ({error.strerror}).",
-                "Make the folder writable, or branch into another one with --branch NEW_RUN.",
+                "Make the folder writable, or branch into another one with branch=NEW_RUN.",
             ) from error
         _write_facts(handle, {"host": socket.gethostname(), "pid": os.getpid(), "since": now()})
         yield

@@ -131,9 +131,7 @@ def map_classes(path: str) -> tuple[LandClass, ...]:
     """
     with header_errors(path), open_raster(path, as_shown=False) as scene:
         if scene.dataset.tags(1).get("VALUES", INDICES) != INDICES:
-            raise DataError(
-                f"{path}: holds the values of labels.", "Map without `--values labels`."
-            )
+            raise DataError(f"{path}: holds the values of labels.", "Map with values=indices.")
         names = _class_names(scene.dataset.tags(1))
         if names is None or scene.dataset.colorinterp[0].name != "palette":
             raise DataError(f"{path}: names no classes.", "Give a GeoTIFF map of `dnas predict`.")

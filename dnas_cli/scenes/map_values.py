@@ -59,7 +59,7 @@ def label_values(encoding: LabelEncoding | None, nodata: int | None) -> MapValue
     if encoding is None or encoding.kind != "index":
         how = "were colours" if encoding else "are not known to this older model"
         raise UsageError(
-            f"--values labels: the values of the model's labels {how}.",
+            f"values=labels: the values of the model's labels {how}.",
             "Leave it out: the map's palette holds the colours of the classes.",
         )
     if nodata is None:

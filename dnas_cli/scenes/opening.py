@@ -204,7 +204,7 @@ def _check_source(path: Path, folder: Path, element: ElementTree.Element, depth:
 
 
 def _outside(path: Path, what: str) -> DataError:
-    return DataError(f"{path}: {what}.", "If you trust it, give --allow-external.")
+    return DataError(f"{path}: {what}.", "If you trust it, give allow_external=True.")
 
 
 def _start(path: Path, size: int) -> bytes:

@@ -224,7 +224,7 @@ def _warped(label: LabelRaster, own: Georeference, scene: Raster) -> LabelRaster
         raise DataError(f"{label.path}: cannot be laid over {scene.path} ({error}).") from error
     note = (
         "lies on another grid than its image and is placed by its georeference, nearest pixel "
-        "(--labels-as-is pairs pixel by pixel)"
+        "(labels_as_is=True pairs pixel by pixel)"
     )
     covered = _Warped(label.dataset, vrt, None if has_alpha else label.dataset.count + 1)
     return LabelRaster(label.path, covered, label.encoding, (note,))
@@ -241,7 +241,7 @@ def _refuse_elsewhere(label: LabelRaster, own: Georeference, scene: Raster) -> N
     if not (left < x1 and x0 < right and bottom < y1 and y0 < top):
         raise _NoOverlapError(
             f"{label.path}: lies elsewhere than its image {scene.path}; they do not overlap.",
-            "Give the label of this image, or --labels-as-is if its georeference is wrong.",
+            "Give the label of this image, or labels_as_is=True if its georeference is wrong.",
         )
 
 

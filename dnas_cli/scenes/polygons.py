@@ -53,7 +53,7 @@ class PolygonOptions:
 
     def __post_init__(self) -> None:
         if not self.min_area >= 0 or not self.simplify >= 0:
-            raise UsageError("--min-area and --simplify must not be negative.")
+            raise UsageError("min_area=... and simplify=... must not be negative.")
 
 
 def require_libraries() -> None:
@@ -169,7 +169,7 @@ def tolerance_of(length: float | str) -> tuple[float, bool]:
         return float(text.removesuffix("m")), text.endswith("m")
     except ValueError as error:
         raise UsageError(
-            f"--simplify {length}: is no length.", "Write 10m, or a number in CRS units."
+            f"simplify={length}: is no length.", "Write 10m, or a number in CRS units."
         ) from error
 
 
@@ -188,7 +188,7 @@ def tolerance_in_pixels(
         resolution = ground_resolution(georeference, height, width)
         if resolution is None:
             raise DataError(
-                f"--simplify {options.simplify:g}m: the scene has no CRS.",
+                f"simplify={options.simplify:g}m: the scene has no CRS.",
                 "Give the tolerance in pixels, without the m.",
             )
         return options.simplify / resolution
@@ -197,9 +197,9 @@ def tolerance_in_pixels(
     pixels = options.simplify / math.sqrt(abs(Affine(*georeference.transform).determinant))
     if is_in_degrees(georeference) and pixels > max(height, width) / 10:
         raise DataError(
-            f"--simplify {options.simplify:g}: the scene is in degrees, so that is "
+            f"simplify={options.simplify:g}: the scene is in degrees, so that is "
             f"{pixels:,.0f} pixels.",
-            f"Give metres: --simplify {options.simplify:g}m",
+            f"Give metres: simplify={options.simplify:g}m",
         )
     return float(pixels)
 

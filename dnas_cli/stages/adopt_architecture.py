@@ -50,12 +50,12 @@ def _adopted(
         if any(run.record(f"stage{stage}") for stage in CODINGS):
             raise RunStateError(
                 f"{root}: has searches of its own, which give another architecture.",
-                "Name a new run, and its tile set with --data.",
+                "Name a new run, and its tile set with data=TILES.",
             )
         if path.is_file() and not overwrite:
             raise RunStateError(
                 f"{path}: holds another architecture than {file}.",
-                "Name a new run, or give --overwrite to replace it and retrain from the start.",
+                "Name a new run, or give overwrite=True to replace it and retrain from the start.",
             )
         coding.write(path)
         if run.manifest.layers != coding.graph.layers:

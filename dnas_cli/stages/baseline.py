@@ -135,7 +135,7 @@ def _of_equal_cost(
     raise RunStateError(
         f"only {len(found)} of {_MOST_DRAWS:,} random architectures cost about as much as the "
         f"found one ({wanted / 1e9:.2f} G multiply-accumulates).",
-        f"Give --random {len(found)}." if found else "",
+        f"Give random={len(found)}." if found else "",
     )
 
 

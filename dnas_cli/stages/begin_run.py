@@ -54,7 +54,7 @@ def existing_run(root: Path, tiles: Path | None) -> Run | None:
     if tiles is not None and open_tile_set(tiles).fingerprint != run.manifest.tile_set.fingerprint:
         raise RunStateError(
             f"{root}: has another tile set ({run.tile_set_path}).",
-            "Leave --data out, or name a new run.",
+            "Leave data=... out, or name a new run.",
         )
     return run
 
@@ -92,7 +92,7 @@ def new_tile_set(root: Path, tiles: Path | None) -> TileSet:
     if tiles is None:
         raise UsageError(
             f"{root}: is not a run, and a new run needs its tile set.",
-            "Name it with --data TILES.",
+            "Name it with data=TILES.",
         )
     opened = open_tile_set(tiles)
     for split in ("train", "val"):
@@ -116,6 +116,6 @@ def check_size(layers: int | None, width: int | None) -> None:
         UsageError: It is one.
     """
     if layers is not None and not 2 <= layers <= MAX_LAYERS:
-        raise UsageError(f"--layers {layers}: must be from 2 to {MAX_LAYERS}.")
+        raise UsageError(f"layers={layers}: must be from 2 to {MAX_LAYERS}.")
     if width is not None and not is_width(width):
-        raise UsageError(f"--width {width}: must be {WIDTHS}.")
+        raise UsageError(f"width={width}: must be {WIDTHS}.")

@@ -21,9 +21,9 @@ def branch_before(parent: Run, options: StageOptions, stage: int) -> Run:
     if options.at_epoch is None:
         return branch(parent, options.branch, stage - 1, stage - 1)
     if stage == 1:
-        raise UsageError("--at-epoch: stage 1 has no previous search.")
+        raise UsageError("at_epoch=...: stage 1 has no previous search.")
     epoch = str(options.at_epoch)
-    check_epoch(parent, stage - 1, epoch, "--at-epoch")
+    check_epoch(parent, stage - 1, epoch, "at_epoch")
     child = branch(parent, options.branch, stage - 1, stage - 2)
     run, _ = decode(child.root, stage - 1, epoch)
     return run

@@ -51,9 +51,9 @@ class ComputeOptions:
             UsageError: There is no such device, or a value cannot work.
         """
         if self.workers < -1:
-            raise UsageError(f"--workers {self.workers}: must be 0 or more.")
+            raise UsageError(f"workers={self.workers}: must be 0 or more.")
         if not self.checkpoint_every >= 0:
-            raise UsageError(f"--checkpoint-every {self.checkpoint_every}: must be 0 or more.")
+            raise UsageError(f"checkpoint_every={self.checkpoint_every}: must be 0 or more.")
         from dnas_cli.nets.device import resolve_device
 
         device = resolve_device(self.device)

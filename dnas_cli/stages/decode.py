@@ -50,9 +50,11 @@ def decode(
     """
     check_stage(stage)
     if target_macs is not None and candidates > 1:
-        raise UsageError("--target-macs: goes with one candidate.", "Leave --candidates out.")
+        raise UsageError(
+            f"target_macs={target_macs}: goes with one candidate.", "Leave candidates=... out."
+        )
     if candidates < 1:
-        raise UsageError(f"--candidates {candidates}: must be at least 1.")
+        raise UsageError(f"candidates={candidates}: must be at least 1.")
     if branch_to is not None:
         parent = open_run(root)
         check_epoch(parent, stage, epoch)
@@ -126,7 +128,7 @@ def _within(
     return decode_within(space, logits, shape, tiles.tile_size, target_macs, rule)
 
 
-def check_epoch(run: Run, stage: int, epoch: str, option: str = "--epoch") -> None:
+def check_epoch(run: Run, stage: int, epoch: str, option: str = "epoch") -> None:
     """Refuse an epoch that a finished search does not have, before it is used.
 
     Args:
@@ -153,13 +155,11 @@ def _refuse_other(run: Run, stage: int, path: Path, overwrite: bool) -> None:
     if not overwrite:
         raise RunStateError(
             f"{path}: exists with other content.",
-            "Give --overwrite to replace it, or --branch NEW_RUN to keep both.",
+            "Give overwrite=True to replace it, or branch=NEW_RUN to keep both.",
         )
 
 
-def _logits(
-    run: Run, name: str, epoch: str, option: str = "--epoch"
-) -> tuple[int, dict[str, float]]:
+def _logits(run: Run, name: str, epoch: str, option: str = "epoch") -> tuple[int, dict[str, float]]:
     """Return an epoch (from 0) and its logits."""
     folder = run.stage_folder(name)
     read = read_rows(folder / "logits.jsonl")
@@ -174,12 +174,12 @@ def _logits(
     elif epoch == "best":
         scored = [row for row in read_rows(folder / "history.jsonl") if "val" in row]
         if not scored:
-            raise UsageError("--epoch best: no epoch of this stage was validated.")
+            raise UsageError("epoch=best: no epoch of this stage was validated.")
         chosen = max(scored, key=lambda row: (row["val"]["mean_iou"], -row["epoch"]))["epoch"]
     elif epoch.isdecimal() and len(epoch) < 10:
         chosen = int(epoch) - 1
     else:
-        raise UsageError(f"{option} {epoch}: give last, best or a number.")
+        raise UsageError(f"{option}={epoch}: give last, best or a number.")
     if chosen not in rows:
-        raise UsageError(f"{option} {epoch}: this stage has logits of epochs 1 to {max(rows) + 1}.")
+        raise UsageError(f"{option}={epoch}: this stage has logits of epochs 1 to {max(rows) + 1}.")
     return chosen, rows[chosen]

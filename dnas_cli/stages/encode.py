@@ -54,7 +54,7 @@ def encode(
         return run
     if tiles is not None or layers is not None or width is not None:
         raise UsageError(
-            f"--data, --layers and --width belong to stage 1, not to stage {stage}.",
+            f"data=..., layers=... and width=... belong to stage 1, not to stage {stage}.",
             "Branch and encode stage 1 there to change them.",
         )
     run = open_run(root)
@@ -83,7 +83,7 @@ def _run_for_first_stage(
         if record is not None and not overwrite:
             raise RunStateError(
                 f"{root}: is encoded with {present[0]} layers and width {present[1]}.",
-                "Give --overwrite to encode it again, or --branch NEW_RUN.",
+                "Give overwrite=True to encode it again, or branch=NEW_RUN.",
             )
         run.set_network(*wanted)
     return run
@@ -106,7 +106,7 @@ def _write_space(run: Run, space: SearchSpace, overwrite: bool) -> None:
         if not overwrite:
             raise RunStateError(
                 f"{path}: exists with other content.",
-                "Give --overwrite to encode it again, or --branch NEW_RUN.",
+                "Give overwrite=True to encode it again, or branch=NEW_RUN.",
             )
     with stage_lock(run, name):
         remove_leftovers(path.parent, path.name)

@@ -13,6 +13,7 @@ from dnas_cli.evaluation.evaluation import (
 from dnas_cli.evaluation.folder import open_folder
 from dnas_cli.evaluation.scenes import evaluate_scenes
 from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
+from dnas_cli.file_kinds import refuse_swapped
 from dnas_cli.files import refuse_existing
 from dnas_cli.mapping.mapper import Mapper, MapSettings, load_mapper
 from dnas_cli.mapping.views import Views
@@ -79,6 +80,7 @@ def evaluate_request(request: EvaluationRequest) -> tuple[Evaluation, Path | Non
     """
     target, run = request.target, None
     if isinstance(target, Path):
+        refuse_swapped(target, request.data)
         resolve_device(request.device)  # refuses what cannot work before anything is read
         run = open_run(target) if target.is_dir() else None
     data = _data(request, run)
@@ -155,11 +157,11 @@ def _on_tiles(
 def _tile_set(request: EvaluationRequest, run: Run | None, data: Path) -> TileSet:
     if request.dataset is not None:
         raise UsageError(
-            "--dataset says what a plain folder holds; a tile set knows that itself.",
+            "dataset=...: says what a plain folder holds; a tile set knows that itself.",
             "Leave it out.",
         )
     if request.source is not None and not request.scenes:
-        raise UsageError("--source says where whole scenes are.", "Give --scenes, too.")
+        raise UsageError("source=...: says where whole scenes are.", "Give scenes=True as well.")
     tiles = open_tile_set(data)
     if run is not None and request.data is None:
         expected = run.manifest.tile_set.fingerprint
@@ -180,7 +182,7 @@ def _on_split_scenes(
 ) -> Evaluation:
     if request.references:
         raise UsageError(
-            "--references are scored on tiles, which is other pixels than --scenes.",
+            "references=True: are scored on tiles, which is other pixels than scenes=True.",
             "Leave one of them out.",
         )
     band_positions(mapper.model.facts, tiles, of_tiles.model)  # model and data fit together
@@ -203,12 +205,12 @@ def _on_folder(
 ) -> Evaluation:
     if request.references:
         raise UsageError(
-            "--references learn from a training split, which a plain folder does not have.",
+            "references=True: learn from a training split, which a plain folder does not have.",
             "Cut the folder with `dnas tile`, and evaluate on the tile set.",
         )
     if request.source is not None:
         raise UsageError(
-            "--source says where the scenes of a tile set are; a plain folder holds them itself.",
+            "source=...: says where the scenes of a tile set are; a folder holds them itself.",
             "Leave it out.",
         )
     scenes = open_folder(

@@ -41,9 +41,7 @@ def choose_execution_mode(
     recorded = record.memory if record is not None else ""
     if choice != "auto":
         if recorded not in ("", choice):
-            logger.info(
-                "goes on with --memory %s, not %s: the same but for rounding", choice, recorded
-            )
+            logger.info("resumes with mode=%s, not %s: the same but for rounding", choice, recorded)
         return choice
     if recorded:
         return _known(recorded)
@@ -56,14 +54,14 @@ def choose_execution_mode(
     if needed <= free:
         return "fast"
     logger.info(
-        "training fast would need about %s, and %s are free: --memory low is used",
+        "training fast would need about %s, and %s are free: mode=low is used",
         as_bytes(needed),
         as_bytes(free),
     )
     needed = _needed(estimate_step(network, "low", settings.batch, size, copies))
     if needed > free:
         logger.warning(
-            "even that needs about %s. A smaller --batch or --crop needs less.", as_bytes(needed)
+            "even that needs about %s. A smaller batch or crop needs less.", as_bytes(needed)
         )
     return "low"
 
@@ -108,5 +106,5 @@ def _known(name: str) -> ExecutionMode:
         if mode == name:
             return cast(ExecutionMode, mode)
     raise RunStateError(
-        f"the stage was executed in a way that is unknown here ({name!r}).", "Give --memory."
+        f"the stage was executed in a way that is unknown here ({name!r}).", "Give mode=auto."
     )

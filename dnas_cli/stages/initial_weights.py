@@ -43,7 +43,7 @@ def initialise(network: Network, run: Run, settings: RetrainSettings) -> None:
     cells = [key for key in taken if key.startswith("cells.")]
     if not cells:
         raise UsageError(
-            f"--init {settings.init}: no cell of {path} fits the network.",
+            f"init={settings.init}: no cell of {path} fits the network.",
             "It needs the same connections and width; start from scratch otherwise.",
         )
     network.load_state_dict(taken, strict=False)

@@ -52,7 +52,7 @@ def of_an_epoch(files: StageFiles, progress: Progress, keep: Keep) -> ModelWeigh
         content = load_checkpoint(chosen)
     except DataError as error:
         raise DataError(
-            error.what, "Restore it, or start the stage over with --restart --overwrite."
+            error.what, "Restore it, or start the stage over with restart=True and overwrite=True."
         ) from error
     if chosen == files.best:
         return ModelWeights(content["network"], int(content["epoch"]) + 1, content["mean_iou"])

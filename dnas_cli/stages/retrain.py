@@ -65,7 +65,7 @@ def retrain(
         RunStateError: There is no architecture yet, or the run is in the way.
     """
     if architecture is None and tile_set is not None:
-        raise UsageError("--data starts a new run, which also needs --architecture.")
+        raise UsageError("data=...: starts a new run, which also needs architecture=FILE.")
     return train_stage(
         _Retraining(architecture, tile_set), root, choice, compute, options, on_epoch
     )
@@ -87,7 +87,7 @@ class _Retraining(Stage[RetrainSettings]):
         """Return the run with an architecture: its own or an adopted one."""
         if self.architecture is not None:
             if options.branch is not None:
-                raise UsageError("--architecture starts a run of its own; leave --branch out.")
+                raise UsageError("architecture=...: starts a run of its own; leave branch=... out.")
             _, width = NewRun(width=choice.flags.get("width") or None).size(choice.preset)
             adopt_architecture(root, self.architecture, self.tile_set, width, options.overwrite)
         run = open_run(root)

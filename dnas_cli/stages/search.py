@@ -107,8 +107,8 @@ class _Search(Stage[SearchSettings]):
             logger.warning(
                 "%s: the logits have not decided (entropy %.2f, where 0 is a decision), so that "
                 "what they decode to is close to a draw. Choose among candidates with `dnas decode "
-                "%s --stage %d --candidates 8`, or search in a branch with more --epochs, more "
-                "--logit-steps, a higher --logit-learning-rate or a lower --logit-temperature.",
+                "%s --stage %d --candidates 8`, or search in a branch with more epochs, more "
+                "logit steps, a higher learning rate of the logits or a lower logit temperature.",
                 self.title,
                 entropy,
                 shlex.quote(str(trained.run.root)),

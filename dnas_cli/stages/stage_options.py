@@ -6,15 +6,12 @@ from typing import TYPE_CHECKING
 
 from dnas_cli.errors import RunStateError, UsageError
 from dnas_cli.run.manifest import Extension, Rule, StageRecord
+from dnas_cli.training.settings_choice import WAYS_OUT
 from dnas_cli.typed_fields import option
 
 if TYPE_CHECKING:
     from dnas_cli.run.directory import Run
 
-WAYS_OUT = (
-    "Keep both with --branch NEW_RUN, add epochs to a finished stage with --extend N, or start it "
-    "over with --restart --overwrite."
-)
 _PANEL = "Branch and resume"
 
 
@@ -31,28 +28,30 @@ class StageOptions:
         panel=_PANEL,
     )  # fmt: skip
     at_epoch: int | None = option(
-        None, "With --branch: decode the previous stage from this epoch.", at_least=1, panel=_PANEL
+        None, "With a branch: decode the previous stage from this epoch.", at_least=1, panel=_PANEL
     )
     extend: int | None = option(None, "Add epochs to a finished stage.", metavar="N", panel=_PANEL)
     extend_rule: Rule = option(
         "final", "Learning rate of added epochs.", flag="--extend-rate", panel=_PANEL
     )
-    restart: bool = option(False, "Start the stage over; needs --overwrite.", panel=_PANEL)
+    restart: bool = option(False, "Start the stage over; needs overwrite.", panel=_PANEL)
     overwrite: bool = option(False, "Replace what exists.", panel=_PANEL)
 
     def __post_init__(self) -> None:
         if self.restart and not self.overwrite:
-            raise UsageError("--restart: removes the stage's results, so it needs --overwrite.")
+            raise UsageError(
+                "restart=True: removes the stage's results, so it needs overwrite=True."
+            )
         if self.overwrite and not self.restart:
-            raise UsageError("--overwrite: needs --restart here.", WAYS_OUT)
+            raise UsageError("overwrite=True: needs restart=True here.", f"K{WAYS_OUT[1:]}")
         if self.restart and (self.branch is not None or self.extend is not None):
-            raise UsageError("--restart: excludes --branch and --extend.")
+            raise UsageError("restart=True: excludes branch=... and extend=....")
         if self.at_epoch is not None and self.branch is None:
-            raise UsageError("--at-epoch: needs --branch NEW_RUN.")
+            raise UsageError(f"at_epoch={self.at_epoch}: needs branch=NEW_RUN.")
         if self.extend is not None and self.extend < 1:
-            raise UsageError(f"--extend {self.extend}: must be at least 1 epoch.")
+            raise UsageError(f"extend={self.extend}: must be at least 1 epoch.")
         if self.extend is not None and self.branch is not None:
-            raise UsageError("--extend: extends the run itself, not a branch.")
+            raise UsageError(f"extend={self.extend}: extends the run itself, not a branch.")
 
     @property
     def starts_over(self) -> bool:
@@ -80,7 +79,7 @@ class StageOptions:
         if not record.settings:
             raise RunStateError(
                 f"{run.root}: {stage} was imported; there is no training to extend.",
-                "Search in a new run, or start the stage over with --restart --overwrite.",
+                "Search in a new run, or start it over with restart=True and overwrite=True.",
             )
         if run.has_after(stage):
             raise RunStateError(

@@ -256,17 +256,17 @@ def check_batch(settings: TrainingSettings, network: Network, tile_size: int) ->
         return
     if any(isinstance(module, GlobalAveragePool) for module in network.modules()):
         raise UsageError(
-            "--batch 1: global_average_pool normalises over the batch, which must hold two tiles.",
-            "Give --batch 2 or more.",
+            "batch=1: global_average_pool normalises over the batch, which must hold two tiles.",
+            "Give batch=2 or more.",
         )
     size = step_size(settings, tile_size)
     stem = -(-size // 4)
     coarsest = max(node.scale for node in network.graph.nodes)
     if scale_sizes(stem, stem)[coarsest] == (1, 1):
         raise UsageError(
-            f"--batch 1: the coarsest maps of tiles of {size} px have one pixel, and batch "
+            f"batch=1: the coarsest maps of tiles of {size} px have one pixel, and batch "
             "normalisation needs two values.",
-            "Give --batch 2 or more, or larger tiles.",
+            "Give batch=2 or more, or larger tiles.",
         )
 
 
@@ -278,7 +278,7 @@ def _warn_crop_beyond_tiles(settings: TrainingSettings, tile_size: int) -> None:
     """
     if 0 < settings.crop < tile_size:
         logger.warning(
-            "--crop %d: is smaller than the tiles of %d px of the validation. Wide "
+            "crop=%d: is smaller than the tiles of %d px of the validation. Wide "
             "convolutions do not learn beyond a crop; tiles of that size are better.",
             settings.crop,
             tile_size,

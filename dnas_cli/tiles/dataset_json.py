@@ -201,7 +201,7 @@ def open_tile_set(path: Path) -> TileSet:
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, OSError) as error:
         reason = f"no {error}" if isinstance(error, KeyError) else str(error)
         raise DataError(
-            f"{path / _NAME}: is damaged ({reason}).", "Cut the tile set again with --overwrite."
+            f"{path / _NAME}: is damaged ({reason}).", "Cut the tile set again."
         ) from error
 
 

@@ -157,12 +157,10 @@ def find_lists(given: Sequence[Path], published: str | None) -> dict[str, Path]:
         candidates = list(given)
         folders = [path for path in candidates if path.is_dir()]
         if folders:
-            raise UsageError(f"--from-lists {folders[0]}: give one folder, or files only.")
+            raise UsageError(f"from_lists={folders[0]}: give one folder, or files only.")
         unclear = [path for path in candidates if _split_of(path) is None]
         if unclear:
-            raise UsageError(
-                f"--from-lists {unclear[0]}: the name does not say train, val or test."
-            )
+            raise UsageError(f"from_lists={unclear[0]}: the name does not say train, val or test.")
     found: dict[str, Path] = {}
     for path in candidates:
         split = _split_of(path)
@@ -170,8 +168,8 @@ def find_lists(given: Sequence[Path], published: str | None) -> dict[str, Path]:
             continue
         if split in found:
             raise UsageError(
-                f"--from-lists: both {found[split]} and {path} are for {split}.",
-                "Name the list files one by one: --from-lists A --from-lists B ...",
+                f"from_lists=...: both {found[split]} and {path} are for {split}.",
+                "Name the list files one by one: from_lists=A, from_lists=B and so on.",
             )
         found[split] = path
     if not found:
@@ -360,7 +358,7 @@ class _Measured:
                 Problem(
                     scene,
                     f"{unknown / pixels:.1%} of its labels are of no known colour or value; at "
-                    f"most {max_unknown:.1%} may be (--max-unknown)",
+                    f"most {max_unknown:.1%} may be (max_unknown=...)",
                 )
             )
             return

@@ -143,7 +143,7 @@ def _warn_divided_groups(
         else:
             (one,) = splits[group]
             logger.warning(
-                "%s overlap on the ground, so all go to %s (--allow-overlap divides them)",
+                "%s overlap on the ground, so all go to %s (allow_overlap=True divides them)",
                 _listed(sorted(scenes)), one,
             )  # fmt: skip
 
@@ -152,7 +152,7 @@ def _warn_empty_splits(result: Mapping[str, str], settings: TilingSettings) -> N
     for split, part in zip(SPLITS, settings.ratio, strict=True):
         if split not in result.values() and part:
             unit = "blocks" if settings.split_by == "block" else "scenes"
-            hint = "" if settings.split_by == "block" else "; --split-by block divides scenes"
+            hint = "" if settings.split_by == "block" else "; split_by=block divides scenes"
             logger.warning("the split %s is empty: there are too few %s%s", split, unit, hint)
 
 

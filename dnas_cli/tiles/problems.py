@@ -21,8 +21,8 @@ def warn_skipped(problems: Sequence[Problem], strict: bool) -> None:
     if strict and lines:
         more = [f"and {len(lines) - _MOST_NAMED} more"] if len(lines) > _MOST_NAMED else []
         raise DataError(
-            f"--strict: {len(lines)} problems:",
-            "Repair these files, or leave out --strict to skip them.",
+            f"strict=True: {len(lines)} problems:",
+            "Repair these files, or leave strict=True out to skip them.",
             lines[:_MOST_NAMED] + more,
         )
     for line in lines[:_MOST_NAMED]:
@@ -30,7 +30,7 @@ def warn_skipped(problems: Sequence[Problem], strict: bool) -> None:
     for line in lines[_MOST_NAMED:]:
         logger.debug("skipped: %s", line)
     if len(lines) > _MOST_NAMED:
-        logger.warning("skipped: %d in all; --verbose and dataset.json list them", len(lines))
+        logger.warning("skipped: %d in all; dataset.json lists them", len(lines))
 
 
 def nothing_useful(source: Path, problems: int) -> DataError:

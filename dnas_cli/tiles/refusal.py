@@ -31,8 +31,8 @@ def refuse_other_settings(root: Path, settings: Any, sources: Mapping[str, Path]
         told = found[:_MOST_NAMED] + (["..."] if len(found) > _MOST_NAMED else [])
         raise RunStateError(
             f"{root}: is a finished tile set with other settings or files:",
-            "Repeat its settings to keep it, replace it with --overwrite, or name another folder "
-            "with --out.",
+            "Repeat its settings to keep it, replace it with overwrite=True, or name another "
+            "folder with out=DIR.",
             told,
         )
 

@@ -46,12 +46,12 @@ class TilingSettings:
 
     def __post_init__(self) -> None:
         if not 16 <= self.size <= _LARGEST_TILE:
-            raise UsageError(f"--size {self.size}: must be from 16 to {_LARGEST_TILE} pixels.")
+            raise UsageError(f"size={self.size}: must be from 16 to {_LARGEST_TILE} pixels.")
         if not 0 <= self.max_unknown <= 1:
-            raise UsageError(f"--max-unknown {self.max_unknown}: must be from 0 to 1.")
+            raise UsageError(f"max_unknown={self.max_unknown}: must be from 0 to 1.")
         if min(self.ratio) < 0 or self.ratio[0] <= 0 or max(self.ratio) > 10_000:
             raise UsageError(
-                f"--split {':'.join(map(str, self.ratio))}: needs parts for train, val and test, "
+                f"split={':'.join(map(str, self.ratio))}: needs parts for train, val and test, "
                 "and some for train."
             )
         named: dict[str, str] = {}
@@ -105,7 +105,7 @@ def parse_ratio(text: str) -> tuple[int, int, int]:
     """
     parts = text.split(":")
     if len(parts) != len(SPLITS) or not all(part.isascii() and part.isdecimal() for part in parts):
-        raise UsageError(f"--split {text}: must be three whole numbers, such as 6:2:2.")
+        raise UsageError(f"split={text}: must be three whole numbers, such as 6:2:2.")
     train, val, test = (int(part[:9]) for part in parts)
     return train, val, test
 

@@ -33,7 +33,7 @@ def open_split_scenes(tiles: TileSet, split: str, source: Path | None) -> Labell
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise DataError(
             f"{tiles.root}: does not say its scenes ({brief(error)}).",
-            "Cut the tile set again with --overwrite.",
+            "Cut the tile set again.",
         ) from error
 
 
@@ -42,7 +42,9 @@ def _scenes(
 ) -> LabelledScenes:
     settings = content["settings"]
     if settings.get("split_by") != "scene":
-        raise UsageError(_not_by_scene(tiles, settings), "Leave --scenes out to score its tiles.")
+        raise UsageError(
+            _not_by_scene(tiles, settings), "Leave scenes=True out to score its tiles."
+        )
     folder = _folder(tiles, content, source)
     dataset = settings["dataset"]
     found = [item for item in content["sources"] if item["scene"] in wanted]
@@ -98,7 +100,7 @@ def _folder(tiles: TileSet, content: Mapping[str, Any], source: Path | None) -> 
     where = f"{folder}: is no folder" if folder else f"{tiles.root}: does not name their folder"
     raise DataError(
         f"{where}; the scenes of the tile set are needed.",
-        "Name their present folder with --source DIR.",
+        "Name their present folder with source=DIR.",
     )
 
 
@@ -115,10 +117,10 @@ def _check_unchanged(tiles: TileSet, folder: Path, facts: Mapping[str, Any]) -> 
     name = str(facts["path"])
     path = path_inside(folder, name)
     if not path.is_file():
-        raise DataError(f"{path}: is missing.", "Name the folder of the scenes with --source DIR.")
+        raise DataError(f"{path}: is missing.", "Name the folder of the scenes with source=DIR.")
     # Sizes first: hashes of scenes take long.
     if path.stat().st_size != facts["bytes"] or file_facts(path, name) != dict(facts):
         raise DataError(
             f"{path}: has changed since {tiles.root} was cut from it.",
-            "Cut the tile set again, or leave --scenes out to score its tiles.",
+            "Cut the tile set again, or leave scenes=True out to score its tiles.",
         )

@@ -51,7 +51,7 @@ class WorkFolder:
         if self.root.exists() and (not self.root.is_dir() or any(self.root.iterdir())):
             raise RunStateError(
                 f"{self.root}: exists and is not a tile set.",
-                "Name another folder with --out; this one stays as it is.",
+                "Name another folder with out=DIR; this one stays as it is.",
             )
 
     def begin(self, settings: Any, overwrite: bool) -> None:
@@ -64,8 +64,8 @@ class WorkFolder:
         if before is not None and before != settings and not overwrite:
             raise RunStateError(
                 f"{self.root}: holds an unfinished tile set with other settings:",
-                "Repeat the settings to finish it, start over with --overwrite, or name another "
-                "folder with --out.",
+                "Repeat the settings to finish it, start over with overwrite=True, or name another "
+                "folder with out=DIR.",
                 differences(before, settings),
             )
         if before != settings:
@@ -100,7 +100,7 @@ class WorkFolder:
             except BlockingIOError as error:
                 raise RunStateError(
                     f"{self.root}: another process is making this tile set.",
-                    "Wait for it, or name another folder with --out.",
+                    "Wait for it, or name another folder with out=DIR.",
                 ) from error
             except OSError as error:
                 raise _cannot_write(self.root, error) from error
@@ -127,5 +127,5 @@ class WorkFolder:
 def _cannot_write(path: Path, error: OSError) -> DnasError:
     return DnasError(
         f"{path}: cannot write ({error.strerror or error}).",
-        "Choose another folder with --out.",
+        "Choose another folder with out=DIR.",
     )

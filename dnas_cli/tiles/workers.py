@@ -67,7 +67,7 @@ def _in_processes(
     except BrokenProcessPool as error:
         raise DnasError(
             "a worker process died; perhaps the memory is too small for all of them.",
-            "Run the same command again, with fewer --workers, to resume.",
+            "Run the same command again, with fewer workers, to resume.",
         ) from error
     finally:
         # After an error or Ctrl-C, tasks end at their next step.

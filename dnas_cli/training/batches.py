@@ -158,7 +158,7 @@ class BatchStream:
             raise UsageError(
                 f"{tiles.root}: {len(refs)} tiles to draw from are less than a batch of "
                 f"{settings.batch}.",
-                "Give a smaller --batch, or cut more tiles.",
+                "Give a smaller batch, or cut more tiles.",
             )
         rare = rare_tiles(tiles, refs, settings.rare_share) if settings.rare_share else None
         self._sampler = EpochSampler(len(refs), settings.batch, settings.seed * 4 + stream, rare)

@@ -45,7 +45,7 @@ def restore(
     if content.get("identity") != identity:
         raise RunStateError(
             f"{name}: belongs to another space or architecture.",
-            "Start the stage over with --restart --overwrite, or branch with --branch NEW_RUN.",
+            "Start the stage over with restart=True and overwrite=True, or give branch=NEW_RUN.",
         )
     try:
         steps.network.load_state_dict(content["network"])

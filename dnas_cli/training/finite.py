@@ -12,8 +12,8 @@ class DivergedError(DnasError):
     def __init__(self, what: str) -> None:
         super().__init__(
             f"training diverged: {what}; the last good checkpoint is intact.",
-            "Resume with --on-divergence backoff, or start over with a lower --learning-rate "
-            "(--branch NEW_RUN, or --restart --overwrite).",
+            "Resume with on_divergence=backoff, or start over with a lower learning rate "
+            "(branch=NEW_RUN, or restart=True and overwrite=True).",
         )
 
 

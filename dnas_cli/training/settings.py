@@ -118,7 +118,7 @@ class SearchSettings(TrainingSettings):
         _require(
             self.logits_from < self.epochs,
             f"logits-from ({self.logits_from}) must be below epochs ({self.epochs}), "
-            "or the logits never learn; give a smaller --logits-from, or more --epochs",
+            "or the logits never learn; give a smaller logits-from, or more epochs",
         )
 
 

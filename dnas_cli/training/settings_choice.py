@@ -10,6 +10,11 @@ from dnas_cli.training.settings import Preset, Recipe, Settings, TrainingSetting
 from dnas_cli.typed_fields import convert, did_you_mean, option_of, spelled, types_of
 from dnas_cli.yaml_files import read_yaml
 
+WAYS_OUT = (
+    "keep both with branch=NEW_RUN, add epochs to a finished stage with extend=N, or start it over "
+    "with restart=True and overwrite=True."
+)
+
 
 @dataclass(frozen=True)
 class SettingsChoice:
@@ -75,9 +80,7 @@ def _refuse_differences(given: Mapping[str, Any], stored: Mapping[str, Any]) -> 
     if different:
         raise RunStateError(
             f"this stage was started with other settings: {', '.join(different)}.",
-            "Leave them and --preset out to resume it. For others: keep both with --branch "
-            "NEW_RUN, add epochs to a finished stage with --extend N, or start it over with "
-            "--restart --overwrite.",
+            f"Leave them and the preset out to resume it. For others: {WAYS_OUT}",
         )
 
 

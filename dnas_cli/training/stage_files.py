@@ -68,7 +68,7 @@ class StageFiles:
         except DataError as error:
             raise DataError(
                 damaged.what,
-                "Start the stage over with --restart --overwrite, or restore the file.",
+                "Start the stage over with restart=True and overwrite=True, or restore the file.",
             ) from error
         logger.warning("%s The previous one is used: %s", damaged.what, self.previous)
         _keep(self.previous, self.last)  # else the next checkpoint would replace the good one

@@ -39,7 +39,7 @@ def explained() -> Iterator[None]:
     """Turn errors of torch that a user can remedy into messages.
 
     Raises:
-        DnasError: An operation is not deterministic with --deterministic, the memory is too small,
+        DnasError: An operation is not deterministic with `deterministic`, the memory is too small,
             or a process that loads tiles died.
     """
     try:
@@ -47,26 +47,26 @@ def explained() -> Iterator[None]:
     except RuntimeError as error:
         text = str(error)
         if match := _NOT_DETERMINISTIC.search(text):
-            what = f"--deterministic: {match[1]} cannot be computed deterministically here."
-            raise DnasError(what, "Leave --deterministic out, or give --device cpu.") from error
+            what = f"deterministic=True: {match[1]} cannot be computed deterministically here."
+            raise DnasError(what, "Leave it out, or give device=cpu.") from error
         if _BLAS in text:
             raise DnasError(
-                "--deterministic: matrix products (cuBLAS) are not deterministic here.",
-                "Set CUBLAS_WORKSPACE_CONFIG=:4096:8, or leave --deterministic out.",
+                "deterministic=True: matrix products (cuBLAS) are not deterministic here.",
+                "Set CUBLAS_WORKSPACE_CONFIG=:4096:8, or leave it out.",
             ) from error
         if _NO_MEMORY.search(text):
             raise DnasError(
                 f"the memory of the device is too small ({brief(error)}). {_INTACT}",
-                "Give --memory low, free some, or branch with a smaller --batch or --crop.",
+                "Give mode=low, free some memory, or branch with a smaller batch or crop.",
             ) from error
         if _NO_SHARED_MEMORY.search(text):
             raise DnasError(
                 f"the shared memory is too small for the processes that load tiles. {_INTACT}",
-                "Give --workers 0, or start the container with --shm-size 1g.",
+                "Give workers=0, or start the container with --shm-size 1g.",
             ) from error
         if _WORKER_DIED.search(text):
             raise DnasError(
                 f"a process that loads tiles died ({brief(error)}). {_INTACT}",
-                "Run the same command again, with fewer --workers.",
+                "Run the same command again, with fewer workers.",
             ) from error
         raise

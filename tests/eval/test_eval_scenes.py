@@ -121,5 +121,5 @@ def test_tile_sets_that_know_no_whole_scenes_say_so(
 
     assert "was split by block" in dnas("eval", model, by_block, "--scenes", code=2).stderr
     assert "was made of existing tiles" in dnas("eval", model, taken, "--scenes", code=2).stderr
-    assert "Give --scenes, too" in dnas("eval", run, "--source", source, code=2).stderr
+    assert "Give --scenes as well" in dnas("eval", run, "--source", source, code=2).stderr
     assert "scored on tiles" in dnas("eval", run, "--scenes", "--references", code=2).stderr

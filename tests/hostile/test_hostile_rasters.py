@@ -93,7 +93,7 @@ def test_a_vrt_of_files_below_its_folder_is_a_scene(tmp_path: Path) -> None:
 def test_a_vrt_may_reach_anything_with_allow_external(secret: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.vrt").write_text(_vrt(secret, 0))
-    with pytest.raises(DataError, match="--allow-external"):
+    with pytest.raises(DataError, match="allow_external"):
         open_dataset(tmp_path / "in/a.vrt")
     with external_allowed(True):
         open_dataset(tmp_path / "in/a.vrt").close()

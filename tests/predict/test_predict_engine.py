@@ -39,7 +39,7 @@ def test_an_engine_runs_where_it_can(tmp_path: Path) -> None:
     onnx = tmp_path / "model.onnx"
     dnas("export", model, "--onnx", onnx, "--for", "deepness", "--resolution", 1)
     out = ("--out", tmp_path / "map.tif")
-    assert "--for any" in dnas("predict", onnx, scene, *out, code=4).stderr
+    assert "for any program" in dnas("predict", onnx, scene, *out, code=4).stderr
     onnx.write_bytes(b"no model")
     assert "ONNX Runtime" in dnas("predict", onnx, scene, *out, code=4).stderr
     message = dnas("predict", model, scene, *out, "--engine", "onnx", "--device", "cuda", code=2)
