@@ -305,7 +305,7 @@ def tile(
     if from_lists:
         lists = [Path(path) for path in from_lists]
         result = tile_set_from_lists(
-            source, target, lists, settings.description, max_unknown, options
+            source, target, lists, settings.description, max_unknown, options, keep_empty
         )
     else:
         result = make_tile_set(source, target, settings, options)

@@ -11,6 +11,7 @@ import numpy as np
 from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.discovery import Pair, Problem
 from dnas_cli.errors import DataError
+from dnas_cli.scenes.georeference import unit_name
 from dnas_cli.scenes.ground import footprint, ground_resolution
 from dnas_cli.scenes.raster import Raster, open_raster
 from dnas_cli.scenes.validity import can_hold
@@ -38,6 +39,7 @@ class ImageFacts:
         notes: What a user should know of image and label, in the same words for all of a kind.
         resolution: Metres of a pixel on the ground, if the image has a place.
         footprint: West, south, east and north in degrees, likewise.
+        crs_unit: Unit of its map coordinates, likewise.
     """
 
     pair: Pair
@@ -51,6 +53,7 @@ class ImageFacts:
     notes: tuple[str, ...] = ()
     resolution: float | None = None
     footprint: tuple[float, float, float, float] | None = None
+    crs_unit: str | None = None
 
 
 @dataclass(frozen=True)
@@ -93,7 +96,8 @@ def _inspect(task: Inspection) -> ImageFacts:
             notes += tuple(f"label {note}" for note in label.notes)
         place = (scene.georeference, scene.height, scene.width)
         resolution, box = ground_resolution(*place), footprint(*place)
-    return replace(facts, notes=notes, resolution=resolution, footprint=box)
+        unit = unit_name(scene.georeference)
+    return replace(facts, notes=notes, resolution=resolution, footprint=box, crs_unit=unit)
 
 
 def choose_bands(

@@ -16,7 +16,7 @@ from dnas_cli.files import make_folder, refuse_existing, write_text
 from dnas_cli.mapping.outputs import TIFF_SUFFIXES
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.facts import map_classes
-from dnas_cli.scenes.ground import mean_pixel_area
+from dnas_cli.scenes.ground import pixel_areas
 from dnas_cli.scenes.map_values import index_values
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
@@ -133,7 +133,7 @@ def find_change(request: ChangeRequest, overwrite: bool = False) -> Change:
                 rows = Rows(1, old.height, old.width, compare.rows)
                 tags = {"DNAS_VERSION": __version__, "DNAS_CAUTION": CAUTION}
                 write_draft(draft, rows, values, old.georeference, tags)
-                counts, unsure = compare.counted()
+                counts, areas, unsure = compare.counted()
                 for path in request.out:
                     if path not in polygons:
                         write_sidecar(path, values, index_values(len(values), None))
@@ -146,8 +146,7 @@ def find_change(request: ChangeRequest, overwrite: bool = False) -> Change:
         finally:
             for raster in filter(None, rasters):
                 raster.close()
-        area = mean_pixel_area(old.georeference, old.height, old.width)
-    transitions = _transitions(counts, classes, area)
+    transitions = _transitions(counts, classes, areas)
     if request.table is not None:
         write_text(request.table, _table(transitions))
     return Change(files, transitions, int(counts.sum()), unsure)
@@ -188,15 +187,25 @@ class _Comparison:
         result[valid] = self._codes[old[valid], new[valid]]
         return result[None]
 
-    def counted(self) -> tuple[npt.NDArray[np.int64], int]:
-        """Return the pixels of each pair of classes, and those left out for their confidence."""
-        counts, unsure = np.zeros((self._classes, self._classes), np.int64), 0
+    def counted(self) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64] | None, int]:
+        """Return pixels and square metres of each pair of classes, and the pixels left out.
+
+        Pixels are left out for their confidence; maps without a place have no square metres.
+        """
+        shape = (self._classes, self._classes)
+        counts, unsure = np.zeros(shape, np.int64), 0
+        areas: npt.NDArray[np.float64] | None = np.zeros(shape)
         for start in range(0, self._old.height, 512):
             old, new, valid, left_out = self._read(start, min(start + 512, self._old.height))
             pairs = old[valid].astype(np.int64) * self._classes + new[valid]
-            counts += np.bincount(pairs, minlength=counts.size).reshape(counts.shape)
+            counts += np.bincount(pairs, minlength=counts.size).reshape(shape)
             unsure += left_out
-        return counts, unsure
+            ground = pixel_areas(self._old.georeference, start, *valid.shape)
+            if areas is None or ground is None:
+                areas = None
+            else:
+                areas += np.bincount(pairs, ground[valid], minlength=counts.size).reshape(shape)
+        return counts, areas, unsure
 
     def _read(
         self, start: int, stop: int
@@ -258,7 +267,9 @@ def _confidence(path: Path | None, like: Raster) -> Raster | None:
 
 
 def _transitions(
-    counts: npt.NDArray[np.int64], classes: tuple[LandClass, ...], area: float | None
+    counts: npt.NDArray[np.int64],
+    classes: tuple[LandClass, ...],
+    areas: npt.NDArray[np.float64] | None,
 ) -> tuple[Transition, ...]:
     total = max(int(counts.sum()), 1)
     found = [
@@ -267,7 +278,7 @@ def _transitions(
             new.name,
             pixels,
             pixels / total,
-            None if area is None else pixels * area / 1e4,
+            None if areas is None else float(areas[i, j]) / 1e4,
         )
         for i, old in enumerate(classes)
         for j, new in enumerate(classes)

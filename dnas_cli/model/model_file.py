@@ -41,6 +41,7 @@ class ModelFacts:
         head: Channels of the head; the paper's 256 if missing.
         ground_resolution: Metres of a pixel on the ground in training, where that is known.
         labels: How the labels that it was trained on say the class; unknown of older models.
+        crs_unit: Unit of the map coordinates of the training scenes, where they share one.
     """
 
     classes: tuple[LandClass, ...]
@@ -55,6 +56,7 @@ class ModelFacts:
     head: int = HEAD_CHANNELS
     labels: LabelEncoding | None = None
     ground_resolution: float | None = None
+    crs_unit: str | None = None
 
     @property
     def label_encoding(self) -> LabelEncoding:
@@ -75,6 +77,7 @@ class ModelFacts:
             "head": self.head,
             "provenance": self.provenance,
             "ground_resolution": self.ground_resolution,
+            "crs_unit": self.crs_unit,
             "labels": self.labels and self.labels.to_json(),
         }
 
@@ -88,6 +91,7 @@ class ModelFacts:
             raise ValueError("a band has an unprintable name")
         classes = tuple(LandClass.from_json(item) for item in value["classes"])
         labels, resolution = value.get("labels"), value.get("ground_resolution")
+        unit = value.get("crs_unit")
         return ModelFacts(
             classes=classes,
             bands=tuple(str(band) for band in value["bands"]),
@@ -101,6 +105,7 @@ class ModelFacts:
             head=int(value.get("head", HEAD_CHANNELS)),
             ground_resolution=None if resolution is None else float(resolution),
             labels=None if labels is None else LabelEncoding.from_json(labels, classes),
+            crs_unit=None if unit is None else str(unit),
         )
 
     def refuse_other_classes(self, names: list[str], data: str, model: str) -> None:

@@ -141,6 +141,7 @@ def _described(imagery: Imagery, shape: NetworkShape, provenance: dict[str, Any]
             shape.head,
             tiles.source_encoding,
             tiles.ground_resolution,
+            tiles.crs_unit,
         )
     description = load_description(imagery.dataset)
     classes: tuple[LandClass, ...] = description.classes

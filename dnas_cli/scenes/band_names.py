@@ -9,6 +9,10 @@ from rasterio.enums import ColorInterp
 from dnas_cli.errors import UsageError
 
 _UNNAMED = {ColorInterp.undefined, ColorInterp.gray, ColorInterp.grey, ColorInterp.palette}
+_LENGTH = re.compile(
+    r"(?<![\w.])(\d+(?:\.\d+)?)\s*(nm|nanomet\w+|um|µm|μm|micromet\w+)?\b", re.IGNORECASE
+)
+_MICROMETRES = 10.0  # a wavelength without a unit that is below is in micrometres
 _NUMBERED = re.compile(r"(?:band|layer|channel)[ _-]*0*(\d+)", re.IGNORECASE)
 
 
@@ -33,6 +37,27 @@ def band_names(dataset: Any, numbers: Sequence[int]) -> list[str]:
     if len({name.lower() for name in names}) < len(names):
         return [str(number) for number in numbers]
     return names
+
+
+def wavelength(dataset: Any, number: int, name: str) -> float | None:
+    """Return the nanometres of a band: as its metadata have them, or its name (`665 nm`)."""
+    tags = {key.lower(): value for key, value in dataset.tags(number).items()}
+    imagery = dataset.tags(number, ns="IMAGERY").get("CENTRAL_WAVELENGTH_UM")
+    if imagery is not None:
+        return _nanometres(f"{imagery} um")
+    if "wavelength" in tags:
+        return _nanometres(f"{tags['wavelength']} {tags.get('wavelength_units', '')}")
+    lengths = [found[0] for found in _LENGTH.finditer(name) if found[2]]
+    return _nanometres(lengths[0]) if lengths else None
+
+
+def _nanometres(text: str) -> float | None:
+    found = _LENGTH.match(text.strip())
+    if found is None:
+        return None
+    length, unit = float(found[1]), (found[2] or "").lower()
+    in_micrometres = unit[:1] in ("u", "µ", "μ", "m") if unit else length < _MICROMETRES
+    return length * 1000 if in_micrometres else length
 
 
 def alpha_band(dataset: Any) -> int | None:

@@ -6,6 +6,7 @@ the number line, for any range. Their mean and deviation are exact.
 """
 
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -16,6 +17,8 @@ from dnas_cli.scenes.normalisation import Moments
 
 _BINS = 1 << 16
 PERCENTILES = (1, 50, 99)
+_OUTWEIGHED = 5.0  # deviations of a band in spans of its percentiles 1 to 99; a normal one has 0.2
+_NORMAL_SPAN = 4.653  # deviations of a normal distribution between these percentiles
 
 
 @dataclass
@@ -80,9 +83,12 @@ class BandStatistics:
         return {band: self._summary(index) for index, band in enumerate(bands)}
 
     def moments(self) -> Moments:
-        """Return mean and standard deviation per band; zeros without any valid pixel."""
-        bands = [self._summary(index) for index in range(len(self.counts))]
-        return Moments(tuple(band["mean"] for band in bands), tuple(band["std"] for band in bands))
+        """Return mean and standard deviation per band; zeros without any valid pixel.
+
+        Of a band whose outliers outweigh its percentiles, those of the percentiles.
+        """
+        bands = [robust_moments(self._summary(index)) for index in range(len(self.counts))]
+        return Moments(tuple(mean for mean, _ in bands), tuple(std for _, std in bands))
 
     def _summary(self, index: int) -> dict[str, Any]:
         counts = self.counts[index]
@@ -175,3 +181,20 @@ class BandStatistics:
         values = bits.astype(np.uint32).view(np.float32).astype(np.float64)
         # The bin of zero includes the smallest numbers.
         return np.where(np.abs(values) < np.finfo(np.float32).tiny, 0.0, values)
+
+
+def is_outweighed(summary: Mapping[str, Any]) -> bool:
+    """Tell whether outliers decide about the deviation of a band."""
+    low, high = (float(summary["percentiles"][key]) for key in ("1", "99"))
+    return high > low and float(summary["std"]) > _OUTWEIGHED * (high - low)
+
+
+def robust_moments(summary: Mapping[str, Any]) -> tuple[float, float]:
+    """Return mean and deviation of a band; those of its percentiles if outliers outweigh them.
+
+    Four pixels of 1e15 among a million make a deviation that hides all others.
+    """
+    if not is_outweighed(summary):
+        return float(summary["mean"]), float(summary["std"])
+    low, middle, high = (float(summary["percentiles"][key]) for key in ("1", "50", "99"))
+    return middle, (high - low) / _NORMAL_SPAN

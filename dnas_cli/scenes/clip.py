@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dnas_cli.errors import DataError, brief
 from dnas_cli.scenes.polygons import require_libraries
 from dnas_cli.scenes.raster import Georeference, Raster, Window
+from dnas_cli.scenes.vector_labels import first_layer
 
 
 @dataclass(frozen=True)
@@ -59,10 +60,10 @@ def read_clip(path: Path, scene: str, georeference: Georeference) -> Clip:
     if georeference.crs_wkt is None or georeference.transform is None:
         raise DataError(f"{scene}: has no place, so that it cannot be clipped.")
     try:
-        layer = pyogrio.list_layers(path)[0][0]
+        layer = first_layer(path)
         meta, _, geometries, _ = pyogrio.raw.read(path, layer=layer, columns=[])
         outlines = shapely.from_wkb(geometries)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError, IndexError) as error:
+    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise DataError(f"{path}: cannot be read as polygons ({brief(error)}).") from error
     outlines = outlines[np.isin(shapely.get_type_id(outlines), (3, 6))]
     if not len(outlines):

@@ -16,6 +16,17 @@ def is_in_degrees(georeference: Georeference) -> bool:
         return False
 
 
+def unit_name(georeference: Georeference) -> str | None:
+    """Return the unit of the map coordinates, such as `metre` or `degree`; none without a CRS."""
+    if georeference.crs_wkt is None:
+        return None
+    try:
+        crs = CRS.from_wkt(georeference.crs_wkt)
+        return "degree" if crs.is_geographic else str(crs.linear_units)
+    except CRSError:
+        return None
+
+
 def metres_per_unit(georeference: Georeference) -> float:
     """Return the metres in one unit of a local system; metres by convention where it says none."""
     try:

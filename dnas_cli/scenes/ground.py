@@ -81,15 +81,6 @@ def ground_resolution(place: Georeference, height: int, width: int) -> float | N
     return side if math.isfinite(side) and side > 0 else None
 
 
-def mean_pixel_area(place: Georeference, height: int, width: int) -> float | None:
-    """Return the mean square metres of the pixels of a raster; nothing where it lies nowhere."""
-    columns, rows = np.meshgrid(
-        np.linspace(0.5, width - 0.5, 17), np.linspace(0.5, height - 0.5, 17)
-    )
-    measured = pixel_ground(place, rows.ravel(), columns.ravel())
-    return None if measured is None else float(np.nanmean(measured.area))
-
-
 def footprint(
     place: Georeference, height: int, width: int
 ) -> tuple[float, float, float, float] | None:

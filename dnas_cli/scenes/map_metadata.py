@@ -5,6 +5,7 @@ from pathlib import Path
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.opening import opened
+from dnas_cli.scenes.vector_labels import first_layer
 
 MODEL, KEY = "DNAS_MODEL", "DNAS_KEY"
 _HEAD = 1 << 16  # bytes of a GeoJSON file that hold what is said before its features
@@ -47,8 +48,8 @@ def _layer_tags(path: Path) -> dict[str, str]:
     import pyogrio.errors
 
     try:
-        metadata = pyogrio.read_info(path, layer=path.stem).get("layer_metadata") or {}
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError):
+        metadata = pyogrio.read_info(path, layer=first_layer(path)).get("layer_metadata") or {}
+    except (DataError, pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError):
         return {}
     return {key: str(value) for key, value in metadata.items() if key.startswith("DNAS_")}
 

@@ -1,5 +1,6 @@
 """A preview: the scene under the colours of its map, with a legend."""
 
+import math
 from collections.abc import Mapping, Sequence
 from io import BytesIO
 from pathlib import Path
@@ -17,7 +18,8 @@ from dnas_cli.scenes.raster import Raster
 
 _LONGEST = 2000  # pixels
 _STRENGTH = 0.45  # of the class colours
-_RGB = ("red", "green", "blue")
+_RGB = {"red": 660.0, "green": 560.0, "blue": 480.0}  # nanometres
+_NEAR = 60.0  # nanometres
 
 
 def write_overlay(
@@ -45,7 +47,7 @@ def write_overlay(
     with opened(draft) as raster:
         indices = raster.read(1, out_shape=values.shape[1:], resampling=Resampling.nearest)
         shown = indices != raster.nodata
-    picture = natural_colours(values, shown, scene.bands)  # (h, w, 3)
+    picture = natural_colours(values, shown, scene.bands, scene.wavelengths)  # (h, w, 3)
     colours = palette_table(tuple(classes))[indices]
     mixed = picture * (1 - _STRENGTH) + colours * _STRENGTH
     rgba = np.dstack([mixed.astype(np.uint8), np.where(shown, 255, 0).astype(np.uint8)])
@@ -64,16 +66,30 @@ def write_overlay(
     write_bytes(target, content.getvalue())
 
 
-def _picture_bands(bands: Sequence[str]) -> list[int]:
-    """Select three bands: red, green, blue by name, else the first three, else the first one."""
+def _picture_bands(bands: Sequence[str], wavelengths: Sequence[float | None]) -> list[int]:
+    """Select red, green and blue by name or wavelength, else the first three, else the first."""
     names = [name.lower() for name in bands]
-    if all(colour in names for colour in _RGB):
-        return [names.index(colour) for colour in _RGB]
+    known = [(item, index) for index, item in enumerate(wavelengths) if item is not None]
+    chosen = []
+    for colour, wanted in _RGB.items():
+        distance, nearest = min(
+            ((abs(nanometres - wanted), index) for nanometres, index in known),
+            default=(math.inf, 0),
+        )
+        if colour in names:
+            chosen.append(names.index(colour))
+        elif distance <= _NEAR:
+            chosen.append(nearest)
+    if len(chosen) == len(_RGB):
+        return chosen
     return [0, 1, 2] if len(names) >= 3 else [0, 0, 0]
 
 
 def natural_colours(
-    values: npt.NDArray[Any], shown: npt.NDArray[np.bool_], bands: Sequence[str]
+    values: npt.NDArray[Any],
+    shown: npt.NDArray[np.bool_],
+    bands: Sequence[str],
+    wavelengths: Sequence[float | None] = (),
 ) -> npt.NDArray[np.uint8]:
     """Stretch the bands of red, green and blue between their 2nd and 98th percentiles.
 
@@ -81,6 +97,7 @@ def natural_colours(
         values: (B, H, W) band values.
         shown: (H, W) pixels that hold data; the others are black.
         bands: Names of the bands.
+        wavelengths: Their nanometres, where they are known.
 
     Returns:
         (H, W, 3) colours.
@@ -88,7 +105,7 @@ def natural_colours(
     picture = np.zeros((*shown.shape, 3), np.uint8)
     if not shown.any():
         return picture
-    for channel, band in enumerate(values[_picture_bands(bands)]):
+    for channel, band in enumerate(values[_picture_bands(bands, wavelengths)]):
         low, high = np.percentile(band[shown].astype(np.float64), (2, 98))
         span = high - low or 1.0
         stretched = np.clip((band[shown].astype(np.float64) - low) / span, 0, 1)

@@ -316,7 +316,7 @@ class _Layer:
         import pyogrio
         import pyogrio.raw
 
-        driver = SUFFIXES[target.suffix.lower()]
+        driver, layer = SUFFIXES[target.suffix.lower()], _layer_name(target.stem)
         with (
             atomic_path(target) as temporary,
             _explained(target),
@@ -324,11 +324,14 @@ class _Layer:
             _plain_path(temporary) as written_to,
         ):
             temporary.unlink()  # GDAL would not create a GeoPackage in an empty file
-            with pyogrio.raw.open_arrow(collected, batch_size=_BATCH) as (meta, stream):
+            with pyogrio.raw.open_arrow(collected, layer="map", batch_size=_BATCH) as (
+                meta,
+                stream,
+            ):
                 pyogrio.raw.write_arrow(
                     stream,
                     str(written_to),
-                    layer=_layer_name(target.stem),
+                    layer=layer,
                     driver=driver,
                     geometry_name=meta["geometry_name"],
                     geometry_type="Polygon",
@@ -338,14 +341,16 @@ class _Layer:
                     if driver == "GeoJSON"
                     else {},
                 )
-            written = pyogrio.read_info(written_to, force_feature_count=True)["features"]
+            written = pyogrio.read_info(written_to, layer=layer, force_feature_count=True)[
+                "features"
+            ]
             if written != self.count:
                 raise DnasError(
                     f"{target}: was not written completely; the disk is full or failing.",
                     "Free some space or choose another folder, and run the same command again.",
                 )
             if driver == "GPKG":
-                add_layer_style(temporary, _layer_name(target.stem), self._classes)
+                add_layer_style(temporary, layer, self._classes)
 
 
 def _layer_name(stem: str) -> str:

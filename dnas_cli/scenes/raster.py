@@ -19,7 +19,7 @@ from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
 
 from dnas_cli.errors import DataError
-from dnas_cli.scenes.band_names import alpha_band, band_names, select_bands
+from dnas_cli.scenes.band_names import alpha_band, band_names, select_bands, wavelength
 from dnas_cli.scenes.opening import cannot_open, open_dataset
 from dnas_cli.scenes.pictures import in_colour, upright
 from dnas_cli.scenes.validity import are_measurements, can_hold, holds_nodata
@@ -209,6 +209,14 @@ class Raster:
         """What a user should know of the file, in the same words for every file of a kind."""
         pages = len(self.dataset.subdatasets)
         return (f"holds {pages} pages; only the first one is read",) if pages > 1 else ()
+
+    @property
+    def wavelengths(self) -> tuple[float | None, ...]:
+        """Nanometres of every selected band, where the file says them."""
+        return tuple(
+            wavelength(self.dataset, number, name)
+            for number, name in zip(self._numbers, self.bands, strict=True)
+        )
 
     @property
     def declares_scale(self) -> bool:

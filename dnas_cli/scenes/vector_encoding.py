@@ -16,7 +16,9 @@ class VectorEncoding:
         only: The class of all features, where there is no attribute.
         background: The class where no feature is, if there is one.
         all_touched: Every pixel that a feature touches, not only those whose centre it holds.
-        order: Attribute by which features are burnt, the largest on top; of the file when missing.
+        order: How features are burnt, the last on top: by an attribute, from the smallest value to
+            the largest, or from the largest with `-` before its name; by `area`, the smallest
+            feature on top; by `classes`, in their order; of the file when missing.
         buffer: Metres around points and lines.
     """
 

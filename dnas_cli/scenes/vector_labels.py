@@ -30,6 +30,7 @@ _BEGINNINGS = {
     ".fgb": b"fgb",
 }  # fmt: skip
 SUFFIXES = frozenset(_BEGINNINGS)
+ORDERS = ("area", "classes")  # in which features are burnt, beside those by an attribute
 
 _UNKNOWN = 254  # burnt for a class field that names no class
 
@@ -76,11 +77,14 @@ class VectorLabel:
         self._transform = Affine(*place.transform)
         _refuse_other_kind(path)
         try:
-            info = pyogrio.read_info(path, layer=encoding.layer)
+            self._layer = encoding.layer or first_layer(path)
+            info = pyogrio.read_info(path, layer=self._layer)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
             raise DataError(f"{path}: cannot be opened as a vector layer ({error}).") from error
         fields = [str(field) for field in info["fields"]]
-        self._columns = [item for item in (encoding.class_field, encoding.order) if item]
+        by = (encoding.order or "").removeprefix("-")
+        self._order = None if by in ("", *ORDERS) else by
+        self._columns = [item for item in (encoding.class_field, self._order) if item]
         for name in self._columns:
             if name not in fields:
                 raise DataError(f"{path}: has no attribute {name!r}; it has {', '.join(fields)}.")
@@ -146,25 +150,30 @@ class VectorLabel:
         import pyogrio.raw
         import shapely
 
-        _, _, geometries, fields = pyogrio.raw.read(
+        _, numbers, geometries, fields = pyogrio.raw.read(
             self.path,
-            layer=self._encoding.layer,
+            layer=self._layer,
             columns=self._columns,
             bbox=self._bounds(window),
             force_2d=True,
+            return_fids=True,
         )
+        # A spatial index hands features out in an order of its own.
+        by_number = np.argsort(numbers, kind="stable")
+        geometries, fields = geometries[by_number], [field[by_number] for field in fields]
         shapes = shapely.from_wkb(geometries, on_invalid="ignore")
         columns = dict(zip(self._columns, fields, strict=True))
         kept = ~(shapely.is_missing(shapes) | shapely.is_empty(shapes))
         shapes = shapes[kept]
         classes = self._classes(columns, kept)
-        if self._encoding.order:
-            by = np.argsort(columns[self._encoding.order][kept], kind="stable")
-            shapes, classes = shapes[by], classes[by]
         if self._is_moved and len(shapes):
             shapes = shapely.transform(
                 shapes, lambda points: np.column_stack(self._to_scene.transform(*points.T))
             )
+        if self._encoding.order:
+            values = columns[self._order][kept] if self._order else None
+            by = burning_order(self._encoding.order, values, classes, shapely.area(shapes))
+            shapes, classes = shapes[by], classes[by]
         if self._encoding.buffer:
             thin = shapely.get_dimensions(shapes) < 2
             shapes[thin] = self._buffered(shapes[thin])
@@ -217,6 +226,46 @@ class VectorLabel:
             wide, lambda points: moved(points / sides, self._transform)
         )
         return widened
+
+
+def burning_order(
+    order: str,
+    values: npt.NDArray[Any] | None,
+    classes: npt.NDArray[np.uint8],
+    areas: npt.NDArray[np.float64],
+) -> npt.NDArray[np.intp]:
+    """Return the order in which features are burnt; those without a value come first.
+
+    Args:
+        order: As `VectorEncoding` has it.
+        values: The attribute of every feature, if the order is by one.
+        classes: The class of every feature.
+        areas: The area of every feature.
+    """
+    if values is None:
+        return np.argsort(-areas if order == "area" else classes, kind="stable")
+    if values.dtype.kind not in "iufb":
+        values = np.array(["" if value is None else str(value) for value in values])
+        ranks = np.unique(values, return_inverse=True)[1].astype(np.float64)
+        ranks[values == ""] = np.nan
+    else:
+        ranks = values.astype(np.float64)
+    ranks = -ranks if order.startswith("-") else ranks
+    return np.argsort(np.where(np.isnan(ranks), -np.inf, ranks), kind="stable")
+
+
+def first_layer(path: str | Path) -> str:
+    """Return the name of the first layer of features: QGIS keeps its styles in a table beside.
+
+    Raises:
+        DataError: There is none.
+    """
+    import pyogrio
+
+    names = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
+    if not names:
+        raise DataError(f"{path}: holds no layer of features.")
+    return names[0]
 
 
 def _refuse_other_kind(path: Path) -> None:

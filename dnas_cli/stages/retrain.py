@@ -167,6 +167,7 @@ def _write_model(trained: TrainedStage[RetrainSettings], weights: ModelWeights) 
         },
         labels=tiles.source_encoding,
         ground_resolution=tiles.ground_resolution,
+        crs_unit=tiles.crs_unit,
     )
     network = build_derived(architecture, facts.shape)
     network.load_state_dict(weights.state)

@@ -21,7 +21,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.file_kinds import FOLDER, TILE_SET, kind_of, wrong_kind
 from dnas_cli.files import content_hash, read_json, remove_leftovers, write_json, write_text
 from dnas_cli.metrics import IGNORE
-from dnas_cli.scenes.band_statistics import BandStatistics
+from dnas_cli.scenes.band_statistics import BandStatistics, is_outweighed, robust_moments
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
@@ -35,8 +35,6 @@ _UNLABELLED = "unlabelled"
 
 _NAME = "dataset.json"
 _LARGEST_TILE = 16384
-_OUTWEIGHED = 5.0  # deviations of a band in spans of its percentiles 1 to 99; a normal one has 0.2
-_NORMAL_SPAN = 4.653  # deviations of a normal distribution between these percentiles
 # What says nothing about the tiles: the writing version, and where scenes, or the tiles of a
 # taken-over set, lie. Without them the fingerprint survives an update and a move.
 _NOT_IN_FINGERPRINT = ("written_by", "blocks", "source")
@@ -64,6 +62,7 @@ class TileSetContent:
         sources: Facts on the files the tiles came from.
         skipped: What was left out.
         ground_resolution: Metres of a pixel on the ground, the median of the images.
+        crs_unit: Unit of the images' map coordinates, if they share one.
     """
 
     description: DatasetDescription
@@ -83,6 +82,7 @@ class TileSetContent:
     sources: Sequence[dict[str, Any]]
     skipped: Sequence[Problem]
     ground_resolution: float | None = None
+    crs_unit: str | None = None
 
 
 def write_tile_set(root: Path, content: TileSetContent) -> None:
@@ -118,6 +118,7 @@ def _to_json(content: TileSetContent) -> dict[str, Any]:
         "label_encoding": content.encoding.to_json(),
         "source_label_encoding": content.source_encoding.to_json(),
         "ground_resolution": content.ground_resolution,
+        "crs_unit": content.crs_unit,
         "normalisation": normalisation.to_json(),
         "normalisation_from": origin,
         "statistics": statistics,
@@ -167,17 +168,15 @@ def _normalisation(
 
 
 def _robust(band: str, statistics: dict[str, Any]) -> tuple[float, float]:
-    """Return mean and deviation of a band; those of its percentiles if outliers outweigh them."""
-    low, middle, high = (float(statistics["percentiles"][key]) for key in ("1", "50", "99"))
-    mean, std = float(statistics["mean"]), float(statistics["std"])
-    if high <= low or std <= _OUTWEIGHED * (high - low):
-        return mean, std
-    logger.warning(
-        "band %s: outliers from %.3g to %.3g make its deviation %.3g; it is normalised by its "
-        "percentiles, %.4g to %.4g",
-        band, statistics["min"], statistics["max"], std, low, high,
-    )  # fmt: skip
-    return middle, (high - low) / _NORMAL_SPAN
+    """Return robust moments of a band, and warn where they are not the plain ones."""
+    if is_outweighed(statistics):
+        low, high = (float(statistics["percentiles"][key]) for key in ("1", "99"))
+        logger.warning(
+            "band %s: outliers from %.3g to %.3g make its deviation %.3g; it is normalised by its "
+            "percentiles, %.4g to %.4g",
+            band, statistics["min"], statistics["max"], statistics["std"], low, high,
+        )  # fmt: skip
+    return robust_moments(statistics)
 
 
 def open_tile_set(path: Path) -> TileSet:
@@ -266,6 +265,7 @@ def _tile_set(
         source_encoding=LabelEncoding.from_json(_source_encoding(content), classes),
         band_numbers=band_numbers,
         ground_resolution=_positive(content.get("ground_resolution")),
+        crs_unit=None if content.get("crs_unit") is None else str(content["crs_unit"]),
         _tiles=tiles,
         _class_pixels={
             str(split): {str(name): int(count) for name, count in counts.items()}

@@ -7,7 +7,7 @@ from collections import Counter, defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +19,8 @@ from dnas_cli.datasets.inspection import choose_bands, refuse_absurd, refuse_nod
 from dnas_cli.datasets.path_patterns import SPLIT_OF_NAME
 from dnas_cli.errors import DataError, Interrupted, UsageError
 from dnas_cli.scenes.band_statistics import BandStatistics
+from dnas_cli.scenes.georeference import unit_name
+from dnas_cli.scenes.ground import ground_resolution
 from dnas_cli.scenes.label_survey import settled_encoding
 from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.raster import open_raster
@@ -33,6 +35,14 @@ from dnas_cli.tiles.settings import TilingOptions
 from dnas_cli.tiles.work_folder import WorkFolder
 from dnas_cli.tiles.workers import run_tasks
 
+
+class GroundFacts(TypedDict):
+    """Fields of `TileSetContent` about the ground."""
+
+    ground_resolution: float | None
+    crs_unit: str | None
+
+
 _LIST_SUFFIXES = (".lst", ".txt")
 _MEASURED_AT_ONCE = 64  # tiles per task
 _LOOKED_AT = 30  # tiles of a split, evenly spaced, that tell what all are; 59 at most
@@ -45,6 +55,7 @@ def tile_set_from_lists(
     description: DatasetDescription,
     max_unknown: float,
     options: TilingOptions,
+    keep_empty: bool = False,
 ) -> TileSetResult:
     """Make a tile set of tiles that are cut already.
 
@@ -57,6 +68,7 @@ def tile_set_from_lists(
         description: Bands, classes, and how labels say them.
         max_unknown: The largest share of label pixels of no known colour in a scene.
         options: How to go about it.
+        keep_empty: Keep tiles without any label.
 
     Raises:
         DataError: No tile can be used, or normalisation per image was asked for.
@@ -77,6 +89,7 @@ def tile_set_from_lists(
         "dataset": description.to_json(),
         "from_lists": {split: _list_facts(path) for split, path in files.items()},
         "max_unknown": max_unknown,
+        **({"keep_empty": True} if keep_empty else {}),
     }
     if folder.is_finished and not options.overwrite:
         refuse_other_settings(out, settings, {})
@@ -99,11 +112,16 @@ def tile_set_from_lists(
     refuse_nodata(form.nodata, form.dtype, source)
     with folder.lock():
         folder.begin({"source": str(source.resolve()), **settings}, options.overwrite)
-        tasks = _tasks(source, folder, refs, form)
+        tasks = _tasks(source, folder, refs, form, keep_empty)
         _measure_all(tasks, options.workers)
         measured = _Measured.read(tasks, form, max_unknown)
         warn_skipped(measured.problems, options.strict)
         problems += measured.problems
+        if measured.empty:
+            logger.info(
+                "%d tiles without any label are left out (keep_empty=True keeps them)",
+                measured.empty,
+            )
         if not any(measured.tiles.values()):
             folder.abandon()
             raise nothing_useful(source, len(problems))
@@ -125,6 +143,7 @@ def tile_set_from_lists(
             statistics=measured.statistics,
             sources=measured.sources,
             skipped=problems,
+            **_ground(source, measured.tiles),
         )
         write_tile_set(out, content)
         folder.end()
@@ -272,11 +291,25 @@ def _format(
     return form, bands
 
 
+def _ground(source: Path, refs: Mapping[str, Sequence[TileRef]]) -> GroundFacts:
+    """Return the ground resolution and the unit of most of the tiles that are looked at."""
+    found: Counter[tuple[float | None, str | None]] = Counter()
+    for entries in refs.values():
+        for ref in entries[:: max(1, len(entries) // _LOOKED_AT)]:
+            with open_raster(source / ref.image) as tile:
+                place = tile.georeference
+                metres = ground_resolution(place, tile.height, tile.width)
+                found[metres and float(f"{metres:.3g}"), unit_name(place)] += 1
+    metres, unit = found.most_common(1)[0][0]
+    return {"ground_resolution": metres, "crs_unit": unit}
+
+
 def _tasks(
     source: Path,
     folder: WorkFolder,
     refs: Mapping[str, Sequence[TileRef]],
     form: TileFormat,
+    keep_empty: bool,
 ) -> list[MeasuringTask]:
     tasks: list[MeasuringTask] = []
     for split, entries in refs.items():
@@ -288,7 +321,8 @@ def _tasks(
             for start in range(0, len(tiles), _MEASURED_AT_ONCE):
                 part = tuple(tiles[start : start + _MEASURED_AT_ONCE])
                 report = folder.report(f"{split}-{len(tasks)}")
-                tasks.append(MeasuringTask(split, source, part, form, report))
+                task = MeasuringTask(split, source, part, form, report, keep_empty=keep_empty)
+                tasks.append(task)
     return tasks
 
 
@@ -323,6 +357,7 @@ class _Measured:
     def __init__(self, form: TileFormat) -> None:
         self.tiles: dict[str, list[TileRef]] = {split: [] for split in SPLITS}
         self.problems: list[Problem] = []
+        self.empty = 0
         self.sources: list[dict[str, Any]] = []
         self.statistics = BandStatistics.empty(len(form.band_numbers), form.dtype)
         classes = len(form.encoding.classes)
@@ -353,7 +388,7 @@ class _Measured:
         pixels = sum(len(report.class_pixels) for report in reports) * form.size**2
         bad = {image: reason for report in reports for image, reason in report.facts["problems"]}
         self.problems += [Problem(image, reason) for image, reason in bad.items()]
-        if unknown > max_unknown * pixels:
+        if pixels and unknown > max_unknown * pixels:
             self.problems.append(
                 Problem(
                     scene,
@@ -362,7 +397,9 @@ class _Measured:
                 )
             )
             return
-        good = [ref for part in parts for ref in part.refs if ref.image not in bad]
+        empty = {image for report in reports for image in report.facts["empty"]}
+        self.empty += len(empty)
+        good = [ref for part in parts for ref in part.refs if ref.image not in bad.keys() | empty]
         if not good:
             return
         self.tiles[split] += good

@@ -283,6 +283,7 @@ def _finish(
         sources=sources,
         skipped=problems,
         ground_resolution=_median([task.facts.resolution for task in done]),
+        crs_unit=_shared([task.facts.crs_unit for task in done]),
     )
     write_tile_set(folder.root, content)
 
@@ -290,6 +291,10 @@ def _finish(
 def _median(resolutions: Sequence[float | None]) -> float | None:
     known = [resolution for resolution in resolutions if resolution]
     return float(np.median(known)) if known else None
+
+
+def _shared(units: Sequence[str | None]) -> str | None:
+    return units[0] if len(set(units)) == 1 else None
 
 
 def _training_statistics(done: Sequence[CuttingTask], split: Mapping[str, str]) -> BandStatistics:

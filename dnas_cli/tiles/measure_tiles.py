@@ -59,6 +59,7 @@ class MeasuringTask:
         format: What they must be.
         report: The file to write when they are measured.
         repeated: Parts of tiles, by their image, that are counted with other tiles.
+        keep_empty: Whether tiles without any label are kept.
     """
 
     split: str
@@ -67,6 +68,7 @@ class MeasuringTask:
     format: TileFormat
     report: Path
     repeated: Mapping[str, Parts] = field(default_factory=dict)
+    keep_empty: bool = True
 
     def load(self) -> Measurements:
         """Return the report of the finished task.
@@ -85,8 +87,9 @@ class MeasuringTask:
 def measure_tiles(task: MeasuringTask) -> int:
     """Read tiles, count what is in them, and write the report that says so.
 
-    Its facts tell the `problems` (path and reason) of tiles that cannot be used, and the number of
-    `unknown_pixels`; the rows of its `class_pixels` follow the tiles without a problem.
+    Its facts are the `problems` (path and reason) of tiles that cannot be used, the tiles that are
+    `empty` and left out, and the number of `unknown_pixels`; the rows of its `class_pixels` follow
+    the other tiles.
 
     Returns:
         The number of tiles looked at.
@@ -94,7 +97,7 @@ def measure_tiles(task: MeasuringTask) -> int:
     needed = task.format
     classes = len(needed.encoding.classes)
     statistics = BandStatistics.empty(len(needed.band_numbers), needed.dtype)
-    counts, problems, unknown = [], [], 0
+    counts, problems, empty, unknown = [], [], list[str](), 0
     with cutting_environment():
         for ref in task.refs:
             check_stop()
@@ -105,12 +108,15 @@ def measure_tiles(task: MeasuringTask) -> int:
                 problems.append([problem.name, problem.reason])
                 continue
             label[~valid] = IGNORE
+            if not task.keep_empty and (label == IGNORE).all() and not unknown_here.any():
+                empty.append(ref.image)
+                continue
             first = first_shown(task.repeated.get(ref.image, ()), needed.size)
             statistics.add(image, valid & first)
             counts.append(class_counts(label[first], classes))
             unknown += int(np.count_nonzero(unknown_here & first))
     rows = np.stack(counts) if counts else np.zeros((0, classes + 1), np.int64)
-    facts = {"problems": problems, "unknown_pixels": unknown}
+    facts = {"problems": problems, "empty": empty, "unknown_pixels": unknown}
     save_measurements(task.report, Measurements(task.report.stem, facts, rows, statistics))
     return len(task.refs)
 

@@ -43,6 +43,7 @@ class TileSet:
         fingerprint: `sha256:...` over the description and the lists.
         encoding: How the labels of the tiles say the class.
         ground_resolution: Metres of a pixel on the ground, where that is known.
+        crs_unit: Unit of the scenes' map coordinates, where they share one.
         source_encoding: How the labels said it that the tiles came from.
     """
 
@@ -61,6 +62,7 @@ class TileSet:
     source_encoding: LabelEncoding = field(repr=False)
     band_numbers: tuple[int, ...] = field(repr=False)
     ground_resolution: float | None
+    crs_unit: str | None
     _tiles: dict[str, tuple[TileRef, ...]] = field(repr=False)
     _class_pixels: dict[str, dict[str, int]] = field(repr=False)
     _moments: dict[str, Moments] = field(repr=False)

@@ -52,6 +52,22 @@ def test_a_model_of_black_and_white_scores_a_grey_truth_by_its_colours(tmp_path:
     assert score["metrics"]["overall_accuracy"] == (predicted == truth // 255).mean()
 
 
+def test_black_is_the_first_class_and_white_the_second_in_a_score(tmp_path: Path) -> None:
+    picture = np.zeros((3, 64, 64), np.uint8)
+    picture[:, :, :32] = 220
+    picture[:, 32:] += 20
+    picture[0, :16] = 250
+    scene = put(tmp_path / "scene.tif", picture)
+    truth = np.zeros((64, 64), np.uint8)
+    truth[:, 32:] = 255
+    label = put(tmp_path / "truth.tif", truth)
+    model = write_model(tmp_path / "model.pt", classes=BLACK_WHITE, head=256)
+    metrics = truth_of(model, scene, label, tmp_path / "map.tif")["metrics"]
+    assert metrics["pixels"] == 4096
+    assert metrics["overall_accuracy"] == pytest.approx(0.8167, abs=5e-5)
+    assert metrics["mean_iou"] == pytest.approx(0.6891, abs=5e-5)
+
+
 @pytest.mark.parametrize("bits", [1, 2, 4])
 @pytest.mark.parametrize("suffix", ["png", "tif"])
 def test_pictures_of_few_bits_are_read_as_colours(bits: int, suffix: str, tmp_path: Path) -> None:

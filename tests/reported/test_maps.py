@@ -1,17 +1,24 @@
 """Maps: their areas on the ground, and which of them are taken for done."""
 
+import csv
 import json
 import re
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 import pyogrio.raw
+import pyproj
 import pytest
+import rasterio
 from rasterio.transform import Affine
 
+from dnas_cli.scenes.overlay import natural_colours
+from dnas_cli.scenes.raster import Georeference, open_raster
+from dnas_cli.scenes.writers import Rows, write_draft
 from tests.support.command_line import dnas
 from tests.support.reported_inputs import noise, put
-from tests.support.small_models import write_model
+from tests.support.small_models import CLASSES, write_model
 
 PLACES = {
     "epsg4087": ("EPSG:4087", Affine(10, 0, 1_000_000, 0, -10, 6_679_169), 0.2055),
@@ -83,3 +90,39 @@ def test_maps_of_another_model_or_a_replaced_scene_are_not_done(
     said = dnas("predict", first, tmp_path / "in", *out, code=3).stderr
     assert f"s1.{suffix}: exists and was made of another scene" in said
     dnas("predict", other, tmp_path / "in", *out, "--overwrite")
+
+
+def test_areas_of_change_are_those_of_its_own_rows(tmp_path: Path) -> None:
+    degrees = Affine(0.1, 0, 0, 0, -0.1, 70)  # rows from 70 to 63.6 degrees north
+    place = Georeference(rasterio.crs.CRS.from_epsg(4326).to_wkt(), tuple(degrees)[:6])
+    values = [np.zeros((64, 64), np.uint8), np.zeros((64, 64), np.uint8)]
+    values[1][:8], values[1][-8:] = 1, 2
+    maps, table = [tmp_path / "old.tif", tmp_path / "new.tif"], tmp_path / "change.csv"
+    for path, rows in zip(maps, values, strict=True):
+        read_rows = Rows(1, 64, 64, partial(lambda a, i, j: a[None, i:j], rows))
+        write_draft(path, read_rows, CLASSES, place, {})
+    dnas("change", *maps, "-o", tmp_path / "c.tif", "--table", table)
+    rows_of = {row["new"]: row for row in csv.DictReader(table.read_text().splitlines())}
+    north, south = (float(rows_of[name]["hectares"]) for name in ("farmland", "water"))
+    assert rows_of["farmland"]["pixels"] == rows_of["water"]["pixels"] == "512"
+    geod = pyproj.Geod(ellps="WGS84")
+    for hectares, (top, bottom) in ((north, (70, 69.2)), (south, (64.4, 63.6))):
+        # Along the parallels by 640 points: polygons have geodesics as their sides.
+        side = np.linspace(0, 6.4, 641)
+        around = np.r_[side, side[::-1]], np.r_[np.full(641, bottom), np.full(641, top)]
+        assert hectares == pytest.approx(
+            abs(geod.polygon_area_perimeter(*around)[0]) / 1e4, rel=1e-4
+        )
+
+
+def test_a_preview_shows_red_green_and_blue_by_wavelength(tmp_path: Path) -> None:
+    values = np.zeros((5, 16, 16), np.uint8)
+    values[:] = np.linspace(0, 250, 16)[:, None]
+    values[3] = values[3].T
+    names = ["865 nm", "443 nm", "560.0 nm", "Red edge? no: 0.665 um", "490nm"]
+    scene = put(tmp_path / "s.tif", values, descriptions=names)
+    with open_raster(scene) as raster:
+        assert raster.wavelengths == (865, 443, 560, 665, 490)
+        picture = natural_colours(*raster.preview(16), raster.bands, raster.wavelengths)
+    assert np.array_equal(picture[..., 0], picture[..., 1].T)
+    assert np.array_equal(picture[..., 1], picture[..., 2])

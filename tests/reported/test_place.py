@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pyogrio
 import pytest
 from rasterio.transform import Affine
 from rasterio.warp import transform_geom
@@ -15,6 +16,7 @@ from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.placed_labels import LabelFiles
 from dnas_cli.scenes.raster import Window, open_raster
 from tests.support.command_line import dnas
+from tests.support.predicting import read
 from tests.support.reported_inputs import (
     INDEX,
     Array,
@@ -148,6 +150,41 @@ def test_points_get_a_buffer_in_metres(tmp_path: Path) -> None:
     )
     # Centres within 25 m of the centre of a pixel of 10 m: 1 + 4 at 10, 4 at 14, 4 at 20, 8 at 22.
     assert class_shares(tiles_of(folder))["well"] * 4096 == 21
+
+
+def test_features_are_burnt_in_a_stated_order(tmp_path: Path) -> None:
+    small = (500_200, 4_999_700, 500_300, 4_999_800, "maize", 1)
+    large = (500_000, 4_999_360, 500_640, 5_000_000, "wheat", 2)
+    folder = scenes(dataset(tmp_path / "data", ""), 1)
+    path = folder / "fields.geojson"
+    path.write_text(square(small[:5], large[:5]))
+    layer = json.loads(path.read_text())
+    for feature, box in zip(layer["features"], (small, large), strict=True):
+        feature["properties"]["rank"] = box[5]
+    path.write_text(json.dumps(layer))
+    maize = {"file": 0, "area": 100, "rank": 0, "-rank": 100, "classes": 100}
+    for order, pixels in maize.items():
+        said = "" if order == "file" else f", order: {order}"
+        (folder / "dataset.yaml").write_text(
+            f"classes: [wheat, maize]\nlabels: {{path: fields.geojson, class_field: crop{said}}}\n"
+        )
+        assert class_shares(tiles_of(folder, "--overwrite"))["maize"] * 4096 == pixels
+
+
+def test_a_map_of_polygons_with_its_styles_is_a_label(tmp_path: Path) -> None:
+    text = "classes: [built-up, farmland, water]\nlabels: {path: map.gpkg, class_field: class}\n"
+    folder = scenes(dataset(tmp_path / "data", text), 1)
+    model = write_model(tmp_path / "model.pt")
+    maps = ("--out", folder / "map.gpkg", "--out", tmp_path / "map.tif", "--device", "cpu")
+    dnas("predict", model, folder / "images/s0.tif", *maps)
+    assert len(pyogrio.list_layers(folder / "map.gpkg")) == 2
+    shares = class_shares(tiles_of(folder))
+    mapped = read(tmp_path / "map.tif")
+    for index, name in enumerate(("built-up", "farmland", "water")):
+        assert shares[name] * 4096 == (mapped == index).sum()
+    other = write_model(tmp_path / "other.pt", seed=1)
+    said = dnas("predict", other, folder / "images/s0.tif", *maps[:2], code=3).stderr
+    assert "exists" in said
 
 
 @pytest.mark.parametrize("missing", ["class_field: kind", "layer: none", "path: gone.geojson"])

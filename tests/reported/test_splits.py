@@ -5,6 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from dnas_cli.mapping.image_moments import image_moments
+from dnas_cli.scenes.raster import open_raster
 from tests.support.command_line import dnas
 from tests.support.reported_inputs import INDEX, dataset, noise, place, put, quarters, tiles_of
 from tests.support.small_models import write_model
@@ -95,3 +97,34 @@ def test_bands_are_never_renamed_in_silence(tmp_path: Path) -> None:
     given = ("predict", model, folder / "images/s0.tif", "--out", tmp_path / "m.tif")
     assert "--bands 1,2" in dnas(*given, code=4).stderr
     dnas(*given, "--bands", "1,2")
+
+
+def test_tiles_of_lists_without_any_label_are_left_out_unless_kept(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "data", INDEX + "ignore: 9\n")
+    for number in range(4):
+        put(folder / f"images/s{number}.tif", noise(number, size=32), **place())
+        put(folder / f"labels/s{number}.tif", np.full((32, 32), 9 if number == 1 else 2, np.uint8))
+    for split, numbers in (("train", (0, 1)), ("val", (2,)), ("test", (3,))):
+        lines = [f"images/s{n}.tif\tlabels/s{n}.tif\n" for n in numbers]
+        (folder / f"{split}.lst").write_text("".join(lines))
+    tiles = tiles_of(folder, "--from-lists", folder)
+    assert [ref.image for ref in tiles.split("train")] == ["images/s0.tif"]
+    assert tiles.ground_resolution == pytest.approx(10, rel=1e-3)
+    assert tiles.crs_unit == "metre"
+    kept = tiles_of(folder, "--from-lists", folder, "--keep-empty", "--overwrite")
+    assert len(kept.split("train")) == 2
+
+
+def test_outliers_do_not_ruin_the_normalisation_of_each_image(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "data", INDEX + "normalisation: image\n")
+    for number in range(3):
+        values = np.random.default_rng(number).normal(0.3, 0.1, (1, 64, 64)).astype(np.float32)
+        values[0, 0, :4] = 1e6
+        put(folder / f"images/s{number}.tif", values, **place(500_000 + 10_000 * number))
+        put(folder / f"labels/s{number}.tif", quarters())
+    tiles = tiles_of(folder)
+    own = tiles.normalisation_of(tiles.split("train")[0])
+    assert own.mean == pytest.approx((0.3,), abs=0.02)
+    assert own.std == pytest.approx((0.1,), abs=0.02)
+    with open_raster(folder / "images/s0.tif") as scene:
+        assert image_moments(scene).std == pytest.approx((0.1,), abs=0.02)
