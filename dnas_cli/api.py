@@ -363,8 +363,8 @@ def search(
     data: "Data | None" = None,
     layers: int | None = None,
     width: int | None = None,
-    preset: "Preset" = "paper",
-    recipe: "Recipe" = "plain",
+    preset: "Preset | None" = None,
+    recipe: "Recipe | None" = None,
     settings: str | Path | None = None,
     callbacks: "EpochCallbacks" = (),
     **options: Any,
@@ -377,9 +377,9 @@ def search(
         data: Tile set of a new run.
         layers: Layers of a new run; the preset's when missing.
         width: Channels of the finest scale of a new run; the preset's when missing.
-        preset: `paper`, or `quick` for a laptop.
-        recipe: `plain`, or `strong` over the preset.
-        settings: YAML file of settings, over the preset.
+        preset: `paper`, or `quick` for a laptop; the run's, else `paper`, when missing.
+        recipe: `plain`, or `strong` over the preset; the run's when missing.
+        settings: YAML file of settings, over the preset and what the run was given earlier.
         callbacks: Called after each epoch.
         options: Fields of `SearchSettings` (epochs, batch, ...), which go over both, of
             `ComputeOptions` (device, workers, ...) and of `StageOptions` (branch, extend, ...).
@@ -454,8 +454,8 @@ def retrain(
     *,
     architecture: str | Path | None = None,
     data: "Data | None" = None,
-    preset: "Preset" = "paper",
-    recipe: "Recipe" = "plain",
+    preset: "Preset | None" = None,
+    recipe: "Recipe | None" = None,
     settings: str | Path | None = None,
     callbacks: "EpochCallbacks" = (),
     **options: Any,
@@ -466,9 +466,9 @@ def retrain(
         run: The run.
         architecture: Architecture coding of a run without searches.
         data: Tile set of the run that `architecture` begins.
-        preset: `paper`, or `quick` for a laptop.
-        recipe: `plain`, or `strong` over the preset.
-        settings: YAML file of settings, over the preset.
+        preset: `paper`, or `quick` for a laptop; the run's, else `paper`, when missing.
+        recipe: `plain`, or `strong` over the preset; the run's when missing.
+        settings: YAML file of settings, over the preset and what the run was given earlier.
         callbacks: Called after each epoch.
         options: Fields of `RetrainSettings`, `ComputeOptions` and `StageOptions`, as in `search`.
 
@@ -636,10 +636,13 @@ def _training_options(kind: "type[TrainingSettings]", options: Mapping[str, Any]
     """Divide options among settings, `ComputeOptions` and `StageOptions`."""
     from dnas_cli.stages.compute_options import ComputeOptions
     from dnas_cli.stages.stage_options import StageOptions
+    from dnas_cli.training.settings import SearchSettings
+    from dnas_cli.training.settings_choice import LOGITS_FROM
     from dnas_cli.typed_fields import did_you_mean
 
     kinds = (kind, ComputeOptions, StageOptions)
     names = [{item.name for item in fields(group)} for group in kinds]
+    names[0] |= {LOGITS_FROM} if kind is SearchSettings else set()
     for name in options:
         if not any(name in group for group in names):
             raise UsageError(f"{name}: is no option.{did_you_mean(name, set().union(*names))}")

@@ -22,12 +22,10 @@ HEAD = ("--head", 8)
 
 
 def test_the_temperature_falls_from_one_to_the_final_in_equal_ratios() -> None:
-    settings = SearchSettings(epochs=7, logits_from=2, logit_temperature=0.01)
+    settings = SearchSettings(epochs=7, warmup=2 / 7, logit_temperature=0.01)
     found = [temperature(settings, epoch) for epoch in range(9)]
     assert found == pytest.approx([1, 1, 1, 0.316, 0.1, 0.0316, 0.01, 0.01, 0.01], rel=1e-2)
-    assert {temperature(SearchSettings(epochs=7, logits_from=2), epoch) for epoch in range(9)} == {
-        1
-    }
+    assert {temperature(SearchSettings(epochs=7, warmup=2 / 7), epoch) for epoch in range(9)} == {1}
 
 
 class _Stream:
@@ -47,7 +45,7 @@ def _steps(streams: tuple[int, int], **settings: Any) -> SearchSteps:
 
 
 def test_each_step_of_the_weights_brings_so_many_batches_for_the_logits() -> None:
-    steps = _steps((5, 4), epochs=4, logits_from=1, logit_steps=3)
+    steps = _steps((5, 4), epochs=4, warmup=1 / 4, logit_steps=3)
     assert [batch for _, batch in steps.batches(0, 0)] == [()] * 4
     whole: list[Any] = list(steps.batches(2, 0))
     assert [a for a, _ in whole] == [(2, step) for step in range(4)]
@@ -58,7 +56,7 @@ def test_each_step_of_the_weights_brings_so_many_batches_for_the_logits() -> Non
 
 
 def test_logits_that_have_decided_learn_no_more() -> None:
-    steps = _steps((2, 2), epochs=4, logits_from=0, fix_logits=0.3)
+    steps = _steps((2, 2), epochs=4, warmup=0, fix_logits=0.3)
     assert [len(group) for _, group in steps.batches(1, 0)] == [1, 1]
     with torch.no_grad():
         steps.network.weighting.logits.copy_(9.0 * torch.arange(8))  # type: ignore[union-attr]
@@ -99,7 +97,7 @@ def test_the_best_of_the_candidates_is_decoded_with_its_score(
     assert "score" not in json.loads((run / "coding/path.json").read_text())
     for stage in (2, 3):  # the chain of hashes holds, and later stages have candidates as well
         search = ("search", tmp_path / "other", "--stage", stage, *HEAD, "--epochs", 2)
-        dnas(*search, "--logits-from", 1, "--batch", 4)
+        dnas(*search, "--logits-from", 2, "--batch", 4)
         dnas("decode", tmp_path / "other", "--stage", stage, "--candidates", 3)
     architecture = json.loads((tmp_path / "other/coding/architecture.json").read_text())
     assert 0 <= architecture["score"] <= 1

@@ -12,7 +12,7 @@ from tests.support.small_runs import SIZE, wait_for
 
 _NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
-SEARCH = ("--epochs", 3, "--logits-from", 1, "--batch", 4)
+SEARCH = ("--epochs", 3, "--logits-from", 2, "--batch", 4)
 SAVED_OFTEN = ("--checkpoint-every", 0)
 
 

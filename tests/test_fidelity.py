@@ -138,7 +138,7 @@ class _Recorded:
 
 
 def test_logits_go_once_through_their_half_of_the_data(tiles: TileSet) -> None:
-    settings = SearchSettings(epochs=1, logits_from=0, batch=2)
+    settings = SearchSettings(epochs=1, warmup=0, batch=2)
     torch.manual_seed(0)
     network = build_supernet(first_space(2), NetworkShape(2, len(tiles.bands), len(tiles.classes)))
     a, b = halves(tiles.split("train"), seed=0)

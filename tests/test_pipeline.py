@@ -12,7 +12,7 @@ from dnas_cli.run.directory import open_run
 from dnas_cli.space.coding import PathCoding
 from tests.support.command_line import dnas, rows
 
-QUICK = ("--epochs", 2, "--logits-from", 1, "--batch", 4, "--device", "cpu")
+QUICK = ("--epochs", 2, "--logits-from", 2, "--batch", 4, "--device", "cpu")
 RETRAIN = ("--epochs", 2, "--batch", 4, "--device", "cpu")
 
 
@@ -123,7 +123,7 @@ def test_the_next_command_goes_on_with_the_preset_of_the_run(
     tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    quick = ("--preset", "quick", "--epochs", 2, "--logits-from", 1)
+    quick = ("--preset", "quick", "--epochs", 2, "--logits-from", 2)
     dnas("search", run, "--stage", 1, "--data", tiny_tiles, "--layers", 3, "--width", 4, *quick)
     dnas("decode", run, "--stage", 1)
     following = f"dnas search {run} --stage 2 --preset quick"

@@ -20,7 +20,7 @@ DECIDING = (
     "--logit-steps", 2, "--logit-temperature", 0.1, "--logit-learning-rate", 0.3,
     "--fix-logits", 0.6,
 )  # fmt: skip
-SEARCH = ("--epochs", 4, "--logits-from", 2, "--batch", 2, "--device", "cpu")
+SEARCH = ("--epochs", 4, "--logits-from", 3, "--batch", 2, "--device", "cpu")
 
 
 def _search(run: Path, tiles: Path) -> tuple[object, ...]:

@@ -35,7 +35,7 @@ def test_a_setting_that_came_after_a_stage_began_has_its_default_there() -> None
 
 def test_the_defaults_are_the_paper_s() -> None:
     search = SettingsChoice("paper", None, {}).resolve(SearchSettings, {})
-    assert (search.epochs, search.logits_from, search.batch) == (60, 20, 2)
+    assert (search.epochs, search.weight_epochs, search.batch) == (60, 20, 2)
     assert (search.learning_rate, search.final_learning_rate) == (0.025, 0.001)
     assert (search.momentum, search.weight_decay) == (0.9, 3e-4)
     assert (search.logit_learning_rate, search.logit_weight_decay) == (3e-3, 1e-3)
@@ -46,7 +46,7 @@ def test_flags_go_over_the_file_and_the_file_over_the_preset(tmp_path: Path) -> 
     file = tmp_path / "settings.yaml"
     file.write_text("epochs: 7\nlogits-from: 2\nbatch: 3\n")
     settings = SettingsChoice("quick", file, {"batch": 5, "seed": None}).resolve(SearchSettings, {})
-    assert (settings.epochs, settings.logits_from, settings.batch) == (7, 2, 5)
+    assert (settings.epochs, settings.weight_epochs, settings.batch) == (7, 1, 5)
     assert settings.augment == "scale"  # of the preset
 
 
@@ -69,14 +69,13 @@ def test_a_value_that_cannot_work_is_told_with_the_file_that_holds_it(tmp_path: 
     file = tmp_path / "settings.yaml"
     file.write_text("logits-from: 15\n")
     together = SettingsChoice("quick", file, {"epochs": 20}).resolve(SearchSettings, {})
-    assert together.logits_from == 15
+    assert together.weight_epochs == 14
     with pytest.raises(DataError, match=r"settings\.yaml: settings: logits-from \(15\) must be"):
         SettingsChoice("quick", file, {}).resolve(SearchSettings, {})
+    file.write_text("logits-from: 5\n")
     with pytest.raises(UsageError, match=r"^settings: batch must be at least 1"):
         SettingsChoice("quick", file, {"batch": 0}).resolve(SearchSettings, {})
-    file.write_text(
-        "logits-from: 5\nbatch: 0\n"
-    )  # without it, the preset's logits-from is too late
+    file.write_text("logits-from: 5\nbatch: 0\n")
     with pytest.raises(DataError, match=r"settings\.yaml: settings: batch must be at least 1"):
         SettingsChoice("paper", file, {"epochs": 10}).resolve(SearchSettings, {})
 
@@ -93,7 +92,8 @@ def test_files_that_are_no_settings_are_refused(tmp_path: Path, text: str) -> No
     "flags",
     [
         {"epochs": 0},
-        {"epochs": 10},  # logits would never learn
+        {"logits_from": 61},  # logits would never learn
+        {"logits_from": 0},
         {"epochs": "many"},
         {"epochs": True},
         {"batch": 0},
@@ -155,3 +155,66 @@ def test_a_setting_reaches_a_run_by_its_option_and_by_its_key(
     refused = dnas(*first_search(tmp_path / "other", tiny_tiles), "--momentum", 1, code=2)
     assert "momentum must be below 1, not 1.0" in refused.stderr
     assert not (tmp_path / "other").exists()
+
+
+@pytest.mark.parametrize(("epochs", "before"), [(1, 0), (2, 1), (6, 2), (60, 20)])
+def test_logits_learn_from_a_share_of_the_epochs_and_always_in_the_last(
+    epochs: int, before: int
+) -> None:
+    assert SearchSettings(epochs=epochs).weight_epochs == before
+    named = SettingsChoice(flags={"epochs": epochs, "logits_from": before + 1})
+    assert named.resolve(SearchSettings, {}).weight_epochs == before
+
+
+def test_the_two_names_of_the_warm_up_replace_each_other(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("epochs: 8\nlogits-from: 3\n")
+    assert SettingsChoice(None, file).resolve(SearchSettings, {}).warmup == 0.25
+    over = SettingsChoice(None, file, {"warmup": 0.5}).resolve(SearchSettings, {})
+    assert over.weight_epochs == 4
+
+
+def _settings(run: Path, stage: str) -> dict[str, Any]:
+    stored = json.loads((run / "run.json").read_text())["stages"][stage]["settings"]
+    assert isinstance(stored, dict)
+    return stored
+
+
+def test_what_stage_1_was_given_holds_until_another_value_is_given(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run, child = tmp_path / "run", tmp_path / "child"
+    small = ("--layers", 2, "--width", 2, "--head", 8, "--batch", 4, "--device", "cpu")
+    given = ("--preset", "quick", *small, "--epochs", 1, "--seed", 3, "--recipe", "strong")
+    dnas("search", run, "--stage", 1, "--data", tiny_tiles, *given)
+    dnas("decode", run, "--stage", 1)
+    dnas("search", run, "--stage", 2, "--device", "cpu", "--epochs", 2)
+    first, second = _settings(run, "stage1"), _settings(run, "stage2")
+    assert second == first | {"epochs": 2}
+    dnas("decode", run, "--stage", 2)
+    dnas("search", run, "--stage", 2, "--branch", child, "--seed", 7, "--device", "cpu")
+    assert _settings(child, "stage2") == second | {"seed": 7}
+    dnas("decode", child, "--stage", 2)
+    dnas("search", child, "--stage", 3, "--device", "cpu")
+    assert _settings(child, "stage3") == first | {"seed": 7}
+    dnas("decode", child, "--stage", 3)
+    dnas("retrain", child, "--device", "cpu", "--epochs", 1, "--keep", "last")
+    shared = {item.name for item in fields(TrainingSettings)} - {"epochs", "seed"}
+    kept = _settings(child, "retrain")
+    assert {key: kept[key] for key in shared} == {key: first[key] for key in shared}
+    assert (kept["seed"], kept["epochs"], kept["keep"]) == (7, 1, "last")
+
+
+def test_a_run_that_named_its_settings_otherwise_keeps_their_meaning(searched: Path) -> None:
+    from dnas_cli.run.manifest import Manifest
+
+    stored = json.loads((searched / "run.json").read_text())
+    del stored["settings"]
+    settings = stored["stages"]["stage1"]["settings"]
+    del settings["warmup"], settings["rate_warm_up"]
+    settings |= {"epochs": 60, "logits_from": 20, "warm_up": 0.05}
+    stored["stages"]["stage1"]["preset"] = "quick"
+    manifest = Manifest.from_json(stored, "run.json")
+    resumed = SettingsChoice().resolve(SearchSettings, manifest.stages["stage1"].settings)
+    assert (resumed.weight_epochs, resumed.rate_warm_up) == (20, 0.05)
+    assert manifest.settings.all.preset == "quick"

@@ -75,7 +75,7 @@ def test_the_learning_rate_goes_from_first_to_final_along_a_cosine() -> None:
 
 
 def test_a_warm_up_grows_to_the_first_rate_and_the_way_down_begins_there() -> None:
-    schedule = Schedule(SearchSettings(epochs=100, warm_up=0.1))
+    schedule = Schedule(SearchSettings(epochs=100, rate_warm_up=0.1))
     assert schedule.rate(0) == pytest.approx(0.025 / 100)
     assert schedule.rate(5) == pytest.approx(0.0125)
     assert schedule.rate(10) == pytest.approx(0.025)
@@ -153,10 +153,10 @@ def _batch(classes: int = 3) -> tuple[torch.Tensor, torch.Tensor]:
 
 def test_weights_learn_with_the_optimizer_that_was_asked_for() -> None:
     network = build_supernet(first_space(3), NetworkShape(4, 4, 3))
-    sgd = _search(network, [_batch()], epochs=2, logits_from=1).optimizers["weights"]
+    sgd = _search(network, [_batch()], epochs=2, warmup=1 / 2).optimizers["weights"]
     assert isinstance(sgd, torch.optim.SGD)
     adamw = _search(
-        network, [_batch()], epochs=2, logits_from=1, optimizer="adamw", momentum=0.8,
+        network, [_batch()], epochs=2, warmup=1 / 2, optimizer="adamw", momentum=0.8,
         weight_decay=0.01,
     ).optimizers["weights"]  # fmt: skip
     assert isinstance(adamw, torch.optim.AdamW)
@@ -166,7 +166,7 @@ def test_weights_learn_with_the_optimizer_that_was_asked_for() -> None:
 def test_logits_rest_before_their_first_epoch_and_learn_after() -> None:
     torch.manual_seed(0)
     network = build_supernet(first_space(3), NetworkShape(4, 4, 3))
-    steps = _search(network, [_batch()], epochs=2, logits_from=1)
+    steps = _search(network, [_batch()], epochs=2, warmup=1 / 2)
     logits = network.architecture_logits()
     assert logits is not None
     start = logits.detach().clone()
@@ -181,7 +181,7 @@ def test_logits_rest_before_their_first_epoch_and_learn_after() -> None:
 def test_a_logit_step_leaves_the_weights_alone_and_computes_no_gradient_of_them() -> None:
     torch.manual_seed(0)
     network = build_supernet(first_space(3), NetworkShape(4, 4, 3))
-    steps = _search(network, [_batch()], epochs=2, logits_from=0)
+    steps = _search(network, [_batch()], epochs=2, warmup=0)
     for weight in network.weights():
         weight.grad = None
     before = [weight.detach().clone() for weight in network.weights()]
@@ -210,7 +210,7 @@ def test_a_search_finds_the_one_operator_that_can_solve_the_task() -> None:
         network,
         [batch() for _ in range(20)],
         epochs=4,
-        logits_from=1,
+        warmup=1 / 4,
         logit_learning_rate=0.1,
     )
     network.train()

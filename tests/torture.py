@@ -26,7 +26,7 @@ from tests.support.same_bits import differences
 _MEMORY = "/dev/shm"  # kills are the same there, and no disk is worn
 
 CPU = ("--device", "cpu")
-QUICK = ("--epochs", 3, "--logits-from", 1, "--batch", 4, *CPU)
+QUICK = ("--epochs", 3, "--logits-from", 2, "--batch", 4, *CPU)
 OFTEN = ("--checkpoint-every", 0)
 PLAIN, LOW = ("--memory", "plain"), ("--memory", "low")  # elsewhere fast, as by default
 SIZE = ("--layers", 3, "--width", 4)

@@ -105,16 +105,24 @@ Branch = Annotated[
     ),
 ]
 PresetOption = Annotated[
-    Preset,
+    Preset | None,
     typer.Option(
-        help="The paper's settings, or quick ones for a laptop.", rich_help_panel="Training"
+        help="The paper's settings, or quick ones for a laptop. [default: the run's, else paper]",
+        rich_help_panel="Training",
     ),
 ]
 RecipeOption = Annotated[
-    Recipe,
+    Recipe | None,
     typer.Option(
         "--recipe",
         help="strong: Dice loss, warm-up, strong augmentation, averaged weights.",
+        rich_help_panel="Training",
+    ),
+]
+LogitsFrom = Annotated[
+    int | None,
+    typer.Option(
+        help="--warmup as the first epoch, from 1, in which logits learn.",
         rich_help_panel="Training",
     ),
 ]

@@ -28,9 +28,10 @@ def search(
         int | None,
         typer.Option(help="Of a new run. [default: 40; quick: 8]", rich_help_panel="Network"),
     ] = None,
-    preset: options.PresetOption = "paper",
-    recipe: options.RecipeOption = "plain",
+    preset: options.PresetOption = None,
+    recipe: options.RecipeOption = None,
     settings: options.SettingsFile = None,
+    logits_from: options.LogitsFrom = None,
     *,
     flags: dict[str, Any],
     compute: ComputeOptions,
@@ -46,6 +47,7 @@ def search(
     Ctrl-C saves and stops; the same command resumes. A stage keeps the settings that it was
     started with.
     """
+    flags |= {} if logits_from is None else {"logits_from": logits_from}
     if dry_run:
         from dnas_cli.report.dry_run_table import print_dry_run
         from dnas_cli.stages.begin_run import NewRun

@@ -82,6 +82,7 @@ def _take_over(parent: Run, root: Path, lineage: Lineage, searched: int, decoded
         manifest.layers,
         manifest.width,
         lineage,
+        manifest.settings,
     )
     for stage in range(1, searched + 1):
         _copy(parent, child, parent.coding_path(f"stage{stage}"))

@@ -13,6 +13,7 @@ from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.file_kinds import RUN, wrong_kind
 from dnas_cli.file_lock import locked
 from dnas_cli.files import file_hash, make_folder, read_json, remove_leftovers, write_json
+from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import STAGES, Lineage, Manifest, StageRecord, TileSetLink
 from dnas_cli.run.rows import flat_row, read_rows
 from dnas_cli.space.coding import (
@@ -72,10 +73,19 @@ class Run:
         """Return a stage's record."""
         return self.manifest.stages.get(stage)
 
-    def set_record(self, stage: str, record: StageRecord) -> None:
-        """Replace a stage's record, in memory and on disk."""
+    def set_record(
+        self, stage: str, record: StageRecord, settings: RunSettings | None = None
+    ) -> None:
+        """Replace a stage's record, in memory and on disk; with new settings of the run, if any."""
         with self._updating():
             self.manifest = self.manifest.with_stage(stage, record)
+            if settings is not None:
+                self.manifest = replace(self.manifest, settings=settings)
+
+    def set_settings(self, settings: RunSettings) -> None:
+        """Replace the settings that the run was given."""
+        with self._updating():
+            self.manifest = replace(self.manifest, settings=settings)
 
     def set_network(self, layers: int, width: int) -> None:
         """Change layers and width, as encoding stage 1 again does."""
@@ -175,12 +185,12 @@ class Run:
             if record is None and stage <= max(coded, default=0):
                 continue  # an adopted architecture
             if record is None or not record.finished:
-                return f"dnas search {run} --stage {stage}{self._preset()}"
+                return f"dnas search {run} --stage {stage}"
             if record.phase != "decoded" or stage not in coded:
                 return f"dnas decode {run} --stage {stage}"
         record = self.record("retrain")
-        if record is None or not record.finished:
-            return f"dnas retrain {run}{self._preset()}"
+        if record is None or not record.finished or not self.model_path.is_file():
+            return f"dnas retrain {run}"
         if "test" in self.outdated_evaluations():
             return f"dnas eval {run} --overwrite"
         if not (self.evaluation_folder / "test.json").is_file():
@@ -200,11 +210,6 @@ class Run:
             if subject != model:
                 found.append(path.stem)
         return found
-
-    def _preset(self) -> str:
-        """Return the option for the preset that the previous stage was started with."""
-        presets = [record.preset for record in self.manifest.stages.values() if record.preset]
-        return f" --preset {presets[-1]}" if presets and presets[-1] != "paper" else ""
 
     def has_after(self, stage: str) -> bool:
         """Return whether a later stage was built on the coding of this one."""
@@ -231,6 +236,7 @@ def create_run(
     layers: int,
     width: int,
     lineage: Lineage | None = None,
+    settings: RunSettings | None = None,
 ) -> Run:
     """Create a run directory.
 
@@ -246,6 +252,7 @@ def create_run(
         layers,
         width,
         lineage,
+        settings=settings or RunSettings(),
     )
     write_json(root / "run.json", manifest.to_json())
     return Run(root, manifest)

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from dnas_cli.errors import MALFORMED, DataError, brief
+from dnas_cli.run.given_settings import GivenSettings, RunSettings
 from dnas_cli.space.lattice import MAX_LAYERS
 from dnas_cli.typed_fields import build, option
 
@@ -17,6 +18,7 @@ Phase = Literal["encoded", "started", "finished", "decoded"]
 Rule = Literal["final", "cosine"]
 STAGES = ("stage1", "stage2", "stage3", "retrain")
 _HEADER = ("schema", "version", "network")
+_RENAMED = {"warm_up": "rate_warm_up"}
 _MOST = 1 << 31  # epochs
 
 
@@ -110,6 +112,7 @@ class Manifest:
         width: Channels of the finest scale.
         lineage: The parent of a branch.
         stages: Records by stage name.
+        settings: The settings it was given.
     """
 
     dnas: str
@@ -119,9 +122,10 @@ class Manifest:
     width: int = option(40, at_least=2, at_most=MAX_WIDTH)
     lineage: Lineage | None = None
     stages: dict[str, StageRecord] = field(default_factory=dict)
+    settings: RunSettings = field(default_factory=RunSettings)
 
     def __post_init__(self) -> None:
-        if unknown := sorted(set(self.stages) - set(STAGES)):
+        if unknown := sorted({*self.stages, *self.settings.stages} - set(STAGES)):
             raise ValueError(f"unknown stage {unknown[0]}")
 
     def with_stage(self, name: str, record: StageRecord) -> "Manifest":
@@ -139,6 +143,7 @@ class Manifest:
             "network": {"layers": self.layers, "width": self.width},
             "lineage": vars(self.lineage) if self.lineage else None,
             "stages": {name: asdict(record) for name, record in self.stages.items()},
+            "settings": asdict(self.settings),
         }
 
     @staticmethod
@@ -158,6 +163,7 @@ class Manifest:
         try:
             content = {key: item for key, item in value.items() if key not in _HEADER}
             manifest = build(Manifest, {**content, **value["network"]})
+            manifest = _renamed(manifest)
         except MALFORMED as error:
             reason = f"no {error}" if isinstance(error, KeyError) else brief(error)
             raise DataError(f"{name}: is not a valid manifest ({reason}).") from error
@@ -166,7 +172,25 @@ class Manifest:
             for key, record in manifest.stages.items()
             if record.settings and not record.memory
         }
-        return replace(manifest, stages={**manifest.stages, **plain})
+        manifest = replace(manifest, stages={**manifest.stages, **plain})
+        if "settings" in value:
+            return manifest
+        preset = next((item.preset for item in manifest.stages.values() if item.preset), "")
+        return replace(manifest, settings=RunSettings(GivenSettings(preset)))
+
+
+def _renamed(manifest: "Manifest") -> "Manifest":
+    """Return a manifest with today's names of the settings of its stages."""
+
+    def settings(old: dict[str, Any]) -> dict[str, Any]:
+        values = {_RENAMED.get(key, key): value for key, value in old.items()}
+        if "logits_from" in values:  # the number of epochs in which only weights learn
+            values["warmup"] = values.pop("logits_from") / values["epochs"]
+        return values
+
+    records = manifest.stages.items()
+    stages = {name: replace(item, settings=settings(item.settings)) for name, item in records}
+    return replace(manifest, stages=stages)
 
 
 def is_width(width: int) -> bool:

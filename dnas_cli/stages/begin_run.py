@@ -26,14 +26,14 @@ class NewRun:
     layers: int | None = None
     width: int | None = None
 
-    def size(self, preset: Preset) -> tuple[int, int]:
+    def size(self, preset: Preset | None) -> tuple[int, int]:
         """Return layers and width.
 
         Raises:
             UsageError: No network can have them.
         """
         check_size(self.layers, self.width)  # 0 is no size, and not "none given"
-        size = NETWORK_SIZES[preset]
+        size = NETWORK_SIZES[preset or "paper"]
         return self.layers or size["layers"], self.width or size["width"]
 
 

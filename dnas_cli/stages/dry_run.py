@@ -13,12 +13,14 @@ from dnas_cli.nets.network import build_derived
 from dnas_cli.nets.step_estimate import StepEstimate, estimate_step
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.run.directory import CODINGS, Run, check_stage
-from dnas_cli.run.manifest import StageRecord
+from dnas_cli.run.given_settings import RunSettings
+from dnas_cli.run.manifest import STAGES, StageRecord
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.begin_run import NewRun, existing_run, linked_tile_set, new_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.execution_mode import choose_execution_mode, fits, kept_copies, step_size
 from dnas_cli.stages.expected_network import RETRAINING, ExpectedNetwork, expected_network
+from dnas_cli.stages.hold_settings import hold_settings
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.train_stage import check_batch, network_shape, training_steps
 from dnas_cli.tiles.tile_set import TileSet
@@ -92,8 +94,7 @@ def estimate_search(
 ) -> list[StageEstimate]:
     """Estimate the search of a stage and all stages that follow, with the retraining.
 
-    Later searches get the settings of this stage; the retraining gets the preset's, with the batch
-    and crop of this stage if these were given.
+    What is given to stage 1 holds for the later stages and for the retraining.
 
     Args:
         root: The run directory; it need not exist.
@@ -108,15 +109,18 @@ def estimate_search(
     """
     check_stage(stage)
     run, tiles, layers, width = _begin(root, choice.preset, new_run)
+    given = run.manifest.settings if run else RunSettings()
+    held = hold_settings(given, f"stage{stage}", SearchSettings, choice, options)
     estimates = []
     for number in range(stage, RETRAINING):
-        record = run.record(f"stage{number}") if run and not options.starts_over else None
-        chosen = choice if number == stage or record is None else SettingsChoice()
+        name = f"stage{number}"
+        record = run.record(name) if run and not options.starts_over else None
+        chosen = choice if number == stage else SettingsChoice()
+        chosen = chosen.within(given if number == stage else held, name, SearchSettings)
         settings = chosen.resolve(SearchSettings, record.settings if record else {})
         expected = expected_network(run, layers, number, network_shape(tiles, width, settings))
         estimates.append(_estimate(f"stage {number}", expected, settings, record, tiles, compute))
-    flags = {key: choice.flags.get(key) for key in ("batch", "crop")}
-    later = SettingsChoice(choice.preset, None, flags, choice.recipe)
+    later = SettingsChoice().within(held, STAGES[-1], RetrainSettings)
     retraining = later.resolve(RetrainSettings, {})
     expected = expected_network(run, layers, RETRAINING, network_shape(tiles, width, retraining))
     return [*estimates, _estimate("retraining", expected, retraining, None, tiles, compute)]
@@ -138,6 +142,8 @@ def estimate_retraining(
     new_run = NewRun(tile_set, None, choice.flags.get("width") or None)
     run, tiles, layers, width = _begin(root, choice.preset, new_run)
     record = run.record("retrain") if run and not options.starts_over else None
+    given = run.manifest.settings if run else RunSettings()
+    choice = choice.within(given, STAGES[-1], RetrainSettings)
     settings = choice.resolve(RetrainSettings, record.settings if record else {})
     shape = network_shape(tiles, settings.width or width, settings)
     if architecture is not None:
@@ -152,7 +158,9 @@ def estimate_retraining(
     return [_estimate("retraining", expected, settings, record, tiles, compute)]
 
 
-def _begin(root: Path, preset: Preset, new_run: NewRun) -> tuple[Run | None, TileSet, int, int]:
+def _begin(
+    root: Path, preset: Preset | None, new_run: NewRun
+) -> tuple[Run | None, TileSet, int, int]:
     """Return the run if it exists, its tile set, layers and width."""
     run = existing_run(root, new_run.tiles)
     if run is not None:
@@ -175,7 +183,7 @@ def _estimate(
     size = step_size(settings, tiles.tile_size)
     estimate = estimate_step(network, mode, settings.batch, size, kept_copies(settings))
     steps = training_steps(network, tiles, settings, device, 0, mode)
-    weight_epochs = settings.logits_from if isinstance(settings, SearchSettings) else 0
+    weight_epochs = settings.weight_epochs if isinstance(settings, SearchSettings) else 0
     weights_alone = full = None
     if fits(estimate, device):
         full = _measured(name, steps, weight_epochs, device)

@@ -17,6 +17,7 @@ from dnas_cli.nets.network import Network, NetworkShape
 from dnas_cli.nets.operators import GlobalAveragePool
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.run.directory import Run, is_run, open_run
+from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.run.run_log import logged
@@ -25,6 +26,7 @@ from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.epoch_callback import EpochCallbacks, EpochEnd
 from dnas_cli.stages.execution_mode import choose_execution_mode, step_size
+from dnas_cli.stages.hold_settings import hold_settings
 from dnas_cli.stages.restart import check_restart, complete_restart, start_over
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.validation import validator
@@ -137,7 +139,8 @@ def train_stage(
     options = options or StageOptions()
     compute.resolve()  # refuses what cannot work before anything is written
     if not is_run(root) or options.branch is not None:
-        choice.resolve(stage.settings, {})
+        parent = open_run(root).manifest.settings if is_run(root) else RunSettings()
+        choice.within(parent, stage.name, stage.settings).resolve(stage.settings, {})
     with Interruption() as interruption, deterministic(compute.deterministic):
         run = stage.open_run(root, choice, options)
         with stage_lock(run, stage.name), logged(run):
@@ -160,6 +163,8 @@ def _train(
     if options.restart:
         check_restart(run, name)
     record = None if options.restart else options.extended(run, name, run.record(name))
+    new = record is None or not record.settings
+    choice = choice.within(run.manifest.settings, name, stage.settings)
     settings = choice.resolve(stage.settings, record.settings if record else {})
     if record is not None and stage.is_complete(run, record):
         logger.info("%s: %s is finished already.", run.root, stage.title)
@@ -182,9 +187,10 @@ def _train(
         record.epochs_done if record else 0,
         extensions=schedule.extensions,
         memory=mode,
-        preset=(record.preset if record else "") or choice.preset,
+        preset=(record.preset if record else "") or choice.base(),
     )
-    run.set_record(name, record)
+    held = hold_settings(run.manifest.settings, name, stage.settings, choice, options)
+    run.set_record(name, record, held if new else None)
 
     def end_epoch(done: int) -> None:
         run.set_record(name, record.with_phase("started", done))

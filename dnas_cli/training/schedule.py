@@ -36,7 +36,7 @@ class Schedule:
             epoch: Epochs done, with their fraction: 2.5 is the middle of the third.
         """
         start, end = self.settings.learning_rate, self.settings.final_learning_rate
-        warm_up = self.settings.warm_up * self.settings.epochs
+        warm_up = self.settings.rate_warm_up * self.settings.epochs
         if epoch < warm_up:
             return start * max(epoch / warm_up, _COLDEST)
         if epoch < self.settings.epochs:

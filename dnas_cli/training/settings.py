@@ -43,7 +43,7 @@ class TrainingSettings:
     learning_rate: float = option(0.025, "Of the weights, in the first step.", above=0, quick=0.002)
     final_learning_rate: float = option(0.001, "Of the weights, at the end.", above=0, quick=5e-5)
     decay: Decay = option("cosine", "The way of the learning rate from first to final.")
-    warm_up: float = option(
+    rate_warm_up: float = option(
         0.0,
         "Share of the epochs in which the learning rate grows to the first.",
         at_least=0,
@@ -98,8 +98,8 @@ class SearchSettings(TrainingSettings):
     """The settings of a search stage."""
 
     epochs: int = option(60, "Passes over the training tiles.", at_least=1, quick=12)
-    logits_from: int = option(
-        20, "First epoch, from 0, in which logits learn.", at_least=0, quick=6
+    warmup: float = option(
+        0.33, "Share of the epochs before logits learn.", at_least=0, below=1, quick=0.5
     )
     logit_learning_rate: float = option(3e-3, "Of the logits (Adam).", above=0, quick=0.03)
     logit_weight_decay: float = option(1e-3, "Of the logits (Adam).", at_least=0)
@@ -113,13 +113,10 @@ class SearchSettings(TrainingSettings):
         0.0, "Logits stop learning below this entropy, from 0 to 1.", at_least=0, below=1
     )
 
-    def __post_init__(self) -> None:
-        super().__post_init__()
-        _require(
-            self.logits_from < self.epochs,
-            f"logits-from ({self.logits_from}) must be below epochs ({self.epochs}), "
-            "or the logits never learn; give a smaller logits-from, or more epochs",
-        )
+    @property
+    def weight_epochs(self) -> int:
+        """The first epochs, in which only the weights learn; logits learn in one at least."""
+        return min(round(self.warmup * self.epochs), self.epochs - 1)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -163,7 +163,7 @@ class SearchSteps(_NetworkSteps):
         assert weighting is not None
         weighting.temperature = temperature(self._settings, epoch)
         a = itertools.islice(self._weight_stream.epoch(epoch, start), self.per_epoch - start)
-        if epoch < self._settings.logits_from or self._decided():
+        if epoch < self._settings.weight_epochs or self._decided():
             return zip(a, itertools.repeat(()))
         each = self._settings.logit_steps
         return zip(a, _in_groups(self._logit_batches(epoch, start * each), each), strict=False)
@@ -217,7 +217,7 @@ def temperature(settings: SearchSettings, epoch: int) -> float:
     It falls geometrically, from 1 in the first epoch in which logits learn to the final one in the
     last: with 5 such epochs and a final temperature of 0.01 it is 1, 0.32, 0.1, 0.032, 0.01.
     """
-    learning, passed = settings.epochs - settings.logits_from, epoch - settings.logits_from
+    learning, passed = settings.epochs - settings.weight_epochs, epoch - settings.weight_epochs
     share = 1.0 if learning == 1 else min(max(passed / (learning - 1), 0.0), 1.0)
     return 1.0 if passed < 0 else float(settings.logit_temperature**share)
 

@@ -232,7 +232,7 @@ def build_fixture(folder: Path, data: Path | None) -> None:
     write_scenes(folder / "scenes", 0, range(3), 64)
     tiles, run, old = folder / "tiles", folder / "run", folder / "old"
     dnas("tile", folder / "scenes", "--out", tiles, "--size", 32, "--workers", 1)
-    quick = ("--epochs", 2, "--logits-from", 0, "--batch", 2, "--device", "cpu")
+    quick = ("--epochs", 2, "--logits-from", 1, "--batch", 2, "--device", "cpu")
     dnas("search", run, "--stage", 1, "--data", tiles, "--layers", 2, "--width", 2, *quick)
     dnas("decode", run, "--stage", 1)
     for stage in (2, 3):
@@ -265,7 +265,7 @@ def build_fixture(folder: Path, data: Path | None) -> None:
         "  std: [0.2, 0.2, 0.2, 0.2]\n"
     )
     (folder / "settings.yaml").write_text(
-        "epochs: 2\nlogits-from: 0\nbatch: 2\nlearning-rate: 0.025\nloss: cross-entropy\n"
+        "epochs: 2\nlogits-from: 1\nbatch: 2\nlearning-rate: 0.025\nloss: cross-entropy\n"
         "augment: mirror\nseed: 0\nmomentum: 0.9\n"
     )
 

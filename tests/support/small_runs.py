@@ -4,7 +4,7 @@ import time
 from pathlib import Path
 
 SIZE = ("--layers", 3, "--width", 4)
-SEARCH = ("--epochs", 2, "--logits-from", 1, "--batch", 4, "--device", "cpu")
+SEARCH = ("--epochs", 2, "--logits-from", 2, "--batch", 4, "--device", "cpu")
 RETRAIN = ("--epochs", 2, "--batch", 4, "--device", "cpu")
 
 
