@@ -11,7 +11,7 @@ __version__ = "0.1.0"
 
 __all__ = [
     "build_network", "decode", "encode", "evaluate", "info", "load_model", "open_run", "predict",
-    "predict_scenes", "retrain", "search", "tile",
+    "predict_scenes", "retrain", "run", "search", "tile",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
         predict,
         predict_scenes,
         retrain,
+        run,
         search,
         tile,
     )

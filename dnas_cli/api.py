@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from dnas_cli.space.decoding import ConnectionRule
     from dnas_cli.stages.epoch_callback import EpochCallbacks
     from dnas_cli.stages.known_files import KnownFile
+    from dnas_cli.stages.run_pipeline import Step
     from dnas_cli.tiles.lists import SplitBy
     from dnas_cli.tiles.result import TileSetResult
     from dnas_cli.tiles.tile_set import TileSet
@@ -556,6 +557,83 @@ def evaluate(
     evaluation, folder = evaluate_request(request)
     files = write_evaluation(folder, evaluation) if folder else ()
     return replace(evaluation, files=files)
+
+
+def run(
+    run: Run | str | Path,
+    *,
+    data: "Data | None" = None,
+    layers: int | None = None,
+    width: int | None = None,
+    preset: "Preset | None" = None,
+    recipe: "Recipe | None" = None,
+    settings: str | Path | None = None,
+    retrain_epochs: int | None = None,
+    first: "Step" = "1",
+    last: "Step" = "eval",
+    branch: str | Path | None = None,
+    callbacks: "EpochCallbacks" = (),
+    **options: Any,
+) -> Run:
+    """Search, decode, retrain and evaluate, and write the report; or resume that.
+
+    It is the work of the single functions, to the bit; both can take turns on one run.
+
+    Args:
+        run: The run; a new one needs `data`.
+        data: Tile set of a new run.
+        layers: Layers of a new run; the preset's when missing.
+        width: Channels of the finest scale of a new run; the preset's when missing.
+        preset: As in `search`; it and all settings hold for every stage.
+        recipe: As in `search`.
+        settings: As in `search`.
+        retrain_epochs: Epochs of the retraining; the preset's when missing.
+        first: The first step, `1` to `3`, `retrain` or `eval`; the earlier ones must be finished.
+        last: The last step.
+        branch: A new run that gets the steps before `first`, to continue there.
+        callbacks: Called after each epoch.
+        options: Fields of `SearchSettings` and of `ComputeOptions`, as in `search`.
+
+    Returns:
+        The run, with `model_path`, figures in `evaluation_folder` and `report.html`.
+
+    Raises:
+        UsageError: A value cannot work.
+        RunStateError: A stage has other settings, or another process works on it.
+        Interrupted: A signal came; the state is saved.
+    """
+    from dnas_cli.stages.begin_run import NewRun
+    from dnas_cli.stages.run_pipeline import PipelineRequest, run_stages
+    from dnas_cli.training.settings import SearchSettings
+    from dnas_cli.training.settings_choice import SettingsChoice
+
+    flags, compute, _ = _training_options(SearchSettings, options)
+    request = PipelineRequest(
+        SettingsChoice(preset, None if settings is None else Path(settings), flags, recipe),
+        {} if retrain_epochs is None else {"epochs": retrain_epochs},
+        NewRun(_tiles(data), layers, width),
+        first,
+        last,
+        None if branch is None else Path(branch),
+    )
+    done = run_stages(_root(run), request, compute, callbacks)
+    if last == "eval":
+        _conclude(done, compute.device)
+    return done
+
+
+def _conclude(run: Run, device: str) -> None:
+    """Score a run's model, if its test split has tiles, and write its page."""
+    from dnas_cli.report.page_content import page_content
+    from dnas_cli.report.run_page import write_run_page
+    from dnas_cli.stages.begin_run import linked_tile_set
+
+    if linked_tile_set(run).count("test"):
+        outdated = "test" in run.outdated_evaluations()
+        evaluate(run, references=True, cost=True, device=device, overwrite=outdated)
+    else:
+        logger.warning("%s: has no test tiles, so its model is not scored.", run.tile_set_path)
+    write_run_page(run.root / "report.html", run, page_content(run, device=device))
 
 
 def build_network(

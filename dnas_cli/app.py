@@ -26,6 +26,7 @@ from dnas_cli.commands.info import info
 from dnas_cli.commands.predict import predict
 from dnas_cli.commands.report import report
 from dnas_cli.commands.retrain import retrain
+from dnas_cli.commands.run import run
 from dnas_cli.commands.search import search
 from dnas_cli.commands.status import status
 from dnas_cli.commands.tile import tile
@@ -143,8 +144,9 @@ def main(
 ) -> None:
     """Search, train and apply segmentation networks designed for your scenes.
 
-    Scenes and labels become tiles (tile), tiles an architecture (search and decode, stages 1 to 3),
-    the architecture a model (retrain), and the model figures (eval) and maps (predict).
+    Scenes and labels become tiles (tile), tiles a model (run), and the model maps (predict). `run`
+    searches and decodes an architecture in stages 1 to 3, retrains it and scores it; each of these
+    is a command as well.
     """
     console.configure()
     if threading.current_thread() is threading.main_thread():
@@ -154,6 +156,7 @@ def main(
 
 _COMMANDS: dict[str, Callable[..., None]] = {
     "tile": tile,
+    "run": run,
     "encode": encode,
     "search": search,
     "decode": decode,

@@ -110,6 +110,7 @@ def decode(
             decoded["rule"] = rule
         run.set_record(name, replace(record, phase="decoded", decoded=decoded))
     logger.info("%s: decoded from the logits of epoch %d.", path, chosen + 1)
+    logger.info("Next: %s", run.next_command())
     return run, coding
 
 

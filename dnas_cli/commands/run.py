@@ -1,0 +1,78 @@
+"""`dnas run`: from tiles to a model with figures, in one command."""
+
+import json
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+
+from dnas_cli.commands import options
+from dnas_cli.commands.field_options import options_from
+from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.training.settings import SearchSettings
+
+Step = Literal["1", "2", "3", "retrain", "eval"]
+
+
+@options_from(flags=SearchSettings, compute=ComputeOptions)
+def run(
+    run: options.RunArgument,
+    data: Annotated[
+        Path | None,
+        typer.Option(metavar="TILES", help="Tile set of a new run.", rich_help_panel="Network"),
+    ] = None,
+    layers: Annotated[
+        int | None,
+        typer.Option(help="Of a new run. [default: 12; quick: 5]", rich_help_panel="Network"),
+    ] = None,
+    width: Annotated[
+        int | None,
+        typer.Option(help="Of a new run. [default: 40; quick: 8]", rich_help_panel="Network"),
+    ] = None,
+    first: Annotated[
+        Step, typer.Option("--from", help="First step: the earlier ones are finished.")
+    ] = "1",
+    last: Annotated[Step, typer.Option("--until", help="Last step.")] = "eval",
+    branch: Annotated[
+        Path | None,
+        typer.Option(metavar="NEW_RUN", help="Copy the steps before --from, and continue there."),
+    ] = None,
+    preset: options.PresetOption = None,
+    recipe: options.RecipeOption = None,
+    settings: options.SettingsFile = None,
+    logits_from: options.LogitsFrom = None,
+    retrain_epochs: Annotated[
+        int | None,
+        typer.Option(
+            help="Epochs of the retraining. [default: 200; quick: 20]", rich_help_panel="Training"
+        ),
+    ] = None,
+    *,
+    flags: dict[str, Any],
+    compute: ComputeOptions,
+    report: options.Report = False,
+    log: options.Log = None,
+    as_json: options.AsJson = False,
+    quiet: options.Quiet = False,
+    verbose: options.Verbose = False,
+) -> None:
+    """Search, decode, retrain and score: from tiles to a model.
+
+    Ctrl-C saves and stops; the same command resumes. It is the work of the single commands, which
+    can take turns with this one. Settings hold for all stages.
+    """
+    from dnas_cli import api
+    from dnas_cli.report.after_epoch import epoch_callbacks
+    from dnas_cli.report.run_summary import print_summary
+    from dnas_cli.stages.run_status import read_status
+
+    flags |= {} if logits_from is None else {"logits_from": logits_from}
+    sources = {"preset": preset, "recipe": recipe, "settings": settings}
+    steps = {"first": first, "last": last, "branch": branch, "retrain_epochs": retrain_epochs}
+    given = {"layers": layers, "width": width, **steps, **sources, **flags, **vars(compute)}
+    done = api.run(run, data=data, callbacks=epoch_callbacks(report, log), **given)
+    status = read_status(done)
+    if as_json:
+        typer.echo(json.dumps(status.to_json()))
+    else:
+        print_summary(status)

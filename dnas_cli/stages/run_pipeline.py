@@ -1,0 +1,166 @@
+"""The stages of a run in a row: search and decode three times, then retrain.
+
+Each is the work of the single command. Finished work is skipped, so the same call resumes, and
+single commands and pipelines can take turns on one run.
+"""
+
+import shlex
+from collections.abc import Mapping
+from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from dnas_cli.errors import Interrupted, RunStateError, UsageError
+from dnas_cli.run.branch import branch
+from dnas_cli.run.directory import CODINGS, Run, open_run
+from dnas_cli.run.given_settings import RunSettings
+from dnas_cli.run.manifest import STAGES
+from dnas_cli.stages.begin_run import NewRun, existing_run
+from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.decode import decode
+from dnas_cli.stages.encode import encode
+from dnas_cli.stages.epoch_callback import EpochCallbacks
+from dnas_cli.stages.retrain import retrain
+from dnas_cli.stages.search import search
+from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
+from dnas_cli.training.settings_choice import SettingsChoice
+
+Step = Literal["1", "2", "3", "retrain", "eval"]
+STEPS: tuple[Step, ...] = get_args(Step)
+_SHARED = {item.name for item in fields(TrainingSettings)} - {"epochs"}
+
+
+@dataclass(frozen=True)
+class PipelineRequest:
+    """What a pipeline does.
+
+    Attributes:
+        choice: Preset, recipe, file and flags; they hold for all stages.
+        retraining: Settings of the retraining alone.
+        new_run: Tile set and network size of a new run.
+        first: The first step; the earlier ones must be finished.
+        last: The last step.
+        branch: A new run that gets the steps before the first.
+    """
+
+    choice: SettingsChoice = field(default_factory=SettingsChoice)
+    retraining: Mapping[str, Any] = field(default_factory=dict)
+    new_run: NewRun = field(default_factory=NewRun)
+    first: Step = "1"
+    last: Step = "eval"
+    branch: Path | None = None
+
+    def __post_init__(self) -> None:
+        if STEPS.index(self.first) > STEPS.index(self.last):
+            raise UsageError(f"--until {self.last}: comes before --from {self.first}.")
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """The steps from the first to the last."""
+        return STEPS[STEPS.index(self.first) : STEPS.index(self.last) + 1]
+
+    @property
+    def stages(self) -> tuple[str, ...]:
+        """The stages, by name, from the first step on."""
+        return STAGES[STEPS.index(self.first) :]
+
+
+def run_stages(
+    root: Path, request: PipelineRequest, compute: ComputeOptions, on_epoch: EpochCallbacks = ()
+) -> Run:
+    """Search, decode and retrain, as far as requested.
+
+    Raises:
+        DnasError: As the single commands; an earlier step is not finished.
+        Interrupted: A signal arrived; the state is saved.
+    """
+    run = begin_pipeline(root, request, compute)
+    resume = f"dnas run {shlex.quote(str(run.root))}" + (
+        "" if request.last == "eval" else f" --until {request.last}"
+    )
+    try:
+        for step in request.steps:
+            run = _step(run, step, compute, on_epoch)
+    except Interrupted as stopped:
+        raise Interrupted(stopped.what, f"Resume with: {resume}{compute.flags}") from stopped
+    return run
+
+
+def begin_pipeline(root: Path, request: PipelineRequest, compute: ComputeOptions) -> Run:
+    """Create or open the run, and store the settings that the request gives.
+
+    Raises:
+        RunStateError: A stage has other settings, or one before the first step is not finished.
+        DnasError: As the first command of a run.
+    """
+    compute.resolve()
+    choice, new_run = request.choice, request.new_run
+    run = existing_run(root, new_run.tiles)
+    if run is None:
+        _check(request, None)
+        if request.first != "1":
+            return open_run(root)  # reports what is missing
+        run = encode(root, 1, new_run.tiles, *new_run.size(choice.preset))
+    elif request.branch is not None:
+        before = STEPS.index(request.first)
+        _check(request, None)
+        run = branch(run, request.branch, min(before, 3), min(before, 3))
+    elif replace(new_run, tiles=None) != NewRun():
+        encode(root, 1, None, new_run.layers, new_run.width)  # refuses another size
+    for stage in list(CODINGS)[: STEPS.index(request.first)]:
+        if not is_decoded(run, stage):
+            raise RunStateError(
+                f"{run.root}: stage {stage} is not finished, so nothing can start --from "
+                f"{request.first}.",
+                f"Run: {run.next_command()}",
+            )
+    _check(request, run)
+    settings = run.manifest.settings
+    held = settings.with_all(choice.given(SearchSettings), request.stages)
+    if request.retraining:
+        given = SettingsChoice(flags=request.retraining).given(RetrainSettings)
+        held = held.with_stage(STAGES[-1], given)
+    if held != settings:
+        run.set_settings(held)
+    return run
+
+
+def is_decoded(run: Run, stage: int) -> bool:
+    """Whether a stage has its coding; adopted and imported ones have as well."""
+    record, path = run.record(f"stage{stage}"), run.coding_path(CODINGS[stage])
+    if record is None:
+        return any(run.coding_path(CODINGS[later]).is_file() for later in range(stage, 4))
+    return record.phase == "decoded" and path.is_file()
+
+
+def is_retrained(run: Run) -> bool:
+    """Whether a run has its model."""
+    record = run.record(STAGES[-1])
+    return record is not None and record.finished and run.model_path.is_file()
+
+
+def _step(run: Run, step: Step, compute: ComputeOptions, on_epoch: EpochCallbacks) -> Run:
+    if step == "retrain" and not is_retrained(run):
+        retrain(run.root, None, compute, on_epoch=on_epoch)
+    elif step in ("1", "2", "3") and not is_decoded(run, int(step)):
+        search(run.root, int(step), None, None, compute, on_epoch=on_epoch)
+        decode(run.root, int(step))
+    return open_run(run.root)
+
+
+def _check(request: PipelineRequest, run: Run | None) -> None:
+    """Refuse settings that cannot work, or that differ from those of a stage that has started."""
+    choice = request.choice
+    given = choice.given(SearchSettings)
+    shared = {key: value for key, value in given.values.items() if key in _SHARED}
+    of_retraining = SettingsChoice(
+        choice.preset, None, {**shared, **request.retraining}, choice.recipe
+    )
+    held = run.manifest.settings if run is not None else RunSettings()
+    for name in request.stages:
+        record = run.record(name) if run is not None else None
+        stored = record.settings if record is not None else {}
+        if name == STAGES[-1]:
+            of_retraining.within(held, name, RetrainSettings).resolve(RetrainSettings, stored)
+        else:
+            choice.within(held, name, SearchSettings).resolve(SearchSettings, stored)

@@ -1,0 +1,126 @@
+"""`dnas run`: one command from tiles to a model, with the bits of the single commands."""
+
+import json
+import shutil
+import signal
+from pathlib import Path
+
+import pytest
+
+from tests.support.command_line import dnas, start
+from tests.support.same_bits import assert_same_stage, differences, same_tensors
+from tests.support.small_runs import wait_for
+
+SIZE = ("--layers", 2, "--width", 2)
+GIVEN = ("--preset", "quick", "--epochs", 1, "--head", 8, "--seed", 5, "--device", "cpu")
+
+
+def _run(run: Path, tiles: Path, *more: object) -> tuple[object, ...]:
+    return ("run", run, "--data", tiles, *SIZE, *GIVEN, "--retrain-epochs", 2, *more)
+
+
+@pytest.fixture(scope="module")
+def whole(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that one command made."""
+    run = tmp_path_factory.mktemp("whole") / "run"
+    result = dnas(*_run(run, tiny_tiles))
+    (run.parent / "stdout").write_text(result.stdout)
+    (run.parent / "stderr").write_text(result.stderr)
+    return run
+
+
+def test_it_ends_with_figures_beside_references_cost_time_files_and_what_is_next(
+    whole: Path,
+) -> None:
+    shown = (whole.parent / "stdout").read_text()
+    for words in ("network found", "majority class", "GMAC", "in all", "model.pt", "report.html"):
+        assert words in shown
+    assert f"next  dnas predict {whole / 'model.pt'}" in " ".join(shown.split(" "))
+    assert all(len(line) <= 80 or str(whole) in line for line in shown.splitlines())
+    assert (whole / "report.html").is_file()
+    figures = json.loads((whole / "eval/test.json").read_text())
+    assert figures["references"]
+    assert figures["cost"]
+
+
+def test_it_is_the_work_of_the_single_commands_to_the_bit(
+    whole: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    dnas("search", run, "--stage", 1, "--data", tiny_tiles, *SIZE, *GIVEN)
+    dnas("decode", run, "--stage", 1)
+    for stage in (2, 3):
+        dnas("search", run, "--stage", stage, "--device", "cpu")
+        dnas("decode", run, "--stage", stage)
+    dnas("retrain", run, "--epochs", 2, "--device", "cpu")
+    dnas("eval", run, "--references", "--device", "cpu")
+    for folder in ("search", "coding", "retrain"):
+        assert not [
+            name for name in differences(whole / folder, run / folder) if ".png" not in name
+        ]
+    assert same_tensors(whole / "model.pt", run / "model.pt")
+    ours, theirs = (json.loads((root / "eval/test.json").read_text()) for root in (whole, run))
+    for key in ("metrics", "confusion", "references"):
+        assert ours[key] == theirs[key]
+    assert (
+        json.loads((run / "run.json").read_text())["stages"]
+        == (json.loads((whole / "run.json").read_text())["stages"])
+    )
+
+
+def test_single_commands_and_it_take_turns_on_one_run(
+    whole: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    dnas(*_run(run, tiny_tiles, "--until", 1))
+    assert dnas("status", run).stdout.rstrip().endswith(f"dnas search {run} --stage 2")
+    early = dnas("run", run, "--from", "retrain", code=3)
+    assert "stage 2 is not finished" in early.stderr
+    dnas("search", run, "--stage", 2, "--device", "cpu")
+    differing = dnas("run", run, "--seed", 6, code=3)
+    assert "seed 5 (now 6)" in differing.stderr
+    dnas("run", run, "--until", "retrain", "--device", "cpu")
+    assert same_tensors(whole / "model.pt", run / "model.pt")
+    assert not (run / "eval").exists()
+
+
+def test_killed_at_any_moment_it_resumes_to_the_same_bits(
+    whole: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run, command = tmp_path / "run", ("--until", "retrain")
+    for place, number in (("search/stage2/last.pt", signal.SIGKILL), ("retrain", signal.SIGTERM)):
+        process = start(*_run(run, tiny_tiles, *command))
+        wait_for(run / place)
+        process.send_signal(number)
+        _, errors = process.communicate(timeout=60)
+        if number == signal.SIGTERM and process.returncode == 130:
+            assert f"Resume with: dnas run {run} --until retrain --device cpu" in errors
+    dnas(*_run(run, tiny_tiles, *command))
+    for stage in ("search/stage1", "search/stage2", "search/stage3", "retrain"):
+        assert_same_stage(whole / stage, run / stage)
+    assert same_tensors(whole / "model.pt", run / "model.pt")
+
+
+def test_a_branch_of_it_changes_what_is_given_and_nothing_else(whole: Path, tmp_path: Path) -> None:
+    child = tmp_path / "child"
+    before = (whole / "run.json").read_bytes()
+    command = ("run", whole, "--from", 3, "--branch", child, "--seed", 7, "--until", 3)
+    dnas(*command, "--device", "cpu")
+    dnas(*command, "--device", "cpu")  # finds all done
+    ours, theirs = (
+        json.loads((root / "run.json").read_text())["stages"] for root in (whole, child)
+    )
+    assert theirs["stage3"]["settings"] == ours["stage3"]["settings"] | {"seed": 7}
+    assert theirs["stage2"] == ours["stage2"]
+    assert (whole / "run.json").read_bytes() == before
+
+
+def test_where_the_model_is_gone_everything_names_the_retraining(
+    whole: Path, tmp_path: Path
+) -> None:
+    run = shutil.copytree(whole, tmp_path / "run")
+    (run / "model.pt").unlink()
+    assert dnas("status", run).stdout.rstrip().endswith(f"dnas retrain {run}")
+    assert f"Run: dnas retrain {run}" in dnas("eval", run, code=4).stderr
+    dnas("retrain", run, "--device", "cpu")
+    assert same_tensors(whole / "model.pt", run / "model.pt")
