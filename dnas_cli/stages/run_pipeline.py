@@ -52,7 +52,7 @@ class PipelineRequest:
 
     def __post_init__(self) -> None:
         if STEPS.index(self.first) > STEPS.index(self.last):
-            raise UsageError(f"--until {self.last}: comes before --from {self.first}.")
+            raise UsageError(f"last={self.last}: comes before first={self.first}.")
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -110,8 +110,7 @@ def begin_pipeline(root: Path, request: PipelineRequest, compute: ComputeOptions
     for stage in list(CODINGS)[: STEPS.index(request.first)]:
         if not is_decoded(run, stage):
             raise RunStateError(
-                f"{run.root}: stage {stage} is not finished, so nothing can start --from "
-                f"{request.first}.",
+                f"{run.root}: stage {stage} is not finished, which first={request.first} needs.",
                 f"Run: {run.next_command()}",
             )
     _check(request, run)

@@ -164,7 +164,7 @@ def _without_alias(base: Mapping[str, Any], given: Mapping[str, Any]) -> dict[st
         raise UsageError(
             f"settings: logits-from ({first}) must be from 1 to epochs ({epochs}), or the logits "
             "never learn.",
-            "Give a smaller --logits-from, or more --epochs.",
+            "Give a smaller logits-from, or more epochs.",
         )
     return {**values, "warmup": (first - 1) / epochs}
 
