@@ -24,9 +24,7 @@ from dnas_cli.scenes.label_encoding import LabelEncoding, colour_encoding
 from dnas_cli.scenes.opening import open_dataset
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.pictures import colour_table, upright
-from dnas_cli.scenes.raster import Window, header_errors
-
-_ROWS = 512  # read at once when a whole file is looked through
+from dnas_cli.scenes.raster import Window, covering_windows, header_errors
 
 
 def open_label(path: str | Path, encoding: LabelEncoding) -> "LabelRaster":
@@ -223,9 +221,8 @@ class LabelRaster:
         return ", ".join(f"{value} on {count / pixels:.1%}" for value, count in self.most_unknown())
 
     def windows(self) -> Iterator[Window]:
-        """Yield windows that cover the file from top to bottom."""
-        for row in range(0, self.height, _ROWS):
-            yield Window(row, 0, min(_ROWS, self.height - row), self.width)
+        """Windows that cover the file from top to bottom."""
+        return covering_windows(self.height, self.width)
 
     def _class_of_nodata(self) -> int | None:
         nodata = [

@@ -25,13 +25,18 @@ from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.labels import LabelRaster, open_label
-from dnas_cli.scenes.raster import Georeference, Raster, Window, georeference_of
+from dnas_cli.scenes.raster import (
+    Georeference,
+    Raster,
+    Window,
+    covering_windows,
+    georeference_of,
+)
 from dnas_cli.scenes.vector_encoding import VectorEncoding
 from dnas_cli.scenes.vector_labels import VectorLabel, is_vector, moved
 
 _SAME = 0.1  # of a pixel; grids that differ by less are one
 _EXACT = 1e-6  # of a pixel; with 0, rasterio makes no transformer at all
-_ROWS = 512
 _NO_CRS = "EPSG:3857"  # stands for the CRS of two rasters that both say none
 
 
@@ -134,9 +139,8 @@ class PlacedLabels:
         return indices, unknown
 
     def windows(self) -> Iterator[Window]:
-        """Yield windows that cover the scene from top to bottom."""
-        for row in range(0, self.height, _ROWS):
-            yield Window(row, 0, min(_ROWS, self.height - row), self.width)
+        """Windows that cover the scene from top to bottom."""
+        return covering_windows(self.height, self.width)
 
     def unknown_values(self) -> str:
         """Name the most frequent colours or values that are no class."""

@@ -31,6 +31,7 @@ RASTER_SUFFIXES = (
 """What the rasters in a folder end with; a file that is named may end with anything."""
 
 _MOST_BANDS = 4096  # hyperspectral sensors have some hundred
+_WINDOW = 512  # rows of a window read at once; 4096 columns
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,13 @@ class Window:
     column: int
     height: int
     width: int
+
+
+def covering_windows(height: int, width: int) -> Iterator[Window]:
+    """Yield windows of bounded size that cover a raster, from top to bottom."""
+    for row in range(0, height, _WINDOW):
+        for column in range(0, width, 8 * _WINDOW):
+            yield Window(row, column, min(_WINDOW, height - row), min(8 * _WINDOW, width - column))
 
 
 @dataclass(frozen=True)

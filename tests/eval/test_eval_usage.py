@@ -43,7 +43,7 @@ def test_wrong_use_has_one_clear_message(run: Path, tiles: TileSet, tmp_path: Pa
     assert "no image" in dnas("eval", model, tmp_path / "empty", code=4).stderr
     assert "'exam' is not one of" in dnas("eval", run, "--split", "exam", code=2).stderr
     assert (
-        "--references learn from"
+        "learn from a training split"
         in dnas("eval", model, tmp_path / "empty", "--references", code=2).stderr
     )
     assert "a tile set knows that itself" in dnas("eval", run, "--dataset", "gid5", code=2).stderr
