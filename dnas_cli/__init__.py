@@ -5,31 +5,19 @@
 hands on the functions of `dnas_cli.api`, which are loaded when one is first used.
 """
 
+# ruff: noqa: F403, F405  (type checkers see the names of `dnas_cli.api`)
 from typing import TYPE_CHECKING, Any
 
 __version__ = "0.1.0"
 
 __all__ = [
-    "build_network", "decode", "encode", "evaluate", "info", "load_model", "open_run", "predict",
-    "predict_scenes", "retrain", "run", "search", "tile",
+    "build_network", "count_cost", "decode", "encode", "estimate", "evaluate", "export_coding",
+    "import_architecture", "import_model", "import_search", "info", "load_model", "open_run",
+    "predict", "predict_scenes", "retrain", "run", "search", "tile",
 ]  # fmt: skip
 
 if TYPE_CHECKING:
-    from dnas_cli.api import (
-        build_network,
-        decode,
-        encode,
-        evaluate,
-        info,
-        load_model,
-        open_run,
-        predict,
-        predict_scenes,
-        retrain,
-        run,
-        search,
-        tile,
-    )
+    from dnas_cli.api import *
 
 
 def __getattr__(name: str) -> Any:

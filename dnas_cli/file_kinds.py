@@ -10,12 +10,13 @@ from pathlib import Path
 from dnas_cli.errors import DataError
 
 RUN, TILE_SET, EVALUATION = "run", "tile set", "evaluation"
+ARCHITECTURE = "architecture coding"
 MODEL, CHECKPOINT, TORCH = "model", "checkpoint", "file of another torch program"
 CODINGS = {
     "dnas/search-space": "search space",
     "dnas/path-coding": "path coding",
     "dnas/connection-coding": "connection coding",
-    "dnas/architecture-coding": "architecture coding",
+    "dnas/architecture-coding": ARCHITECTURE,
 }
 """Schemas of the documents of a run that `dnas encode` and `dnas decode` write, and their names."""
 RASTER, ARRAY, FOLDER, FILE = "raster", "NumPy array", "folder", "file"
@@ -86,7 +87,7 @@ def _remedy(path: Path, found: str, wanted: str) -> str:
     root = next((folder for folder in (path, *path.parents) if kind_of(folder) == RUN), None)
     if root is not None and path != root and wanted == RUN:
         return f"Give its run: {root}"
-    inside = {MODEL: "model.pt", "architecture coding": "coding/architecture.json"}
+    inside = {MODEL: "model.pt", ARCHITECTURE: "coding/architecture.json"}
     if root is not None and wanted in inside:
         there = (root / inside[wanted]).is_file()
         return (

@@ -1,20 +1,24 @@
 """Dataclass fields with rules and help, and their construction from plain data.
 
 One line in a dataclass, `batch: int = option(2, "Tiles per step.", at_least=1)`, is a default, a
-check, a key in files and an option of the command line. `build` makes such dataclasses, with all
-their values, from the plain data of JSON and YAML.
+check, a key in files and an option of the command line. In a `TypedDict` of keyword arguments it is
+`batch: Annotated[int, Option("Tiles per step.", default=2, at_least=1)]`. `build` makes such
+dataclasses, with all their values, from the plain data of JSON and YAML.
 """
 
 import difflib
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, get_args, get_origin, get_type_hints
+from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+
+from dnas_cli.errors import UsageError
 
 _LARGEST = 1_000_000_000  # of any number that has no rule of its own
 _KEY = "option"
 
 Built = TypeVar("Built")
+Given = TypeVar("Given", bound=Mapping[str, object])
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,8 @@ class Option:
         above: What a value must exceed.
         below: What a value must stay under.
         at_most: The largest value.
+        default: Of a key in a TypedDict.
+        read: How its text on the command line becomes its value, if not by its type.
     """
 
     help: str = ""
@@ -44,6 +50,20 @@ class Option:
     above: float | None = None
     below: float | None = None
     at_most: float = _LARGEST
+    default: Any = None
+    read: Callable[[str], Any] | None = None
+
+    def broken_by(self, value: Any) -> str:
+        """Say which rule a value breaks; empty if none."""
+        if not isinstance(value, int | float) or isinstance(value, bool):
+            return ""
+        if self.at_least is not None and not value >= self.at_least:  # NaN is not, either
+            return f"must be at least {self.at_least:g}"
+        if self.above is not None and not value > self.above:
+            return f"must be above {self.above:g}"
+        if self.below is not None and not value < self.below:
+            return f"must be below {self.below:g}"
+        return "" if abs(value) <= self.at_most else f"must be at most {self.at_most:g}"
 
 
 def option(default: Any, help: str = "", **rules: Any) -> Any:
@@ -56,6 +76,42 @@ def option_of(item: Field[Any]) -> Option:
     found = item.metadata.get(_KEY, Option())
     assert isinstance(found, Option)
     return found
+
+
+def options_of(kind: type[Any]) -> dict[str, tuple[Any, Option, Any]]:
+    """Return type, rules and default of the fields of a dataclass or the keys of a TypedDict."""
+    if is_dataclass(kind):
+        types = types_of(kind)
+        return {
+            item.name: (types[item.name], option_of(item), item.default) for item in fields(kind)
+        }
+    hints = get_type_hints(kind, include_extras=True)
+    return {name: (*get_args(hint), get_args(hint)[1].default) for name, hint in hints.items()}
+
+
+def completed(kind: type[Given], given: Given) -> Given:
+    """Return the keyword arguments of a TypedDict with the default of each missing one.
+
+    Raises:
+        UsageError: One is unknown or breaks its rule.
+    """
+    known, values = options_of(kind), cast(Mapping[str, Any], given)
+    refuse_unknown(values, known)
+    for name, value in values.items():
+        if broken := known[name][1].broken_by(value):
+            raise UsageError(f"{name}={value}: {broken}.")
+    return cast(Given, {name: default for name, (_, _, default) in known.items()} | dict(values))
+
+
+def refuse_unknown(names: Collection[str], known: Collection[str]) -> None:
+    """Refuse a keyword argument that does not exist.
+
+    Raises:
+        UsageError: One does not; the message names the nearest.
+    """
+    for name in names:
+        if name not in known:
+            raise UsageError(f"{name}: is no option.{did_you_mean(name, known)}")
 
 
 def types_of(kind: Any) -> dict[str, Any]:
@@ -153,17 +209,9 @@ def did_you_mean(key: object, known: Collection[str]) -> str:
 
 
 def _field(item: Field[Any], value: Any, kind: Any, where: str) -> Any:
-    converted, rule = convert(value, kind, where), option_of(item)
-    if not isinstance(converted, int | float) or isinstance(converted, bool):
-        return converted
-    if rule.at_least is not None and not converted >= rule.at_least:  # NaN is not, either
-        raise ValueError(f"{where} must be at least {rule.at_least:g}, not {converted!r}")
-    if rule.above is not None and not converted > rule.above:
-        raise ValueError(f"{where} must be above {rule.above:g}, not {converted!r}")
-    if rule.below is not None and not converted < rule.below:
-        raise ValueError(f"{where} must be below {rule.below:g}, not {converted!r}")
-    if not abs(converted) <= rule.at_most:
-        raise ValueError(f"{where} must be at most {rule.at_most:g}, not {converted!r}")
+    converted = convert(value, kind, where)
+    if broken := option_of(item).broken_by(converted):
+        raise ValueError(f"{where} {broken}, not {converted!r}")
     return converted
 
 

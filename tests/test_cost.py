@@ -169,6 +169,19 @@ def test_a_model_without_dead_cells_has_one_column(tmp_path: Path) -> None:
     assert "as published" not in printed
 
 
+def test_an_architecture_is_counted_without_weights_and_ptflops_agrees(tmp_path: Path) -> None:
+    coding, file = _chain(0, 1, 0), tmp_path / "architecture.json"
+    coding.write(file)
+    size = ("--bands", 3, "--classes", 4, "--width", 8, "--size", 64)
+    cost = json.loads(dnas("eval", file, "--cost", "--check", "--json", *size).stdout)
+    assert cost["network"] == count_coding(coding, NetworkShape(8, 3, 4), 64, 64).to_json()
+    assert cost["ptflops"]["agrees"]
+    assert cost["ptflops"]["multiply_accumulates"] == cost["network"]["multiply_accumulates"]
+    assert "ptflops agrees" in dnas("eval", file, "--cost", "--check", *size).stdout
+    assert "published as GFLOPs" in dnas("info", file).stdout
+    assert "--size 0: must be" in dnas("eval", file, "--cost", "--size", 0, code=2).stderr
+
+
 def test_cost_of_what_is_no_model_is_refused(tmp_path: Path) -> None:
     (tmp_path / "model.pt").write_text("no model")
     assert "model.pt" in dnas("eval", tmp_path / "model.pt", "--cost", code=4).stderr

@@ -13,8 +13,9 @@ from hypothesis import strategies as st
 from dnas_cli.datasets.description import DatasetDescription, parse_description
 from dnas_cli.errors import UsageError
 from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
-from dnas_cli.tiles.settings import TilingSettings, parse_ratio, parse_scenes
+from dnas_cli.tiles.settings import TilingSettings
 from dnas_cli.tiles.split import split_sizes, split_units
+from dnas_cli.tiles.tile_options import parse_ratio, parse_scenes
 
 SCENES = {
     f"scene{number:02d}": [
@@ -167,7 +168,7 @@ def test_a_ratio_that_is_none_is_refused(text: str) -> None:
 
 def test_scenes_can_be_listed_in_a_file(tmp_path: Path) -> None:
     (tmp_path / "test.txt").write_text("Tile 4\n\nTile 5\n")
-    assert parse_scenes(f"@{tmp_path / 'test.txt'}", "--test-scenes") == ("Tile 4", "Tile 5")
-    assert parse_scenes("Tile 4, Tile 5,", "--test-scenes") == ("Tile 4", "Tile 5")
+    assert parse_scenes(f"@{tmp_path / 'test.txt'}") == ("Tile 4", "Tile 5")
+    assert parse_scenes("Tile 4, Tile 5,") == ("Tile 4", "Tile 5")
     with pytest.raises(UsageError, match="no such file"):
-        parse_scenes(f"@{tmp_path / 'missing'}", "--test-scenes")
+        parse_scenes(f"@{tmp_path / 'missing'}")

@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor
 
-from dnas_cli.mapping.views import Views, mean_probabilities
+from dnas_cli.mapping.map_options import Views
+from dnas_cli.mapping.views import mean_probabilities
 
 
 def _network(image: Tensor) -> Tensor:

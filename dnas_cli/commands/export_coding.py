@@ -28,9 +28,9 @@ def export_coding(
     """
     import json
 
-    from dnas_cli.release1.export_coding import export_release1
+    from dnas_cli import api
 
-    paths = export_release1(source, out, overwrite)
+    paths = api.export_coding(source, out, overwrite=overwrite)
     if as_json:
         typer.echo(json.dumps({"files": [str(path) for path in paths]}))
     else:

@@ -1,14 +1,15 @@
-"""Options of the command line that are the fields of a dataclass."""
+"""Options of the command line that are the fields of a dataclass or the keys of a TypedDict."""
 
 import inspect
 from collections.abc import Callable
-from dataclasses import Field, fields
-from typing import Annotated, Any
+from dataclasses import is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_args
 
 import typer
 
 from dnas_cli.training.settings import TrainingSettings
-from dnas_cli.typed_fields import option_of, spelled, types_of
+from dnas_cli.typed_fields import Option, options_of, spelled
 
 Command = Callable[..., None]
 
@@ -16,11 +17,11 @@ Command = Callable[..., None]
 def options_from(**kinds: type[Any]) -> Callable[[Command], Command]:
     """Replace parameters of a command by one option for each field of a dataclass.
 
-    The command gets the dataclass. For settings, which also come from presets and files, it gets
-    the given values by name.
+    The command gets the dataclass. For a TypedDict, and for settings, which also come from presets
+    and files, it gets the given values by name.
 
     Args:
-        kinds: The dataclass of each replaced parameter.
+        kinds: The dataclass or TypedDict of each replaced parameter.
     """
 
     def decorate(command: Command) -> Command:
@@ -30,15 +31,19 @@ def options_from(**kinds: type[Any]) -> Callable[[Command], Command]:
             if kind is None:
                 parameters.append(parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY))
             else:
-                parameters += [_parameter(kind, item) for item in fields(kind)]
+                parameters += [_parameter(kind, name, *of) for name, of in options_of(kind).items()]
 
         def run(**values: Any) -> None:
             for name, kind in kinds.items():
-                own = {item.name: values.pop(item.name) for item in fields(kind)}
-                if issubclass(kind, TrainingSettings):
-                    values[name] = {key: value for key, value in own.items() if value is not None}
+                given = {
+                    key: about.read(values.pop(key)) if about.read and values[key] is not None
+                    else values.pop(key)
+                    for key, (_, about, _) in options_of(kind).items()
+                }  # fmt: skip
+                if is_dataclass(kind) and not issubclass(kind, TrainingSettings):
+                    values[name] = kind(**given)
                 else:
-                    values[name] = kind(**own)
+                    values[name] = {key: item for key, item in given.items() if item is not None}
             command(**values)
 
         run.__doc__, run.__name__ = command.__doc__, command.__name__
@@ -49,21 +54,29 @@ def options_from(**kinds: type[Any]) -> Callable[[Command], Command]:
     return decorate
 
 
-def _parameter(kind: type[Any], item: Field[Any]) -> inspect.Parameter:
+def _parameter(
+    kind: type[Any], name: str, annotation: Any, about: Option, default: Any
+) -> inspect.Parameter:
     """Return a field as a parameter that typer turns into an option."""
-    about, annotation, default = option_of(item), types_of(kind)[item.name], item.default
-    text, panel = about.help, about.panel or "Training"
-    if issubclass(kind, TrainingSettings):
+    text, panel = about.help, about.panel or None
+    if is_dataclass(kind) and issubclass(kind, TrainingSettings):
         quick = f"; quick: {about.quick}" if about.quick is not None else ""
         quick += f"; strong: {about.strong}" if about.strong is not None else ""
         text += f" [default: {default}{quick}]"
-        annotation, default = annotation | None, None
-    flag = about.flag or f"--{spelled(item.name)}"
+        annotation, default, panel = annotation | None, None, panel or "Training"
+    elif about.read:
+        annotation, default = str | None, None
+    elif {str, Path} <= set(get_args(annotation)) or {str, float} <= set(get_args(annotation)):
+        annotation = get_args(annotation)[0] | None
     made = typer.Option(
-        flag, help=text, metavar=about.metavar, rich_help_panel=panel, show_default=default != ""
+        about.flag or f"--{spelled(name)}",
+        help=text,
+        metavar=about.metavar,
+        rich_help_panel=panel,
+        show_default=default != "",
     )
     return inspect.Parameter(
-        item.name,
+        name,
         inspect.Parameter.KEYWORD_ONLY,
         default=default,
         annotation=Annotated[annotation, made],

@@ -53,83 +53,56 @@ def import_checkpoint(
     Three files make a model, two an architecture for `dnas retrain RUN --architecture`. A search
     goes into a run, for decoding there. No code in a checkpoint ever runs.
     """
+    from dnas_cli import api
     from dnas_cli.errors import UsageError
 
     if run is not None:
         if len(files) != 1 or out is not None or dataset is not None:
             raise UsageError(
-                "--run takes the one checkpoint of a search, and no --out or --dataset.",
+                "run=...: takes the one checkpoint of a search, and no out=... or dataset=....",
                 "dnas import CHECKPOINT --run RUN [--data TILES]",
             )
-        _import_search(files[0], run, stage, data, overwrite, as_json)
+        result, number = api.import_search(
+            files[0], run, stage=stage, data=data, overwrite=overwrite
+        )
+        facts: dict[str, object] = {
+            "run": str(result.root),
+            "stage": number,
+            "next": result.next_command(),
+        }
+        _print(facts, result.root, as_json)
         return
     if stage is not None or data is not None:
-        raise UsageError("--stage and --data are for a search, which needs --run.")
+        raise UsageError("stage=... and data=... are for a search, which needs run=RUN.")
     if len(files) not in (2, 3) or out is None:
         raise UsageError(
-            "An import takes the two .npy files of a coding, a checkpoint for a model, and --out.",
+            "An import takes two .npy files of a coding, for a model a checkpoint, and out=PATH.",
             "dnas import third_connect.npy cell_operations.npy [CHECKPOINT] --out PATH",
         )
     if len(files) == 2:
-        _import_architecture(files[0], files[1], out, overwrite, as_json)
-    elif dataset is None:
+        coding = api.import_architecture(files, out, overwrite=overwrite)
+        dropped = [item.key for item in coding.dropped]
+        facts = {"architecture": str(out), "layers": coding.graph.layers, "dropped": dropped}
+        _print(facts, out, as_json)
+        return
+    if dataset is None:
         raise UsageError(
-            "A model needs --dataset: a checkpoint does not hold its classes, bands and "
+            "A model needs dataset=...: a checkpoint does not hold its classes, bands and "
             "normalisation.",
             "Give gid5, gid15, fbp, a YAML file or a tile set.",
         )
-    else:
-        _import_model(files, (dataset, dtype, tile_size), out, overwrite, as_json)
-
-
-def _import_search(
-    checkpoint: Path,
-    run: Path,
-    stage: int | None,
-    data: Path | None,
-    overwrite: bool,
-    as_json: bool,
-) -> None:
-    from dnas_cli.release1.import_search import import_search
-
-    result, found = import_search(checkpoint, run, stage, data, overwrite)
-    _print(
-        {"run": str(result.root), "stage": found, "next": result.next_command()},
-        result.root,
-        as_json,
+    model = api.import_model(
+        files, out, dataset=dataset, dtype=dtype, tile_size=tile_size, overwrite=overwrite
     )
-
-
-def _import_architecture(
-    connections: Path, operations: Path, out: Path, overwrite: bool, as_json: bool
-) -> None:
-    from dnas_cli.release1.import_model import import_architecture
-
-    coding = import_architecture(connections, operations, out, overwrite)
-    facts = {"architecture": str(out), "layers": coding.graph.layers}
-    dropped = {"dropped": [item.key for item in coding.dropped]}
-    _print(facts | dropped, out, as_json)
-
-
-def _import_model(
-    files: list[Path], imagery: tuple[str, str, int], out: Path, overwrite: bool, as_json: bool
-) -> None:
-    from dnas_cli.release1.import_model import Imagery, import_model
-
-    model = import_model(files[0], files[1], files[2], Imagery(*imagery), out, overwrite)
-    facts = model.facts
-    _print(
-        {
-            "model": str(out),
-            "layers": model.architecture.graph.layers,
-            "width": facts.width,
-            "bands": list(facts.bands),
-            "classes": [item.name for item in facts.classes],
-            "provenance": facts.provenance,
-        },
-        out,
-        as_json,
-    )
+    facts = {
+        "model": str(out),
+        "layers": model.architecture.graph.layers,
+        "width": model.facts.width,
+        "bands": list(model.facts.bands),
+        "classes": [item.name for item in model.facts.classes],
+        "provenance": model.facts.provenance,
+    }
+    _print(facts, out, as_json)
 
 
 def _print(facts: dict[str, object], path: Path, as_json: bool) -> None:

@@ -7,9 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from dnas_cli import console
-from dnas_cli.errors import UsageError
 from dnas_cli.scenes.external import external_allowed
-from dnas_cli.training.settings import Preset, Recipe
 
 
 def _quiet(value: bool) -> bool:
@@ -26,12 +24,6 @@ def _verbose(value: bool) -> bool:
 
 def _allow_external(ctx: typer.Context, value: bool) -> bool:
     ctx.with_resource(external_allowed(value))
-    return value
-
-
-def _share(value: float) -> float:
-    if not 0 <= value <= 1:
-        raise UsageError(f"max_unknown={value}: must be from 0 to 1.")
     return value
 
 
@@ -86,14 +78,6 @@ AllowExternal = Annotated[
         callback=_allow_external,
     ),
 ]
-MaxUnknown = Annotated[
-    float,
-    typer.Option(callback=_share, help="Largest share of a label in no known colour or value."),
-]
-LabelsAsIs = Annotated[
-    bool,
-    typer.Option("--labels-as-is", help="Pair labels pixel by pixel, wherever they say they lie."),
-]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
 Stage = Annotated[int, typer.Option(help="1 path, 2 connections, 3 operators.")]
 Branch = Annotated[
@@ -104,31 +88,10 @@ Branch = Annotated[
         rich_help_panel="Branch and resume",
     ),
 ]
-PresetOption = Annotated[
-    Preset | None,
-    typer.Option(
-        help="The paper's settings, or quick ones for a laptop. [default: the run's, else paper]",
-        rich_help_panel="Training",
-    ),
-]
-RecipeOption = Annotated[
-    Recipe | None,
-    typer.Option(
-        "--recipe",
-        help="strong: Dice loss, warm-up, strong augmentation, averaged weights.",
-        rich_help_panel="Training",
-    ),
-]
 LogitsFrom = Annotated[
     int | None,
     typer.Option(
         help="--warmup as the first epoch, from 1, in which logits learn.",
         rich_help_panel="Training",
-    ),
-]
-SettingsFile = Annotated[
-    Path | None,
-    typer.Option(
-        metavar="YAML", help="File of settings; options go over it.", rich_help_panel="Training"
     ),
 ]

@@ -10,9 +10,12 @@ from dnas_cli.commands.field_options import options_from
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.training.settings import RetrainSettings
+from dnas_cli.training.settings_choice import Sources
 
 
-@options_from(flags=RetrainSettings, compute=ComputeOptions, stage_options=StageOptions)
+@options_from(
+    sources=Sources, flags=RetrainSettings, compute=ComputeOptions, stage_options=StageOptions
+)
 def retrain(
     run: options.RunArgument,
     architecture: Annotated[
@@ -31,10 +34,8 @@ def retrain(
             rich_help_panel="Network",
         ),
     ] = None,
-    preset: options.PresetOption = None,
-    recipe: options.RecipeOption = None,
-    settings: options.SettingsFile = None,
     *,
+    sources: Sources,
     flags: dict[str, Any],
     compute: ComputeOptions,
     stage_options: StageOptions,
@@ -48,19 +49,16 @@ def retrain(
 
     Ctrl-C saves and stops; the same command resumes.
     """
+    from dnas_cli import api
+
+    inputs = {"architecture": architecture, "data": data}
+    given = inputs | vars(sources) | flags | vars(compute) | vars(stage_options)
     if dry_run:
         from dnas_cli.report.dry_run_table import print_dry_run
-        from dnas_cli.stages.dry_run import estimate_retraining
-        from dnas_cli.training.settings_choice import SettingsChoice
 
-        choice = SettingsChoice(preset, settings, flags, recipe)
-        print_dry_run(estimate_retraining(run, choice, compute, stage_options, architecture, data))
+        print_dry_run(api.estimate(run, **given))
         return
-    from dnas_cli import api
     from dnas_cli.report.after_epoch import epoch_callbacks
 
-    sources = {"preset": preset, "recipe": recipe, "settings": settings}
-    given = {**sources, **flags, **vars(compute), **vars(stage_options)}
-    callbacks = epoch_callbacks(report, log)
-    result = api.retrain(run, architecture=architecture, data=data, callbacks=callbacks, **given)
+    result = api.retrain(run, callbacks=epoch_callbacks(report, log), **given)
     typer.echo(result.model_path)

@@ -9,26 +9,18 @@ import typer
 from dnas_cli.commands import options
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.new_run import NewRun
 from dnas_cli.training.settings import SearchSettings
+from dnas_cli.training.settings_choice import Sources
 
 Step = Literal["1", "2", "3", "retrain", "eval"]
 
 
-@options_from(flags=SearchSettings, compute=ComputeOptions)
+@options_from(new_run=NewRun, sources=Sources, flags=SearchSettings, compute=ComputeOptions)
 def run(
     run: options.RunArgument,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="TILES", help="Tile set of a new run.", rich_help_panel="Network"),
-    ] = None,
-    layers: Annotated[
-        int | None,
-        typer.Option(help="Of a new run. [default: 12; quick: 5]", rich_help_panel="Network"),
-    ] = None,
-    width: Annotated[
-        int | None,
-        typer.Option(help="Of a new run. [default: 40; quick: 8]", rich_help_panel="Network"),
-    ] = None,
+    new_run: NewRun,
+    sources: Sources,
     first: Annotated[
         Step, typer.Option("--from", help="First step: the earlier ones are finished.")
     ] = "1",
@@ -37,9 +29,6 @@ def run(
         Path | None,
         typer.Option(metavar="NEW_RUN", help="Copy the steps before --from, and continue there."),
     ] = None,
-    preset: options.PresetOption = None,
-    recipe: options.RecipeOption = None,
-    settings: options.SettingsFile = None,
     logits_from: options.LogitsFrom = None,
     retrain_epochs: Annotated[
         int | None,
@@ -67,10 +56,9 @@ def run(
     from dnas_cli.stages.run_status import read_status
 
     flags |= {} if logits_from is None else {"logits_from": logits_from}
-    sources = {"preset": preset, "recipe": recipe, "settings": settings}
     steps = {"first": first, "last": last, "branch": branch, "retrain_epochs": retrain_epochs}
-    given = {"layers": layers, "width": width, **steps, **sources, **flags, **vars(compute)}
-    done = api.run(run, data=data, callbacks=epoch_callbacks(report, log), **given)
+    given = steps | vars(new_run) | vars(sources) | flags | vars(compute)
+    done = api.run(run, callbacks=epoch_callbacks(report, log), **given)
     status = read_status(done)
     if as_json:
         typer.echo(json.dumps(status.to_json()))

@@ -1,36 +1,27 @@
 """`dnas search`: train a stage's supernet."""
 
-from pathlib import Path
-from typing import Annotated, Any
+from typing import Any
 
 import typer
 
 from dnas_cli.commands import options
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.training.settings import SearchSettings
+from dnas_cli.training.settings_choice import Sources
 
 
-@options_from(flags=SearchSettings, compute=ComputeOptions, stage_options=StageOptions)
+@options_from(
+    new_run=NewRun, sources=Sources, flags=SearchSettings, compute=ComputeOptions,
+    stage_options=StageOptions,
+)  # fmt: skip
 def search(
     run: options.RunArgument,
     stage: options.Stage,
-    data: Annotated[
-        Path | None,
-        typer.Option(metavar="TILES", help="Tile set of a new run.", rich_help_panel="Network"),
-    ] = None,
-    layers: Annotated[
-        int | None,
-        typer.Option(help="Of a new run. [default: 12; quick: 5]", rich_help_panel="Network"),
-    ] = None,
-    width: Annotated[
-        int | None,
-        typer.Option(help="Of a new run. [default: 40; quick: 8]", rich_help_panel="Network"),
-    ] = None,
-    preset: options.PresetOption = None,
-    recipe: options.RecipeOption = None,
-    settings: options.SettingsFile = None,
+    new_run: NewRun,
+    sources: Sources,
     logits_from: options.LogitsFrom = None,
     *,
     flags: dict[str, Any],
@@ -47,23 +38,16 @@ def search(
     Ctrl-C saves and stops; the same command resumes. A stage keeps the settings that it was
     started with.
     """
+    from dnas_cli import api
+
     flags |= {} if logits_from is None else {"logits_from": logits_from}
+    given = vars(new_run) | vars(sources) | flags | vars(compute) | vars(stage_options)
     if dry_run:
         from dnas_cli.report.dry_run_table import print_dry_run
-        from dnas_cli.stages.begin_run import NewRun
-        from dnas_cli.stages.dry_run import estimate_search
-        from dnas_cli.training.settings_choice import SettingsChoice
 
-        choice = SettingsChoice(preset, settings, flags, recipe)
-        new_run = NewRun(data, layers, width)
-        print_dry_run(estimate_search(run, stage, choice, new_run, compute, stage_options))
+        print_dry_run(api.estimate(run, stage, **given))
         return
-    from dnas_cli import api
     from dnas_cli.report.after_epoch import epoch_callbacks
 
-    sources = {"preset": preset, "recipe": recipe, "settings": settings}
-    callbacks = epoch_callbacks(report, log)
-    size = {"layers": layers, "width": width}
-    given = {**size, **sources, **flags, **vars(compute), **vars(stage_options)}
-    result = api.search(run, stage, data=data, callbacks=callbacks, **given)
+    result = api.search(run, stage, callbacks=epoch_callbacks(report, log), **given)
     typer.echo(result.stage_folder(f"stage{stage}"))

@@ -11,7 +11,7 @@ from dnas_cli.errors import MALFORMED, DataError
 from dnas_cli.evaluation.references import Reference, evaluate_references
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.tiles import evaluate_tiles
-from dnas_cli.mapping.views import Views
+from dnas_cli.mapping.map_options import Views
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.cost import ModelCost, timed_cost
 from dnas_cli.model.model_file import Model, ModelFacts

@@ -10,7 +10,8 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
-from dnas_cli.mapping.views import Views, mean_probabilities
+from dnas_cli.mapping.map_options import Views
+from dnas_cli.mapping.views import mean_probabilities
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.opening import without_georeference

@@ -6,63 +6,17 @@ from pathlib import Path
 import torch
 
 from dnas_cli.console import logger
-from dnas_cli.errors import UsageError
+from dnas_cli.export.export_request import ExportRequest, OnnxPurpose
 from dnas_cli.export.exported_program import write_exported_program
 from dnas_cli.export.model_card import model_card
 from dnas_cli.export.model_figures import data_of, evaluation_of
 from dnas_cli.export.model_item import model_item
 from dnas_cli.export.onnx_check import Agreement, check_onnx
 from dnas_cli.export.onnx_forms import for_any, for_deepness
-from dnas_cli.export.purpose import OnnxPurpose
 from dnas_cli.files import file_hash, refuse_existing, write_bytes, write_json, write_text
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.model.onnx_facts import OnnxFacts
 from dnas_cli.nets.onnx.runtime import require_onnx
-
-
-@dataclass(frozen=True)
-class ExportRequest:
-    """The forms of an export.
-
-    Attributes:
-        onnx: An ONNX file.
-        purpose: Its reader.
-        check: Compare it with the model before writing it.
-        program: A `.pt2` file of `torch.export`.
-        card: The model card, Markdown.
-        stac: A STAC Item, JSON; the ONNX file for any program is one of its assets.
-        ground_resolution: Metres per pixel that the model learnt from.
-        licence: Of the model, as its author gives it.
-        figures: A JSON file of `dnas eval` for the card; those of the model's run when missing.
-    """
-
-    onnx: Path | None = None
-    purpose: OnnxPurpose = OnnxPurpose.any
-    check: bool = True
-    program: Path | None = None
-    card: Path | None = None
-    stac: Path | None = None
-    ground_resolution: float | None = None
-    licence: str = ""
-    figures: Path | None = None
-
-    @property
-    def files(self) -> tuple[Path, ...]:
-        """What is written."""
-        paths = (self.onnx, self.program, self.card, self.stac)
-        return tuple(path for path in paths if path is not None)
-
-    def __post_init__(self) -> None:
-        if not self.files:
-            raise UsageError(
-                "No output is named.", "Give onnx=FILE, program=FILE, card=FILE or stac=FILE."
-            )
-        if self.program is not None and self.program.suffix != ".pt2":
-            raise UsageError(f"program={self.program}: must end in .pt2.")
-        if self.onnx is not None and self.onnx.suffix.lower() != ".onnx":
-            raise UsageError(f"onnx={self.onnx}: must end in .onnx.")
-        if self.ground_resolution is not None and not self.ground_resolution > 0:
-            raise UsageError(f"ground_resolution={self.ground_resolution}: must be above zero.")
 
 
 @dataclass(frozen=True)

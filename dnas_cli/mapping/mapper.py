@@ -4,7 +4,6 @@ from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from functools import cached_property, partial
 from pathlib import Path
-from typing import Literal
 
 import numpy as np
 import numpy.typing as npt
@@ -14,9 +13,9 @@ from dnas_cli.errors import UsageError
 from dnas_cli.files import file_hash
 from dnas_cli.mapping.blending import FULL_SHARE, MapRows
 from dnas_cli.mapping.image_moments import image_moments
+from dnas_cli.mapping.map_options import Engine, Views
 from dnas_cli.mapping.memory import process_bytes
 from dnas_cli.mapping.stream import Network, Predictor, stream_map
-from dnas_cli.mapping.views import Views
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.metrics import IGNORE
 from dnas_cli.model.model_file import Model, load_model
@@ -26,9 +25,6 @@ from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.nets.onnx.runtime import OnnxSession, logits_model
 from dnas_cli.scenes.normalisation import AsStored
 from dnas_cli.scenes.pixels import ArrayPixels, Pixels
-
-Engine = Literal["torch", "onnx"]
-"""What runs a network: PyTorch on any device, or ONNX Runtime on the CPU."""
 
 
 @dataclass(frozen=True)

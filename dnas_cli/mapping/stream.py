@@ -14,7 +14,8 @@ import torch
 
 from dnas_cli.errors import DnasError
 from dnas_cli.mapping.blending import Blend, MapRows
-from dnas_cli.mapping.views import Views, mean_probabilities
+from dnas_cli.mapping.map_options import Views
+from dnas_cli.mapping.views import mean_probabilities
 from dnas_cli.mapping.window_batches import window_batches
 from dnas_cli.mapping.windows import WindowGrid, finished_ends
 from dnas_cli.scenes.clip import Clip

@@ -1,13 +1,11 @@
 """Averages over mirrored and turned views of an image: test-time augmentation."""
 
 from collections.abc import Callable
-from typing import Literal
 
 import torch
 from torch import Tensor
 
-Views = Literal["plain", "flips", "d4"]
-"""The image alone, its four mirrored views, or all eight symmetries of the square."""
+from dnas_cli.mapping.map_options import Views
 
 _TURNS: dict[Views, tuple[int, ...]] = {"plain": (0,), "flips": (0,), "d4": (0, 1)}
 _AXES: dict[Views, tuple[tuple[int, ...], ...]] = {

@@ -9,10 +9,13 @@ from typing import Any
 
 import torch
 
+from dnas_cli.model.cost_options import CostOptions
 from dnas_cli.model.model_file import Model, load_model
-from dnas_cli.nets.cost import CostCount, count_cells, count_cost
+from dnas_cli.nets.cost import CostCount, count_cells, count_coding, count_cost
 from dnas_cli.nets.device import synchronise
 from dnas_cli.nets.folding.folded_network import fold
+from dnas_cli.nets.network import NetworkShape, build_derived
+from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.lattice import Edge, edge
 
 Cells = Mapping[Edge, tuple[str, ...]]
@@ -47,6 +50,7 @@ class ModelCost:
         without_input: Cells of an imported model without an input. The first release keeps their
             weights and never runs them.
         timing: None if not measured.
+        check: What ptflops counts of the network; None if not asked for.
     """
 
     bands: int
@@ -56,6 +60,12 @@ class ModelCost:
     without_output: CostCount
     without_input: CostCount
     timing: Timing | None = None
+    check: CostCount | None = None
+
+    @property
+    def agrees(self) -> bool:
+        """Whether ptflops counts the same; it does not count outputs of layers."""
+        return self.check == replace(self.network, layer_output_bytes=0)
 
     @property
     def published(self) -> CostCount:
@@ -73,6 +83,7 @@ class ModelCost:
                 "without_input": self.without_input.to_json(),
             },
             "timing": asdict(self.timing) if self.timing else None,
+            **({"ptflops": self.check.to_json() | {"agrees": self.agrees}} if self.check else {}),
         }
 
     @staticmethod
@@ -90,13 +101,53 @@ class ModelCost:
         )
 
 
-def model_cost(path: Path) -> ModelCost:
-    """Count the cost of a model file.
+def cost_of_file(path: Path, options: CostOptions) -> ModelCost:
+    """Count the cost of a model, or of an architecture at a given size.
 
     Raises:
-        DataError: It is not a model file.
+        DataError: It is neither, or is damaged.
     """
-    return cost_of_model(load_model(path, torch.device("cpu")))
+    if path.suffix == ".json":
+        shape = NetworkShape(options["width"], options["bands"], options["classes"])
+        coding, size = ArchitectureCoding.read(path), options["size"]
+        cost = cost_of_coding(coding, shape, size)
+    else:
+        model = load_model(path, torch.device("cpu"))
+        coding, shape, size = model.architecture, model.facts.shape, model.facts.tile_size
+        cost = cost_of_model(model)
+    return replace(cost, check=check_count(coding, shape, size)) if options["check"] else cost
+
+
+def cost_of_coding(coding: ArchitectureCoding, shape: NetworkShape, size: int) -> ModelCost:
+    """Count the cost of an architecture on a square tile of `size` pixels."""
+    counted = count_coding(coding, shape, size, size)
+    return ModelCost(shape.bands, size, size, counted, CostCount(), CostCount())
+
+
+def check_count(coding: ArchitectureCoding, shape: NetworkShape, size: int) -> CostCount:
+    """Count an architecture with ptflops, which runs the network and looks at its layers.
+
+    Returns:
+        All but the outputs of layers, which ptflops does not count.
+    """
+    from ptflops import get_model_complexity_info
+
+    with torch.device("meta"):
+        network = build_derived(coding, shape).eval()
+
+    def count(backend: str, **config: bool) -> tuple[int, int]:
+        return get_model_complexity_info(  # type: ignore[no-any-return]
+            network,
+            (shape.bands, size, size),
+            as_strings=False,
+            print_per_layer_stat=False,
+            backend=backend,
+            backend_specific_config=config,
+        )
+
+    multiply_accumulates, parameters = count("aten")
+    layer_operations, _ = count("pytorch", count_functional=False)
+    return CostCount(multiply_accumulates, layer_operations, 0, parameters)
 
 
 def cost_of_model(model: Model) -> ModelCost:

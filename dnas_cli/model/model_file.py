@@ -6,7 +6,7 @@ from anywhere cannot run code.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import torch
 
@@ -18,6 +18,9 @@ from dnas_cli.scenes.label_encoding import LabelEncoding, colour_encoding
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.space.coding import ArchitectureCoding
+
+if TYPE_CHECKING:
+    from dnas_cli.tiles.tile_set import TileSet
 
 SCHEMA = "dnas/model"
 VERSION = 1
@@ -57,6 +60,27 @@ class ModelFacts:
     labels: LabelEncoding | None = None
     ground_resolution: float | None = None
     crs_unit: str | None = None
+
+    @staticmethod
+    def of_tile_set(
+        tiles: "TileSet", shape: NetworkShape, tile_size: int, provenance: dict[str, Any]
+    ) -> "ModelFacts":
+        """Return the facts of a network of some shape that was trained on a tile set."""
+        return ModelFacts(
+            tiles.classes,
+            tiles.bands,
+            tiles.dtype,
+            tiles.nodata,
+            tiles.normalisation,
+            dict(tiles.statistics),
+            tile_size,
+            shape.width,
+            provenance,
+            shape.head,
+            tiles.source_encoding,
+            tiles.ground_resolution,
+            tiles.crs_unit,
+        )
 
     @property
     def label_encoding(self) -> LabelEncoding:

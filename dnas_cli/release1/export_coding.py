@@ -12,11 +12,6 @@ from dnas_cli.space.coding import ArchitectureCoding
 def export_release1(source: Path, folder: Path, overwrite: bool = False) -> tuple[Path, Path]:
     """Write `third_connect.npy` and `cell_operations.npy` of an architecture.
 
-    Args:
-        source: A run, or the file of an architecture coding.
-        folder: The folder for the two files.
-        overwrite: Replace them.
-
     Returns:
         The two files.
 

@@ -51,12 +51,6 @@ def import_architecture(
 ) -> Release1Coding:
     """Turn the two coding files of the first release into an architecture coding.
 
-    Args:
-        connections: `third_connect.npy`.
-        operations: `cell_operations.npy`.
-        out: The architecture coding, for `dnas retrain RUN --architecture`.
-        overwrite: Replace `out`.
-
     Raises:
         DataError: A file is missing or damaged, or they do not belong together.
         RunStateError: `out` exists.
@@ -79,14 +73,6 @@ def import_model(
     """Turn the coding files and a checkpoint of the first release into a model file.
 
     Layers, width, bands and classes come from the files; every tensor is placed by its key.
-
-    Args:
-        connections: `third_connect.npy`.
-        operations: `cell_operations.npy`.
-        checkpoint: The `.pth.tar` of a derived network.
-        imagery: Facts that the checkpoint does not hold.
-        out: The model file.
-        overwrite: Replace `out`.
 
     Raises:
         DataError: A file is missing or damaged, or they do not belong together.
@@ -128,21 +114,7 @@ def _facts(
 def _described(imagery: Imagery, shape: NetworkShape, provenance: dict[str, Any]) -> ModelFacts:
     if Path(imagery.dataset).is_dir():
         tiles = open_tile_set(Path(imagery.dataset))
-        return ModelFacts(
-            tiles.classes,
-            tiles.bands,
-            tiles.dtype,
-            tiles.nodata,
-            tiles.normalisation,
-            dict(tiles.statistics),
-            tiles.tile_size,
-            shape.width,
-            provenance,
-            shape.head,
-            tiles.source_encoding,
-            tiles.ground_resolution,
-            tiles.crs_unit,
-        )
+        return ModelFacts.of_tile_set(tiles, shape, tiles.tile_size, provenance)
     description = load_description(imagery.dataset)
     classes: tuple[LandClass, ...] = description.classes
     normalisation: Normalisation | None = description.normalisation

@@ -65,13 +65,6 @@ def import_search(
 ) -> tuple[Run, int]:
     """Write a search of the first release into a run, as if `dnas` had searched it.
 
-    Args:
-        checkpoint: The `.pth.tar` of a supernet.
-        root: The run directory; created if needed.
-        stage: The expected stage.
-        tiles: The tile set; a new run needs it.
-        overwrite: Replace an existing search of the stage.
-
     Returns:
         The run, and the stage of the search.
 

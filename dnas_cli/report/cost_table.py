@@ -1,5 +1,7 @@
 """The cost of a model as text, with styles on a terminal."""
 
+from collections.abc import Callable
+
 from rich.table import Table
 
 from dnas_cli.model.cost import ModelCost
@@ -8,41 +10,43 @@ from dnas_cli.report.tables import print_parts, table
 
 
 def print_model_cost(cost: ModelCost) -> None:
-    """Print the cost to standard output, for an imported model with the published count."""
-    differs = cost.published != cost.network or cost.without_input != CostCount()
-    print_parts(cost_table(cost), *([_footnote(cost)] if differs else []))
+    """Print the cost to standard output, with the published count of an imported model."""
+    notes = [_footnote(cost)] if _has_dead_cells(cost) else []
+    if cost.check is not None:
+        notes.append(f"ptflops {'agrees' if cost.agrees else 'DISAGREES'} with this count.")
+    print_parts(cost_table(cost), *notes)
 
 
 def cost_table(cost: ModelCost) -> Table:
     """Return the cost as a table, each row named for what it counts."""
-    columns = [("this network", cost.network)]
-    if cost.published != cost.network or cost.without_input != CostCount():
-        columns.append(("as published", cost.published))
-    size = f"one tile of {cost.bands} x {cost.height} x {cost.width}"
-    made = table(size, *(title for title, _ in columns))
-    for title, values in (
-        (
-            "multiply-accumulates of convolutions, with bias (ptflops, aten backend)",
-            [f"{count.multiply_accumulates / 1e9:.2f} G" for _, count in columns],
+    columns = {"this network": cost.network}
+    if _has_dead_cells(cost):
+        columns["as published"] = cost.published
+    if cost.check is not None:
+        columns["ptflops"] = cost.check
+    made = table(f"one tile of {cost.bands} x {cost.height} x {cost.width}", *columns)
+    rows: dict[str, Callable[[CostCount], str]] = {
+        "multiply-accumulates of convolutions, with bias (ptflops, aten backend)": lambda count: (
+            f"{count.multiply_accumulates / 1e9:.2f} G"
         ),
-        (
-            "operations of all layers (published as GFLOPs)",
-            [f"{count.layer_operations / 1e9:.2f} G" for _, count in columns],
+        "operations of all layers (published as GFLOPs)": lambda count: (
+            f"{count.layer_operations / 1e9:.2f} G"
         ),
-        (
-            "outputs of all layers, in 2^20 bytes (published as memory)",
-            [f"{count.layer_output_bytes / 2**20:.1f} MB" for _, count in columns],
+        "outputs of all layers, in 2^20 bytes (published as memory)": lambda count: (
+            "" if count is cost.check else f"{count.layer_output_bytes / 2**20:.1f} MB"
         ),
-        (
-            "parameters of live cells",
-            [f"{count.parameters / 1e6:.3f} M" for _, count in columns],
-        ),
-    ):
-        made.add_row(title, *values)
+        "parameters of live cells": lambda count: f"{count.parameters / 1e6:.3f} M",
+    }
+    for title, text in rows.items():
+        made.add_row(title, *map(text, columns.values()))
     if cost.timing is not None:
         blank = [""] * (len(columns) - 1)
         made.add_row(f"time ({cost.timing.device})", f"{cost.timing.milliseconds:.1f} ms", *blank)
     return made
+
+
+def _has_dead_cells(cost: ModelCost) -> bool:
+    return cost.published != cost.network or cost.without_input != CostCount()
 
 
 def _footnote(cost: ModelCost) -> str:

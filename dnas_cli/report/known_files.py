@@ -12,6 +12,7 @@ if TYPE_CHECKING:
     from dnas_cli.model.model_summary import ModelSummary
     from dnas_cli.scenes.normalisation import Normalisation
     from dnas_cli.space.coding import Coding
+    from dnas_cli.stages.known_files import ArchitectureFacts
     from dnas_cli.tiles.tile_set import TileSet
 
 
@@ -73,6 +74,13 @@ def _coding_text(coding: "Coding") -> list[str]:
     return lines
 
 
+def _architecture_text(facts: "ArchitectureFacts") -> list[str]:
+    from dnas_cli.report.cost_table import cost_table
+
+    size = "cost of width 40, as the published networks have it, with 5 classes:"
+    return [*_coding_text(facts.coding), "", size, *lines_of(cost_table(facts.cost), indent=2)]
+
+
 def _evaluation_text(evaluation: "Evaluation") -> list[str]:
     return [
         f"model         {evaluation.subject.model}",
@@ -115,6 +123,7 @@ def _model_text(model: "ModelSummary") -> list[str]:
 _TEXTS: dict[str, Callable[[Any], list[str]]] = {
     file_kinds.RUN: _run_text,
     file_kinds.TILE_SET: _tile_set_text,
+    file_kinds.ARCHITECTURE: _architecture_text,
     file_kinds.EVALUATION: _evaluation_text,
     file_kinds.MODEL: _model_text,
     file_kinds.CHECKPOINT: _checkpoint_text,

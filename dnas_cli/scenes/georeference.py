@@ -1,7 +1,9 @@
-"""What the CRS of a raster says of its unit."""
+"""Where a raster lies: written into a file, and the unit of its CRS."""
 
 import math
+from typing import Any
 
+from affine import Affine
 from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
@@ -34,3 +36,16 @@ def metres_per_unit(georeference: Georeference) -> float:
     except CRSError:
         return 1.0
     return factor if math.isfinite(factor) and factor > 0 else 1.0
+
+
+def set_georeference(raster: Any, georeference: Georeference) -> None:
+    """Write where a raster lies into an open one."""
+    if georeference.transform is not None:
+        raster.transform = Affine(*georeference.transform)
+    if georeference.crs_wkt is not None:
+        raster.crs = CRS.from_wkt(georeference.crs_wkt)
+    if georeference.gcps and georeference.transform is None:  # a GeoTIFF holds one or the other
+        wkt = georeference.gcp_crs_wkt
+        raster.gcps = (list(georeference.gcps), CRS.from_wkt(wkt) if wkt else CRS())
+    if georeference.rpcs is not None:
+        raster.rpcs = georeference.rpcs

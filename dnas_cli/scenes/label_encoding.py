@@ -13,8 +13,6 @@ from dnas_cli.scenes.vector_encoding import VectorEncoding
 
 BLACK: Colour = (0, 0, 0)
 
-MAX_UNKNOWN = 0.05  # share of a label's pixels that may be of no known colour or value
-
 _NO_LABEL = 254  # marks declared "no label" beside `IGNORE`; there are 250 classes at most
 
 

@@ -7,16 +7,12 @@ differ from file to file, so the stored index says nothing.
 """
 
 from collections import Counter
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Literal
 
 import numpy as np
 import numpy.typing as npt
 from rasterio.enums import ColorInterp, MaskFlags
-from rasterio.errors import RasterioError
 
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
@@ -24,7 +20,7 @@ from dnas_cli.scenes.label_encoding import LabelEncoding, colour_encoding
 from dnas_cli.scenes.opening import open_dataset
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.pictures import colour_table, upright
-from dnas_cli.scenes.raster import Window, covering_windows, header_errors
+from dnas_cli.scenes.raster import OpenFile, Window, header_errors
 
 
 def open_label(path: str | Path, encoding: LabelEncoding) -> "LabelRaster":
@@ -61,8 +57,8 @@ def _opened(path: str | Path, encoding: LabelEncoding) -> "LabelRaster":
         raise
 
 
-class LabelRaster:
-    """An open label raster; use it as a context manager.
+class LabelRaster(OpenFile):
+    """An open label raster.
 
     Attributes:
         path: The name it was opened by.
@@ -90,21 +86,6 @@ class LabelRaster:
         self._has_mask = not {*flags} & {
             MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha,
         }  # fmt: skip
-
-    def __enter__(self) -> "LabelRaster":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self.dataset.close()
 
     def refuse_misfit(self) -> None:
         """Refuse bands that the encoding does not go with.
@@ -173,10 +154,7 @@ class LabelRaster:
         Raises:
             DataError: The file is damaged there.
         """
-        bounds = (
-            (window.row, window.row + window.height),
-            (window.column, window.column + window.width),
-        )
+        bounds = window.in_file
         with self._reading(window):
             bands = self.dataset.read(self._bands, window=bounds)  # (B, h, w)
             valid = ~self._holds_nodata(bands)
@@ -220,10 +198,6 @@ class LabelRaster:
         pixels = self.width * self.height
         return ", ".join(f"{value} on {count / pixels:.1%}" for value, count in self.most_unknown())
 
-    def windows(self) -> Iterator[Window]:
-        """Windows that cover the file from top to bottom."""
-        return covering_windows(self.height, self.width)
-
     def _class_of_nodata(self) -> int | None:
         nodata = [
             self.dataset.nodatavals[number - 1] for number in self._bands[: self.dataset.count]
@@ -251,18 +225,6 @@ class LabelRaster:
             ]
             outside |= np.logical_and.reduce(same)
         return outside
-
-    @contextmanager
-    def _reading(self, window: Window) -> Iterator[None]:
-        try:
-            yield
-        except (RasterioError, OSError) as error:
-            reason = str(error.__cause__ or error).rstrip(".")
-            raise DataError(
-                f"{self.path}: cannot be read at row {window.row}, column {window.column} "
-                f"({reason}).",
-                "The file is damaged or cut short; get a whole copy.",
-            ) from error
 
 
 def _alpha_band(dataset: Any) -> int | None:

@@ -5,11 +5,9 @@ does not cover has no label. Features are burnt into the grid. Of several labels
 something counts, and an area of interest says where labels are complete.
 """
 
-from collections.abc import Iterator
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
 from typing import Any
 
 import numpy as np
@@ -25,13 +23,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.labels import LabelRaster, open_label
-from dnas_cli.scenes.raster import (
-    Georeference,
-    Raster,
-    Window,
-    covering_windows,
-    georeference_of,
-)
+from dnas_cli.scenes.raster import Georeference, OpenFile, Raster, Window, georeference_of
 from dnas_cli.scenes.vector_encoding import VectorEncoding
 from dnas_cli.scenes.vector_labels import VectorLabel, is_vector, moved
 
@@ -86,8 +78,8 @@ class _NoOverlapError(DataError):
     """A label that lies elsewhere than its scene."""
 
 
-class PlacedLabels:
-    """Open labels of a scene on its grid; use it as a context manager.
+class PlacedLabels(OpenFile):
+    """Open labels of a scene on its grid.
 
     Attributes:
         path: The first of the files.
@@ -110,15 +102,8 @@ class PlacedLabels:
         self.encoding = grids[0] if grids else encoding
         self.notes = tuple(dict.fromkeys(note for part in parts for note in part.notes))
 
-    def __enter__(self) -> "PlacedLabels":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
+    def close(self) -> None:
+        """Close all files."""
         self._stack.close()
 
     def read(self, window: Window) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
@@ -137,10 +122,6 @@ class PlacedLabels:
             indices[outside] = IGNORE
             unknown = unknown & ~outside
         return indices, unknown
-
-    def windows(self) -> Iterator[Window]:
-        """Windows that cover the scene from top to bottom."""
-        return covering_windows(self.height, self.width)
 
     def unknown_values(self) -> str:
         """Name the most frequent colours or values that are no class."""

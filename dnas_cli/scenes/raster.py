@@ -8,12 +8,12 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from types import TracebackType
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 import numpy.typing as npt
 import rasterio
+from rasterio import windows
 from rasterio._err import CPLE_BaseError
 from rasterio.enums import MaskFlags
 from rasterio.errors import RasterioError
@@ -30,8 +30,8 @@ RASTER_SUFFIXES = (
 )  # fmt: skip
 """What the rasters in a folder end with; a file that is named may end with anything."""
 
+_ROWS, _COLUMNS = 512, 4096  # read at once when a whole file is looked through
 _MOST_BANDS = 4096  # hyperspectral sensors have some hundred
-_WINDOW = 512  # rows of a window read at once; 4096 columns
 
 
 @dataclass(frozen=True)
@@ -43,12 +43,10 @@ class Window:
     height: int
     width: int
 
-
-def covering_windows(height: int, width: int) -> Iterator[Window]:
-    """Yield windows of bounded size that cover a raster, from top to bottom."""
-    for row in range(0, height, _WINDOW):
-        for column in range(0, width, 8 * _WINDOW):
-            yield Window(row, column, min(_WINDOW, height - row), min(8 * _WINDOW, width - column))
+    @property
+    def in_file(self) -> windows.Window:
+        """The same for rasterio."""
+        return windows.Window(self.column, self.row, self.width, self.height)
 
 
 @dataclass(frozen=True)
@@ -129,8 +127,46 @@ def header_errors(path: str | Path) -> Iterator[None]:
         raise cannot_open(path, error) from error
 
 
-class Raster:
-    """An open raster; use it as a context manager.
+class OpenFile:
+    """An open raster or label; use it as a context manager."""
+
+    path: str
+    height: int
+    width: int
+    dataset: Any
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Close the file."""
+        self.dataset.close()
+
+    def windows(self) -> Iterator[Window]:
+        """Yield windows of bounded size that cover the file from top to bottom."""
+        height, width = self.height, self.width
+        for row in range(0, height, _ROWS):
+            for column in range(0, width, _COLUMNS):
+                yield Window(row, column, min(_ROWS, height - row), min(_COLUMNS, width - column))
+
+    @contextmanager
+    def _reading(self, window: Window) -> Iterator[None]:
+        try:
+            yield
+        except (RasterioError, OSError) as error:
+            reason = str(error.__cause__ or error).rstrip(".")
+            raise DataError(
+                f"{self.path}: cannot be read at row {window.row}, column {window.column} "
+                f"({reason}).",
+                "The file is damaged or cut short; get a whole copy.",
+            ) from error
+
+
+class Raster(OpenFile):
+    """An open raster.
 
     Attributes:
         path: The name it was opened by.
@@ -196,21 +232,6 @@ class Raster:
         self.nodata: float | None = self._nodata[0]
         self.has_mask = self._finds_mask()
         self.georeference = georeference_of(dataset)
-
-    def __enter__(self) -> "Raster":
-        return self
-
-    def __exit__(
-        self,
-        kind: type[BaseException] | None,
-        error: BaseException | None,
-        trace: TracebackType | None,
-    ) -> None:
-        self.close()
-
-    def close(self) -> None:
-        """Close the file."""
-        self.dataset.close()
 
     @property
     def notes(self) -> tuple[str, ...]:
@@ -290,7 +311,7 @@ class Raster:
         out_shape = None if shape is None else (len(numbers), *shape)
         with self._reading(window):
             values: npt.NDArray[Any] = self.dataset.read(
-                list(numbers), window=_slices(window), out_shape=out_shape
+                list(numbers), window=window.in_file, out_shape=out_shape
             )
         return values
 
@@ -298,13 +319,13 @@ class Raster:
         with self._reading(window):
             if self._alpha is not None:
                 # Read the band itself: GDAL squeezes 16-bit alpha into 8 bits.
-                alpha = self.dataset.read(self._alpha, window=_slices(window), out_shape=shape)
+                alpha = self.dataset.read(self._alpha, window=window.in_file, out_shape=shape)
                 return np.asarray(alpha > 0)
             flags = self.dataset.mask_flag_enums[self._numbers[0] - 1]
             shared = MaskFlags.per_dataset in flags
             numbers = self._numbers[:1] if shared else self._numbers
             out_shape = None if shape is None else (len(numbers), *shape)
-            masks = self.dataset.read_masks(numbers, window=_slices(window), out_shape=out_shape)
+            masks = self.dataset.read_masks(numbers, window=window.in_file, out_shape=out_shape)
         return np.asarray((masks > 0).all(axis=0))
 
     def _finds_mask(self) -> bool:
@@ -320,29 +341,10 @@ class Raster:
         with np.errstate(over="ignore"):  # of values that are no measurements
             return np.asarray(values * scales + offsets, np.float32)
 
-    @contextmanager
-    def _reading(self, window: Window) -> Iterator[None]:
-        try:
-            yield
-        except (RasterioError, OSError) as error:
-            reason = str(error.__cause__ or error).rstrip(".")
-            raise DataError(
-                f"{self.path}: cannot be read at row {window.row}, column {window.column} "
-                f"({reason}).",
-                "The file is damaged or cut short; get a whole copy.",
-            ) from error
-
 
 def _numpy_name(dtype: str) -> str:
     # GDAL's complex integers have no counterpart in NumPy; they read as complex64.
     return "complex64" if dtype == "complex_int16" else dtype
-
-
-def _slices(window: Window) -> tuple[tuple[int, int], tuple[int, int]]:
-    return (
-        (window.row, window.row + window.height),
-        (window.column, window.column + window.width),
-    )
 
 
 def _no_bands(path: str, dataset: Any) -> DataError:

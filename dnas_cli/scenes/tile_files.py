@@ -16,12 +16,11 @@ import numpy as np
 import numpy.typing as npt
 import rasterio
 from rasterio.control import GroundControlPoint
-from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
-from rasterio.transform import Affine
 
 from dnas_cli.errors import DnasError
+from dnas_cli.scenes.georeference import set_georeference
 from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.scenes.palette import LandClass, palette_table
 from dnas_cli.scenes.raster import Georeference, Window
@@ -88,7 +87,7 @@ def write_image_tile(
     profile["alpha"] = "UNSPECIFIED"
     with without_georeference(), MemoryFile() as memory:
         with memory.open(**profile) as tile:
-            _set_georeference(tile, georeference)
+            set_georeference(tile, georeference)
             tile.colorinterp = meanings
             tile.descriptions = bands
             tile.write(image)
@@ -143,16 +142,6 @@ def _meanings(bands: tuple[str, ...]) -> list[ColorInterp]:
     if meanings[:3] != _RGB:
         return [ColorInterp.gray, *[ColorInterp.undefined] * (len(bands) - 1)]
     return _RGB + [ColorInterp.undefined] * (len(bands) - 3)
-
-
-def _set_georeference(tile: Any, georeference: Georeference) -> None:
-    if georeference.transform is not None:
-        tile.transform = Affine(*georeference.transform)
-    if georeference.crs_wkt is not None:
-        tile.crs = CRS.from_wkt(georeference.crs_wkt)
-    if georeference.gcps and georeference.transform is None:  # a GeoTIFF holds one or the other
-        wkt = georeference.gcp_crs_wkt
-        tile.gcps = (list(georeference.gcps), CRS.from_wkt(wkt) if wkt else CRS())
 
 
 def _write(path: Path, content: bytes) -> int:

@@ -19,11 +19,11 @@ from rasterio._err import CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
-from rasterio.transform import Affine
 
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.files import atomic_path, write_text
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.georeference import set_georeference
 from dnas_cli.scenes.map_values import MapValues, index_values
 from dnas_cli.scenes.opening import opened, without_georeference
 from dnas_cli.scenes.palette import LandClass
@@ -74,7 +74,7 @@ def write_draft(
     written = replace(indices, read=_written(indices.read, values))
     profile = _profile(indices) | {"nodata": values.nodata, "dtype": values.dtype}
     with _writing(target), _created(target, profile) as draft:
-        _set_georeference(draft, georeference)
+        set_georeference(draft, georeference)
         if values.dtype in ("uint8", "uint16"):
             draft.write_colormap(1, _colour_table(classes, values))
         draft.update_tags(CLASS_NAMES=",".join(item.name for item in classes), **tags)
@@ -101,7 +101,7 @@ def write_shares_draft(
     count = shares.count
     profile = _profile(shares) | {"interleave": "band"}
     with _writing(target), _created(target, profile) as draft:
-        _set_georeference(draft, georeference)
+        set_georeference(draft, georeference)
         draft.update_tags(**tags)
         draft.scales = (1 / 254,) * count
         draft.colorinterp = (ColorInterp.gray,) + (ColorInterp.undefined,) * (count - 1)
@@ -214,18 +214,6 @@ def _profile(rows: Rows) -> dict[str, Any]:
 def _created(target: Path, profile: dict[str, Any]) -> Iterator[Any]:
     with without_georeference(), rasterio.open(target, "w", **profile) as raster:
         yield raster
-
-
-def _set_georeference(raster: Any, georeference: Georeference) -> None:
-    if georeference.transform is not None:
-        raster.transform = Affine(*georeference.transform)
-    if georeference.crs_wkt is not None:
-        raster.crs = CRS.from_wkt(georeference.crs_wkt)
-    if georeference.gcps and georeference.transform is None:  # a GeoTIFF holds one or the other
-        wkt = georeference.gcp_crs_wkt
-        raster.gcps = (list(georeference.gcps), CRS.from_wkt(wkt) if wkt else CRS())
-    if georeference.rpcs is not None:
-        raster.rpcs = georeference.rpcs
 
 
 def _written(read: ReadRows, values: MapValues) -> ReadRows:

@@ -15,13 +15,6 @@ def adopt_architecture(
 ) -> Run:
     """Put an architecture coding into a run, and create the run if needed.
 
-    Args:
-        root: The run directory.
-        file: The architecture coding.
-        tiles: The tile set; a new run needs it.
-        width: Channels of the finest scale of a new run.
-        overwrite: Replace an adopted architecture.
-
     Raises:
         DataError: The coding or the tile set cannot be used.
         RunStateError: The run has searches of its own, or another architecture.

@@ -59,7 +59,7 @@ class BaselineOptions:
     def __post_init__(self) -> None:
         for name in ("random", "seeds"):
             if getattr(self, name) < 1:
-                raise UsageError(f"--{name} {getattr(self, name)}: must be at least 1.")
+                raise UsageError(f"{name}={getattr(self, name)}: must be at least 1.")
 
 
 def baseline(

@@ -1,40 +1,11 @@
 """Starting a run with its tile set, and opening both again."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.run.directory import Run, create_run, is_run, open_run
-from dnas_cli.run.manifest import WIDTHS, is_width
-from dnas_cli.space.lattice import MAX_LAYERS
 from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.tile_set import TileSet
-from dnas_cli.training.settings import NETWORK_SIZES, Preset
-
-
-@dataclass(frozen=True)
-class NewRun:
-    """What a command needs to create a run.
-
-    Attributes:
-        tiles: The tile set.
-        layers: Layers of the lattice; None for the preset's.
-        width: Channels of the finest scale; None for the preset's.
-    """
-
-    tiles: Path | None = None
-    layers: int | None = None
-    width: int | None = None
-
-    def size(self, preset: Preset | None) -> tuple[int, int]:
-        """Return layers and width.
-
-        Raises:
-            UsageError: No network can have them.
-        """
-        check_size(self.layers, self.width)  # 0 is no size, and not "none given"
-        size = NETWORK_SIZES[preset or "paper"]
-        return self.layers or size["layers"], self.width or size["width"]
 
 
 def existing_run(root: Path, tiles: Path | None) -> Run | None:
@@ -107,15 +78,3 @@ def begin_run(root: Path, tiles: TileSet, layers: int, width: int) -> Run:
         RunStateError: `root` exists.
     """
     return create_run(root, tiles.root, tiles.fingerprint, layers, width)
-
-
-def check_size(layers: int | None, width: int | None) -> None:
-    """Refuse a size that no network can have; None means not given.
-
-    Raises:
-        UsageError: It is one.
-    """
-    if layers is not None and not 2 <= layers <= MAX_LAYERS:
-        raise UsageError(f"layers={layers}: must be from 2 to {MAX_LAYERS}.")
-    if width is not None and not is_width(width):
-        raise UsageError(f"width={width}: must be {WIDTHS}.")

@@ -30,19 +30,6 @@ def decode(
 ) -> tuple[Run, Coding]:
     """Decode a stage's logits and write the coding.
 
-    Args:
-        root: The run directory.
-        stage: 1, 2 or 3.
-        epoch: `last`, `best` (by mean IoU on the validation split) or a number from 1.
-        rule: Which connections stage 2 keeps.
-        overwrite: Replace an existing coding.
-        branch_to: Copy the finished stages into this new run and decode there.
-        candidates: Number of likely codings to score inside the trained supernet; the best wins. 1
-            scores none and decodes the logits.
-        device: The device of the scoring.
-        target_macs: Most multiply-accumulates of the network for a tile, with a head of 256
-            channels; the best coding within it is taken.
-
     Raises:
         RunStateError: The search is not finished, another coding exists, or later stages build on
             it.

@@ -16,11 +16,12 @@ from dnas_cli.run.directory import CODINGS, Run, check_stage
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import STAGES, StageRecord
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.stages.begin_run import NewRun, existing_run, linked_tile_set, new_tile_set
+from dnas_cli.stages.begin_run import existing_run, linked_tile_set, new_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.execution_mode import choose_execution_mode, fits, kept_copies, step_size
 from dnas_cli.stages.expected_network import RETRAINING, ExpectedNetwork, expected_network
 from dnas_cli.stages.hold_settings import hold_settings
+from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.train_stage import check_batch, network_shape, training_steps
 from dnas_cli.tiles.tile_set import TileSet
@@ -96,14 +97,6 @@ def estimate_search(
 
     What is given to stage 1 holds for the later stages and for the retraining.
 
-    Args:
-        root: The run directory; it need not exist.
-        stage: The first stage to estimate.
-        choice: Preset, file and flags of the settings.
-        new_run: Tile set and network size of a new run.
-        compute: Device and execution mode.
-        options: Whether the stage is resumed, or starts over by a restart or in a branch.
-
     Raises:
         DnasError: As the search before its start.
     """
@@ -162,10 +155,10 @@ def _begin(
     root: Path, preset: Preset | None, new_run: NewRun
 ) -> tuple[Run | None, TileSet, int, int]:
     """Return the run if it exists, its tile set, layers and width."""
-    run = existing_run(root, new_run.tiles)
+    run = existing_run(root, new_run.data)
     if run is not None:
         return run, linked_tile_set(run), run.manifest.layers, run.manifest.width
-    return None, new_tile_set(root, new_run.tiles), *new_run.size(preset)
+    return None, new_tile_set(root, new_run.data), *new_run.size(preset)
 
 
 def _estimate(

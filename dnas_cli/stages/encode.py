@@ -10,7 +10,8 @@ from dnas_cli.run.directory import Run, check_stage, open_run
 from dnas_cli.run.lock import beginning, stage_lock
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.space.coding import SearchSpace, first_space, second_space, third_space
-from dnas_cli.stages.begin_run import NewRun, begin_run, existing_run, new_tile_set
+from dnas_cli.stages.begin_run import begin_run, existing_run, new_tile_set
+from dnas_cli.stages.new_run import NewRun
 
 
 def encode(
@@ -23,15 +24,6 @@ def encode(
     branch_to: Path | None = None,
 ) -> Run:
     """Write the search space of a stage into a run; stage 1 creates the run.
-
-    Args:
-        root: The run directory.
-        stage: 1, 2 or 3.
-        tiles: The tile set; stage 1 of a new run needs it.
-        layers: Layers of the lattice (stage 1 only).
-        width: Channels of the finest scale (stage 1 only).
-        overwrite: Replace an existing space.
-        branch_to: Copy the finished stages into this new run and encode there.
 
     Raises:
         UsageError: An argument does not belong to the stage.

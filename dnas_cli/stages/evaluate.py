@@ -1,6 +1,6 @@
 """From what a user asks for to figures: which model, which data, where the figures go."""
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 from dnas_cli.errors import DataError, UsageError
@@ -10,65 +10,32 @@ from dnas_cli.evaluation.evaluation import (
     band_positions,
     evaluate_on_tiles,
 )
+from dnas_cli.evaluation.evaluation_options import EvaluationOptions
 from dnas_cli.evaluation.folder import open_folder
 from dnas_cli.evaluation.scenes import evaluate_scenes
 from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
 from dnas_cli.file_kinds import refuse_swapped
 from dnas_cli.files import refuse_existing
 from dnas_cli.mapping.mapper import Mapper, MapSettings, load_mapper
-from dnas_cli.mapping.views import Views
 from dnas_cli.model.cost import timed_cost
 from dnas_cli.model.model_file import Model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.run.directory import Run, open_run
-from dnas_cli.scenes.label_encoding import MAX_UNKNOWN
 from dnas_cli.tiles.dataset_json import is_tile_set, open_tile_set
 from dnas_cli.tiles.split_scenes import open_split_scenes
 from dnas_cli.tiles.tile_set import TileSet
 
 
-@dataclass(frozen=True)
-class EvaluationRequest:
-    """What to evaluate.
-
-    Attributes:
-        target: A run directory, a model file, or a model that is loaded already.
-        data: A tile set or a plain folder; the run's tile set when missing.
-        split: Split of a tile set.
-        references: Also score plain references.
-        cost: Also measure the cost.
-        scenes: Map and score the whole scenes that the split was cut from, instead of its tiles;
-            a plain folder is scored so anyway.
-        source: Where these scenes are, if not where they were cut.
-        dataset: What a plain folder holds.
-        max_unknown: The largest share of pixels of a label of no known colour or value.
-        labels_as_is: Labels lie on their images pixel by pixel, wherever they say they lie.
-        out: Where the figures go; for a run on its own tile set its `eval` folder when missing.
-        batch: Tiles or windows per forward pass.
-        device: As `resolve_device` takes it; a loaded model stays where it is.
-        overwrite: Replace existing figures.
-        views: Of each tile or window, to average over.
-    """
-
-    target: Path | Mapper
-    data: Path | None = None
-    split: str = "test"
-    references: bool = False
-    cost: bool = False
-    scenes: bool = False
-    source: Path | None = None
-    dataset: str | None = None
-    max_unknown: float = MAX_UNKNOWN
-    labels_as_is: bool = False
-    out: Path | None = None
-    batch: int = 4
-    device: str = "auto"
-    overwrite: bool = False
-    views: Views = "plain"
-
-
-def evaluate_request(request: EvaluationRequest) -> tuple[Evaluation, Path | None]:
+def evaluate_model(
+    target: Path | Mapper, given: Path | None, options: EvaluationOptions
+) -> tuple[Evaluation, Path | None]:
     """Evaluate a model.
+
+    Args:
+        target: A run directory, a model file, or a model that is loaded already.
+        given: A tile set or a plain folder; the run's tile set when missing.
+        options: All of them. For a run on its own tile set figures go to its `eval` folder when
+            no other is named; a loaded model stays on its device.
 
     Returns:
         The figures, and the folder they are to be written to; none for printing only.
@@ -78,23 +45,22 @@ def evaluate_request(request: EvaluationRequest) -> tuple[Evaluation, Path | Non
         DataError: Model or data are missing, damaged, or do not fit together.
         RunStateError: There are other figures where these would go.
     """
-    target, run = request.target, None
+    run = None
     if isinstance(target, Path):
-        refuse_swapped(target, request.data)
-        resolve_device(request.device)  # refuses what cannot work before anything is read
+        refuse_swapped(target, given)
+        resolve_device(options["device"])  # refuses what cannot work before anything is read
         run = open_run(target) if target.is_dir() else None
-    data = _data(request, run)
-    settings = MapSettings(batch=request.batch, views=request.views)
+    data, own = given or _own_data(target, run), run if given is None else None
+    settings = MapSettings(batch=options["batch"], views=options["views"])
     if isinstance(target, Path):
-        mapper = load_mapper(_model_path(target, run), request.device, settings)
+        mapper = load_mapper(_model_path(target, run), options["device"], settings)
     else:
         mapper = replace(target, settings=settings)
-    folder = request.out
-    if run is not None and request.data is None and folder is None:
-        folder = run.evaluation_folder
+    folder = own.evaluation_folder if own and options["out"] is None else options["out"]
+    folder = None if folder is None else Path(folder)
     if is_tile_set(data, or_unfinished=True):
-        return _on_tiles(request, run, mapper, data, folder), folder
-    return _on_folder(request, mapper, data, folder), folder
+        return _on_tiles(options, own, mapper, data, folder), folder
+    return _on_folder(options, mapper, data, folder), folder
 
 
 def _model_path(target: Path, run: Run | None) -> Path:
@@ -107,10 +73,7 @@ def _model_path(target: Path, run: Run | None) -> Path:
     return run.model_path
 
 
-def _data(request: EvaluationRequest, run: Run | None) -> Path:
-    if request.data is not None:
-        return request.data
-    target = request.target
+def _own_data(target: Path | Mapper, run: Run | None) -> Path:
     if isinstance(target, Path) and not target.exists():
         raise DataError(f"{target}: no such run or model file.")
     if run is None:
@@ -123,47 +86,47 @@ def _data(request: EvaluationRequest, run: Run | None) -> Path:
 
 
 def _on_tiles(
-    request: EvaluationRequest,
+    options: EvaluationOptions,
     run: Run | None,
     mapper: Mapper,
     data: Path,
     folder: Path | None,
 ) -> Evaluation:
-    tiles = _tile_set(request, run, data)
+    tiles = _tile_set(options, run, data)
     subject = Subject(
         model=mapper.path,
         model_hash=mapper.model_id,
         data=str(data),
         fingerprint=tiles.fingerprint,
-        split=request.split,
-        items=len(tiles.split(request.split)),
-        views=request.views,
+        split=options["split"],
+        items=len(tiles.split(options["split"])),
+        views=options["views"],
     )
-    if request.scenes:
-        return _on_split_scenes(request, mapper, subject, tiles, folder)
-    stored = stored_evaluation(folder, subject, request.overwrite) if folder else None
+    if options["scenes"]:
+        return _on_split_scenes(options, mapper, subject, tiles, folder)
+    stored = stored_evaluation(folder, subject, options["overwrite"]) if folder else None
     return evaluate_on_tiles(
         _network_of(mapper),
         subject,
         tiles,
         mapper.device,
-        request.batch,
+        options["batch"],
         stored,
-        request.references,
-        request.cost,
+        options["references"],
+        options["cost"],
     )
 
 
-def _tile_set(request: EvaluationRequest, run: Run | None, data: Path) -> TileSet:
-    if request.dataset is not None:
+def _tile_set(options: EvaluationOptions, run: Run | None, data: Path) -> TileSet:
+    if options["dataset"] is not None:
         raise UsageError(
             "dataset=...: says what a plain folder holds; a tile set knows that itself.",
             "Leave it out.",
         )
-    if request.source is not None and not request.scenes:
+    if options["source"] is not None and not options["scenes"]:
         raise UsageError("source=...: says where whole scenes are.", "Give scenes=True as well.")
     tiles = open_tile_set(data)
-    if run is not None and request.data is None:
+    if run is not None:
         expected = run.manifest.tile_set.fingerprint
         if tiles.fingerprint != expected:
             raise DataError(
@@ -174,62 +137,64 @@ def _tile_set(request: EvaluationRequest, run: Run | None, data: Path) -> TileSe
 
 
 def _on_split_scenes(
-    request: EvaluationRequest,
+    options: EvaluationOptions,
     mapper: Mapper,
     of_tiles: Subject,
     tiles: TileSet,
     folder: Path | None,
 ) -> Evaluation:
-    if request.references:
+    if options["references"]:
         raise UsageError(
-            "references=True: are scored on tiles, which is other pixels than scenes=True.",
+            "references=True: they are scored on tiles, which are other pixels than scenes=True.",
             "Leave one of them out.",
         )
     band_positions(mapper.model.facts, tiles, of_tiles.model)  # model and data fit together
-    scenes = open_split_scenes(tiles, request.split, request.source)
+    scenes = open_split_scenes(
+        tiles, options["split"], None if options["source"] is None else Path(options["source"])
+    )
     subject = replace(of_tiles, items=len(scenes.pairs), unit="scene")
-    stored = stored_evaluation(folder, subject, request.overwrite) if folder else None
+    stored = stored_evaluation(folder, subject, options["overwrite"]) if folder else None
     if stored is None:
         matrix, scores = evaluate_scenes(mapper, scenes, strict=True)
         stored = Evaluation(subject, tiles.classes, matrix, scenes=scores)
-    if request.cost and stored.cost is None:
+    if options["cost"] and stored.cost is None:
         stored = replace(stored, cost=timed_cost(_network_of(mapper), mapper.device))
     return stored
 
 
 def _on_folder(
-    request: EvaluationRequest,
+    options: EvaluationOptions,
     mapper: Mapper,
     data: Path,
     folder: Path | None,
 ) -> Evaluation:
-    if request.references:
+    if options["references"]:
         raise UsageError(
-            "references=True: learn from a training split, which a plain folder does not have.",
+            "references=True: they learn from a training split, which a plain folder lacks.",
             "Cut the folder with `dnas tile`, and evaluate on the tile set.",
         )
-    if request.source is not None:
+    if options["source"] is not None:
         raise UsageError(
             "source=...: says where the scenes of a tile set are; a folder holds them itself.",
             "Leave it out.",
         )
     scenes = open_folder(
         data,
-        request.dataset,
+        None if options["dataset"] is None else str(options["dataset"]),
         mapper.model.facts,
         mapper.path,
-        request.max_unknown,
-        request.labels_as_is,
+        options["max_unknown"],
+        options["labels_as_is"],
     )
     if folder is not None:
         # A plain folder has no fingerprint: figures that are there may be of other images.
         for path in evaluation_files(folder, "", "scene").all:
-            refuse_existing(path, request.overwrite)
+            refuse_existing(path, options["overwrite"])
     matrix, scores = evaluate_scenes(mapper, scenes, strict=False)
     subject = Subject(
-        mapper.path, mapper.model_id, str(data), "", "", len(scores), "scene", request.views
+        mapper.path, mapper.model_id, str(data), "", "", len(scores), "scene", options["views"]
     )
-    cost = timed_cost(_network_of(mapper), mapper.device) if request.cost else None
+    cost = timed_cost(_network_of(mapper), mapper.device) if options["cost"] else None
     return Evaluation(subject, mapper.model.facts.classes, matrix, cost=cost, scenes=scores)
 
 

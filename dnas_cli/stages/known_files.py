@@ -3,10 +3,14 @@
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from dnas_cli import file_kinds
 from dnas_cli.errors import DataError
+
+if TYPE_CHECKING:
+    from dnas_cli.model.cost import ModelCost
+    from dnas_cli.space.coding import ArchitectureCoding
 
 
 class Facts(Protocol):
@@ -84,6 +88,27 @@ def _tile_set(path: Path) -> Facts:
     return open_tile_set(path)
 
 
+@dataclass(frozen=True)
+class ArchitectureFacts:
+    """An architecture, and its cost at the size of the published table."""
+
+    coding: "ArchitectureCoding"
+    cost: "ModelCost"
+
+    def to_json(self) -> dict[str, Any]:
+        """Return the coding as plain data, with its cost."""
+        return {**self.coding.to_json(), "cost": self.cost.to_json()}
+
+
+def _architecture(path: Path) -> Facts:
+    from dnas_cli.model.cost import cost_of_coding
+    from dnas_cli.nets.network import NetworkShape
+    from dnas_cli.space.coding import ArchitectureCoding
+
+    coding = ArchitectureCoding.read(path)
+    return ArchitectureFacts(coding, cost_of_coding(coding, NetworkShape(40, 4, 5), 512))
+
+
 def _coding(path: Path) -> Facts:
     from dnas_cli.space.coding import read_coding
 
@@ -116,4 +141,5 @@ _READERS: dict[str, Callable[[Path], Facts]] = {
     file_kinds.MODEL: _model,
     file_kinds.CHECKPOINT: _checkpoint,
     **dict.fromkeys(file_kinds.CODINGS.values(), _coding),
+    file_kinds.ARCHITECTURE: _architecture,
 }

@@ -16,13 +16,13 @@ from dnas_cli.nets.network import Network, build_derived
 from dnas_cli.run.directory import CODINGS, Run, now, open_run
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.stages.adopt_architecture import adopt_architecture
-from dnas_cli.stages.begin_run import NewRun
 from dnas_cli.stages.branch_stage import branch_before
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.epoch_callback import EpochCallbacks
 from dnas_cli.stages.execution_mode import step_size
 from dnas_cli.stages.initial_weights import initialise, origin
 from dnas_cli.stages.model_weights import ModelWeights, of_an_epoch, of_the_average
+from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.train_stage import (
     RETRAIN_STREAM,
@@ -51,15 +51,6 @@ def retrain(
 
     The model holds the weights of the best epoch on the validation split, of the last one, or the
     average over the last steps.
-
-    Args:
-        root: The run directory.
-        choice: Preset, file and flags of the settings.
-        compute: Device, workers and the like.
-        options: Whether to branch, extend or restart.
-        architecture: Coding to retrain in a run without searches; begins the run if need be.
-        tile_set: The tile set of a run that this begins.
-        on_epoch: Called after every epoch.
 
     Raises:
         RunStateError: There is no architecture yet, or the run is in the way.
@@ -113,7 +104,8 @@ class _Retraining(Stage[RetrainSettings]):
     def build(self, run: Run, tiles: TileSet, settings: RetrainSettings) -> StageNetwork:
         """Build the derived network."""
         coding = run.architecture()
-        network = build_derived(coding, network_shape(tiles, _width(run, settings), settings))
+        shape = network_shape(tiles, settings.width or run.manifest.width, settings)
+        network = build_derived(coding, shape)
         initialise(network, run, settings)
         return StageNetwork(network, coding.hash, lambda: Description({}))
 
@@ -136,39 +128,24 @@ class _Retraining(Stage[RetrainSettings]):
         _write_model(trained, weights)
 
 
-def _width(run: Run, settings: RetrainSettings) -> int:
-    return settings.width or run.manifest.width
-
-
 def _write_model(trained: TrainedStage[RetrainSettings], weights: ModelWeights) -> None:
     run, tiles, settings = trained.run, trained.tiles, trained.settings
     architecture = run.architecture()
-    facts = ModelFacts(
-        classes=tiles.classes,
-        bands=tiles.bands,
-        dtype=tiles.dtype,
-        nodata=tiles.nodata,
-        normalisation=tiles.normalisation,
-        statistics=dict(tiles.statistics),
-        tile_size=step_size(settings, tiles.tile_size),
-        width=_width(run, settings),
-        head=settings.head,
-        provenance={
-            "dnas": __version__,
-            "torch": str(torch.__version__),  # a subclass of str, which the file may not hold
-            "python": platform.python_version(),
-            "created": now(),
-            "run": run.root.resolve().name,
-            "epoch": weights.epoch,
-            "averaged": weights.averaged,
-            "val_mean_iou": weights.mean_iou,
-            "tile_set": tiles.fingerprint,
-            **origin(run, settings),
-        },
-        labels=tiles.source_encoding,
-        ground_resolution=tiles.ground_resolution,
-        crs_unit=tiles.crs_unit,
-    )
+    provenance = {
+        "dnas": __version__,
+        "torch": str(torch.__version__),  # a subclass of str, which the file may not hold
+        "python": platform.python_version(),
+        "created": now(),
+        "run": run.root.resolve().name,
+        "epoch": weights.epoch,
+        "averaged": weights.averaged,
+        "val_mean_iou": weights.mean_iou,
+        "tile_set": tiles.fingerprint,
+        **origin(run, settings),
+    }
+    shape = network_shape(tiles, settings.width or run.manifest.width, settings)
+    size = step_size(settings, tiles.tile_size)
+    facts = ModelFacts.of_tile_set(tiles, shape, size, provenance)
     network = build_derived(architecture, facts.shape)
     network.load_state_dict(weights.state)
     save_model(run.model_path, Model(network, architecture, facts))

@@ -15,11 +15,12 @@ from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import CODINGS, Run, open_run
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import STAGES
-from dnas_cli.stages.begin_run import NewRun, existing_run
+from dnas_cli.stages.begin_run import existing_run
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.decode import decode
 from dnas_cli.stages.encode import encode
 from dnas_cli.stages.epoch_callback import EpochCallbacks
+from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.retrain import retrain
 from dnas_cli.stages.search import search
 from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
@@ -95,17 +96,17 @@ def begin_pipeline(root: Path, request: PipelineRequest, compute: ComputeOptions
     """
     compute.resolve()
     choice, new_run = request.choice, request.new_run
-    run = existing_run(root, new_run.tiles)
+    run = existing_run(root, new_run.data)
     if run is None:
         _check(request, None)
         if request.first != "1":
             return open_run(root)  # reports what is missing
-        run = encode(root, 1, new_run.tiles, *new_run.size(choice.preset))
+        run = encode(root, 1, new_run.data, *new_run.size(choice.preset))
     elif request.branch is not None:
         before = STEPS.index(request.first)
         _check(request, None)
         run = branch(run, request.branch, min(before, 3), min(before, 3))
-    elif replace(new_run, tiles=None) != NewRun():
+    elif replace(new_run, data=None) != NewRun():
         encode(root, 1, None, new_run.layers, new_run.width)  # refuses another size
     for stage in list(CODINGS)[: STEPS.index(request.first)]:
         if not is_decoded(run, stage):

@@ -8,12 +8,12 @@ from dnas_cli.errors import RunStateError
 from dnas_cli.nets.network import build_supernet
 from dnas_cli.run.directory import CODINGS, Run, check_stage, is_run, open_run
 from dnas_cli.run.rows import read_rows
-from dnas_cli.stages.begin_run import NewRun
 from dnas_cli.stages.branch_stage import branch_before
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.encode import encode
 from dnas_cli.stages.epoch_callback import EpochCallbacks
 from dnas_cli.stages.logit_summary import summarise_logits
+from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.train_stage import (
     Stage,
@@ -42,15 +42,6 @@ def search(
 
     A missing space is encoded first, if it can be derived.
 
-    Args:
-        root: The run directory.
-        stage: 1, 2 or 3.
-        choice: Preset, file and flags of the settings.
-        new_run: Tile set and network size, for stage 1 of a new run.
-        compute: Device, workers and the like.
-        options: Whether to branch, extend or restart.
-        on_epoch: Called after every epoch.
-
     Raises:
         DnasError: As encoding, settings and training.
     """
@@ -78,7 +69,7 @@ class _Search(Stage[SearchSettings]):
         if not is_run(root):
             if stage > 1:
                 return open_run(root)  # reports what is missing
-            return encode(root, stage, new_run.tiles, *new_run.size(choice.preset))
+            return encode(root, stage, new_run.data, *new_run.size(choice.preset))
         run = open_run(root)
         if run.coding_path(self.name).is_file() and new_run == NewRun():
             return run
@@ -88,7 +79,7 @@ class _Search(Stage[SearchSettings]):
                 "missing.",
                 f"Run: {run.next_command()}",
             )
-        return encode(root, stage, new_run.tiles, new_run.layers, new_run.width)
+        return encode(root, stage, new_run.data, new_run.layers, new_run.width)
 
     def command(self, run: Run) -> str:
         """Return the command line that trains the stage."""

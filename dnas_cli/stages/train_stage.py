@@ -124,14 +124,6 @@ def train_stage(
 ) -> Run:
     """Train a stage of a run to its end, from its last checkpoint if it has one.
 
-    Args:
-        stage: The stage.
-        root: The run directory.
-        choice: Preset, file and flags of the settings.
-        compute: Device, workers and the like.
-        options: Whether to branch, extend or restart.
-        callbacks: Called after every epoch, in order.
-
     Raises:
         DnasError: As settings, tile sets and training.
     """

@@ -61,15 +61,6 @@ def tile_set_from_lists(
 
     Every tile is read once: that checks it, and measures bands and classes.
 
-    Args:
-        source: The folder that the lists' paths are relative to.
-        out: The folder of the tile set; it gets lists and description, no tiles.
-        lists: A folder with one list per split, or the list files.
-        description: Bands, classes, and how labels say them.
-        max_unknown: The largest share of label pixels of no known colour in a scene.
-        options: How to go about it.
-        keep_empty: Keep tiles without any label.
-
     Raises:
         DataError: No tile can be used, or normalisation per image was asked for.
         RunStateError: What is in `out` is in the way.

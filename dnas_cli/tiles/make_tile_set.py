@@ -64,12 +64,6 @@ def make_tile_set(
 ) -> TileSetResult:
     """Cut scenes with labels into a tile set, or go on doing so.
 
-    Args:
-        source: The folder of the dataset.
-        out: The folder of the tile set.
-        settings: How to cut and divide.
-        options: How to go about it.
-
     Raises:
         DataError: No image can be used.
         RunStateError: What is in `out` is in the way.

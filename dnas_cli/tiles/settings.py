@@ -1,14 +1,12 @@
 """The settings of a tile set, and their comparison."""
 
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.path_patterns import safe_name
-from dnas_cli.errors import DataError, UsageError
-from dnas_cli.files import read_lines
-from dnas_cli.tiles.lists import SPLITS, SplitBy
+from dnas_cli.errors import UsageError
+from dnas_cli.tiles.lists import SplitBy
 
 _LARGEST_TILE = 16384
 
@@ -95,37 +93,6 @@ class TilingOptions:
     workers: int = 1
     overwrite: bool = False
     strict: bool = False
-
-
-def parse_ratio(text: str) -> tuple[int, int, int]:
-    """Read a ratio such as `6:2:2`.
-
-    Raises:
-        UsageError: It is not three whole numbers.
-    """
-    parts = text.split(":")
-    if len(parts) != len(SPLITS) or not all(part.isascii() and part.isdecimal() for part in parts):
-        raise UsageError(f"split={text}: must be three whole numbers, such as 6:2:2.")
-    train, val, test = (int(part[:9]) for part in parts)
-    return train, val, test
-
-
-def parse_scenes(text: str | None, option: str) -> tuple[str, ...] | None:
-    """Read scene names given as `A,B`, or as `@FILE` with one name a line.
-
-    Raises:
-        UsageError: The file cannot be read.
-    """
-    if text is None:
-        return None
-    if text.startswith("@"):
-        try:
-            names = [name for _, name in read_lines(Path(text[1:]))]
-        except DataError as error:
-            raise UsageError(f"{option}: {error.what}") from error
-    else:
-        names = text.split(",")
-    return tuple(dict.fromkeys(name.strip() for name in names if name.strip()))
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:

@@ -14,7 +14,7 @@ from dnas_cli.training.settings import (
     Settings,
     TrainingSettings,
 )
-from dnas_cli.typed_fields import convert, did_you_mean, option_of, spelled, types_of
+from dnas_cli.typed_fields import convert, did_you_mean, option, option_of, spelled, types_of
 from dnas_cli.yaml_files import read_yaml
 
 WAYS_OUT = (
@@ -24,6 +24,23 @@ WAYS_OUT = (
 
 LOGITS_FROM = "logits_from"
 """Another name of `warmup`, as the number of an epoch from 1; it needs the number of epochs."""
+
+
+@dataclass(frozen=True)
+class Sources:
+    """Where the settings of a stage come from, beside single options."""
+
+    preset: Preset | None = option(
+        None,
+        "The paper's settings, or quick ones for a laptop. [default: the run's, else paper]",
+        panel="Training",
+    )
+    recipe: Recipe | None = option(
+        None, "strong: Dice loss, warm-up, strong augmentation, averaged weights.", panel="Training"
+    )
+    settings: Path | None = option(
+        None, "File of settings; options go over it.", metavar="YAML", panel="Training"
+    )
 
 
 @dataclass(frozen=True)

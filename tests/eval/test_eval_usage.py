@@ -41,6 +41,9 @@ def test_wrong_use_has_one_clear_message(run: Path, tiles: TileSet, tmp_path: Pa
     assert "nothing: is not there" in dnas("eval", model, tmp_path / "nothing", code=4).stderr
     assert "text.pt: is no folder" in dnas("eval", model, text, code=4).stderr
     assert "no image" in dnas("eval", model, tmp_path / "empty", code=4).stderr
+    swapped = dnas("eval", tiles.root, model, code=4).stderr
+    assert f"{tiles.root}: is a tile set, and {model} is a model file." in swapped
+    assert f"comes first: dnas eval {model} {tiles.root}" in swapped
     assert "'exam' is not one of" in dnas("eval", run, "--split", "exam", code=2).stderr
     assert (
         "learn from a training split"

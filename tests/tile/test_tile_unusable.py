@@ -143,7 +143,7 @@ def test_images_without_data_and_labels_without_classes_are_named(tmp_path: Path
         (["gid5", "--size", "3"], 2, "--size 3"),
         (["gid5", "--split", "1:1"], 2, "three whole numbers"),
         (["gid5", "--split-by", "pixel"], 2, "'pixel' is not one of"),
-        (["gid5", "--max-unknown", "7"], 2, "from 0 to 1"),
+        (["gid5", "--max-unknown", "7"], 2, "--max-unknown 7.0: must be at most 1"),
         (["gid5", "--workers", "0"], 2, "at least 1"),
         (["gid5", "--out", "."], 2, "holds the scenes themselves"),
         (["gid5", "--out", "foreign"], 3, "is not a tile set"),

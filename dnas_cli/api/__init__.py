@@ -1,0 +1,24 @@
+"""The Python door: what the command line does, as functions of Python.
+
+`import dnas_cli as dnas` hands these functions on. Paths may be text; a tile set, run or model
+that a function returned may be given in place of its path. Errors are `DnasError`s that name the
+parameter or the file; `docs/python.md` shows how the functions go together.
+"""
+
+from dnas_cli.api.first_release import (
+    export_coding,
+    import_architecture,
+    import_model,
+    import_search,
+)
+from dnas_cli.api.maps import load_model, predict, predict_scenes
+from dnas_cli.api.networks import build_network, count_cost
+from dnas_cli.api.runs import decode, encode, estimate, open_run, retrain, run, search
+from dnas_cli.api.scores import evaluate, info
+from dnas_cli.api.tile_sets import tile
+
+__all__ = [
+    "build_network", "count_cost", "decode", "encode", "estimate", "evaluate", "export_coding",
+    "import_architecture", "import_model", "import_search", "info", "load_model", "open_run",
+    "predict", "predict_scenes", "retrain", "run", "search", "tile",
+]  # fmt: skip

@@ -1,0 +1,148 @@
+"""Models, and the maps that they make."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from dnas_cli.api.given import AnyModel, AnyPath, AnyRun, path_or_none
+from dnas_cli.errors import UsageError
+from dnas_cli.mapping.map_options import Engine, MapOptions
+from dnas_cli.run.directory import Run
+from dnas_cli.typed_fields import completed
+
+if TYPE_CHECKING:
+    from dnas_cli.mapping.mapper import Mapper
+    from dnas_cli.mapping.scene_result import SceneResult
+
+
+def load_model(path: AnyRun, device: str = "auto", engine: Engine | None = None) -> "Mapper":
+    """Load a model to map arrays and scenes with.
+
+    Args:
+        path: A model file (`model.pt`), an ONNX file of `dnas export`, or a run with a model.
+        device: `auto`, `cpu`, `cuda`, `cuda:N` or `mps`.
+        engine: As in `MapOptions`.
+
+    Returns:
+        The model: `predict` and `probabilities` take arrays; `model.facts` says classes, bands,
+        normalisation.
+
+    Raises:
+        DataError: It is not a model file, or is damaged.
+        UsageError: There is no such device.
+    """
+    from dnas_cli.mapping.mapper import MapSettings, load_mapper
+
+    file = path.model_path if isinstance(path, Run) else Path(path)
+    return load_mapper(file, device, MapSettings(), engine)
+
+
+def predict(
+    model: AnyModel,
+    scene: AnyPath,
+    out: AnyPath | Sequence[AnyPath],
+    **options: Unpack[MapOptions],
+) -> "SceneResult":
+    """Map a scene of any size, in bounded memory.
+
+    Interrupted, the same call resumes.
+
+    Args:
+        model: A model as `load_model` returns it, or what `load_model` takes.
+        scene: A raster, or anything else that GDAL opens.
+        out: Maps: `.tif`, `.png`, `.gpkg` or `.geojson`, or a folder, which gets a GeoTIFF.
+        options: See `MapOptions`.
+
+    Returns:
+        Files, pixels and area per class, warnings, and the score if `truth` is given.
+
+    Raises:
+        UsageError: An option cannot work.
+        DataError: The scene is damaged, or its bands are not the model's.
+        RunStateError: An output exists.
+    """
+    from dnas_cli.mapping.find_scenes import find_scenes
+
+    if len(find_scenes([str(scene)])) != 1:
+        raise UsageError(f"scene={scene}: is many scenes.", "Call predict_scenes.")
+    return predict_scenes(model, [scene], out, **options)[0]
+
+
+def predict_scenes(
+    model: AnyModel,
+    scenes: Sequence[AnyPath],
+    out: AnyPath | Sequence[AnyPath],
+    **options: Unpack[MapOptions],
+) -> "list[SceneResult]":
+    """Map scenes one after the other.
+
+    Finished scenes are skipped. Of many, one that fails does not stop the others: its result has
+    the status `failed`.
+
+    Args:
+        model: As `predict` takes it.
+        scenes: Rasters; folders, patterns and lists (`.txt`) stand for the rasters in them.
+        out: As `predict` takes it; for many scenes folders, or patterns with `{name}`.
+        options: See `MapOptions`.
+
+    Raises:
+        UsageError: An option cannot work, or outputs would be written twice.
+        DataError: There is no scene, or a single one cannot be mapped.
+        RunStateError: The output of a single scene exists.
+    """
+    from dnas_cli.mapping.find_scenes import find_scenes, stands_for_many
+    from dnas_cli.mapping.mapper import Mapper, MapSettings
+    from dnas_cli.mapping.open_scene import SceneReading
+    from dnas_cli.mapping.outputs import OutputPatterns, map_values, plan_outputs, with_values
+    from dnas_cli.mapping.scene_map import map_scene
+    from dnas_cli.mapping.scene_maps import map_scenes
+    from dnas_cli.mapping.truth import truth_request
+    from dnas_cli.scenes.polygons import PolygonOptions, tolerance_of
+
+    given = completed(MapOptions, options)
+    maps = [out] if isinstance(out, str | Path) else out
+    truth, dataset, nodata = given["truth"], given["dataset"], given["nodata"]
+    probabilities, confidence, overlay = (
+        None if path is None else str(path)
+        for path in (given["probabilities"], given["confidence"], given["overlay"])
+    )
+    polygons = PolygonOptions(given["min_area"], *tolerance_of(given["simplify"]))
+    patterns = OutputPatterns(tuple(map(str, maps)), probabilities, confidence, overlay, polygons)
+    settings = MapSettings(given["window"], given["overlap"], given["batch"], given["views"])
+    reading = SceneReading(
+        tuple(map(str, given["bands"] or ())),
+        None if nodata == "none" else nodata,
+        given["scaled"],
+        clip=path_or_none(given["clip"]),
+        all_data=nodata == "none",
+    )
+    found = find_scenes([str(scene) for scene in scenes])
+    planned = plan_outputs(found, patterns)
+    many = len(found) > 1 or (patterns.many and stands_for_many(str(scenes[0])))
+    if dataset is not None and truth is None:
+        raise UsageError("dataset=...: says how `truth` is written.", "Give truth=... as well.")
+    if many and truth is not None:
+        raise UsageError(
+            "truth=...: is the label of one scene.",
+            "Map one scene, or score many: dnas eval MODEL FOLDER",
+        )
+    if not isinstance(model, Mapper):
+        model = load_model(model, given["device"], given["engine"])
+    mapper, facts = replace(model, settings=settings), model.model.facts
+    settings.grid(facts.tile_size)
+    planned = with_values(planned, map_values(given["values"], given["map_nodata"], facts))
+    overwrite = given["overwrite"]
+    if many:
+        return map_scenes(mapper, found, reading, planned, overwrite)
+    labels = None
+    if truth is not None:
+        labels = truth_request(
+            str(truth),
+            None if dataset is None else str(dataset),
+            facts,
+            mapper.path,
+            given["max_unknown"],
+            given["labels_as_is"],
+        )
+    return [map_scene(mapper, found[0], reading, planned[0], overwrite, labels)]

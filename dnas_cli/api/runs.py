@@ -1,0 +1,298 @@
+"""A run: search, decode and retrain, stage by stage."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dnas_cli.api.given import AnyPath, AnyRun, Data, path_of, path_or_none
+from dnas_cli.api.scores import evaluate
+from dnas_cli.console import logger
+from dnas_cli.errors import RunStateError
+from dnas_cli.run.directory import CODINGS, Run
+from dnas_cli.run.directory import open_run as open_directory
+from dnas_cli.typed_fields import options_of, refuse_unknown
+
+if TYPE_CHECKING:
+    from dnas_cli.space.decoding import ConnectionRule
+    from dnas_cli.stages.compute_options import ComputeOptions
+    from dnas_cli.stages.dry_run import StageEstimate
+    from dnas_cli.stages.epoch_callback import EpochCallbacks
+    from dnas_cli.stages.new_run import NewRun
+    from dnas_cli.stages.run_pipeline import Step
+    from dnas_cli.stages.stage_options import StageOptions
+    from dnas_cli.training.settings import TrainingSettings
+    from dnas_cli.training.settings_choice import SettingsChoice
+
+
+_PATHS = ("data", "settings", "branch")
+
+
+def open_run(path: AnyPath) -> Run:
+    """Open a run directory: `history()`, `architecture()`, `next_command()`, `model_path`.
+
+    Raises:
+        DataError: It is none, or is damaged.
+    """
+    return open_directory(Path(path))
+
+
+def encode(
+    run: AnyRun,
+    stage: int,
+    *,
+    data: "Data | None" = None,
+    layers: int | None = None,
+    width: int | None = None,
+    overwrite: bool = False,
+    branch: AnyPath | None = None,
+) -> Run:
+    """Write the search space of a stage into a run; stage 1 creates the run.
+
+    Args:
+        run: The run.
+        stage: 1 path, 2 connections, 3 operators.
+        data: Tile set of a new run (stage 1).
+        layers: Layers of the lattice (stage 1); 12 when missing.
+        width: Channels of the finest scale (stage 1); 40 when missing.
+        overwrite: Replace a space that exists.
+        branch: A new run that gets the finished stages, to encode there.
+
+    Raises:
+        UsageError: A value does not belong to the stage.
+        RunStateError: The space exists with other content.
+        DataError: The previous coding is missing, or the tile set cannot be used.
+    """
+    from dnas_cli.stages.encode import encode as encode_stage
+
+    new_run = path_or_none(branch)
+    return encode_stage(path_of(run), stage, path_or_none(data), layers, width, overwrite, new_run)
+
+
+def search(run: AnyRun, stage: int, *, callbacks: "EpochCallbacks" = (), **options: Any) -> Run:
+    """Search a stage to its end, or resume it where it was interrupted (method, section 6).
+
+    Args:
+        run: The run; a new one needs `data`.
+        stage: 1 path, 2 connections, 3 operators.
+        callbacks: Called after each epoch.
+        options: Fields of `NewRun` (data, layers, width), of `Sources` (preset, recipe, settings),
+            of `SearchSettings` (epochs, batch, ...), which go over those, of `ComputeOptions`
+            (device, workers, ...) and of `StageOptions` (branch, extend, ...).
+
+    Raises:
+        UsageError: A value cannot work.
+        RunStateError: The stage exists with other settings, or another process works on it.
+        Interrupted: A signal came; the state is saved.
+    """
+    from dnas_cli.stages.search import search as search_stage
+    from dnas_cli.training.settings import SearchSettings
+
+    work = _work(SearchSettings, options, ("new_run", "stage"))
+    return search_stage(
+        path_of(run), stage, work.choice, work.new_run, work.compute, work.stage, callbacks
+    )
+
+
+def decode(
+    run: AnyRun,
+    stage: int | None = None,
+    *,
+    epoch: str | int = "last",
+    rule: "ConnectionRule" = "positive",
+    candidates: int = 1,
+    device: str = "auto",
+    target_macs: int | None = None,
+    overwrite: bool = False,
+    branch: AnyPath | None = None,
+) -> Run:
+    """Decode a searched stage: the path, the connections, or the architecture.
+
+    Args:
+        run: The run.
+        stage: 1, 2 or 3; the last one that is searched when missing.
+        epoch: `last`, `best` (by mean IoU on the validation split) or a number from 1.
+        rule: Stage 2 keeps edges of logit above 0 (`positive`), or of more than an equal share.
+        candidates: Codings that are scored inside the trained supernet; the best is taken.
+        device: Where they are scored.
+        target_macs: Most multiply-accumulates of the network for a tile.
+        overwrite: Replace a coding that exists.
+        branch: A new run that gets the finished stages, to decode there.
+
+    Returns:
+        The run; `coding(stage)` is what was decoded.
+
+    Raises:
+        RunStateError: The stage is not searched to its end, or another coding exists.
+        UsageError: There is no such epoch.
+    """
+    from dnas_cli.stages.decode import decode as decode_stage
+
+    root, new_run = path_of(run), path_or_none(branch)
+    if stage is None:
+        opened = open_directory(root)
+        records = [(number, opened.record(f"stage{number}")) for number in CODINGS]
+        searched = [number for number, record in records if record and record.finished]
+        if not searched:
+            raise RunStateError(
+                f"{root}: no stage is searched to its end.", f"Run: {opened.next_command()}"
+            )
+        stage = searched[-1]
+    return decode_stage(
+        root, stage, str(epoch), rule, overwrite, new_run, candidates, device, target_macs
+    )[0]
+
+
+def retrain(
+    run: AnyRun,
+    *,
+    architecture: AnyPath | None = None,
+    data: "Data | None" = None,
+    callbacks: "EpochCallbacks" = (),
+    **options: Any,
+) -> Run:
+    """Train the derived network from scratch, or resume that, and write `run.model_path`.
+
+    Args:
+        run: The run.
+        architecture: Architecture coding of a run without searches.
+        data: Tile set of the run that `architecture` starts.
+        callbacks: Called after each epoch.
+        options: Fields of `Sources`, `RetrainSettings`, `ComputeOptions` and `StageOptions`, as in
+            `search`.
+
+    Raises:
+        UsageError: A value cannot work.
+        RunStateError: There is no architecture yet, or the run is in the way.
+        Interrupted: A signal came; the state is saved.
+    """
+    from dnas_cli.stages.retrain import retrain as retrain_run
+    from dnas_cli.training.settings import RetrainSettings
+
+    work, coding = _work(RetrainSettings, options, ("stage",)), path_or_none(architecture)
+    return retrain_run(
+        path_of(run), work.choice, work.compute, work.stage, coding, path_or_none(data), callbacks
+    )
+
+
+def run(
+    run: AnyRun,
+    *,
+    retrain_epochs: int | None = None,
+    first: "Step" = "1",
+    last: "Step" = "eval",
+    branch: AnyPath | None = None,
+    callbacks: "EpochCallbacks" = (),
+    **options: Any,
+) -> Run:
+    """Search, decode, retrain and evaluate, and write the report; or resume that.
+
+    It is the work of the single functions, to the bit; both can take turns on one run.
+
+    Args:
+        run: The run; a new one needs `data`.
+        retrain_epochs: Epochs of the retraining; the preset's when missing.
+        first: The first step, `1` to `3`, `retrain` or `eval`; the earlier ones must be finished.
+        last: The last step.
+        branch: A new run that gets the steps before `first`, to continue there.
+        callbacks: Called after each epoch.
+        options: Fields of `NewRun`, `Sources`, `SearchSettings` and `ComputeOptions`, as in
+            `search`; settings hold for every stage.
+
+    Returns:
+        The run, with `model_path`, figures in `evaluation_folder` and `report.html`.
+
+    Raises:
+        UsageError: A value cannot work.
+        RunStateError: A stage has other settings, or another process works on it.
+        Interrupted: A signal came; the state is saved.
+    """
+    from dnas_cli.stages.run_pipeline import PipelineRequest, run_stages
+    from dnas_cli.training.settings import SearchSettings
+
+    work = _work(SearchSettings, options, ("new_run",))
+    retraining = {} if retrain_epochs is None else {"epochs": retrain_epochs}
+    request = PipelineRequest(
+        work.choice, retraining, work.new_run, first, last, path_or_none(branch)
+    )
+    done = run_stages(path_of(run), request, work.compute, callbacks)
+    if last == "eval":
+        _conclude(done, work.compute.device)
+    return done
+
+
+def _conclude(run: Run, device: str) -> None:
+    """Score a run's model, if its test split has tiles, and write its page."""
+    from dnas_cli.report.page_content import page_content
+    from dnas_cli.report.run_page import write_run_page
+    from dnas_cli.stages.begin_run import linked_tile_set
+
+    if linked_tile_set(run).count("test"):
+        outdated = "test" in run.outdated_evaluations()
+        evaluate(run, references=True, cost=True, device=device, overwrite=outdated)
+    else:
+        logger.warning("%s: has no test tiles, so its model is not scored.", run.tile_set_path)
+    write_run_page(run.root / "report.html", run, page_content(run, device=device))
+
+
+def estimate(run: AnyRun, stage: int | None = None, **options: Any) -> "list[StageEstimate]":
+    """Estimate memory and time of a search and all that follows, and write nothing.
+
+    Args:
+        run: The run; it need not exist.
+        stage: The first stage; only the retraining when missing.
+        options: As `search` takes them, without a stage as `retrain`.
+
+    Raises:
+        DnasError: As the search or retraining before its start.
+    """
+    from dnas_cli.stages.dry_run import estimate_retraining, estimate_search
+    from dnas_cli.training.settings import RetrainSettings, SearchSettings
+
+    root = path_of(run)
+    if stage is not None:
+        work = _work(SearchSettings, options, ("new_run", "stage"))
+        return estimate_search(root, stage, work.choice, work.new_run, work.compute, work.stage)
+    architecture, data = (
+        path_or_none(options.pop(name, None)) for name in ("architecture", "data")
+    )
+    work = _work(RetrainSettings, options, ("stage",))
+    return estimate_retraining(root, work.choice, work.compute, work.stage, architecture, data)
+
+
+@dataclass(frozen=True)
+class _Work:
+    """What keyword arguments say of a training."""
+
+    choice: "SettingsChoice"
+    compute: "ComputeOptions"
+    new_run: "NewRun"
+    stage: "StageOptions"
+
+
+def _work(
+    settings: "type[TrainingSettings]", options: dict[str, Any], more: tuple[str, ...]
+) -> _Work:
+    """Divide keyword arguments among settings and their sources, `ComputeOptions` and more."""
+    from dnas_cli.stages.compute_options import ComputeOptions
+    from dnas_cli.stages.new_run import NewRun
+    from dnas_cli.stages.stage_options import StageOptions
+    from dnas_cli.training.settings import SearchSettings
+    from dnas_cli.training.settings_choice import LOGITS_FROM, SettingsChoice, Sources
+
+    kinds: dict[str, type[Any]] = {"new_run": NewRun, "stage": StageOptions}
+    kinds = {"sources": Sources, "compute": ComputeOptions} | {name: kinds[name] for name in more}
+    flags = [*options_of(settings), *([LOGITS_FROM] if settings is SearchSettings else [])]
+    names = {name: list(options_of(kind)) for name, kind in kinds.items()}
+    refuse_unknown(options, [*flags, *(name for group in names.values() for name in group)])
+    options |= {name: path_or_none(options[name]) for name in _PATHS if name in options}
+    built = {
+        group: kind(**{name: options[name] for name in names[group] if name in options})
+        for group, kind in kinds.items()
+    }
+    sources, given = built["sources"], {name: options[name] for name in flags if name in options}
+    return _Work(
+        SettingsChoice(sources.preset, sources.settings, given, sources.recipe),
+        built["compute"],
+        built.get("new_run", NewRun()),
+        built.get("stage", StageOptions()),
+    )

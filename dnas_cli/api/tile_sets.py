@@ -1,0 +1,100 @@
+"""Tile sets."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Unpack
+
+from dnas_cli import file_kinds
+from dnas_cli.api.given import AnyPath
+from dnas_cli.console import logger
+from dnas_cli.errors import DataError, UsageError
+from dnas_cli.tiles.lists import SPLITS
+from dnas_cli.tiles.tile_options import TileOptions
+from dnas_cli.typed_fields import completed
+
+if TYPE_CHECKING:
+    from dnas_cli.tiles.result import TileSetResult
+
+
+def tile(
+    source: AnyPath, out: AnyPath | None = None, **options: Unpack[TileOptions]
+) -> "TileSetResult":
+    """Cut scenes and labels into a tile set, or resume that.
+
+    Args:
+        source: Folder of scenes and labels, or of tiles with `from_lists`.
+        out: Folder of the tile set; `SOURCE-tiles` when missing.
+        options: See `TileOptions`.
+
+    Returns:
+        The tile set, and what was skipped.
+
+    Raises:
+        UsageError: A value cannot work.
+        DataError: No image can be used.
+        RunStateError: `out` holds something else, or a tile set with other settings.
+    """
+    from dnas_cli.container import usable_processors
+    from dnas_cli.datasets.discovery import find_description
+    from dnas_cli.report.preview import write_previews
+    from dnas_cli.tiles.from_lists import tile_set_from_lists
+    from dnas_cli.tiles.make_tile_set import make_tile_set
+    from dnas_cli.tiles.settings import TilingOptions, TilingSettings
+
+    given = completed(TileOptions, options)
+    source = Path(source)
+    target = _target(source) if out is None else Path(out)
+    _check_folders(source, target)
+    named = zip(
+        SPLITS, (given["train_scenes"], given["val_scenes"], given["test_scenes"]), strict=True
+    )
+    dataset = given["dataset"]
+    settings = TilingSettings(
+        description=find_description(source, None if dataset is None else str(dataset)),
+        size=given["size"],
+        split_by=given["split_by"],
+        ratio=given["split"],
+        seed=given["seed"],
+        scenes=tuple((split, tuple(scenes)) for split, scenes in named if scenes is not None),
+        max_unknown=given["max_unknown"],
+        labels_as_is=given["labels_as_is"],
+        keep_empty=given["keep_empty"],
+        groups_overlaps=not given["allow_overlap"],
+    )
+    work = TilingOptions(
+        given["workers"] or usable_processors(), given["overwrite"], given["strict"]
+    )
+    if given["from_lists"]:
+        lists = [Path(path) for path in given["from_lists"]]
+        result = tile_set_from_lists(
+            source,
+            target,
+            lists,
+            settings.description,
+            settings.max_unknown,
+            work,
+            settings.keep_empty,
+        )
+    else:
+        result = make_tile_set(source, target, settings, work)
+    if not result.made:
+        logger.info("%s: is finished already; nothing to do.", result.root)
+    write_previews(result)
+    return result
+
+
+def _target(source: Path) -> Path:
+    """Return the folder beside a source folder: `gid5/` -> `gid5-tiles/`."""
+    whole = source.resolve() if source.name in ("", "..") else source
+    return whole.with_name(whole.name + "-tiles")
+
+
+def _check_folders(source: Path, target: Path) -> None:
+    if not source.is_dir():
+        what = "is not a folder" if source.exists() else "no such folder"
+        raise DataError(f"{source}: {what}.", "Give the folder that holds the scenes and labels.")
+    if file_kinds.kind_of(source) == file_kinds.TILE_SET:
+        raise DataError(
+            f"{source}: is a tile set already.", "Give the folder of scenes it was made from."
+        )
+    if source.resolve().is_relative_to(target.resolve()):
+        raise UsageError(f"out={str(target)!r}: holds the scenes themselves; name another folder.")

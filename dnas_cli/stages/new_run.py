@@ -1,0 +1,32 @@
+"""What a command needs to create a run."""
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from dnas_cli.errors import UsageError
+from dnas_cli.run.manifest import WIDTHS, is_width
+from dnas_cli.space.lattice import MAX_LAYERS
+from dnas_cli.training.settings import NETWORK_SIZES, Preset
+from dnas_cli.typed_fields import option
+
+
+@dataclass(frozen=True)
+class NewRun:
+    """Tile set and network size of a new run."""
+
+    data: Path | None = option(None, "Tile set of a new run.", metavar="TILES", panel="Network")
+    layers: int | None = option(None, "Of a new run. [default: 12; quick: 5]", panel="Network")
+    width: int | None = option(None, "Of a new run. [default: 40; quick: 8]", panel="Network")
+
+    def size(self, preset: Preset | None) -> tuple[int, int]:
+        """Return layers of the lattice and channels of the finest scale.
+
+        Raises:
+            UsageError: No network can have them.
+        """
+        if self.layers is not None and not 2 <= self.layers <= MAX_LAYERS:
+            raise UsageError(f"layers={self.layers}: must be from 2 to {MAX_LAYERS}.")
+        if self.width is not None and not is_width(self.width):
+            raise UsageError(f"width={self.width}: must be {WIDTHS}.")
+        size = NETWORK_SIZES[preset or "paper"]
+        return self.layers or size["layers"], self.width or size["width"]
