@@ -1,9 +1,14 @@
-"""Intervals of a score by the bootstrap: how far chance in the test units could move it."""
+"""Intervals of scores by the bootstrap: how far chance in the test units could move them.
 
-from collections.abc import Sequence
+Pixels of a scene resemble each other, so that an interval from their number would be far too small;
+scenes are what a map of another place is one more of.
+"""
+
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from dnas_cli.metrics import ConfusionMatrix
 
@@ -23,8 +28,23 @@ class Interval:
     high: float
 
 
-def mean_iou_interval(units: Sequence[ConfusionMatrix], seed: int = 0) -> Interval | None:
-    """Return the interval of the mean IoU when units are drawn again with replacement.
+@dataclass(frozen=True)
+class Intervals:
+    """The intervals of a model's scores.
+
+    Attributes:
+        mean_iou: Of the mean IoU.
+        iou: Per class; None where no draw has the class in labels or predictions.
+        units: Number of units that were drawn from.
+    """
+
+    mean_iou: Interval
+    iou: tuple[Interval | None, ...]
+    units: int
+
+
+def iou_intervals(units: Iterable[ConfusionMatrix], seed: int = 0) -> Intervals | None:
+    """Return the intervals of IoU when units are drawn again with replacement.
 
     Args:
         units: A confusion matrix per scene, or per tile where there is one scene.
@@ -38,15 +58,22 @@ def mean_iou_interval(units: Sequence[ConfusionMatrix], seed: int = 0) -> Interv
         return None
     counts = np.stack([unit.counts for unit in counted]).astype(np.float64)  # (U, C, C)
     missed = np.stack([unit.unpredicted for unit in counted]).astype(np.float64)  # (U, C)
+    right = np.diagonal(counts, axis1=1, axis2=2)  # (U, C)
+    union = counts.sum(1) + counts.sum(2) + missed - right
     generator = np.random.default_rng(seed)
-    scores = []
-    for _ in range(DRAWS):
-        times = np.bincount(
-            generator.integers(0, len(counted), len(counted)), minlength=len(counted)
-        )
-        total, lost = np.tensordot(times, counts, 1), times @ missed
-        right = np.diagonal(total)
-        union = total.sum(0) + total.sum(1) + lost - right
-        scores.append(float((right[union > 0] / union[union > 0]).mean()))
+    drawn = generator.integers(0, len(counted), (DRAWS, len(counted)))
+    times = np.stack([np.bincount(row, minlength=len(counted)) for row in drawn])  # (DRAWS, U)
+    iou = np.full((DRAWS, right.shape[1]), np.nan)
+    right, union = times @ right, times @ union
+    np.divide(right, union, out=iou, where=union > 0)
+    classes = [column[~np.isnan(column)] for column in iou.T]
+    return Intervals(
+        _middle(np.nanmean(iou, axis=1)),
+        tuple(_middle(column) if column.size else None for column in classes),
+        len(counted),
+    )
+
+
+def _middle(scores: npt.NDArray[np.float64]) -> Interval:
     low, high = np.percentile(scores, (2.5, 97.5))
     return Interval(float(low), float(high))

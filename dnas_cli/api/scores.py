@@ -33,12 +33,14 @@ def evaluate(
         RunStateError: Other figures exist where these would go.
     """
     from dnas_cli.report.evaluation_files import write_evaluation
+    from dnas_cli.report.scene_panel import write_panel
     from dnas_cli.stages.evaluate import evaluate_model
 
     target = path_of(model) if isinstance(model, Run | str | Path) else model
     given = completed(EvaluationOptions, options)
-    evaluation, folder = evaluate_model(target, path_or_none(data), given)
-    return replace(evaluation, files=write_evaluation(folder, evaluation) if folder else ())
+    evaluation, folder = evaluate_model(target, path_or_none(data), given, write_panel)
+    files = write_evaluation(folder, evaluation) if folder else ()
+    return replace(evaluation, files=(*files, *evaluation.files))
 
 
 def info(path: AnyPath) -> "KnownFile":

@@ -44,11 +44,12 @@ def evaluate(
     are printed, and written with --out. --cost alone needs no data.
 
     With --scenes, and for a folder, scenes are mapped whole as by `dnas predict`, and every
-    labelled pixel counts once; a row per scene goes to scenes.csv.
+    labelled pixel counts once; a row per scene goes to scenes.csv. --maps does so and writes the
+    map of each scene, an error raster that says which class was taken for which, and a picture.
     """
     from dnas_cli import api
 
-    needs_data = {"references", "scenes", "source", "dataset", "out"}
+    needs_data = {"references", "scenes", "source", "dataset", "out", "maps"}
     if options["cost"] and not target.is_dir() and not (data or any(map(options.get, needs_data))):
         from dnas_cli.report.cost_table import print_model_cost
 

@@ -1,12 +1,12 @@
 """The values a dataset description is made of: texts, numbers, colours and classes, checked."""
 
-import colorsys
 import math
 import re
 from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from dnas_cli.errors import DataError
+from dnas_cli.scenes.class_colours import chosen_colours
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.palette import Colour, LandClass
 
@@ -103,7 +103,7 @@ def read_classes(value: Any, first_value: int, kind: Literal["colour", "index"])
     if len(value) > _MOST_CLASSES:
         raise DataError(f"{len(value)} classes are more than the {_MOST_CLASSES} that fit.")
     entries = value.items() if isinstance(value, dict) else enumerate(value)
-    classes: list[LandClass] = []
+    classes: list[tuple[str, Colour | None]] = []
     colours: list[tuple[Colour, int]] = []
     values: list[tuple[int, int]] = []
     for position, (key, entry) in enumerate(entries):
@@ -112,18 +112,19 @@ def read_classes(value: Any, first_value: int, kind: Literal["colour", "index"])
         own = _colours_of(fields["colour"], f"classes: {name}") if "colour" in fields else ()
         if not own and kind == "colour":
             raise DataError(f"class {name!r} has no colour, and labels are colours.")
-        classes.append(LandClass(name, own[0] if own else _chosen_colour(position)))
+        classes.append((name, own[0] if own else None))
         colours += [(colour, position) for colour in own]
         numbers = _whole_numbers(fields.get("value", first_value + position), name)
         values += [(number, position) for number in numbers]
-    _refuse_doubles([land_class.name for land_class in classes], "name")
+    _refuse_doubles([name for name, _ in classes], "name")
+    coloured = _coloured(classes)
     if kind == "colour":
         _refuse_doubles([str(colour) for colour, _ in colours], "colour")
-        return LabelEncoding(kind, tuple(classes), more_colours=_further(colours))
+        return LabelEncoding(kind, coloured, more_colours=_further(colours))
     _refuse_doubles([str(number) for number, _ in values], "value")
     first = {position: number for number, position in reversed(values)}
     own_values = tuple(first[position] for position in range(len(classes)))
-    return LabelEncoding(kind, tuple(classes), own_values, more_values=_further(values))
+    return LabelEncoding(kind, coloured, own_values, more_values=_further(values))
 
 
 def group_classes(encoding: LabelEncoding, value: Any) -> LabelEncoding:
@@ -160,6 +161,13 @@ def group_classes(encoding: LabelEncoding, value: Any) -> LabelEncoding:
         more_values=_further([(value, new_index[at]) for value, at in values]) if is_index else (),
         more_colours=() if is_index else _further([(c, new_index[at]) for c, at in colours]),
     )
+
+
+def _coloured(classes: list[tuple[str, Colour | None]]) -> tuple[LandClass, ...]:
+    """Choose a colour for every class that has none."""
+    given = [colour for _, colour in classes if colour is not None]
+    chosen = iter(chosen_colours([name for name, colour in classes if colour is None], given))
+    return tuple(LandClass(name, colour or next(chosen)) for name, colour in classes)
 
 
 def _further(entries: list[tuple[Kind, int]]) -> tuple[tuple[Kind, int], ...]:
@@ -206,14 +214,6 @@ def _refuse_doubles(values: list[str], what: str) -> None:
     for value in values:
         if values.count(value) > 1:
             raise DataError(f"two classes have the {what} {value}.")
-
-
-def _chosen_colour(position: int) -> Colour:
-    # Steps by the golden ratio keep the hues of neighbouring classes apart, for any number.
-    hue = (0.6 + position * 0.618034) % 1.0
-    brightness = 0.9 if position % 2 == 0 else 0.65
-    red, green, blue = colorsys.hsv_to_rgb(hue, 0.65, brightness)
-    return round(red * 255), round(green * 255), round(blue * 255)
 
 
 def _is_channel(value: Any) -> bool:

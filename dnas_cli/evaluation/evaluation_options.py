@@ -38,6 +38,10 @@ class EvaluationOptions(TypedDict, total=False):
     out: Annotated[
         Path | str | None, Option("Folder for the figures.  [default: RUN/eval]", metavar="DIR")
     ]
+    maps: Annotated[
+        Path | str | None,
+        Option("Map whole scenes: map, errors and panel of each; worst.csv.", metavar="DIR"),
+    ]
     batch: Annotated[int, Option("Tiles or windows per forward pass.", default=4, at_least=1)]
     views: Annotated[Views, VIEWS]
     device: Annotated[str, DEVICE]

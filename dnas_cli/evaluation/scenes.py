@@ -1,6 +1,7 @@
 """Scoring a model on whole scenes, mapped as `predict` does: every labelled pixel once."""
 
 from collections.abc import Mapping
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import Any
 
@@ -9,6 +10,7 @@ from dnas_cli.console import logger
 from dnas_cli.datasets.discovery import LabelledScenes, Pair
 from dnas_cli.datasets.inspection import described_bands
 from dnas_cli.errors import DataError
+from dnas_cli.evaluation.scene_maps import SceneMaps
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.memory import GDAL_CACHE
 from dnas_cli.mapping.open_scene import SceneReading, open_scene
@@ -66,7 +68,7 @@ class SceneScore:
 
 
 def evaluate_scenes(
-    mapper: Mapper, scenes: LabelledScenes, strict: bool
+    mapper: Mapper, scenes: LabelledScenes, strict: bool, maps: SceneMaps | None = None
 ) -> tuple[ConfusionMatrix, tuple[SceneScore, ...]]:
     """Map every scene and compare the maps with the labels, a few rows at a time.
 
@@ -74,6 +76,7 @@ def evaluate_scenes(
         mapper: The model.
         scenes: The scenes.
         strict: An unusable scene is an error; otherwise it is left out with a warning.
+        maps: Gets the map of every scene.
 
     Returns:
         The confusion matrix over all scenes, and each scene's.
@@ -87,7 +90,7 @@ def evaluate_scenes(
         title = f"scene {number} of {len(scenes.pairs)}, {pair.key}"
         try:
             with block_cache(GDAL_CACHE):
-                score = _score(mapper, scenes, pair, title)
+                score = _score(mapper, scenes, pair, title, maps)
         except DataError as error:
             if strict:
                 raise
@@ -100,7 +103,9 @@ def evaluate_scenes(
     return total, tuple(scores)
 
 
-def _score(mapper: Mapper, scenes: LabelledScenes, pair: Pair, title: str) -> SceneScore:
+def _score(
+    mapper: Mapper, scenes: LabelledScenes, pair: Pair, title: str, maps: SceneMaps | None
+) -> SceneScore:
     matrix = ConfusionMatrix(len(mapper.model.facts.classes))
     with (
         _open(mapper.model.facts, scenes, pair) as scene,
@@ -110,9 +115,14 @@ def _score(mapper: Mapper, scenes: LabelledScenes, pair: Pair, title: str) -> Sc
         grid = mapper.grid
         windows = rows_of_windows(scene.height, grid) * len(grid.spans(scene.width))
         predictor = mapper.predictor_of(scene)
-        with console.progress(title, windows, "window") as advance:
+        with (
+            console.progress(title, windows, "window") as advance,
+            nullcontext() if maps is None else maps.scene(pair.key, scene) as kept,
+        ):
             for rows in stream_map(scene, predictor, grid, window_done=advance):
-                add_rows(matrix, labels, rows.row, rows.classes)
+                truth = add_rows(matrix, labels, rows.row, rows.classes)
+                if kept is not None:
+                    kept.add(rows.row, truth, rows.classes, rows.confidence)
         return SceneScore(pair.key, pair.image, pair.label, scene.width, scene.height, matrix)
 
 

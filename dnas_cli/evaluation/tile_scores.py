@@ -2,6 +2,8 @@
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
+from typing import TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -35,6 +37,35 @@ class TileScore:
     def accuracy(self) -> float:
         """Share of the labelled pixels that are right."""
         return float(np.trace(self.matrix.counts)) / max(self.matrix.pixels, 1)
+
+
+@dataclass(frozen=True)
+class SceneTiles:
+    """How a model does on the tiles of one scene.
+
+    Attributes:
+        name: Name of the scene.
+        tiles: Its tiles in the split.
+    """
+
+    name: str
+    tiles: tuple[TileScore, ...]
+
+    @cached_property
+    def matrix(self) -> ConfusionMatrix:
+        """The confusion matrix over all of them."""
+        total = ConfusionMatrix(self.tiles[0].matrix.classes)
+        for tile in self.tiles:
+            total.merge(tile.matrix)
+        return total
+
+    @property
+    def accuracy(self) -> float:
+        """Share of the labelled pixels that are right."""
+        return float(np.trace(self.matrix.counts)) / max(self.matrix.pixels, 1)
+
+
+Scored = TypeVar("Scored", TileScore, SceneTiles)
 
 
 @dataclass(frozen=True)
@@ -144,19 +175,25 @@ def predict_examples(
     scores: Sequence[TileScore],
     device: torch.device,
     bands: tuple[int, ...],
-) -> list[TileExample]:
-    """Return tiles with what the model makes of them."""
+) -> Iterator[TileExample]:
+    """Yield tiles with what the model makes of them, in order."""
     predictions = _predictions(model, tiles, [score.ref for score in scores], device, bands, 1)
-    return [
-        TileExample(score, read_tile(tiles, score.ref), classes[0], certainty[0])
-        for score, (_, classes, certainty) in zip(scores, predictions, strict=True)
-    ]
+    for score, (_, classes, certainty) in zip(scores, predictions, strict=True):
+        yield TileExample(score, read_tile(tiles, score.ref), classes[0], certainty[0])
 
 
-def best_median_worst(scores: Sequence[TileScore], count: int) -> dict[str, list[TileScore]]:
-    """Return the tiles of highest, middle and lowest accuracy, `count` of each, none twice.
+def by_scene(scores: Sequence[TileScore]) -> list[SceneTiles]:
+    """Return the scenes that tiles are of, by name."""
+    groups: dict[str, list[TileScore]] = {}
+    for score in scores:
+        groups.setdefault(score.ref.scene, []).append(score)
+    return [SceneTiles(name, tuple(groups[name])) for name in sorted(groups)]
 
-    Tiles without a labelled pixel are left out.
+
+def best_median_worst(scores: Sequence[Scored], count: int) -> dict[str, list[Scored]]:
+    """Return the tiles or scenes of highest, middle and lowest accuracy, `count` of each at most.
+
+    None is in it twice; those without a labelled pixel are left out.
     """
     ranked = sorted(
         (score for score in scores if score.matrix.pixels), key=lambda score: -score.accuracy

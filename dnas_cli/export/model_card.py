@@ -2,12 +2,11 @@
 
 from collections.abc import Iterable
 
+from dnas_cli.bootstrap import Interval, iou_intervals
 from dnas_cli.evaluation.evaluation import Evaluation
-from dnas_cli.export.model_figures import DataFacts, iou_intervals
+from dnas_cli.export.model_figures import DataFacts
 from dnas_cli.model.model_file import Model
 from dnas_cli.model.onnx_facts import OnnxFacts
-
-_FEWEST_SCENES = 2  # that can be drawn from
 
 
 def model_card(
@@ -92,20 +91,19 @@ def _figures(evaluation: Evaluation | None) -> list[str]:
     if evaluation is None:
         return ["The model was not evaluated, or its figures are not at hand: `dnas eval`."]
     metrics, subject = evaluation.matrix.metrics(), evaluation.subject
-    scored = [scene.matrix for scene in evaluation.scenes if scene.matrix.pixels]
-    intervals = iou_intervals(scored) if len(scored) >= _FEWEST_SCENES else None
+    intervals = iou_intervals(scene.matrix for scene in evaluation.scenes)
     columns = (metrics.iou, metrics.f1, metrics.precision, metrics.recall)
     rows = [
         (
             item.name,
             *(_number(values[index]) for values in columns),
-            _interval(intervals[index]) if intervals else "",
+            _interval(intervals.iou[index]) if intervals else "",
         )
         for index, item in enumerate(evaluation.classes)
     ]
     where = f"{subject.split} split, " if subject.split else ""
     why = (
-        f"Intervals are 95 % by a bootstrap over {len(scored)} scenes."
+        f"Intervals are 95 % by a bootstrap over {intervals.units} scenes."
         if intervals
         else "Without intervals: they need two scored scenes at least (`dnas eval RUN --scenes`)."
     )
@@ -162,5 +160,5 @@ def _number(value: float | None) -> str:
     return "-" if value is None else f"{value:.3f}"
 
 
-def _interval(interval: tuple[float, float] | None) -> str:
-    return "-" if interval is None else f"{interval[0]:.3f} to {interval[1]:.3f}"
+def _interval(interval: Interval | None) -> str:
+    return "-" if interval is None else f"{interval.low:.3f} to {interval.high:.3f}"

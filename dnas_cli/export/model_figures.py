@@ -3,20 +3,14 @@
 from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.files import read_json
-from dnas_cli.metrics import ConfusionMatrix, Shares
 from dnas_cli.run.directory import is_run, open_run
 from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.lists import SPLITS
 
-_RESAMPLES = 2000
 _FIGURES = ("test-scenes.json", "test.json")  # by scene first: they have intervals
-
-Interval = tuple[float, float]
 
 
 @dataclass(frozen=True)
@@ -69,26 +63,3 @@ def evaluation_of(model: Path, model_hash: str, figures: Path | None) -> Evaluat
         if figures:
             raise DataError(f"{path}: holds the figures of another model.", "Run `dnas eval`.")
     return None
-
-
-def iou_intervals(scenes: list[ConfusionMatrix]) -> list[Interval | None]:
-    """Return 95 % intervals of the IoU of each class by a bootstrap over scenes.
-
-    Pixels of a scene resemble each other, so that an interval from their number would be far too
-    small; scenes are what a map of another place is one more of.
-    """
-    rng = np.random.default_rng(0)
-    draws: list[Shares] = []
-    for _ in range(_RESAMPLES):
-        total = ConfusionMatrix(len(scenes[0].counts))
-        for index in rng.integers(0, len(scenes), len(scenes)):
-            total.counts += scenes[index].counts
-            total.unpredicted += scenes[index].unpredicted
-        if total.pixels:
-            draws.append(total.metrics().iou)
-    result: list[Interval | None] = []
-    for values in zip(*draws, strict=True):
-        known = [value for value in values if value is not None]
-        low, high = np.percentile(known, (2.5, 97.5)) if known else (0.0, 0.0)
-        result.append((float(low), float(high)) if known else None)
-    return result

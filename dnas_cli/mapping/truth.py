@@ -117,7 +117,7 @@ def look_through(labels: PlacedLabels, max_unknown: float) -> tuple[int, int]:
 
 def add_rows(
     matrix: ConfusionMatrix, labels: PlacedLabels, row: int, indices: npt.NDArray[np.uint8]
-) -> None:
+) -> npt.NDArray[np.uint8]:
     """Compare rows of a map with their labels; pixels of the scene without data are not scored.
 
     Args:
@@ -125,10 +125,14 @@ def add_rows(
         labels: The labels of the scene.
         row: The first row.
         indices: (h, W) classes of the map, 255 where the scene holds no data.
+
+    Returns:
+        (h, W) labels that were scored, else 255.
     """
     truth, _ = labels.read(Window(row, 0, *indices.shape))
     truth[indices == IGNORE] = IGNORE
     matrix.add(truth, indices)
+    return truth
 
 
 def compare(truth: Truth, scene: Raster, indices: Rows) -> Comparison:

@@ -7,6 +7,7 @@ from dnas_cli.console import logger
 from dnas_cli.errors import DnasError
 from dnas_cli.report.run_status import TITLES
 from dnas_cli.report.training_curves import history_marks, write_progress_picture
+from dnas_cli.run.command_log import read_commands
 from dnas_cli.run.history import write_history_table
 from dnas_cli.run.rows import read_rows
 from dnas_cli.stages.epoch_callback import EpochCallback, EpochEnd
@@ -40,7 +41,8 @@ def write_curves(end: EpochEnd) -> None:
     rows = read_rows(folder / "history.jsonl")
     settings = record.settings if record else {}
     extensions = record.extensions if record else ()
-    marks = history_marks(rows, extensions, settings.get("epochs", len(rows)))
+    epochs = settings.get("epochs", len(rows))
+    marks = history_marks(rows, extensions, epochs, read_commands(folder))
     write_progress_picture(folder / "progress.png", TITLES[end.stage], rows, marks)
     write_history_table(folder)
 

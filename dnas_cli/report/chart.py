@@ -17,14 +17,16 @@ class Series:
     """One line of a chart.
 
     Attributes:
-        name: In the legend.
+        name: In the legend; a line without one is thin and grey, behind the others.
         points: Epoch, counted from 1, and value.
         best: Mark the `highest` or `lowest` value; none if empty.
+        shows_last: Write the last value into the legend.
     """
 
     name: str
     points: tuple[tuple[int, float], ...]
     best: str = ""
+    shows_last: bool = True
 
 
 @dataclass(frozen=True)
@@ -40,12 +42,12 @@ def line_chart(
     series: Sequence[Series],
     marks: Sequence[Mark] = (),
     axis: str = "epoch",
-    width: float = 380.0,
+    width: float = 364.0,
     height: float = 210.0,
 ) -> Drawing:
     """Draw values over epochs; series without a point are left out.
 
-    Lines differ in colour and dashes. The last value of each stands in the legend.
+    Lines differ in colour and dashes.
     """
     drawing = Drawing(width, height, title)
     drawing.add(Text((_LEFT, 16), title, 12, bold=True))
@@ -67,7 +69,7 @@ def line_chart(
     for tick in scale.ticks:
         drawing.add(
             Box((_LEFT, y(tick) - 0.5), (width - _LEFT - _RIGHT, 1), "faint"),
-            Text((_LEFT - 6, y(tick) + 4), f"{tick:.4g}", 10, "muted", "end"),
+            Text((_LEFT - 6, y(tick) + 4), f"{tick:.{scale.digits}g}", 10, "muted", "end"),
         )
     for epoch in _epoch_ticks(first, last):
         drawing.add(Text((x(epoch), height - _BOTTOM + 15), str(epoch), 10, "muted", "middle"))
@@ -80,8 +82,12 @@ def line_chart(
             ),
             Text((place + 3, _TOP + 22), mark.text, 9, "muted"),
         )
+    for item in shown:
+        if not item.name:
+            points = tuple((x(epoch), y(value)) for epoch, value in item.points)
+            drawing.add(Line(points, "muted", 0.7, 0.5))
     legend = _LEFT
-    for number, item in enumerate(shown):
+    for number, item in enumerate(item for item in shown if item.name):
         colour, dash = _COLOURS[number % 4], _DASHES[number % 4]
         course = tuple((x(epoch), y(value)) for epoch, value in item.points)
         if len(course) > 1:
@@ -91,7 +97,8 @@ def line_chart(
             choose = max if item.best == "highest" else min
             epoch, value = choose(item.points, key=lambda point: point[1])
             drawing.add(Disc((x(epoch), y(value)), 4.5, "paper", colour, 1.5, title="best"))
-        name = f"{item.name} {item.points[-1][1]:.4g}"
+        last_value = f" {item.points[-1][1]:.4g}" if item.shows_last else ""
+        name = item.name + last_value
         drawing.add(
             Line(((legend, _TOP), (legend + 18, _TOP)), colour, 1.8, dash=dash),
             Text((legend + 23, _TOP + 4), name, 10),
@@ -146,6 +153,14 @@ class _Axis:
         end = max(end, begin + 1)
         ticks = tuple(round(step * number, 12) for number in range(begin, end + 1))
         return _Axis(begin * step, end * step, ticks, False)
+
+    @property
+    def digits(self) -> int:
+        """Significant digits in which neighbouring ticks differ, four at least."""
+        if self.logarithmic:
+            return 4
+        largest, step = max(abs(self.low), abs(self.high)), self.ticks[1] - self.ticks[0]
+        return max(4, math.ceil(math.log10(largest / step)) + 1)
 
     def share(self, value: float) -> float:
         """Return where a value is, from 0 at the low end to 1 at the high one."""

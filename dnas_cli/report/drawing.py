@@ -1,7 +1,7 @@
 """Drawings made of a few shapes, as SVG for pages and as PNG for everything else.
 
 A drawing is plain data, so that a chart or a lattice is composed once and rendered twice. Colours
-are either `#rrggbb` or one of the names in `THEME`, which a page may redefine for dark screens.
+are either `#rrggbb` or one of the names in `THEMES`.
 """
 
 from collections.abc import Sequence
@@ -13,17 +13,31 @@ from typing import Literal
 Anchor = Literal["start", "middle", "end"]
 Point = tuple[float, float]
 
-THEME = {
-    "ink": "#1f2328",
-    "muted": "#6b7280",
-    "faint": "#d7dbe0",
-    "paper": "#ffffff",
-    "accent": "#0b6e99",
-    "second": "#c2410c",
-    "third": "#6d28d9",
-    "fourth": "#4d7c0f",
+THEMES = {
+    "light": {
+        "ink": "#1f2328",
+        "muted": "#5c6470",
+        "faint": "#d7dbe0",
+        "paper": "#ffffff",
+        "accent": "#0b6e99",
+        "second": "#c2410c",
+        "third": "#6d28d9",
+        "fourth": "#4d7c0f",
+    },
+    "dark": {
+        "ink": "#e6e8eb",
+        "muted": "#9aa3ad",
+        "faint": "#3a4048",
+        "paper": "#16191d",
+        "accent": "#4db6e0",
+        "second": "#fb8c4e",
+        "third": "#b69cff",
+        "fourth": "#a3cf4f",
+    },
 }
-"""Colours by role; distinct for the colour-blind and in print."""
+"""Colours by role, on light and on dark paper; distinct for the colour-blind and in print."""
+
+THEME = THEMES["light"]
 
 _FONT = "DejaVu Sans, Verdana, sans-serif"
 

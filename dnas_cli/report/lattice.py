@@ -24,6 +24,7 @@ class LatticeLook:
         chosen: Keys of the edges that are decoded; drawn in another colour.
         titles: What is shown when the pointer is over a node, by the node's key.
         weights: Share of the arithmetic in each node, by its key; nodes are that large.
+        decided: How decided the logits of a node are, from 0 to 1, by its key; nodes fill up.
         heading: A line above the lattice.
     """
 
@@ -31,6 +32,7 @@ class LatticeLook:
     chosen: Collection[str] = ()
     titles: Mapping[str, str] = field(default_factory=dict)
     weights: Mapping[str, float] = field(default_factory=dict)
+    decided: Mapping[str, float] = field(default_factory=dict)
     heading: str = ""
 
 
@@ -64,6 +66,8 @@ def draw_lattice(graph: Graph, look: LatticeLook | None = None) -> Drawing:
     drawing.add(Text((x, y + 18), "stem", 10, "muted", "middle"))
     for node in graph.nodes:
         drawing.add(_node(node, look, top))
+        if node.key in look.decided:
+            drawing.add(_filling(node, look, top))
     return drawing
 
 
@@ -96,6 +100,23 @@ def _node(node: Node, look: LatticeLook, top: float) -> Disc:
         "ink",
         key=node.key,
         title=look.titles.get(node.key, f"node {node.key}"),
+    )
+
+
+def filling_radius(decided: float) -> float:
+    """Return how far a node is filled that is so decided, in pixels."""
+    return (_RADIUS - 1.5) * math.sqrt(decided)
+
+
+def _filling(node: Node, look: LatticeLook, top: float) -> Disc:
+    return Disc(
+        _place(node, top),
+        filling_radius(look.decided[node.key]),
+        "accent",
+        "accent",
+        0,
+        key=f"filling {node.key}",
+        title=look.titles.get(node.key, ""),
     )
 
 

@@ -27,12 +27,16 @@ class EpochLogits:
         shares: Softmax of every logit among those it competes with, by the logit's key.
         chosen: Keys of the logits that the coding keeps.
         entropies: By node, as a share of the largest possible; nodes with a choice only.
+        logits: By key.
+        coding: What they decode to.
     """
 
     epoch: int
     shares: Mapping[str, float]
     chosen: frozenset[str]
     entropies: Mapping[str, float]
+    logits: Mapping[str, float]
+    coding: Coding
 
 
 def trace_logits(space: SearchSpace, rows: Sequence[Mapping[str, object]]) -> list[EpochLogits]:
@@ -91,14 +95,18 @@ def _of_epoch(
         )
     else:
         chosen = chosen_edges(coding)
-    return EpochLogits(epoch, shares, chosen, entropies)
+    return EpochLogits(epoch, shares, chosen, entropies, logits, coding)
 
 
-def operators_of(logits: EpochLogits, node: Node) -> list[tuple[str, float, bool]]:
-    """Return the operators of a node in stage 3: name, share, whether kept; likeliest first."""
-    found = [
-        (name, logits.shares[key], key in logits.chosen)
-        for name in OPERATORS
-        if (key := f"{node.key}/{name}") in logits.shares
-    ]
-    return sorted(found, key=lambda item: -item[1])
+def operator_titles(space: SearchSpace, logits: EpochLogits) -> dict[str, str]:
+    """Return the operators of every node in stage 3 as text, likeliest first; kept ones starred."""
+    titles = {}
+    for node in space.graph.nodes:
+        keys = sorted((f"{node.key}/{name}" for name in OPERATORS), key=lambda k: -logits.shares[k])
+        lines = [
+            f"{'* ' if key in logits.chosen else '  '}{key.split('/')[1]} "
+            f"{100 * logits.shares[key]:.0f} %"
+            for key in keys
+        ]
+        titles[node.key] = "\n".join([f"node {node.key}", *lines])
+    return titles

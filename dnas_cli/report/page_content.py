@@ -1,10 +1,27 @@
 """What the page of a run shows beside the run's own files: looked up or measured where possible."""
 
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Literal
+
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, DnasError
+from dnas_cli.evaluation.baseline_figures import (
+    FOUND,
+    Comparison,
+    Member,
+    baseline_path,
+    compare,
+    read_members,
+)
 from dnas_cli.evaluation.evaluation import Evaluation, band_positions
+from dnas_cli.evaluation.looks import Look, look_at_scene, look_at_tile
 from dnas_cli.evaluation.tile_scores import (
+    SceneTiles,
+    TileScore,
+    TileScores,
     best_median_worst,
+    by_scene,
     predict_examples,
     score_tiles,
 )
@@ -13,16 +30,70 @@ from dnas_cli.model.model_file import load_model
 from dnas_cli.nets.cost import count_nodes
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.nets.network import NetworkShape
-from dnas_cli.report.run_page import PageContent
 from dnas_cli.run.directory import CODINGS, Run
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.tiles.dataset_json import open_tile_set
+from dnas_cli.tiles.drift import Drift, drift
+from dnas_cli.tiles.footprints import SceneFootprint, scene_footprints
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.showcase import LabelledTile, rare_classes_first
 from dnas_cli.tiles.tile_set import TileSet
 
-_EXAMPLES = 3  # of each kind
-_LABELS = 6  # tiles of each split
+SIDE = 208  # pixels of a picture on the page
+_TILES, _SCENES = 3, 1  # examples of each kind
+_LABELS = 5  # tiles of each split
+
+Kind = Literal["best", "median", "worst"]
+
+
+@dataclass(frozen=True)
+class Example:
+    """A tile or scene to look at.
+
+    Attributes:
+        kind: What it is an example of.
+        score: How the model does on it.
+        look: What it looks like.
+    """
+
+    kind: str
+    score: TileScore | SceneTiles
+    look: Look
+
+
+@dataclass(frozen=True)
+class PageContent:
+    """What a page shows beside the run's own files; what is missing is left out.
+
+    Attributes:
+        split: The split that the model is looked at on.
+        tiles: The run's tile set.
+        evaluation: Figures on the split's tiles.
+        of_scenes: Figures on its whole scenes.
+        scores: The split tile by tile.
+        tile_examples: Its best, median and worst tiles.
+        scene_examples: Its best, median and worst scenes.
+        labels: Tiles of each split with their labels.
+        arithmetic: Share of the derived network's arithmetic in each node, by the node's key.
+        members: Networks of the baseline.
+        comparison: What they say together.
+        footprints: Where scenes lie.
+        drift: How far the other splits are from the training split.
+    """
+
+    split: str
+    tiles: TileSet | None = None
+    evaluation: Evaluation | None = None
+    of_scenes: Evaluation | None = None
+    scores: TileScores | None = None
+    tile_examples: Sequence[Example] = ()
+    scene_examples: Sequence[Example] = ()
+    labels: Mapping[str, Sequence[LabelledTile]] = field(default_factory=dict)
+    arithmetic: Mapping[str, float] = field(default_factory=dict)
+    members: Sequence[Member] = ()
+    comparison: Comparison | None = None
+    footprints: Sequence[SceneFootprint] = ()
+    drift: Mapping[str, Drift] = field(default_factory=dict)
 
 
 def page_content(
@@ -34,36 +105,58 @@ def page_content(
         run: The run.
         split: The split that the model is looked at on.
         device: Where the model runs.
-        look: Run the model on the split; without, the page has no tiles of it.
+        look: Open tiles, and run the model on the split.
     """
-    tiles = _tiles(run)
-    evaluation = _evaluation(run, split)
+    members = read_members(baseline_path(run.root))
+    both = {member.name == FOUND for member in members} == {True, False}
     content = PageContent(
-        tiles=tiles,
-        evaluation=evaluation,
-        labels={}
-        if tiles is None
-        else {
-            split: rare_classes_first(tiles, split, _LABELS)
-            for split in SPLITS
-            if tiles.count(split)
-        },
-        arithmetic={} if tiles is None else _arithmetic(run, tiles),
+        split,
+        _tiles(run),
+        _evaluation(run, split),
+        _evaluation(run, f"{split}-scenes"),
+        members=members,
+        comparison=compare(members) if both else None,
     )
-    if tiles is None or not look or not run.model_path.is_file() or not tiles.count(split):
+    tiles = content.tiles
+    if tiles is None:
         return content
-    where = resolve_device(device)
+    content = replace(content, arithmetic=_arithmetic(run, tiles))
+    if not look:
+        return content
+    filled = [name for name in SPLITS if tiles.count(name)]
+    content = replace(
+        content,
+        labels={name: rare_classes_first(tiles, name, _LABELS) for name in filled},
+        footprints=scene_footprints(tiles),
+        drift={name: drift(tiles, name) for name in filled if name != "train"},
+    )
+    if not run.model_path.is_file() or not tiles.count(split):
+        return content
+    return _with_examples(content, run, tiles, device)
+
+
+def _with_examples(content: PageContent, run: Run, tiles: TileSet, device: str) -> PageContent:
+    """Run the model on the split, tile by tile."""
+    split, where = content.split, resolve_device(device)
     model = load_model(run.model_path, where)
     bands = band_positions(model.facts, tiles, str(run.model_path))
     with progress(f"the {split} split", tiles.count(split), "tile") as advance:
         scores = score_tiles(model, tiles, split, where, bands, advance)
-    examples = {
-        kind: predict_examples(model, tiles, chosen, where, bands)
-        for kind, chosen in best_median_worst(scores.tiles, _EXAMPLES).items()
-        if chosen
-    }
-    return PageContent(
-        tiles, content.evaluation, scores, examples, content.labels, content.arithmetic
+    tile_examples = [
+        Example(kind, example.score, look_at_tile(example))
+        for kind, chosen in best_median_worst(scores.tiles, _TILES).items()
+        for example in predict_examples(model, tiles, chosen, where, bands)
+    ]
+    scene_examples, scenes = [], by_scene(scores.tiles)
+    if len(scenes) > 1:
+        for kind, found in best_median_worst(scenes, _SCENES).items():
+            for scene in found:
+                examples = predict_examples(model, tiles, scene.tiles, where, bands)
+                refs = [tile.ref for tile in scene.tiles]
+                look = look_at_scene(tiles, refs, examples, SIDE)
+                scene_examples += [Example(kind, scene, look)] if look else []
+    return replace(
+        content, scores=scores, tile_examples=tile_examples, scene_examples=scene_examples
     )
 
 
@@ -75,20 +168,15 @@ def _tiles(run: Run) -> TileSet | None:
         return None
 
 
-def _evaluation(run: Run, split: str) -> Evaluation | None:
-    path = run.evaluation_folder / f"{split}.json"
-    if not path.is_file() or split in run.outdated_evaluations():
+def _evaluation(run: Run, name: str) -> Evaluation | None:
+    path = run.evaluation_folder / f"{name}.json"
+    if not path.is_file() or name in run.outdated_evaluations():
         return None
     try:
         return Evaluation.from_json(read_json(path), str(path))
     except DnasError as error:
         logger.warning("the page shows no figures: %s", error.what)
         return None
-
-
-def _labels(tiles: TileSet) -> dict[str, list[LabelledTile]]:
-    filled = [split for split in SPLITS if tiles.count(split)]
-    return {split: rare_classes_first(tiles, split, _LABELS) for split in filled}
 
 
 def _arithmetic(run: Run, tiles: TileSet) -> dict[str, float]:

@@ -7,9 +7,10 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from PIL import Image, ImageDraw
+from PIL import Image, ImageDraw, ImageFont
 
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.fonts import font_for
 from dnas_cli.scenes.overlay import natural_colours, with_legend
 from dnas_cli.scenes.palette import LandClass, palette_table
 
@@ -70,17 +71,19 @@ def contact_sheet(
         row, column = divmod(number, columns)
         x, y = gap + column * (side + gap), gap + row * (side + line + gap)
         sheet.paste(_sized(picture, side), (x, y))
-        pen.text((x, y + side + 1), name[-side // 6 :], fill=(60, 60, 60))
+        path, (shown,) = font_for([name[-side // 8 :]])
+        font = ImageFont.truetype(str(path), 12) if path else ImageFont.load_default(size=12)
+        pen.text((x, y + side + 1), shown, fill=(60, 60, 60), font=font)
     page: Image.Image = with_legend(sheet.convert("RGBA"), classes).convert("RGB")
     return page
 
 
 def data_uri(picture: Picture, side: int, photograph: bool) -> str:
-    """Return a picture as a `data:` address, at most `side` pixels wide.
+    """Return a picture as a `data:` address.
 
     Args:
         picture: The picture.
-        side: Width and height that it is brought to.
+        side: Pixels that its longer side is brought to.
         photograph: Compress it as JPEG; else as a PNG of few colours.
     """
     content, image = BytesIO(), _sized(picture, side, smooth=photograph)
@@ -94,5 +97,9 @@ def data_uri(picture: Picture, side: int, photograph: bool) -> str:
 
 
 def _sized(picture: Picture, side: int, smooth: bool = False) -> Image.Image:
+    """Return a picture whose longer side has `side` pixels."""
     way = Image.Resampling.BILINEAR if smooth else Image.Resampling.NEAREST
-    return Image.fromarray(picture).resize((side, side), way)
+    height, width = picture.shape[:2]
+    scale = side / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    return Image.fromarray(picture).resize(size, way)

@@ -14,8 +14,8 @@ from dnas_cli.file_kinds import RUN, wrong_kind
 from dnas_cli.file_lock import locked
 from dnas_cli.files import file_hash, make_folder, read_json, remove_leftovers, write_json
 from dnas_cli.run.given_settings import RunSettings
+from dnas_cli.run.history import FlatRow, flat_history
 from dnas_cli.run.manifest import STAGES, Lineage, Manifest, StageRecord, TileSetLink
-from dnas_cli.run.rows import flat_row, read_rows
 from dnas_cli.space.coding import (
     ArchitectureCoding,
     Coding,
@@ -143,19 +143,18 @@ class Run:
             )
         return coding
 
-    def history(self) -> list[dict[str, str | int | float]]:
+    def history(self) -> list[FlatRow]:
         """Return a flat row per epoch of every stage, in order, ready for pandas.
 
-        `stage` is `stage1` to `stage3` or `retrain`, `epoch` counts from 1, figures of the
-        validation split are called `val_...`, seconds are `seconds` and megabytes end in `_mb`.
+        `stage` is `stage1` to `stage3` or `retrain`; the other columns are those of `flat_history`.
 
         Raises:
             DataError: A history is damaged.
         """
         return [
-            {"stage": stage, **flat_row(row)}
+            {"stage": stage, **row}
             for stage in STAGES
-            for row in read_rows(self.stage_folder(stage) / "history.jsonl")
+            for row in flat_history(self.stage_folder(stage))
         ]
 
     def path(self) -> PathCoding:

@@ -2,7 +2,7 @@
 
 import csv
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
@@ -11,28 +11,15 @@ from dnas_cli.run.rows import read_rows
 
 FlatRow = dict[str, int | float | str]
 
-_COLUMNS = {
-    "loss": ("loss",),
-    "logit_loss": ("logit_loss",),
-    "learning_rate": ("learning_rate",),
-    "rate_factor": ("rate_factor",),
-    "entropy": ("entropy",),
-    "val_mean_iou": ("val", "mean_iou"),
-    "val_overall_accuracy": ("val", "overall_accuracy"),
-    "seconds": ("seconds",),
-    "peak_memory_mb": ("peak_memory_mb",),
-}
-"""Columns beside `epoch`, and where their values are in a row of `history.jsonl`."""
-
 
 def flat_history(folder: Path) -> list[FlatRow]:
     """Return the epochs of a stage as flat rows.
 
-    Every row has the same keys as far as the stage knows them: `epoch`, counted from 1; `loss` and
-    `logit_loss`, means over the epoch; `learning_rate` at its end; `rate_factor` after training
-    diverged; `entropy` of the logits (1 is undecided); `val_mean_iou`, `val_overall_accuracy` and
-    `val_iou_0` and so on by class index, where the epoch was validated; `seconds`;
-    `peak_memory_mb`; `warning`.
+    `epoch` counts from 1; `loss` and `logit_loss` are means over the epoch; `learning_rate` is that
+    at its end; `rate_factor` is below 1 after training diverged; `entropy` is that of the logits (1
+    is undecided); `val_mean_iou`, `val_overall_accuracy` and `val_iou_0` and so on by class index
+    are of the validation split; `seconds`, `peak_memory_mb`, `warning`. A row lacks what its epoch
+    does not know; lists and codings are left out.
 
     Args:
         folder: The stage's folder, with `history.jsonl`.
@@ -57,15 +44,14 @@ def write_history_table(folder: Path) -> Path:
 
 
 def _flat(row: Mapping[str, Any]) -> FlatRow:
-    flat: FlatRow = {"epoch": int(row["epoch"]) + 1}
-    for column, keys in _COLUMNS.items():
-        value: Any = row
-        for key in keys:
-            value = value.get(key) if isinstance(value, Mapping) else None
+    flat: FlatRow = {"epoch": row["epoch"] + 1}
+    for key, value in row.items():
+        if isinstance(value, str | int | float) and key != "epoch":
+            flat[key] = value
+    for key, value in row.get("val", {}).items():
         if isinstance(value, int | float):
-            flat[column] = value
-    shares: Sequence[Any] = row.get("val", {}).get("iou", [])
-    flat |= {f"val_iou_{index}": share for index, share in enumerate(shares) if share is not None}
-    if "warning" in row:
-        flat["warning"] = str(row["warning"])
+            flat[f"val_{key}"] = value
+        elif isinstance(value, list):
+            shares = enumerate(value)
+            flat |= {f"val_{key}_{index}": item for index, item in shares if item is not None}
     return flat

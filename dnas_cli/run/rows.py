@@ -60,14 +60,3 @@ def write_row(path: Path, row: dict[str, Any]) -> None:
     """
     rows = [item for item in read_rows(path) if item["epoch"] < row["epoch"]]
     write_text(path, "".join(json.dumps(item) + "\n" for item in [*rows, row]))
-
-
-def flat_row(row: dict[str, Any]) -> dict[str, str | int | float]:
-    """Return the row of an epoch without lists and codings: `val_mean_iou`, the epoch from 1."""
-    flat: dict[str, str | int | float] = {"epoch": row["epoch"] + 1}
-    for key, value in row.items():
-        inner = value if isinstance(value, dict) else {"": value}
-        for name, item in inner.items():
-            if isinstance(item, str | int | float) and key != "epoch":
-                flat[f"{key}_{name}" if name else key] = item
-    return flat

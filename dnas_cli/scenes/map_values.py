@@ -36,9 +36,9 @@ class MapValues:
                 return name
         raise UsageError(f"map values from {low} to {high} fit no raster.")
 
-    def written(self, indices: npt.NDArray[np.uint8]) -> npt.NDArray[Any]:
-        """Return the values of class indices, `IGNORE` where there is none."""
-        table = np.full(256, self.nodata, self.dtype)
+    def written(self, indices: npt.NDArray[np.uint8 | np.uint16]) -> npt.NDArray[Any]:
+        """Return the values of class indices; where there is none, they are the largest number."""
+        table = np.full(np.iinfo(indices.dtype).max + 1, self.nodata, self.dtype)
         table[: len(self.of_class)] = self.of_class
         return np.asarray(table[indices])
 

@@ -8,6 +8,7 @@ from dnas_cli.console import logger
 from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.files import remove_leftovers
 from dnas_cli.run.branch import branch
+from dnas_cli.run.command_log import record_command
 from dnas_cli.run.directory import CODINGS, Run, check_stage, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.rows import read_rows
@@ -96,6 +97,7 @@ def decode(
         if stage == 2:
             decoded["rule"] = rule
         run.set_record(name, replace(record, phase="decoded", decoded=decoded))
+        record_command(run, name, "decoding", record.epochs_done)
     logger.info("%s: decoded from the logits of epoch %d.", path, chosen + 1)
     logger.info("Next: %s", run.next_command())
     return run, coding

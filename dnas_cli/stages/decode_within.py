@@ -5,9 +5,6 @@ the earlier stages decode is measured with every operator as likely, three to a 
 they leave to the last stage can be met.
 """
 
-from functools import cache
-
-from dnas_cli.nets.cost import count_cells, count_ends
 from dnas_cli.nets.network import NetworkShape
 from dnas_cli.space.budget import connections_within, operators_within, path_within
 from dnas_cli.space.coding import (
@@ -18,9 +15,8 @@ from dnas_cli.space.coding import (
     SearchSpace,
 )
 from dnas_cli.space.decoding import ConnectionRule
-from dnas_cli.space.lattice import Edge, Node
 from dnas_cli.space.logits import Logits, logit_groups
-from dnas_cli.space.operators import KEPT_OPERATORS, OPERATORS
+from dnas_cli.stages.lattice_costs import LatticeCosts
 
 
 def decode_within(
@@ -46,43 +42,20 @@ def decode_within(
         KeyError: A logit is missing.
     """
 
-    def ends(outputs: tuple[Node, ...]) -> int:
-        return count_ends(outputs, shape, size, size).multiply_accumulates
-
-    operators = {
-        item: _operator_costs(shape, size, item.source.scale, item.target.scale)
-        for item in space.graph.edges
-    }
+    costs, graph = LatticeCosts(shape, size), space.graph
     if space.stage == 3:
-        nodes = space.graph.nodes
-        summed = {
-            node: [
-                sum(operators[item][k] for item in space.graph.incoming(node))
-                for k in range(len(OPERATORS))
-            ]
-            for node in nodes
-        }
+        nodes = graph.nodes
+        summed = {node: costs.of_node(graph, node) for node in nodes}
         by_node = dict(zip(nodes, logit_groups(space, logits), strict=True))
-        base = ends(space.graph.outputs)
-        chosen = operators_within(space.graph, by_node, summed, base, target)
+        base = costs.ends(graph.outputs)
+        chosen = operators_within(graph, by_node, summed, base, target)
         names = tuple(chosen[node] for node in nodes)
-        return ArchitectureCoding(space.graph, names, derived_from=space.hash)
-    by_edge = {item: logits[item.key] for item in space.graph.edges}
-    likely = {
-        item: round(KEPT_OPERATORS * sum(costs) / len(costs)) for item, costs in operators.items()
-    }
+        return ArchitectureCoding(graph, names, derived_from=space.hash)
+    by_edge = {item: logits[item.key] for item in graph.edges}
+    likely = {item: costs.likely(item) for item in graph.edges}
     if space.stage == 1:
-        last = {node: ends((node,)) for node in space.graph.outputs}
-        path = path_within(space.graph, by_edge, likely, last, target)
+        last = {node: costs.ends((node,)) for node in graph.outputs}
+        path = path_within(graph, by_edge, likely, last, target)
         return PathCoding(path, derived_from=space.hash)
-    graph = connections_within(space.path, by_edge, likely, ends, target, rule)
-    return ConnectionCoding(graph, derived_from=space.hash)
-
-
-@cache
-def _operator_costs(shape: NetworkShape, size: int, source: int, target: int) -> tuple[int, ...]:
-    """Return what each operator costs on an edge from one scale to another."""
-    item = Edge(Node(1, target), Node(0, source))
-    return tuple(
-        count_cells({item: (name,)}, shape, size, size).multiply_accumulates for name in OPERATORS
-    )
+    connections = connections_within(space.path, by_edge, likely, costs.ends, target, rule)
+    return ConnectionCoding(connections, derived_from=space.hash)

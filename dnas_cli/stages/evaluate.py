@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 
+from dnas_cli.datasets.discovery import LabelledScenes
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.evaluation.evaluation import (
     Evaluation,
@@ -12,11 +13,13 @@ from dnas_cli.evaluation.evaluation import (
 )
 from dnas_cli.evaluation.evaluation_options import EvaluationOptions
 from dnas_cli.evaluation.folder import open_folder
-from dnas_cli.evaluation.scenes import evaluate_scenes
+from dnas_cli.evaluation.scene_maps import OnLook, SceneMaps
+from dnas_cli.evaluation.scenes import SceneScore, evaluate_scenes
 from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
 from dnas_cli.file_kinds import refuse_swapped
 from dnas_cli.files import refuse_existing
 from dnas_cli.mapping.mapper import Mapper, MapSettings, load_mapper
+from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.cost import timed_cost
 from dnas_cli.model.model_file import Model
 from dnas_cli.nets.device import resolve_device
@@ -27,18 +30,23 @@ from dnas_cli.tiles.tile_set import TileSet
 
 
 def evaluate_model(
-    target: Path | Mapper, given: Path | None, options: EvaluationOptions
+    target: Path | Mapper,
+    given: Path | None,
+    options: EvaluationOptions,
+    on_look: OnLook | None = None,
 ) -> tuple[Evaluation, Path | None]:
-    """Evaluate a model.
+    """Evaluate a model, and write the maps of its scenes where they are wanted.
 
     Args:
         target: A run directory, a model file, or a model that is loaded already.
         given: A tile set or a plain folder; the run's tile set when missing.
         options: All of them. For a run on its own tile set figures go to its `eval` folder when
             no other is named; a loaded model stays on its device.
+        on_look: Makes the panel of each scene that is mapped.
 
     Returns:
-        The figures, and the folder they are to be written to; none for printing only.
+        The figures with the files of maps, and the folder they are to be written to; none for
+        printing only.
 
     Raises:
         UsageError: The request cannot work.
@@ -58,9 +66,13 @@ def evaluate_model(
         mapper = replace(target, settings=settings)
     folder = own.evaluation_folder if own and options["out"] is None else options["out"]
     folder = None if folder is None else Path(folder)
+    facts, place = mapper.model.facts, options["maps"]
+    maps = None
+    if place is not None:
+        maps = SceneMaps(Path(place), facts.classes, facts.tile_size, on_look)
     if is_tile_set(data, or_unfinished=True):
-        return _on_tiles(options, own, mapper, data, folder), folder
-    return _on_folder(options, mapper, data, folder), folder
+        return _on_tiles(options, own, mapper, data, folder, maps), folder
+    return _on_folder(options, mapper, data, folder, maps), folder
 
 
 def _model_path(target: Path, run: Run | None) -> Path:
@@ -91,6 +103,7 @@ def _on_tiles(
     mapper: Mapper,
     data: Path,
     folder: Path | None,
+    maps: SceneMaps | None,
 ) -> Evaluation:
     tiles = _tile_set(options, run, data)
     subject = Subject(
@@ -102,8 +115,8 @@ def _on_tiles(
         items=len(tiles.split(options["split"])),
         views=options["views"],
     )
-    if options["scenes"]:
-        return _on_split_scenes(options, mapper, subject, tiles, folder)
+    if options["scenes"] or maps is not None:
+        return _on_split_scenes(options, mapper, subject, tiles, folder, maps)
     stored = stored_evaluation(folder, subject, options["overwrite"]) if folder else None
     return evaluate_on_tiles(
         _network_of(mapper),
@@ -123,7 +136,7 @@ def _tile_set(options: EvaluationOptions, run: Run | None, data: Path) -> TileSe
             "dataset=...: says what a plain folder holds; a tile set knows that itself.",
             "Leave it out.",
         )
-    if options["source"] is not None and not options["scenes"]:
+    if options["source"] is not None and not (options["scenes"] or options["maps"]):
         raise UsageError("source=...: says where whole scenes are.", "Give scenes=True as well.")
     tiles = open_tile_set(data)
     if run is not None:
@@ -142,6 +155,7 @@ def _on_split_scenes(
     of_tiles: Subject,
     tiles: TileSet,
     folder: Path | None,
+    maps: SceneMaps | None,
 ) -> Evaluation:
     if options["references"]:
         raise UsageError(
@@ -154,12 +168,28 @@ def _on_split_scenes(
     )
     subject = replace(of_tiles, items=len(scenes.pairs), unit="scene")
     stored = stored_evaluation(folder, subject, options["overwrite"]) if folder else None
-    if stored is None:
-        matrix, scores = evaluate_scenes(mapper, scenes, strict=True)
-        stored = Evaluation(subject, tiles.classes, matrix, scenes=scores)
+    if stored is None or maps is not None:
+        matrix, scores = _scored(options, mapper, scenes, maps, strict=True)
+        stored = stored or Evaluation(subject, tiles.classes, matrix, scenes=scores)
     if options["cost"] and stored.cost is None:
         stored = replace(stored, cost=timed_cost(_network_of(mapper), mapper.device))
-    return stored
+    return replace(stored, files=tuple(maps.files) if maps else ())
+
+
+def _scored(
+    options: EvaluationOptions,
+    mapper: Mapper,
+    scenes: LabelledScenes,
+    maps: SceneMaps | None,
+    strict: bool,
+) -> tuple[ConfusionMatrix, tuple[SceneScore, ...]]:
+    """Score scenes, and write their maps where they are wanted."""
+    if maps is not None:
+        maps.refuse_existing([pair.key for pair in scenes.pairs], options["overwrite"])
+    matrix, scores = evaluate_scenes(mapper, scenes, strict, maps)
+    if maps is not None:
+        maps.write_worst()
+    return matrix, scores
 
 
 def _on_folder(
@@ -167,6 +197,7 @@ def _on_folder(
     mapper: Mapper,
     data: Path,
     folder: Path | None,
+    maps: SceneMaps | None,
 ) -> Evaluation:
     if options["references"]:
         raise UsageError(
@@ -190,12 +221,13 @@ def _on_folder(
         # A plain folder has no fingerprint: figures that are there may be of other images.
         for path in evaluation_files(folder, "", "scene").all:
             refuse_existing(path, options["overwrite"])
-    matrix, scores = evaluate_scenes(mapper, scenes, strict=False)
+    matrix, scores = _scored(options, mapper, scenes, maps, strict=False)
     subject = Subject(
         mapper.path, mapper.model_id, str(data), "", "", len(scores), "scene", options["views"]
     )
     cost = timed_cost(_network_of(mapper), mapper.device) if options["cost"] else None
-    return Evaluation(subject, mapper.model.facts.classes, matrix, cost=cost, scenes=scores)
+    files, classes = tuple(maps.files) if maps else (), mapper.model.facts.classes
+    return Evaluation(subject, classes, matrix, cost=cost, scenes=scores, files=files)
 
 
 def _network_of(mapper: Mapper) -> Model:

@@ -16,6 +16,7 @@ from dnas_cli.interruption import Interruption
 from dnas_cli.nets.network import Network, NetworkShape
 from dnas_cli.nets.operators import GlobalAveragePool
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
+from dnas_cli.run.command_log import record_command
 from dnas_cli.run.directory import Run, is_run, open_run
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.lock import stage_lock
@@ -183,6 +184,7 @@ def _train(
     )
     held = hold_settings(run.manifest.settings, name, stage.settings, choice, options)
     run.set_record(name, record, held if new else None)
+    record_command(run, name, "training", record.epochs_done)
 
     def end_epoch(done: int) -> None:
         run.set_record(name, record.with_phase("started", done))

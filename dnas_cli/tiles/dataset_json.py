@@ -249,6 +249,11 @@ def _tile_set(
     if not len(bands) == len(set(bands)) == len(band_numbers) == len(normalisation.mean):
         raise ValueError("bands, their numbers and the normalisation do not agree")
     nodata = content["nodata"]
+    shapes = {
+        str(source["key"]): (int(source["height"]), int(source["width"]))
+        for source in content["sources"]
+        if "key" in source
+    }
     return TileSet(
         root=path,
         tiles_folder=_tiles_folder(path, content["blocks"]),
@@ -276,19 +281,15 @@ def _tile_set(
             for source in content["sources"]
             if "moments" in source
         },
-        _repeated=_repeated_parts(content, tiles, tile_size),
+        _shapes=shapes,
+        _repeated=_repeated_parts(shapes, tiles, tile_size),
     )
 
 
 def _repeated_parts(
-    content: dict[str, Any], tiles: dict[str, tuple[TileRef, ...]], size: int
+    shapes: Mapping[str, tuple[int, int]], tiles: dict[str, tuple[TileRef, ...]], size: int
 ) -> dict[str, Parts]:
     """Return the repeated parts of all tiles; nothing is known of tiles that were cut elsewhere."""
-    shapes = {
-        str(source["key"]): (int(source["height"]), int(source["width"]))
-        for source in content["sources"]
-        if "key" in source
-    }
     found: dict[str, Parts] = {}
     for refs in tiles.values():
         found |= repeated_parts(refs, shapes, size)

@@ -19,8 +19,10 @@ from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Window, open_raster
-from dnas_cli.tiles.lists import SPLITS, TileRef, image_of, path_inside
+from dnas_cli.tiles.lists import SPLITS, TileRef, image_of, path_inside, place_of
 from dnas_cli.tiles.overlaps import Parts, first_shown
+
+_MOST_PIXELS = 1 << 31  # along a side of an image
 
 
 @dataclass(frozen=True)
@@ -66,6 +68,7 @@ class TileSet:
     _tiles: dict[str, tuple[TileRef, ...]] = field(repr=False)
     _class_pixels: dict[str, dict[str, int]] = field(repr=False)
     _moments: dict[str, Moments] = field(repr=False)
+    _shapes: dict[str, tuple[int, int]] = field(repr=False)
     _repeated: dict[str, Parts] = field(repr=False)
 
     def to_json(self) -> dict[str, Any]:
@@ -167,6 +170,23 @@ class TileSet:
                 "Cut it with `normalisation: image` in the dataset's description.",
             )
         return by.of_image(moments if bands is None else moments.of_bands(bands))
+
+    def place(self, ref: TileRef) -> tuple[str, int, int] | None:
+        """Return the image of a tile, and where the tile begins in it: row and column in pixels.
+
+        None for a tile of another name than `dnas tile` gives.
+        """
+        found = place_of(ref)
+        if found is None:
+            return None
+        name, *position = found
+        # Where the image's size is not known, its last tiles may begin a little earlier.
+        shape = self._shapes.get(name, (_MOST_PIXELS, _MOST_PIXELS))
+        row, column = (
+            max(0, min(index * self.tile_size, length - self.tile_size))
+            for index, length in zip(position, shape, strict=True)
+        )
+        return name, row, column
 
     def class_pixels(self, split: str) -> dict[str, int]:
         """Return the pixels of each class over the tiles of a split."""

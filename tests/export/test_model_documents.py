@@ -10,7 +10,6 @@ from jsonschema.exceptions import best_match
 from referencing import Registry, Resource
 
 from dnas_cli.evaluation.evaluation import Evaluation, Subject
-from dnas_cli.export.model_figures import iou_intervals
 from dnas_cli.files import file_hash, write_json
 from dnas_cli.metrics import ConfusionMatrix
 from tests.support.command_line import dnas
@@ -85,25 +84,6 @@ def test_a_card_has_the_figures_of_this_model_alone(model: Path, tmp_path: Path)
     message = dnas("export", model, "--card", out, "--figures", figures, code=4).stderr
     assert "another model" in message
     assert not out.exists()
-
-
-def test_intervals_span_what_scenes_differ_by() -> None:
-    alike, apart = [], []
-    for right in (50, 50, 50, 50):
-        alike.append(_matrix(right))
-    for right in (10, 90, 20, 80):
-        apart.append(_matrix(right))
-    low, high = iou_intervals(alike)[0] or (0, 1)
-    assert low == high
-    wide = iou_intervals(apart)[0]
-    assert wide is not None
-    assert wide[1] - wide[0] > 0.2
-
-
-def _matrix(right: int) -> ConfusionMatrix:
-    matrix = ConfusionMatrix(2)
-    matrix.counts += [[right, 100 - right], [100 - right, right]]
-    return matrix
 
 
 def _item(model: Path, tmp_path: Path, *more: object) -> dict[str, Any]:

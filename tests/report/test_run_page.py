@@ -4,11 +4,14 @@ import json
 import re
 import shutil
 import subprocess
+from html import unescape
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import dnas
+from dnas_cli.run.directory import open_run
+from tests.support.command_line import dnas, rows
 from tests.support.small_runs import RETRAIN, SEARCH, first_search
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
@@ -44,23 +47,52 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     )
 
 
-def test_figures_are_those_of_the_evaluation(page: str, run: Path) -> None:
-    figures = json.loads((run / "eval" / "test.json").read_text())
-    shown = re.findall(r'data-figure="row-miou">([\d.]+)<', page)
-    rows = [figures["metrics"], *(item["metrics"] for item in figures["references"])]
-    assert shown == [f"{row['mean_iou']:.4f}" for row in rows]
-    cells = re.findall(r"<span class=\"muted\">([\d,]+)</span>", page)
-    counts = [int(cell.replace(",", "")) for cell in cells]
-    table = [count for row in figures["confusion"]["counts"] for count in row]
-    assert counts == table * 2  # by row and by column
+def _at(run: Path, source: str) -> float:
+    """Return the number that a part of the page says it is from: `eval/test.json#/metrics/...`."""
+    file, pointer = source.split("#")
+    text = (run / file).read_text()
+    value = rows(run / file) if file.endswith(".jsonl") else json.loads(text)
+    for key in pointer.split("/")[1:]:
+        plain = key.replace("~1", "/").replace("~0", "~")
+        value = value[int(plain)] if isinstance(value, list) else value[plain]
+    return float(value)  # type: ignore[arg-type]
+
+
+def _wrong_numbers(page: str, run: Path) -> tuple[int, list[str]]:
+    """Count the numbers that name their source, and list those that differ from it."""
+    found = re.findall(
+        r'<\w+[^>]*data-from="([^"]+)"(?: data-scale="([^"]+)")?[^>]*>([^<]*)<', page
+    )
+    wrong = []
+    for source, scale, text in found:
+        shown = text.replace(",", "")
+        digits = len(shown.partition(".")[2])
+        if shown != f"{_at(run, unescape(source)) / float(scale or 1):.{digits}f}":
+            wrong.append(f"{source}: {text}")
+    return len(found), wrong
+
+
+def test_the_architecture_and_the_commands_are_those_of_the_run(page: str, run: Path) -> None:
+    coding = json.loads((run / "coding" / "architecture.json").read_text())
+    for names in coding["operators"].values():
+        assert ", ".join(names) in page
+    for path in (run / "coding").glob("*.json"):
+        assert json.loads(path.read_text())["hash"] in page
+    commands = rows(run / "search" / "stage1" / "commands.jsonl")
+    assert [item["work"] for item in commands] == ["training", "decoding"]
+    assert f"torch {commands[0]['torch']}" in page
 
 
 def test_the_slider_holds_every_epoch_of_every_search(page: str, run: Path) -> None:
     frames = json.loads(page.split('id="frames">')[1].split("</script>")[0])
     assert sorted(frames) == ["stage1", "stage2", "stage3"]
     for stage, found in frames.items():
-        rows = (run / "search" / stage / "logits.jsonl").read_text().splitlines()
-        assert [frame["epoch"] for frame in found] == list(range(1, len(rows) + 1))
+        logits = rows(run / "search" / stage / "logits.jsonl")
+        assert found["epochs"] == list(range(1, len(logits) + 1))
+    last = rows(run / "search" / "stage1" / "history.jsonl")[-1]["decoded"]["path"]
+    nodes = ["-1,0", *(f"{layer},{scale}" for layer, scale in enumerate(last))]
+    chosen = {frames["stage1"]["edges"][k] for k in frames["stage1"]["chosen"][-1]}
+    assert chosen == {f"{a}>{b}" for a, b in pairwise(nodes)}
 
 
 def test_a_half_done_run_has_a_page(tiny_tiles: Path, tmp_path: Path) -> None:
@@ -72,24 +104,32 @@ def test_a_half_done_run_has_a_page(tiny_tiles: Path, tmp_path: Path) -> None:
     assert "&lt;b&gt;half &amp; done" in text
     stage = folder / "search" / "stage1"
     assert (stage / "progress.png").read_bytes().startswith(b"\x89PNG")
-    header, *rows = (stage / "history.csv").read_text().splitlines()
+    header, *lines = (stage / "history.csv").read_text().splitlines()
     assert header.startswith("epoch,loss")
-    assert len(rows) == len((stage / "history.jsonl").read_text().splitlines())
+    table = [dict(zip(header.split(","), row.split(","), strict=True)) for row in lines]
+    flat = [{k: str(v) for k, v in row.items()} for row in open_run(folder).history()]
+    assert [{"stage": "stage1", **{k: v for k, v in row.items() if v}} for row in table] == flat
+    assert len(flat) == len((stage / "history.jsonl").read_text().splitlines())
 
 
 @pytest.mark.skipif(CHROMIUM is None, reason="no Chromium on this machine")
-def test_the_slider_moves_the_lattice_in_a_browser(page: str, tmp_path: Path) -> None:
+def test_in_a_browser_the_slider_moves_and_every_number_is_that_of_its_file(
+    page: str, run: Path, tmp_path: Path
+) -> None:
     probe = """<script>
     addEventListener("load", () => {
-      const section = document.querySelector("section.lattice");
-      const input = section.querySelector("input");
-      const widths = () => [...section.querySelectorAll("svg path[data-key]")]
-        .map(path => path.getAttribute("stroke-width")).join();
-      const last = widths();
-      input.value = 0;
-      input.dispatchEvent(new Event("input"));
-      document.title = JSON.stringify({moved: widths() !== last,
-        epoch: section.querySelector("output").textContent});
+      const moved = {};
+      for (const section of document.querySelectorAll("section.lattice")) {
+        const input = section.querySelector("input"), epoch = section.querySelector("output");
+        const state = () => [...section.querySelectorAll("svg [data-key]")].map(shape =>
+          shape.getAttribute("stroke-width") + shape.getAttribute("r") + shape.textContent).join();
+        const last = state();
+        input.value = 0;
+        input.dispatchEvent(new Event("input"));
+        moved[section.dataset.stage] = state() !== last && epoch.textContent;
+      }
+      document.title = JSON.stringify({moved, requests: performance.getEntriesByType("resource")
+        .filter(entry => !entry.name.startsWith("data:")).length});
     });
     addEventListener("error", event => console.error("page:", event.message));
     </script>"""
@@ -106,5 +146,10 @@ def test_the_slider_moves_the_lattice_in_a_browser(page: str, tmp_path: Path) ->
     )  # fmt: skip
     found = re.search(r"<title>(\{.*?\})</title>", done.stdout)
     assert found, done.stdout[:500]
-    assert json.loads(found[1].replace("&quot;", '"')) == {"moved": True, "epoch": "1"}
+    moved = {"stage1": "1", "stage2": "1", "stage3": "1"}
+    assert json.loads(unescape(found[1])) == {"moved": moved, "requests": 0}
     assert "CONSOLE" not in done.stderr
+    checked, wrong = _wrong_numbers(done.stdout, run)
+    assert not wrong
+    classes = len(json.loads((run / "eval" / "test.json").read_text())["classes"])
+    assert checked >= 3 * (2 + classes) + 2 * classes**2  # three rows, two matrices, and more

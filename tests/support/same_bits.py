@@ -74,7 +74,7 @@ def _files(folder: Path) -> dict[str, Path]:
         str(path.relative_to(folder)): path
         for path in folder.rglob("*")
         if path.is_file()
-        and path.name not in ("dnas.log", "previous.pt")
+        and path.name not in ("dnas.log", "commands.jsonl", "previous.pt")
         and path.suffix != ".lock"
         and not path.name.endswith(".lock")
     }

@@ -1,0 +1,85 @@
+"""The commands that worked on a stage: `commands.jsonl` in its folder, a line per command."""
+
+import json
+import shlex
+import sys
+from dataclasses import asdict, dataclass
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from platform import python_version
+from typing import Literal
+
+from dnas_cli import __version__
+from dnas_cli.errors import MALFORMED, DataError, brief
+from dnas_cli.files import make_folder, parse_json, read_text, write_text
+from dnas_cli.run.directory import Run, now
+from dnas_cli.typed_fields import build
+
+_NAME = "commands.jsonl"
+Work = Literal["training", "decoding"]
+
+
+@dataclass(frozen=True)
+class CommandRecord:
+    """A command that worked on a stage.
+
+    Attributes:
+        at: UTC time, ISO 8601.
+        work: What it did.
+        command: As it was typed; empty where Python called.
+        epochs_done: Epochs of the stage that were complete by then: above 0 where it resumed.
+        dnas: Version.
+        torch: Version.
+        python: Version.
+    """
+
+    at: str
+    work: Work
+    command: str
+    epochs_done: int
+    dnas: str
+    torch: str
+    python: str
+
+
+def record_command(run: Run, stage: str, work: Work, epochs_done: int) -> None:
+    """Add the present command to those of a stage, whose lock is held."""
+    folder = run.stage_folder(stage)
+    record = CommandRecord(
+        now(), work, _typed(), epochs_done, __version__, _version("torch"), python_version()
+    )
+    make_folder(folder)
+    path = folder / _NAME
+    earlier = read_text(path) if path.is_file() else ""
+    write_text(path, earlier + json.dumps(asdict(record)) + "\n")
+
+
+def read_commands(folder: Path) -> list[CommandRecord]:
+    """Read the commands of a stage, oldest first; none where they were not recorded.
+
+    Raises:
+        DataError: The file is damaged.
+    """
+    path = folder / _NAME
+    if not path.is_file():
+        return []
+    found = []
+    for number, line in enumerate(read_text(path).splitlines(), 1):
+        try:
+            found.append(build(CommandRecord, parse_json(line, f"{path}, line {number}")))
+        except MALFORMED as error:
+            raise DataError(f"{path}: line {number} is damaged ({brief(error)}).") from error
+    return found
+
+
+def _typed() -> str:
+    program = Path(sys.argv[0])
+    name = program.parent.name if program.name == "__main__.py" else program.name
+    return shlex.join(["dnas", *sys.argv[1:]]) if name in ("dnas", "dnas_cli") else ""
+
+
+def _version(package: str) -> str:
+    try:
+        return version(package)
+    except PackageNotFoundError:
+        return "unknown"
