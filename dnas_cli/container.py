@@ -8,6 +8,19 @@ from pathlib import Path
 _GROUPS = Path("/sys/fs/cgroup")
 
 
+_limit: list[int] = []
+
+
+def limit_threads(count: int) -> None:
+    """Let this process use so many threads, whatever the machine has; 0 for no limit."""
+    _limit[:] = [count] if count else []
+
+
+def limited_threads() -> int | None:
+    """Return the number of threads that was set; None without one."""
+    return _limit[0] if _limit else None
+
+
 def usable_processors() -> int:
     """Return how many processors this process may keep busy: by its affinity and its quota."""
     if hasattr(os, "sched_getaffinity"):

@@ -13,6 +13,7 @@ from dnas_cli.run.directory import open_run as open_directory
 from dnas_cli.typed_fields import options_of, refuse_unknown
 
 if TYPE_CHECKING:
+    from dnas_cli.planning.plan import Plan
     from dnas_cli.space.decoding import ConnectionRule
     from dnas_cli.stages.compute_options import ComputeOptions
     from dnas_cli.stages.dry_run import StageEstimate
@@ -181,6 +182,7 @@ def run(
     first: "Step" = "1",
     last: "Step" = "eval",
     branch: AnyPath | None = None,
+    budget: str | float | None = None,
     callbacks: "EpochCallbacks" = (),
     **options: Any,
 ) -> Run:
@@ -194,6 +196,8 @@ def run(
         first: The first step, `1` to `3`, `retrain` or `eval`; the earlier ones must be finished.
         last: The last step.
         branch: A new run that gets the steps before `first`, to continue there.
+        budget: Time that all may take, as seconds or as `45m`, `8h`, `3d`: measures steps on this
+            machine, and plans sizes and epochs so that all fits; the plan is `plan.json`.
         callbacks: Called after each epoch.
         options: Fields of `NewRun`, `Sources`, `SearchSettings` and `ComputeOptions`, as in
             `search`; settings hold for every stage.
@@ -206,18 +210,49 @@ def run(
         RunStateError: A stage has other settings, or another process works on it.
         Interrupted: A signal came; the state is saved.
     """
+    from dnas_cli.planning.budget import budget_seconds
+    from dnas_cli.stages.budgeted_run import close_plan
     from dnas_cli.stages.run_pipeline import PipelineRequest, run_stages
     from dnas_cli.training.settings import SearchSettings
 
     work = _work(SearchSettings, options, ("new_run",))
     retraining = {} if retrain_epochs is None else {"epochs": retrain_epochs}
     request = PipelineRequest(
-        work.choice, retraining, work.new_run, first, last, path_or_none(branch)
+        work.choice,
+        retraining,
+        work.new_run,
+        first,
+        last,
+        path_or_none(branch),
+        None if budget is None else budget_seconds(budget),
     )
     done = run_stages(path_of(run), request, work.compute, callbacks)
     if last == "eval":
         _conclude(done, work.compute.device)
+        close_plan(done)
     return done
+
+
+def plan(
+    run: AnyRun, budget: str | float, *, data: "Data | None" = None, **options: Any
+) -> "Plan":
+    """Measure training steps on this machine, and plan a run for a time; write nothing.
+
+    Args:
+        run: The run; it need not exist.
+        budget: As in `run`.
+        data: Tile set of a new run.
+        options: Fields of `ComputeOptions`.
+
+    Raises:
+        UsageError: The time is too short; the message names the least.
+    """
+    from dnas_cli.planning.budget import budget_seconds
+    from dnas_cli.stages.budgeted_run import plan_run
+    from dnas_cli.stages.compute_options import ComputeOptions
+
+    seconds = budget_seconds(budget)
+    return plan_run(path_of(run), path_or_none(data), seconds, ComputeOptions(**options))
 
 
 def _conclude(run: Run, device: str) -> None:

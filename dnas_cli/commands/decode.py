@@ -13,6 +13,7 @@ from dnas_cli.commands.options import (
     Quiet,
     RunArgument,
     Stage,
+    Threads,
     Verbose,
 )
 from dnas_cli.space.decoding import ConnectionRule
@@ -39,6 +40,7 @@ def decode(
         ),
     ] = None,
     device: Device = "auto",
+    threads: Threads = 0,
     branch: Branch = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,

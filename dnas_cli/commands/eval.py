@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.field_options import options_from
-from dnas_cli.commands.options import AllowExternal, AsJson, Quiet, Verbose
+from dnas_cli.commands.options import AllowExternal, AsJson, Quiet, Threads, Verbose
 from dnas_cli.evaluation.evaluation_options import EvaluationOptions
 from dnas_cli.model.cost_options import CostOptions
 
@@ -30,6 +30,7 @@ def evaluate(
     *,
     options: EvaluationOptions,
     network: CostOptions,
+    threads: Threads = 0,
     allow_external: AllowExternal = False,
     as_json: AsJson = False,
     quiet: Quiet = False,

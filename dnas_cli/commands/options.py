@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 import typer
 
 from dnas_cli import console
+from dnas_cli.container import limit_threads
 from dnas_cli.scenes.external import external_allowed
 
 
@@ -24,6 +25,11 @@ def _verbose(value: bool) -> bool:
 
 def _allow_external(ctx: typer.Context, value: bool) -> bool:
     ctx.with_resource(external_allowed(value))
+    return value
+
+
+def _threads(value: int) -> int:
+    limit_threads(value)
     return value
 
 
@@ -59,6 +65,14 @@ Log = Annotated[
     Literal["tensorboard"] | None,
     typer.Option(help="Also write RUN/tensorboard.", rich_help_panel="Output"),
 ]
+Budget = Annotated[
+    str | None,
+    typer.Option(
+        metavar="TIME",
+        help="Plan all for this time: 45m, 8h, 3d.",
+        rich_help_panel="Network",
+    ),
+]
 DryRun = Annotated[
     bool,
     typer.Option(
@@ -69,6 +83,16 @@ DryRun = Annotated[
 ]
 Device = Annotated[
     str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Machine")
+]
+Threads = Annotated[
+    int,
+    typer.Option(
+        min=0,
+        max=1024,
+        help="Of the CPU; 0 takes what affinity and container allow.",
+        callback=_threads,
+        rich_help_panel="Machine",
+    ),
 ]
 AllowExternal = Annotated[
     bool,

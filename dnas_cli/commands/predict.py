@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.field_options import options_from
-from dnas_cli.commands.options import AllowExternal, AsJson, Quiet, Verbose
+from dnas_cli.commands.options import AllowExternal, AsJson, Quiet, Threads, Verbose
 from dnas_cli.errors import DnasError
 from dnas_cli.mapping.map_options import MapOptions
 
@@ -35,6 +35,7 @@ def predict(
     ],
     *,
     options: MapOptions,
+    threads: Threads = 0,
     allow_external: AllowExternal = False,
     as_json: AsJson = False,
     quiet: Quiet = False,

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import Device, Quiet, RunArgument, Verbose
+from dnas_cli.commands.options import Device, Quiet, RunArgument, Threads, Verbose
 
 
 def report(
@@ -15,6 +15,7 @@ def report(
         typer.Option(metavar="FILE", help="Where to write it. [default: RUN/report.html]"),
     ] = None,
     device: Device = "auto",
+    threads: Threads = 0,
     quiet: Quiet = False,
     verbose: Verbose = False,
 ) -> None:

@@ -8,6 +8,7 @@ import typer
 
 from dnas_cli.commands import options
 from dnas_cli.commands.field_options import options_from
+from dnas_cli.errors import UsageError
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.training.settings import SearchSettings
@@ -29,6 +30,7 @@ def run(
         Path | None,
         typer.Option(metavar="NEW_RUN", help="Copy the steps before --from, and continue there."),
     ] = None,
+    budget: options.Budget = None,
     logits_from: options.LogitsFrom = None,
     retrain_epochs: Annotated[
         int | None,
@@ -39,6 +41,14 @@ def run(
     *,
     flags: dict[str, Any],
     compute: ComputeOptions,
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run",
+            help="With --budget: measure, print the plan, and write nothing.",
+            rich_help_panel="Output",
+        ),
+    ] = False,
     report: options.Report = False,
     log: options.Log = None,
     as_json: options.AsJson = False,
@@ -55,8 +65,16 @@ def run(
     from dnas_cli.report.run_summary import print_summary
     from dnas_cli.stages.run_status import read_status
 
+    if dry_run:
+        from dnas_cli.report.plan_table import print_plan
+
+        if budget is None:
+            raise UsageError("dry_run=True: prints the plan of a budget.", "Give a budget as well.")
+        print_plan(api.plan(run, budget, data=new_run.data, **vars(compute)))
+        return
     flags |= {} if logits_from is None else {"logits_from": logits_from}
-    steps = {"first": first, "last": last, "branch": branch, "retrain_epochs": retrain_epochs}
+    steps = {"first": first, "last": last, "branch": branch}
+    steps |= {"budget": budget, "retrain_epochs": retrain_epochs}
     given = steps | vars(new_run) | vars(sources) | flags | vars(compute)
     done = api.run(run, callbacks=epoch_callbacks(report, log), **given)
     status = read_status(done)

@@ -2,7 +2,7 @@
 
 import torch
 
-from dnas_cli.container import usable_processors
+from dnas_cli.container import limited_threads, usable_processors
 from dnas_cli.errors import UsageError
 from dnas_cli.nets.allocation import keep_freed_memory
 
@@ -10,8 +10,8 @@ from dnas_cli.nets.allocation import keep_freed_memory
 def resolve_device(name: str) -> torch.device:
     """Return the device for `auto`, `cpu`, `cuda`, `cuda:N` or `mps`; `auto` takes the fastest.
 
-    On a CPU this process keeps the memory that networks leave from then on, and takes no more
-    threads than its container has processors.
+    On a CPU this process keeps the memory that networks leave from then on, and takes as many
+    threads as were set, else no more than its container has processors.
 
     Raises:
         UsageError: There is no such device on this machine.
@@ -19,8 +19,9 @@ def resolve_device(name: str) -> torch.device:
     device = _named(name)
     if device.type == "cpu":
         keep_freed_memory()
-        if torch.get_num_threads() > usable_processors():
-            torch.set_num_threads(usable_processors())
+        threads = limited_threads() or min(torch.get_num_threads(), usable_processors())
+        if torch.get_num_threads() != threads:
+            torch.set_num_threads(threads)
     return device
 
 

@@ -21,6 +21,13 @@ class ComputeOptions:
     workers: int = option(
         -1, "Processes that load tiles; -1 chooses by the device.", panel="Machine"
     )
+    threads: int = option(
+        0,
+        "Of the CPU; 0 takes what affinity and container allow.",
+        at_least=0,
+        at_most=1024,
+        panel="Machine",
+    )
     checkpoint_every: float = option(
         10.0, "Between checkpoints inside an epoch.", metavar="MINUTES", panel="Machine"
     )
@@ -42,6 +49,7 @@ class ComputeOptions:
         """The flags that a command must repeat to resume in the same way."""
         flags = f" --device {self.device}" if self.device != "auto" else ""
         flags += " --on-divergence backoff" if self.on_divergence == "backoff" else ""
+        flags += f" --threads {self.threads}" if self.threads else ""
         return flags + (" --deterministic" if self.deterministic else "")
 
     def resolve(self) -> "tuple[torch.device, int]":
@@ -54,7 +62,12 @@ class ComputeOptions:
             raise UsageError(f"workers={self.workers}: must be 0 or more.")
         if not self.checkpoint_every >= 0:
             raise UsageError(f"checkpoint_every={self.checkpoint_every}: must be 0 or more.")
+        if not 0 <= self.threads <= 1024:
+            raise UsageError(f"threads={self.threads}: must be from 0 to 1024.")
+        from dnas_cli.container import limit_threads
         from dnas_cli.nets.device import resolve_device
+
+        limit_threads(self.threads)
 
         device = resolve_device(self.device)
         # On a CPU the network itself keeps every core busy; a GPU needs its tiles loaded for it.

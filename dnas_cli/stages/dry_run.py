@@ -36,6 +36,7 @@ from dnas_cli.training.steps import Steps
 from dnas_cli.training.torch_errors import explained
 
 _TIMED = 2  # steps, after one for warm-up
+_MOST_SECONDS = 4.0  # after which no further step is timed
 
 
 @dataclass(frozen=True)
@@ -56,6 +57,7 @@ class StageEstimate:
         weight_seconds: Measured time of a step of the weights; None where the free memory is too
             small to take one.
         full_seconds: The same in later epochs; in a search with a step of the logits.
+        loading: Time of loading the tiles of such a step, in this process.
     """
 
     name: str
@@ -70,6 +72,7 @@ class StageEstimate:
     step: StepEstimate
     weight_seconds: float | None
     full_seconds: float | None
+    loading: float
 
     @property
     def epoch_seconds(self) -> float | None:
@@ -112,11 +115,13 @@ def estimate_search(
         chosen = chosen.within(given if number == stage else held, name, SearchSettings)
         settings = chosen.resolve(SearchSettings, record.settings if record else {})
         expected = expected_network(run, layers, number, network_shape(tiles, width, settings))
-        estimates.append(_estimate(f"stage {number}", expected, settings, record, tiles, compute))
+        estimates.append(
+            estimate_stage(f"stage {number}", expected, settings, record, tiles, compute)
+        )
     later = SettingsChoice().within(held, STAGES[-1], RetrainSettings)
     retraining = later.resolve(RetrainSettings, {})
     expected = expected_network(run, layers, RETRAINING, network_shape(tiles, width, retraining))
-    return [*estimates, _estimate("retraining", expected, retraining, None, tiles, compute)]
+    return [*estimates, estimate_stage("retraining", expected, retraining, None, tiles, compute)]
 
 
 def estimate_retraining(
@@ -148,7 +153,7 @@ def estimate_retraining(
             f"{root}: has no architecture yet.",
             "To estimate all stages: dnas search RUN --stage 1 --dry-run",
         )
-    return [_estimate("retraining", expected, settings, record, tiles, compute)]
+    return [estimate_stage("retraining", expected, settings, record, tiles, compute)]
 
 
 def _begin(
@@ -161,7 +166,7 @@ def _begin(
     return None, new_tile_set(root, new_run.data), *new_run.size(preset)
 
 
-def _estimate(
+def estimate_stage(
     name: str,
     expected: ExpectedNetwork,
     settings: TrainingSettings,
@@ -169,6 +174,16 @@ def _estimate(
     tiles: TileSet,
     compute: ComputeOptions,
 ) -> StageEstimate:
+    """Estimate and measure a stage.
+
+    Args:
+        name: In progress.
+        expected: Its network.
+        settings: Its settings.
+        record: What is known of it.
+        tiles: The tile set.
+        compute: Device and execution mode.
+    """
     device, _ = compute.resolve()
     network = expected.network.to(device)
     check_batch(settings, network, tiles.tile_size)
@@ -178,9 +193,10 @@ def _estimate(
     steps = training_steps(network, tiles, settings, device, 0, mode)
     weight_epochs = settings.weight_epochs if isinstance(settings, SearchSettings) else 0
     weights_alone = full = None
+    loading = 0.0
     if fits(estimate, device):
-        full = _measured(name, steps, weight_epochs, device)
-        weights_alone = _measured(name, steps, 0, device) if weight_epochs else full
+        full, loading = _measured(name, steps, weight_epochs, device)
+        weights_alone = _measured(name, steps, 0, device)[0] if weight_epochs else full
     return StageEstimate(
         name=name,
         assumed=expected.assumed,
@@ -194,19 +210,23 @@ def _estimate(
         step=estimate,
         weight_seconds=weights_alone,
         full_seconds=full,
+        loading=loading,
     )
 
 
-def _measured(name: str, steps: Steps, epoch: int, device: torch.device) -> float:
-    """Return the time of a step, without loading its tiles: the fastest of a few."""
+def _measured(name: str, steps: Steps, epoch: int, device: torch.device) -> tuple[float, float]:
+    """Return the mean time of a step without loading its tiles, and that of loading them."""
+    start = time.perf_counter()
     batches = next(iter(steps.batches(epoch, 0)))
+    loading = time.perf_counter() - start
     steps.network.train()
-    seconds = []
+    seconds: list[float] = []
     with progress(f"measuring {name}", 1 + _TIMED) as advance, explained():
-        for _ in range(1 + _TIMED):
+        while len(seconds) < 1 + _TIMED and sum(seconds) < _MOST_SECONDS:
             start = time.perf_counter()
             steps.step(batches, 1e-6)
             synchronise(device)
             seconds.append(time.perf_counter() - start)
             advance(1)
-    return min(seconds[1:])
+    timed = seconds[1:] or seconds  # the first one also prepares what all need
+    return sum(timed) / len(timed), loading

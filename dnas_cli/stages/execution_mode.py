@@ -14,7 +14,7 @@ from dnas_cli.nets.training_pass.execution_mode import ExecutionChoice, Executio
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.training.settings import RetrainSettings, TrainingSettings
 
-_HEADROOM = 1.5  # gradients of activations, what kernels need for themselves, tiles on their way
+HEADROOM = 1.5  # gradients of activations, what kernels need for themselves, tiles on their way
 
 
 def choose_execution_mode(
@@ -85,7 +85,7 @@ def step_size(settings: TrainingSettings, tile_size: int) -> int:
 
 
 def _needed(estimate: StepEstimate) -> float:
-    return _HEADROOM * estimate.total_bytes
+    return HEADROOM * estimate.total_bytes
 
 
 def free_memory(device: torch.device) -> int | None:

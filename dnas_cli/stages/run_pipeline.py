@@ -8,14 +8,23 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, get_args
+from typing import Any, Literal, cast, get_args
 
+from dnas_cli.console import logger
 from dnas_cli.errors import Interrupted, RunStateError, UsageError
+from dnas_cli.nets.training_pass.execution_mode import ExecutionChoice
+from dnas_cli.planning.plan import Plan, read_plan, write_plan
 from dnas_cli.run.branch import branch
-from dnas_cli.run.directory import CODINGS, Run, open_run
+from dnas_cli.run.directory import CODINGS, Run, is_run, open_run
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import STAGES
 from dnas_cli.stages.begin_run import existing_run
+from dnas_cli.stages.budgeted_run import (
+    plan_again,
+    plan_run,
+    planned_settings,
+    start_clock,
+)
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.decode import decode
 from dnas_cli.stages.encode import encode
@@ -42,6 +51,7 @@ class PipelineRequest:
         first: The first step; the earlier ones must be finished.
         last: The last step.
         branch: A new run that gets the steps before the first.
+        budget: Seconds that all may take; None for the plan that the run has, if it has one.
     """
 
     choice: SettingsChoice = field(default_factory=SettingsChoice)
@@ -50,10 +60,13 @@ class PipelineRequest:
     first: Step = "1"
     last: Step = "eval"
     branch: Path | None = None
+    budget: float | None = None
 
     def __post_init__(self) -> None:
         if STEPS.index(self.first) > STEPS.index(self.last):
             raise UsageError(f"last={self.last}: comes before first={self.first}.")
+        if self.budget is not None and (self.first, self.last) != ("1", "eval"):
+            raise UsageError("budget=...: is for all steps.", "Leave first and last out.")
 
     @property
     def steps(self) -> tuple[Step, ...]:
@@ -75,16 +88,59 @@ def run_stages(
         DnasError: As the single commands; an earlier step is not finished.
         Interrupted: A signal arrived; the state is saved.
     """
+    plan = None
+    if request.budget is not None and not _planned_before(root, request.budget):
+        plan = plan_run(root, request.new_run.data, request.budget, compute)
+        request = _by_plan(root, request, plan)
     run = begin_pipeline(root, request, compute)
+    if plan is not None:
+        run.set_settings(planned_settings(run.manifest.settings, plan))
+        write_plan(run.root, plan)
+    kept = read_plan(run.root)
+    if kept is not None:
+        compute = _computed(compute, kept)
+        compute.resolve()
+        for reason in kept.reasons if plan is not None else ():
+            logger.info("plan: %s", reason)
+    clock = start_clock(run, kept, plan is not None) if kept is not None else None
     resume = f"dnas run {shlex.quote(str(run.root))}" + (
         "" if request.last == "eval" else f" --until {request.last}"
     )
     try:
         for step in request.steps:
+            if clock is not None and step != "eval":
+                name = step if step == STAGES[-1] else f"stage{step}"
+                plan_again(run, name, clock, compute)
             run = _step(run, step, compute, on_epoch)
     except Interrupted as stopped:
         raise Interrupted(stopped.what, f"Resume with: {resume}{compute.flags}") from stopped
     return run
+
+
+def _planned_before(root: Path, budget: float) -> bool:
+    plan = read_plan(root)
+    return plan is not None and plan.budget == budget
+
+
+def _by_plan(root: Path, request: PipelineRequest, plan: Plan) -> PipelineRequest:
+    """Return a request whose new run has the size of a plan."""
+    if is_run(root):
+        return request
+    size = NewRun(
+        request.new_run.data,
+        request.new_run.layers or plan.size.layers,
+        request.new_run.width or plan.size.width,
+    )
+    return replace(request, new_run=size)
+
+
+def _computed(compute: ComputeOptions, plan: Plan) -> ComputeOptions:
+    """Return options as a plan has them, where none are given."""
+    if compute.device == "auto" or plan.machine.device == compute.device:
+        mode = plan.memory if compute.mode == "auto" and plan.memory == "low" else compute.mode
+        threads = compute.threads or plan.machine.threads
+        return replace(compute, threads=threads, mode=cast(ExecutionChoice, mode))
+    return compute
 
 
 def begin_pipeline(root: Path, request: PipelineRequest, compute: ComputeOptions) -> Run:

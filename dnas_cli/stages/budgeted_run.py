@@ -1,0 +1,153 @@
+"""A run within a budget: planned first, and the rest planned again before every stage."""
+
+import time
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+
+import psutil
+
+from dnas_cli.console import logger
+from dnas_cli.planning.make_plan import make_plan, replan
+from dnas_cli.planning.measurements import RETRAINING
+from dnas_cli.planning.plan import Plan, read_plan, write_plan
+from dnas_cli.run.directory import Run, open_run
+from dnas_cli.run.given_settings import GivenSettings, RunSettings
+from dnas_cli.run.rows import read_rows
+from dnas_cli.shown_time import shown_time
+from dnas_cli.stages.begin_run import existing_run, linked_tile_set, new_tile_set
+from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.measure_steps import data_facts, measure, measure_stage
+from dnas_cli.training.settings import RetrainSettings, SearchSettings
+from dnas_cli.training.settings_choice import SettingsChoice
+
+
+def plan_run(root: Path, tiles: Path | None, budget: float, compute: ComputeOptions) -> Plan:
+    """Measure and plan, without writing.
+
+    Args:
+        root: The run directory; it need not exist.
+        tiles: The tile set of a new run.
+        budget: Seconds that all may take.
+        compute: Device, threads and the like.
+
+    Raises:
+        DnasError: The tile set cannot be used, or the budget is too short.
+    """
+    run = existing_run(root, tiles)
+    opened = new_tile_set(root, tiles) if run is None else linked_tile_set(run)
+    return make_plan(measure(run, opened, budget, compute), data_facts(opened), budget)
+
+
+def planned_settings(settings: RunSettings, plan: Plan) -> RunSettings:
+    """Return the settings of a run with those of a plan below them."""
+    stages = {}
+    for item in plan.stages:
+        given = settings.all.values.keys() - ({"epochs"} if item.name == RETRAINING else set())
+        values = {key: value for key, value in item.settings.items() if key not in given}
+        own = settings.stages.get(item.name, GivenSettings())
+        stages[item.name] = own.over(GivenSettings(values=values))
+    return RunSettings(settings.all.over(GivenSettings(plan.preset)), stages)
+
+
+@dataclass
+class BudgetClock:
+    """The time that a run has taken, over interruptions.
+
+    Attributes:
+        before: Seconds beside the training that earlier commands spent.
+        trained: Seconds of training in the run when this command began.
+    """
+
+    before: float = 0.0
+    trained: float = 0.0
+    began: float = field(default_factory=lambda: time.time() - _process_seconds())
+
+    def spent(self, run: Run) -> float:
+        """Return the seconds spent beside the training."""
+        here = time.time() - self.began
+        return round(self.before + here - (_all_trained(run) - self.trained), 1)
+
+
+def start_clock(run: Run, plan: Plan, new: bool) -> BudgetClock:
+    """Return the clock of a command that works by a plan; a new one counts the measuring itself."""
+    return BudgetClock(0.0 if new else plan.spent, _all_trained(run))
+
+
+def plan_again(run: Run, stage: str, clock: BudgetClock, compute: ComputeOptions) -> None:
+    """Plan the rest of a run before a stage starts, and store its settings."""
+    plan = read_plan(run.root)
+    if plan is None:
+        return
+    record = run.record(stage)
+    if record is not None and record.settings:
+        return  # it has started
+    names = [item.name for item in plan.stages]
+    finished = {
+        name: trained(run, name)
+        for name in names[: names.index(stage)]
+        if (found := run.record(name)) is not None and found.finished
+    }
+    steps = {}
+    if stage != names[0]:
+        kind = RetrainSettings if stage == RETRAINING else SearchSettings
+        choice = SettingsChoice().within(planned_settings(run.manifest.settings, plan), stage, kind)
+        found_steps = measure_stage(
+            run, stage, choice.resolve(kind, {}), linked_tile_set(run), compute
+        )
+        if found_steps.seconds is not None:
+            validations = plan.data.val / plan.size.batch / 3
+            settings = plan.stage(stage).settings
+            every = settings.get("validate_every", 1)
+            mean = found_steps.seconds / found_steps.epochs / found_steps.steps
+            mean += found_steps.loading
+            weights = found_steps.weight_seconds or mean
+            steps[stage] = mean + validations * weights / every / found_steps.steps
+    new = replan(plan, finished, clock.spent(run), steps)
+    write_plan(run.root, new)
+    run.set_settings(_replaced(run.manifest.settings, plan, new))
+    logger.info(
+        "plan: %s has %d epochs, about %s; all will take %s of %s",
+        stage,
+        new.stage(stage).epochs,
+        shown_time(new.stage(stage).seconds),
+        shown_time(new.seconds),
+        shown_time(new.budget),
+    )
+
+
+def close_plan(run: Run) -> None:
+    """Store what all stages took, and the time of the rest up to now in this command."""
+    plan = read_plan(run.root)
+    if plan is None:
+        return
+    stages = tuple(replace(item, taken=trained(run, item.name)) for item in plan.stages)
+    write_plan(run.root, replace(plan, stages=stages))
+
+
+def trained(run: Run, stage: str) -> float:
+    """Return the seconds of training of a stage."""
+    rows = read_rows(run.stage_folder(stage) / "history.jsonl")
+    return round(sum(float(row.get("seconds", 0.0)) for row in rows), 1)
+
+
+def _replaced(settings: RunSettings, old: Plan, new: Plan) -> RunSettings:
+    """Return settings with a new plan's values where the old plan's are held."""
+    stages = dict(settings.stages)
+    for item in new.stages:
+        held, planned = stages.get(item.name, GivenSettings()), old.stage(item.name).settings
+        values = {
+            key: item.settings.get(key, value) if planned.get(key) == value else value
+            for key, value in held.values.items()
+        }
+        stages[item.name] = replace(held, values=values)
+    return replace(settings, stages=stages)
+
+
+def _all_trained(run: Run) -> float:
+    opened = open_run(run.root)
+    return sum(trained(opened, name) for name in ("stage1", "stage2", "stage3", RETRAINING))
+
+
+def _process_seconds() -> float:
+    """Return how long this process has been running: loading the program takes time as well."""
+    return time.time() - psutil.Process().create_time()
