@@ -7,6 +7,8 @@ from pathlib import Path
 
 import pytest
 
+from dnas_cli.planning.measurements import DataFacts, Machine, Size
+from dnas_cli.planning.plan import Plan, StagePlan, read_plan, write_plan
 from tests.support.command_line import dnas, start
 from tests.support.same_bits import assert_same_stage, differences, same_tensors
 from tests.support.small_runs import wait_for
@@ -124,3 +126,49 @@ def test_where_the_model_is_gone_everything_names_the_retraining(
     assert f"Run: dnas retrain {run}" in dnas("eval", run, code=4).stderr
     dnas("retrain", run, "--device", "cpu")
     assert same_tensors(whole / "model.pt", run / "model.pt")
+
+
+def _plan(run: Path, epochs: int) -> None:
+    """Write a plan as a person may edit it."""
+    machine = Machine("cpu")
+    settings = {"head": 8, "batch": 4, "validate_every": 1}
+    names = ("stage1", "stage2", "stage3", "retrain")
+    stages = tuple(StagePlan(name, epochs, 4, settings, 1.0, fixed=True) for name in names)
+    size = Size(2, 2, 8, 4, 0)
+    write_plan(run, Plan(60.0, machine, DataFacts(), size, "fast", "quick", stages, 5.0))
+
+
+def test_a_plan_that_a_person_wrote_is_followed_and_says_what_was_taken(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    dnas("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
+    _plan(run, 2)
+    result = dnas("run", run, "--until", "retrain", "--device", "cpu", "--seed", 4)
+    assert "plan: stage2 has 2 epochs" in result.stderr
+    assert f"Next: dnas run {run}" in result.stderr
+    stages = json.loads((run / "run.json").read_text())["stages"]
+    settings = [stages[name]["settings"] for name in ("stage1", "stage2", "stage3", "retrain")]
+    assert [item["epochs"] for item in settings] == [2, 2, 2, 2]
+    assert {(item["head"], item["seed"], item["optimizer"]) for item in settings} == {
+        (8, 4, "adamw")
+    }
+    plan = read_plan(run)
+    assert plan is not None
+    assert [item.taken > 0 for item in plan.stages] == [True, True, True, False]
+    assert plan.spent > 0
+
+
+def test_a_dry_run_measures_and_prints_a_plan_in_80_columns(
+    tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    dnas("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
+    command = ("run", run, "--threads", 1, "--device", "cpu")
+    shown = dnas(*command, "--budget", "2h", "--dry-run").stdout
+    for words in ("budget   2 h 00 min", "retraining", "in all", "width 2", "least 60"):
+        assert words in shown
+    assert max(map(len, shown.splitlines())) <= 80
+    assert not (run / "plan.json").exists()
+    assert "Give 45m, 8h" in dnas(*command, "--budget", "soon", code=2).stderr
+    assert "--budget" in dnas(*command, "--dry-run", code=2).stderr

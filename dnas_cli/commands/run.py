@@ -69,7 +69,9 @@ def run(
         from dnas_cli.report.plan_table import print_plan
 
         if budget is None:
-            raise UsageError("dry_run=True: prints the plan of a budget.", "Give a budget as well.")
+            raise UsageError(
+                "dry_run=True: prints the plan of a budget.", "Give budget=45m as well."
+            )
         print_plan(api.plan(run, budget, data=new_run.data, **vars(compute)))
         return
     flags |= {} if logits_from is None else {"logits_from": logits_from}

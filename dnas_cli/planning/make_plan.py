@@ -196,7 +196,7 @@ def _with_epochs(item: StagePlan, epochs: int, least: int) -> StagePlan:
     if item.fixed:
         return item
     epochs = min(max(epochs, least), MOST_EPOCHS[item.name])
-    settings = {**item.settings, "epochs": epochs}
+    settings = dict(item.settings)
     if "validate_every" in settings:
         settings["validate_every"] = min(settings["validate_every"], max(epochs // 4, 1))
     seconds = item.seconds * epochs / item.epochs
@@ -299,7 +299,6 @@ def _settings(fit: _Fit, stage: str, epochs: int, data: DataFacts) -> dict[str, 
     size = fit.candidate.size
     every = min(_validate_every(fit.candidate, stage, data), max(epochs // 4, 1))
     return {
-        "epochs": epochs,
         "batch": size.batch,
         "crop": size.crop,
         "head": size.head,

@@ -22,7 +22,7 @@ class StagePlan:
         name: `stage1` to `stage3`, or `retrain`.
         epochs: Epochs.
         steps: Steps per epoch.
-        settings: Its settings over the preset.
+        settings: Its other settings, over the preset.
         seconds: Time it will take.
         taken: Time it took; 0 until it is finished.
         fixed: Keep its epochs when the rest is planned again.

@@ -178,6 +178,9 @@ class Run:
     def next_command(self) -> str:
         """Return the next command of the run."""
         run = shlex.quote(str(self.root))
+        evaluated = (self.evaluation_folder / "test.json").is_file()
+        if (self.root / "plan.json").is_file() and not (self.model_path.is_file() and evaluated):
+            return f"dnas run {run}"
         coded = [stage for stage in CODINGS if self.coding_path(CODINGS[stage]).is_file()]
         for stage in CODINGS:
             record = self.record(f"stage{stage}")

@@ -39,13 +39,14 @@ def plan_run(root: Path, tiles: Path | None, budget: float, compute: ComputeOpti
 
 
 def planned_settings(settings: RunSettings, plan: Plan) -> RunSettings:
-    """Return the settings of a run with those of a plan below them."""
+    """Return the settings of a run with those of a plan; what a person gave stays over them."""
     stages = {}
     for item in plan.stages:
+        values = {**item.settings, "epochs": item.epochs}
         given = settings.all.values.keys() - ({"epochs"} if item.name == RETRAINING else set())
-        values = {key: value for key, value in item.settings.items() if key not in given}
-        own = settings.stages.get(item.name, GivenSettings())
-        stages[item.name] = own.over(GivenSettings(values=values))
+        stages[item.name] = GivenSettings(
+            values={key: value for key, value in values.items() if key not in given}
+        )
     return RunSettings(settings.all.over(GivenSettings(plan.preset)), stages)
 
 
@@ -104,7 +105,7 @@ def plan_again(run: Run, stage: str, clock: BudgetClock, compute: ComputeOptions
             steps[stage] = mean + validations * weights / every / found_steps.steps
     new = replan(plan, finished, clock.spent(run), steps)
     write_plan(run.root, new)
-    run.set_settings(_replaced(run.manifest.settings, plan, new))
+    run.set_settings(planned_settings(run.manifest.settings, new))
     logger.info(
         "plan: %s has %d epochs, about %s; all will take %s of %s",
         stage,
@@ -128,19 +129,6 @@ def trained(run: Run, stage: str) -> float:
     """Return the seconds of training of a stage."""
     rows = read_rows(run.stage_folder(stage) / "history.jsonl")
     return round(sum(float(row.get("seconds", 0.0)) for row in rows), 1)
-
-
-def _replaced(settings: RunSettings, old: Plan, new: Plan) -> RunSettings:
-    """Return settings with a new plan's values where the old plan's are held."""
-    stages = dict(settings.stages)
-    for item in new.stages:
-        held, planned = stages.get(item.name, GivenSettings()), old.stage(item.name).settings
-        values = {
-            key: item.settings.get(key, value) if planned.get(key) == value else value
-            for key, value in held.values.items()
-        }
-        stages[item.name] = replace(held, values=values)
-    return replace(settings, stages=stages)
 
 
 def _all_trained(run: Run) -> float:

@@ -92,6 +92,9 @@ def run_stages(
     if request.budget is not None and not _planned_before(root, request.budget):
         plan = plan_run(root, request.new_run.data, request.budget, compute)
         request = _by_plan(root, request, plan)
+        if "epochs" in request.retraining:
+            epochs = int(request.retraining["epochs"])
+            plan = plan.with_stage(replace(plan.stages[-1], epochs=epochs, fixed=True))
     run = begin_pipeline(root, request, compute)
     if plan is not None:
         run.set_settings(planned_settings(run.manifest.settings, plan))

@@ -41,8 +41,8 @@ def test_a_plan_fits_its_budget_lets_the_logits_decide_and_can_be_built(
     assert plan == make_plan(machine, data, seconds)
     for stage in plan.stages:
         kind = RetrainSettings if stage.name == "retrain" else SearchSettings
-        settings = SettingsChoice("quick", None, stage.settings).resolve(kind, {})
-        assert settings.epochs == stage.epochs
+        flags = {**stage.settings, "epochs": stage.epochs}
+        settings = SettingsChoice("quick", None, flags).resolve(kind, {})
         if isinstance(settings, SearchSettings):
             learning = settings.epochs - settings.weight_epochs
             assert learning * stage.steps >= LOGIT_STEPS
