@@ -233,9 +233,7 @@ def run(
     return done
 
 
-def plan(
-    run: AnyRun, budget: str | float, *, data: "Data | None" = None, **options: Any
-) -> "Plan":
+def plan(run: AnyRun, budget: str | float, *, data: "Data | None" = None, **options: Any) -> "Plan":
     """Measure training steps on this machine, and plan a run for a time; write nothing.
 
     Args:
