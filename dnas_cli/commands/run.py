@@ -75,7 +75,7 @@ def run(
         print_plan(api.plan(run, budget, data=new_run.data, **vars(compute)))
         return
     flags |= {} if logits_from is None else {"logits_from": logits_from}
-    steps = {"first": first, "last": last, "branch": branch}
+    steps: dict[str, Any] = {"first": first, "last": last, "branch": branch}
     steps |= {"budget": budget, "retrain_epochs": retrain_epochs}
     given = steps | vars(new_run) | vars(sources) | flags | vars(compute)
     done = api.run(run, callbacks=epoch_callbacks(report, log), **given)
