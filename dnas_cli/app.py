@@ -21,6 +21,7 @@ from dnas_cli.commands.encode import encode
 from dnas_cli.commands.eval import evaluate
 from dnas_cli.commands.export import export
 from dnas_cli.commands.export_coding import export_coding
+from dnas_cli.commands.field_options import with_log_options
 from dnas_cli.commands.import_checkpoint import import_checkpoint
 from dnas_cli.commands.info import info
 from dnas_cli.commands.predict import predict
@@ -174,4 +175,4 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "demo": demo,
 }
 for name, command in _COMMANDS.items():
-    app.command(name)(command)
+    app.command(name)(with_log_options(command))

@@ -10,7 +10,7 @@ from dnas_cli.shown_text import shown
 
 
 class DnasError(Exception):
-    """Something went wrong that is not covered by a more telling kind.
+    """Something went wrong that no more specific kind covers.
 
     Args:
         what: One sentence that says what is wrong and names the file.

@@ -135,7 +135,7 @@ def test_a_branch_at_an_epoch_decodes_that_epoch_and_records_where_it_came_from(
     assert lineage is not None
     assert lineage.parent == "../run"
     assert lineage.taken_over == "search of stage 1"
-    dnas(*branch)  # goes on in that branch, which is finished
+    dnas(*branch)  # resumes in that branch, which is finished
     assert "--at-epoch" in dnas("search", run, "--stage", 1, "--at-epoch", 1, code=2).stderr
 
 

@@ -109,7 +109,7 @@ def test_a_search_goes_on_with_another_memory_if_told_to(
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=60)
     result = dnas("search", run, "--stage", 1, "--memory", after)
-    assert f"goes on with --memory {after}, not {before}" in result.stderr
+    assert f"resumes with --memory {after}, not {before}" in result.stderr
     assert _memory(run) == after
     assert len(rows(run / "search/stage1/history.jsonl")) == 4
 

@@ -92,12 +92,12 @@ def predict_scenes(
         RunStateError: The output of a single scene exists.
     """
     from dnas_cli.mapping.find_scenes import find_scenes, stands_for_many
+    from dnas_cli.mapping.label_comparison import settled_labels
     from dnas_cli.mapping.mapper import Mapper, MapSettings
     from dnas_cli.mapping.open_scene import SceneReading
     from dnas_cli.mapping.outputs import OutputPatterns, map_values, plan_outputs, with_values
     from dnas_cli.mapping.scene_map import map_scene
     from dnas_cli.mapping.scene_maps import map_scenes
-    from dnas_cli.mapping.truth import truth_request
     from dnas_cli.scenes.polygons import PolygonOptions, tolerance_of
 
     given = completed(MapOptions, options)
@@ -137,7 +137,7 @@ def predict_scenes(
         return map_scenes(mapper, found, reading, planned, overwrite)
     labels = None
     if truth is not None:
-        labels = truth_request(
+        labels = settled_labels(
             str(truth),
             None if dataset is None else str(dataset),
             facts,

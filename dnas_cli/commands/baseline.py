@@ -1,32 +1,22 @@
 """`dnas baseline`: does the search earn its cost?"""
 
 import json
-from typing import Annotated
 
 import typer
 
 from dnas_cli.commands.field_options import options_from
-from dnas_cli.commands.options import AsJson, Quiet, RunArgument, Verbose
+from dnas_cli.commands.options import AsJson, RunArgument
+from dnas_cli.stages.baseline_options import BaselineOptions
 from dnas_cli.stages.compute_options import ComputeOptions
-from dnas_cli.tiles.lists import Split
 
 
-@options_from(compute=ComputeOptions)
+@options_from(options=BaselineOptions, compute=ComputeOptions)
 def baseline(
     run: RunArgument,
-    random: Annotated[
-        int, typer.Option(min=1, help="Random architectures of about the same cost.")
-    ] = 8,
-    seeds: Annotated[
-        int, typer.Option(min=1, help="Trainings of each network, the found one included.")
-    ] = 3,
-    split: Annotated[Split, typer.Option(help="What they are scored on.")] = "test",
-    seed: Annotated[int, typer.Option(min=0, help="Of the draws of architectures.")] = 0,
     *,
+    options: BaselineOptions,
     compute: ComputeOptions,
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Compare the found network with random architectures.
 
@@ -36,10 +26,8 @@ def baseline(
     """
     from dnas_cli.evaluation.baseline_figures import baseline_path, compare
     from dnas_cli.report.baseline_table import baseline_text, write_baseline_csv
-    from dnas_cli.stages.baseline import BaselineOptions
     from dnas_cli.stages.baseline import baseline as compute_baseline
 
-    options = BaselineOptions(random, seeds, split, seed)
     _, members = compute_baseline(run, options, compute)
     path = baseline_path(run)
     write_baseline_csv(path.with_suffix(".csv"), members)

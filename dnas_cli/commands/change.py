@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Overwrite, Quiet, Verbose
+from dnas_cli.commands.options import AsJson, Overwrite
 
 
 def change(
@@ -39,8 +39,6 @@ def change(
     ] = 0.5,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Compare two maps of one place.
 

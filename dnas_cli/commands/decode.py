@@ -10,11 +10,9 @@ from dnas_cli.commands.options import (
     Branch,
     Device,
     Overwrite,
-    Quiet,
     RunArgument,
     Stage,
     Threads,
-    Verbose,
 )
 from dnas_cli.space.decoding import ConnectionRule
 
@@ -44,8 +42,6 @@ def decode(
     branch: Branch = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Decode the logits of a searched stage into its coding.
 

@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import Overwrite, Quiet, Verbose
+from dnas_cli.commands.options import Overwrite
 
 
 def demo(
@@ -14,8 +14,6 @@ def demo(
     ] = Path("dnas-demo"),
     seed: Annotated[int, typer.Option(min=0, help="Of scenes, split and training.")] = 0,
     overwrite: Overwrite = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Make synthetic scenes, and run all steps to a map.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.field_options import options_from
-from dnas_cli.commands.options import AllowExternal, AsJson, Quiet, Threads, Verbose
+from dnas_cli.commands.options import AllowExternal, AsJson, Threads
 from dnas_cli.evaluation.evaluation_options import EvaluationOptions
 from dnas_cli.model.cost_options import CostOptions
 
@@ -33,8 +33,6 @@ def evaluate(
     threads: Threads = 0,
     allow_external: AllowExternal = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Score a model on labelled data, or count its cost.
 

@@ -8,7 +8,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.field_options import options_from
-from dnas_cli.commands.options import AsJson, Overwrite, Quiet, Verbose
+from dnas_cli.commands.options import AsJson, Overwrite
 from dnas_cli.export.export_request import ExportRequest
 
 
@@ -19,8 +19,6 @@ def export(
     request: ExportRequest,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Write a model as ONNX, .pt2, card or STAC Item.
 

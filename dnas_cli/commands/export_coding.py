@@ -5,7 +5,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Overwrite, Quiet, Verbose
+from dnas_cli.commands.options import AsJson, Overwrite
 
 
 def export_coding(
@@ -19,8 +19,6 @@ def export_coding(
     ] = "release1",
     overwrite: Overwrite = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Write an architecture as files of the first release.
 

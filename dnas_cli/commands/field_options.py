@@ -8,6 +8,7 @@ from typing import Annotated, Any, get_args
 
 import typer
 
+from dnas_cli.commands.options import Quiet, Verbose
 from dnas_cli.training.settings import TrainingSettings
 from dnas_cli.typed_fields import Option, options_of, spelled
 
@@ -46,12 +47,33 @@ def options_from(**kinds: type[Any]) -> Callable[[Command], Command]:
                     values[name] = {key: item for key, item in given.items() if item is not None}
             command(**values)
 
-        run.__doc__, run.__name__ = command.__doc__, command.__name__
-        run.__annotations__ = {item.name: item.annotation for item in parameters}
-        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
-        return run
+        return _as(command, run, parameters)
 
     return decorate
+
+
+def with_log_options(command: Command) -> Command:
+    """Add --quiet and --verbose, which act when they are parsed."""
+
+    def run(quiet: bool, verbose: bool, **values: Any) -> None:
+        command(**values)
+
+    own = inspect.signature(command).parameters.values()
+    more = [
+        inspect.Parameter(name, inspect.Parameter.KEYWORD_ONLY, default=False, annotation=kind)
+        for name, kind in (("quiet", Quiet), ("verbose", Verbose))
+    ]
+    return _as(
+        command, run, [*(item.replace(kind=inspect.Parameter.KEYWORD_ONLY) for item in own), *more]
+    )
+
+
+def _as(command: Command, run: Command, parameters: list[inspect.Parameter]) -> Command:
+    """Give a function the name and text of a command, and these parameters."""
+    run.__doc__, run.__name__ = command.__doc__, command.__name__
+    run.__annotations__ = {item.name: item.annotation for item in parameters}
+    run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+    return run
 
 
 def _parameter(

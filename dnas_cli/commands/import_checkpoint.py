@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Overwrite, Quiet, Verbose
+from dnas_cli.commands.options import AsJson, Overwrite
 
 
 def import_checkpoint(
@@ -45,8 +45,6 @@ def import_checkpoint(
     ] = None,
     overwrite: Overwrite = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Import a model, coding or search of the first release.
 

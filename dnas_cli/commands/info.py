@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import AllowExternal, AsJson, Quiet, Verbose
+from dnas_cli.commands.options import AllowExternal, AsJson
 
 
 def info(
@@ -19,8 +19,6 @@ def info(
     ] = None,
     allow_external: AllowExternal = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Show the kind and the facts of a file or folder.
 

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.field_options import options_from
-from dnas_cli.commands.options import AllowExternal, AsJson, Quiet, Threads, Verbose
+from dnas_cli.commands.options import AllowExternal, AsJson, Threads
 from dnas_cli.errors import DnasError
 from dnas_cli.mapping.map_options import MapOptions
 
@@ -38,8 +38,6 @@ def predict(
     threads: Threads = 0,
     allow_external: AllowExternal = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Map scenes of any size with a trained model.
 

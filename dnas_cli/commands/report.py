@@ -5,7 +5,7 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import Device, Quiet, RunArgument, Threads, Verbose
+from dnas_cli.commands.options import Device, RunArgument, Threads
 
 
 def report(
@@ -16,8 +16,6 @@ def report(
     ] = None,
     device: Device = "auto",
     threads: Threads = 0,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Write a run on one page: figures, lattice, curves, tiles.
 

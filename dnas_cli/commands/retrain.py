@@ -42,8 +42,6 @@ def retrain(
     report: options.Report = False,
     log: options.Log = None,
     dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Train the derived network from scratch: RUN/model.pt.
 

@@ -52,8 +52,6 @@ def run(
     report: options.Report = False,
     log: options.Log = None,
     as_json: options.AsJson = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Search, decode, retrain and score: from tiles to a model.
 

@@ -30,8 +30,6 @@ def search(
     report: options.Report = False,
     log: options.Log = None,
     dry_run: options.DryRun = False,
-    quiet: options.Quiet = False,
-    verbose: options.Verbose = False,
 ) -> None:
     """Search a stage: 1 path, 2 connections, 3 operators.
 

@@ -4,12 +4,10 @@ import json
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Quiet, RunArgument, Verbose
+from dnas_cli.commands.options import AsJson, RunArgument
 
 
-def status(
-    run: RunArgument, as_json: AsJson = False, quiet: Quiet = False, verbose: Verbose = False
-) -> None:
+def status(run: RunArgument, as_json: AsJson = False) -> None:
     """Show the state of a run and the next command."""
     from dnas_cli import api
     from dnas_cli.report.run_status import status_text

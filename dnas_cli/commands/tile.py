@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.field_options import options_from
-from dnas_cli.commands.options import AllowExternal, AsJson, Quiet, Verbose
+from dnas_cli.commands.options import AllowExternal, AsJson
 from dnas_cli.tiles.tile_options import TileOptions
 
 
@@ -23,8 +23,6 @@ def tile(
     options: TileOptions,
     allow_external: AllowExternal = False,
     as_json: AsJson = False,
-    quiet: Quiet = False,
-    verbose: Verbose = False,
 ) -> None:
     """Cut scenes and labels into a tile set, split by scene.
 

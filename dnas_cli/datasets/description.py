@@ -5,8 +5,7 @@ unknown key is an error that names the nearest known one.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
@@ -22,7 +21,7 @@ from dnas_cli.datasets.description_values import (
 )
 from dnas_cli.datasets.path_patterns import Pattern, placeholders
 from dnas_cli.datasets.vector_description import (
-    VECTOR_KEYS,
+    VectorKeys,
     has_values,
     is_vector_labels,
     vector_encoding,
@@ -32,17 +31,12 @@ from dnas_cli.files import read_text
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import Colour, LandClass
-from dnas_cli.typed_fields import did_you_mean
+from dnas_cli.typed_fields import build, convert, option
 from dnas_cli.yaml_files import LARGEST_YAML, parse_yaml
 
 BUILT_IN = ("gid5", "gid15", "fbp")
 _MOST_COLOURS = 500  # each is looked for in every label
 PER_IMAGE = "image"  # the normalisation by mean and deviation of each image
-
-_KEYS = (
-    "name", "images", "labels", "scene", "bands", "nodata", "label_kind", "first_value", "ignore",
-    "classes", "groups", "normalisation", "lists", "aoi",
-)  # fmt: skip
 
 # The defaults of `images` and `labels`: plain folders side by side.
 _PLAIN_IMAGES = ("images/{scene}.*", "image/{scene}.*")
@@ -162,10 +156,12 @@ def parse_description(text: str, origin: str, default_name: str) -> DatasetDescr
     value = parse_yaml(text, origin)
     try:
         return _description(value, default_name)
-    except DataError as error:
-        raise DataError(
-            f"{origin}: {error.what}", error.remedy or "docs/datasets.md lists every key."
-        ) from error
+    except (DataError, ValueError) as error:
+        what, remedy = (
+            getattr(error, "what", f"{error}.".replace("..", ".")),
+            "docs/datasets.md lists every key.",
+        )
+        raise DataError(f"{origin}: {what}", getattr(error, "remedy", "") or remedy) from error
 
 
 def plain_description(encoding: LabelEncoding, name: str) -> DatasetDescription:
@@ -176,54 +172,74 @@ def plain_description(encoding: LabelEncoding, name: str) -> DatasetDescription:
     )  # fmt: skip
 
 
+@dataclass(frozen=True)
+class _Keys:
+    """The keys of a description; those of several forms are read further by their own readers."""
+
+    name: str | None = None
+    images: Any = None
+    labels: Any = None
+    scene: str = "{scene}"
+    bands: list[Any] = field(default_factory=list)
+    nodata: float | None = None
+    label_kind: Literal["colour", "index"] | None = None
+    first_value: int | None = None
+    ignore: Any = field(default_factory=list)
+    classes: Any = None
+    groups: Any = None
+    normalisation: Any = None
+    lists: str | None = None
+    aoi: str | None = None
+
+    def __post_init__(self) -> None:
+        for key in ("name", "scene", "lists", "aoi"):
+            if getattr(self, key) is not None:
+                text_of(getattr(self, key), key)
+
+
+@dataclass(frozen=True)
+class _ImageKeys:
+    path: str
+    bands: list[Any] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class _Constants:
+    mean: tuple[float, ...]
+    std: tuple[float, ...]
+    scale: float = option(1.0, above=0)
+
+
 def _description(value: Any, default_name: str) -> DatasetDescription:
-    if not isinstance(value, dict):
-        raise DataError("must hold keys with values, such as `classes:`.")
-    _refuse_unknown_keys(value, _KEYS, "")
-    images = _image_patterns(value.get("images"))
-    labels = _label_patterns(value.get("labels"))
-    aoi = Pattern(text_of(value["aoi"], "aoi")) if "aoi" in value else None
-    scene = text_of(value.get("scene", "{scene}"), "scene")
-    _check_names(images, labels, scene)
-    bands = names_of(value.get("bands", []), "bands")
-    nodata = value.get("nodata")
-    lists = value.get("lists")
-    if lists is not None and "{split}" not in text_of(lists, "lists"):
+    keys = build(_Keys, value)
+    images, labels = _image_patterns(keys.images), _label_patterns(keys.labels)
+    _check_names(images, labels, keys.scene)
+    bands = names_of(keys.bands, "bands")
+    if keys.lists is not None and "{split}" not in keys.lists:
         raise DataError("`lists` must hold {split}, such as rs_{split}.lst.")
     return DatasetDescription(
-        name=text_of(value.get("name", default_name), "name"),
+        name=default_name if keys.name is None else keys.name,
         images=images,
         labels=labels,
-        scene=scene,
+        scene=keys.scene,
         bands=bands,
-        nodata=None if nodata is None else number_of(nodata, "nodata"),
-        encoding=_encoding(value),
-        normalisation=_normalisation(value.get("normalisation"), bands),
-        per_image=value.get("normalisation") == PER_IMAGE,
-        lists=lists,
-        aoi=aoi,
+        nodata=None if keys.nodata is None else number_of(keys.nodata, "nodata"),
+        encoding=_encoding(keys),
+        normalisation=_normalisation(keys.normalisation, bands),
+        per_image=keys.normalisation == PER_IMAGE,
+        lists=keys.lists,
+        aoi=None if keys.aoi is None else Pattern(keys.aoi),
     )
-
-
-def _refuse_unknown_keys(value: Mapping[Any, Any], known: tuple[str, ...], where: str) -> None:
-    for key in value:
-        if key not in known:
-            raise DataError(f"unknown key `{where}{key}`.{did_you_mean(key, known)}")
 
 
 def _image_patterns(value: Any) -> tuple[ImagePattern, ...]:
     if value is None:
         return tuple(ImagePattern(Pattern(text)) for text in _PLAIN_IMAGES)
-    entries = value if isinstance(value, list) else [value]
     patterns = []
-    for entry in entries:
-        if isinstance(entry, dict):
-            _refuse_unknown_keys(entry, ("path", "bands"), "images: ")
-            path = text_of(entry.get("path"), "images: path")
-            bands = names_of(entry.get("bands", []), "images: bands")
-            patterns.append(ImagePattern(Pattern(path), bands))
-        else:
-            patterns.append(ImagePattern(Pattern(text_of(entry, "images"))))
+    for entry in value if isinstance(value, list) else [value]:
+        keys = build(_ImageKeys, entry if isinstance(entry, dict) else {"path": entry}, "images")
+        path = Pattern(text_of(keys.path, "images"))
+        patterns.append(ImagePattern(path, names_of(keys.bands, "images: bands")))
     if not patterns:
         raise DataError("`images` is empty.")
     return tuple(patterns)
@@ -233,8 +249,7 @@ def _label_patterns(value: Any) -> tuple[Pattern, ...]:
     if value is None:
         return tuple(Pattern(text) for text in _PLAIN_LABELS)
     if isinstance(value, dict):
-        _refuse_unknown_keys(value, VECTOR_KEYS, "labels: ")
-        value = value.get("path")
+        value = build(VectorKeys, value, "labels").path
     entries = value if isinstance(value, list) else [value]
     if not entries:
         raise DataError("`labels` is empty.")
@@ -261,31 +276,22 @@ def _check_names(images: tuple[ImagePattern, ...], labels: tuple[Pattern, ...], 
                 )
 
 
-def _encoding(value: Mapping[str, Any]) -> LabelEncoding:
-    kind: Literal["colour", "index"]
-    labels = value.get("labels")
-    vector = is_vector_labels(labels)
-    asked = value.get("label_kind", "index" if vector else "colour")
-    if asked not in ("colour", "index"):
-        raise DataError(f"`label_kind` is {asked!r}, but must be colour or index.")
-    kind = "colour" if asked == "colour" else "index"
-    if kind == "colour" and "first_value" in value:
+def _encoding(keys: _Keys) -> LabelEncoding:
+    vector = is_vector_labels(keys.labels)
+    kind = keys.label_kind or ("index" if vector else "colour")
+    if kind == "colour" and keys.first_value is not None:
         raise DataError("`first_value` needs `label_kind: index`.")
-    first = value.get("first_value", 0)
-    if isinstance(first, bool) or not isinstance(first, int):
-        raise DataError(f"`first_value` is {first!r}, but must be a whole number.")
-    encoding = read_classes(value.get("classes"), first, kind)
-    if "groups" in value:
-        encoding = group_classes(encoding, value["groups"])
+    encoding = read_classes(keys.classes, keys.first_value or 0, kind)
+    if keys.groups is not None:
+        encoding = group_classes(encoding, keys.groups)
     if vector:
-        return vector_encoding(labels, encoding, has_values(value.get("classes")))
-    ignore = value.get("ignore", [])
+        said = build(VectorKeys, keys.labels if isinstance(keys.labels, dict) else {}, "labels")
+        return vector_encoding(said, encoding, has_values(keys.classes))
+    ignore = keys.ignore
     if kind == "colour":
         return replace(encoding, ignored_colours=_ignored_colours(ignore, encoding))
-    entries = ignore if isinstance(ignore, list) else [ignore]
+    entries = convert(ignore if isinstance(ignore, list) else [ignore], list[int], "ignore")
     for entry in entries:
-        if isinstance(entry, bool) or not isinstance(entry, int):
-            raise DataError(f"`ignore` holds {entry!r}; with index labels it takes whole numbers.")
         if entry in encoding.class_of_value:
             name = encoding.classes[encoding.class_of_value[entry]].name
             raise DataError(f"`ignore` holds {entry}, which is the class {name!r}.")
@@ -311,15 +317,13 @@ def _normalisation(value: Any, bands: tuple[str, ...]) -> Normalisation | None:
         return None
     if not isinstance(value, dict):
         raise DataError(f"`normalisation` is {PER_IMAGE!r}, or has the keys scale, mean and std.")
-    _refuse_unknown_keys(value, ("scale", "mean", "std"), "normalisation: ")
-    scale = number_of(value.get("scale", 1.0), "normalisation: scale")
-    mean = numbers_of(value.get("mean"), "normalisation: mean")
-    std = numbers_of(value.get("std"), "normalisation: std")
+    keys = build(_Constants, value, "normalisation")
+    scale, mean, std = number_of(keys.scale, "scale"), numbers_of(keys.mean), numbers_of(keys.std)
     if not bands or len(mean) != len(bands) or len(std) != len(bands):
         raise DataError(
             f"`normalisation` has {len(mean)} means and {len(std)} deviations for "
             f"{len(bands)} `bands`; there must be one each per band."
         )
-    if scale <= 0 or not all(deviation > 0 for deviation in std):
-        raise DataError("`normalisation` needs a scale and deviations above zero.")
+    if not all(deviation > 0 for deviation in std):
+        raise DataError("`normalisation` needs deviations above zero.")
     return Normalisation(scale, mean, std)

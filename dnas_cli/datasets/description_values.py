@@ -26,32 +26,28 @@ def text_of(value: Any, key: str) -> str:
     return value
 
 
-def number_of(value: Any, key: str) -> float:
-    """Return a finite number.
+def number_of(value: float, key: str) -> float:
+    """Return a number as a float that is finite; `nodata` may be anything.
 
     Raises:
-        DataError: It is none.
+        DataError: It is not.
     """
     try:
-        if isinstance(value, bool) or not isinstance(value, int | float):
-            raise ValueError
         number = float(value)
-    except (ValueError, OverflowError) as error:
-        raise DataError(f"`{key}` is {_shown(value)}, but must be a number.") from error
+    except OverflowError as error:
+        raise DataError(f"`{key}` is {_shown(value)}, which is too large.") from error
     if not math.isfinite(number) and key != "nodata":
         raise DataError(f"`{key}` is {_shown(value)}, but must be a finite number.")
     return number
 
 
-def numbers_of(value: Any, key: str) -> tuple[float, ...]:
-    """Return a list of finite numbers.
+def numbers_of(values: tuple[float, ...]) -> tuple[float, ...]:
+    """Return finite numbers.
 
     Raises:
-        DataError: It is none.
+        DataError: One is not.
     """
-    if not isinstance(value, list):
-        raise DataError(f"`{key}` is {_shown(value)}, but must be a list of numbers.")
-    return tuple(number_of(number, key) for number in value)
+    return tuple(number_of(value, "normalisation") for value in values)
 
 
 def names_of(value: Any, key: str) -> tuple[str, ...]:

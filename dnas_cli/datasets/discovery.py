@@ -100,7 +100,7 @@ def find_description(source: Path, asked: str | None) -> DatasetDescription:
     """Return the description that was asked for, or the one that the folder's content shows.
 
     Raises:
-        DataError: None was asked for and none can be told.
+        DataError: None was asked for, and none can be recognised.
     """
     if asked is not None:
         return load_description(asked)
@@ -165,7 +165,7 @@ def find_pairs(
         if scene_text in shared:  # a number, say, that counts from 1 in every split
             scene_text = f"{parts['split']}_{scene_text}"
         scene = safe_name(scene_text)
-        # Whatever the scene's name does not say tells the images of one scene apart.
+        # What the scene's name does not say distinguishes the images of one scene.
         rest = [
             value
             for name, value in parts.items()
@@ -234,7 +234,7 @@ def _one_text_per_scene(pairs: list[Pair], problems: list[Problem]) -> list[Pair
         else:
             other = texts[pair.scene]
             problems.append(
-                Problem(pair.image, f"its scene {pair.scene_text!r} is not told from {other!r}")
+                Problem(pair.image, f"its scene {pair.scene_text!r} is spelled like {other!r}")
             )
     return kept
 

@@ -205,7 +205,7 @@ def refuse_absurd(path: Path, height: int, width: int, bands: int, dtype: str) -
 
 
 def agreeing(images: Sequence[ImageFacts]) -> tuple[list[ImageFacts], list[Problem]]:
-    """Keep the images that have the bands and the value type of most; tell the others."""
+    """Keep the images that have the bands and the value type of most; report the others."""
     kept, problems = list(images), list[Problem]()
     properties: tuple[tuple[str, Callable[[ImageFacts], Any]], ...] = (
         ("bands", lambda facts: ", ".join(facts.bands)),

@@ -1,6 +1,6 @@
 """What a dataset description says of vector labels."""
 
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from dnas_cli.datasets.description_values import number_of, text_of
@@ -8,10 +8,21 @@ from dnas_cli.errors import DataError
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
 from dnas_cli.scenes.vector_encoding import VectorEncoding
 from dnas_cli.scenes.vector_labels import is_vector
+from dnas_cli.typed_fields import option
 
-VECTOR_KEYS = (
-    "path", "layer", "class_field", "values", "all_touched", "order", "buffer", "background",
-)  # fmt: skip
+
+@dataclass(frozen=True)
+class VectorKeys:
+    """What a description says under `labels` of vector layers."""
+
+    path: Any = None
+    layer: str | None = None
+    class_field: str | None = None
+    values: dict[Any, Any] = field(default_factory=dict)
+    all_touched: bool = False
+    order: str | None = None
+    buffer: float = option(0.0, at_least=0)
+    background: str | None = None
 
 
 def is_vector_labels(labels: Any) -> bool:
@@ -27,49 +38,39 @@ def has_values(classes: Any) -> bool:
     return any(isinstance(entry, dict) and "value" in entry for entry in entries)
 
 
-def vector_encoding(labels: Any, encoding: LabelEncoding, valued: bool) -> LabelEncoding:
+def vector_encoding(keys: VectorKeys, encoding: LabelEncoding, valued: bool) -> LabelEncoding:
     """Return how features say their class, and rasters the same classes: by index.
 
     Args:
-        labels: What the description says under `labels`.
+        keys: What the description says under `labels`.
         encoding: The classes, with their values.
         valued: Whether the description gives these values; the attribute holds them then.
 
     Raises:
         DataError: A key has a wrong value.
     """
-    said = labels if isinstance(labels, dict) else {}
     names = [item.name for item in encoding.classes]
-    background = _class_named(said["background"], names) if "background" in said else None
-    values = tuple((str(value), index) for value, index in encoding.class_of_value.items())
-    listed = said.get("values", {})
-    if not isinstance(listed, dict):
-        raise DataError("`labels: values` must name a class for each text of `class_field`.")
-    values = tuple((str(text), _class_named(name, names)) for text, name in listed.items()) or (
-        values if valued else ()
-    )
-    field = text_of(said["class_field"], "labels: class_field") if "class_field" in said else None
+    background = None if keys.background is None else _class_named(keys.background, names)
+    stored = encoding.class_of_value.items() if valued else ()
+    listed = [(text, _class_named(name, names)) for text, name in keys.values.items()]
     shown = [index for index in range(len(names)) if index != background]
-    if field is None and len(shown) != 1:
+    if keys.class_field is None and len(shown) != 1:
         raise DataError(
             f"`labels` has no `class_field`, which says the class of a feature; there are "
             f"{len(shown)} classes."
         )
-    touched = said.get("all_touched", False)
-    if not isinstance(touched, bool):
-        raise DataError("`labels: all_touched` must be true or false.")
-    buffer = number_of(said.get("buffer", 0), "labels: buffer")
-    if buffer < 0:
-        raise DataError("`labels: buffer` must not be negative.")
+    for key in ("class_field", "layer", "order"):
+        if getattr(keys, key) is not None:
+            text_of(getattr(keys, key), f"labels: {key}")
     vector = VectorEncoding(
-        layer=text_of(said["layer"], "labels: layer") if "layer" in said else None,
-        class_field=field,
-        values=values,
+        layer=keys.layer,
+        class_field=keys.class_field,
+        values=tuple((str(value), index) for value, index in listed or stored),
         only=shown[0] if shown else 0,
         background=background,
-        all_touched=touched,
-        order=text_of(said["order"], "labels: order") if "order" in said else None,
-        buffer=buffer,
+        all_touched=keys.all_touched,
+        order=keys.order,
+        buffer=number_of(keys.buffer, "labels: buffer"),
     )
     return replace(tile_encoding(encoding.classes), vector=vector)
 

@@ -50,7 +50,7 @@ class Subject:
     views: Views = "plain"
 
     def is_same(self, other: "Subject") -> bool:
-        """Tell whether another subject is the same, wherever its files are by now."""
+        """Whether another subject is the same, wherever its files are now."""
 
         def known(subject: "Subject") -> tuple[object, ...]:
             return (
@@ -171,8 +171,8 @@ def evaluate_on_tiles(
         device: Where to compute.
         batch: Tiles per forward pass.
         stored: An earlier evaluation of the same subject; its figures stand.
-        with_references: Score plain references, too.
-        with_cost: Measure the cost, too.
+        with_references: Also score plain references.
+        with_cost: Also measure the cost.
 
     Raises:
         DataError: Model and tile set do not fit, or a tile cannot be read.

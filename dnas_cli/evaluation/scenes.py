@@ -11,11 +11,11 @@ from dnas_cli.datasets.discovery import LabelledScenes, Pair
 from dnas_cli.datasets.inspection import described_bands
 from dnas_cli.errors import DataError
 from dnas_cli.evaluation.scene_maps import SceneMaps
+from dnas_cli.mapping.label_comparison import add_rows, look_through
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.memory import GDAL_CACHE
 from dnas_cli.mapping.open_scene import SceneReading, open_scene
 from dnas_cli.mapping.stream import rows_of_windows, stream_map
-from dnas_cli.mapping.truth import add_rows, look_through
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.model_file import ModelFacts
 from dnas_cli.scenes.raster import Raster, block_cache

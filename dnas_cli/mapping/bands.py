@@ -39,16 +39,16 @@ def choose_bands(
         DataError: The file lacks bands that the model needs.
     """
     if not wanted:
-        return _without_wish(scene, file_bands, model_bands)
+        return _unasked(scene, file_bands, model_bands)
     if all(name.isdecimal() for name in wanted):
         return _by_number(scene, file_bands, model_bands, [int(name) for name in wanted])
     return _by_name(scene, file_bands, model_bands, wanted)
 
 
-def _without_wish(scene: str, file_bands: Sequence[str], model_bands: Sequence[str]) -> BandChoice:
+def _unasked(scene: str, file_bands: Sequence[str], model_bands: Sequence[str]) -> BandChoice:
     matched = _match(file_bands, model_bands)
     if matched is not None:
-        return _told(file_bands, matched)
+        return _reordered(file_bands, matched)
     if len(file_bands) != len(model_bands):
         raise _wrong_count(scene, file_bands, model_bands)
     doubt = _contradiction(file_bands, model_bands)
@@ -66,7 +66,7 @@ def _by_number(
     scene: str, file_bands: Sequence[str], model_bands: Sequence[str], numbers: list[int]
 ) -> BandChoice:
     if len(numbers) != len(model_bands):
-        raise _wrong_wish(scene, [str(number) for number in numbers], model_bands)
+        raise _wrong_choice(scene, [str(number) for number in numbers], model_bands)
     inside = all(1 <= number <= len(file_bands) for number in numbers)
     names = [file_bands[number - 1] for number in numbers] if inside else []
     return BandChoice(tuple(numbers), doubt=_contradiction(names, model_bands))
@@ -90,10 +90,10 @@ def _by_name(
     }
     matched = _match(wanted, model_bands)
     if matched is not None:
-        told = _told(wanted, matched)
-        return BandChoice(tuple(sources[str(name)] for name in told.bands), told.note)
+        named = _reordered(wanted, matched)
+        return BandChoice(tuple(sources[str(name)] for name in named.bands), named.note)
     if len(wanted) != len(model_bands):
-        raise _wrong_wish(scene, wanted, model_bands)
+        raise _wrong_choice(scene, wanted, model_bands)
     chosen = tuple(sources[name] for name in wanted)
     return BandChoice(chosen, doubt=_contradiction(wanted, model_bands))
 
@@ -117,7 +117,7 @@ def _match(names: Sequence[str], model_bands: Sequence[str]) -> list[str] | None
     return [next(left) if place is None else place for place in places]
 
 
-def _told(names: Sequence[str], chosen: Sequence[str]) -> BandChoice:
+def _reordered(names: Sequence[str], chosen: Sequence[str]) -> BandChoice:
     note = "" if list(names) == list(chosen) else f"bands read as {', '.join(chosen)}"
     return BandChoice(tuple(chosen), note)
 
@@ -142,7 +142,7 @@ def _wrong_count(scene: str, file_bands: Sequence[str], model_bands: Sequence[st
     return DataError(f"{scene}: has {_counted(file_bands)}; the model needs {needs}.", remedy)
 
 
-def _wrong_wish(scene: str, wanted: Sequence[str], model_bands: Sequence[str]) -> DataError:
+def _wrong_choice(scene: str, wanted: Sequence[str], model_bands: Sequence[str]) -> DataError:
     return DataError(
         f"{scene}: bands=... gives {_counted(wanted)}; the model needs {_counted(model_bands)}.",
         "Name one band of the scene for each band of the model, in the model's order.",

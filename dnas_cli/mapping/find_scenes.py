@@ -46,7 +46,7 @@ def _expand(argument: str) -> list[str]:
     if path.suffix.lower() in _LIST_SUFFIXES and not _is_passed_through(argument):
         return _in_list(path)
     if _is_pattern(argument):
-        fitting = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 (absolute patterns, too)
+        fitting = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 (also absolute patterns)
         if not fitting:
             raise DataError(f"{argument}: no file fits.")
         return without_maps(fitting)

@@ -31,12 +31,7 @@ from dnas_cli.scenes.pixels import ArrayPixels, Pixels
 class MapSettings:
     """How a scene goes through the network; what is missing is chosen from model and device.
 
-    Attributes:
-        window: Pixels along a side of a window; the model's tile size when missing.
-        overlap: Pixels shared by neighbours; a quarter of a window when missing.
-        batch: Windows per forward pass; 8 on a GPU, 1 elsewhere when missing.
-        views: Of each window, to average over.
-        shift: Pixels the grid of windows is moved; only of use to measure seams.
+    As in `MapOptions`; `shift` moves the grid of windows, of use to measure seams alone.
     """
 
     window: int | None = None
@@ -44,10 +39,6 @@ class MapSettings:
     batch: int | None = None
     views: Views = "plain"
     shift: int = 0
-
-    def __post_init__(self) -> None:
-        if self.batch is not None and self.batch < 1:
-            raise UsageError(f"batch={self.batch}: must be at least 1.")
 
     def grid(self, tile_size: int) -> WindowGrid:
         """Return the windows for a model trained on tiles of `tile_size` pixels."""
@@ -62,7 +53,7 @@ class Mapper:
 
     Attributes:
         model: On its device.
-        model_id: Changes when the weights do; work that was begun with another is not continued.
+        model_id: Changes when the weights do; work of another model is not resumed.
         device: Where the network is.
         settings: Of the windows.
         engine: What runs the network.

@@ -21,13 +21,7 @@ _NAME = "{name}"
 class Outputs:
     """The files of one scene.
 
-    Attributes:
-        maps: Maps; the form follows from the suffix.
-        probabilities: GeoTIFF of all class probabilities.
-        confidence: GeoTIFF of the probability of the chosen class.
-        overlay: PNG of the map over the scene.
-        polygons: What is left out of polygons or simplified.
-        values: What rasters hold for each class.
+    As in `MapOptions`; `values` are what rasters hold for each class.
     """
 
     maps: tuple[Path, ...]
@@ -89,11 +83,6 @@ class OutputPatterns:
         more = (self.probabilities, self.confidence, self.overlay)
         texts = (*self.maps, *(text for text in more if text is not None))
         return all(_NAME in text or _is_folder(text) for text in texts)
-
-    @property
-    def wants_polygons(self) -> bool:
-        """Whether any output is made of polygons."""
-        return any(Path(text).suffix.lower() in POLYGON_SUFFIXES for text in self.maps)
 
     def for_scene(self, scene: str) -> Outputs:
         """Return the files of one scene."""

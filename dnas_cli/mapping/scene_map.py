@@ -15,6 +15,7 @@ from dnas_cli.console import as_bytes, logger, progress
 from dnas_cli.errors import DataError, Interrupted, RunStateError
 from dnas_cli.files import file_hash, refuse_existing
 from dnas_cli.interruption import Interruption
+from dnas_cli.mapping.label_comparison import SceneLabels
 from dnas_cli.mapping.map_identity import map_identity
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.memory import GDAL_CACHE, estimate_memory
@@ -23,7 +24,6 @@ from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.read_ahead import written_behind
 from dnas_cli.mapping.scene_result import ClassShare, SceneResult
 from dnas_cli.mapping.stream import stream_map
-from dnas_cli.mapping.truth import TruthRequest, check_truth, compare
 from dnas_cli.mapping.unfinished_map import UnfinishedMap, open_unfinished_map
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
 from dnas_cli.metrics import IGNORE
@@ -42,7 +42,7 @@ def map_scene(
     reading: SceneReading,
     outputs: Outputs,
     overwrite: bool = False,
-    truth: TruthRequest | None = None,
+    labels: SceneLabels | None = None,
 ) -> SceneResult:
     """Map one scene and write its outputs.
 
@@ -54,7 +54,7 @@ def map_scene(
         reading: How to read it.
         outputs: The files to write.
         overwrite: Replace outputs that exist.
-        truth: A label of the scene to compare the map with.
+        labels: Labels of the scene to compare the map with.
 
     Raises:
         DataError: The scene is damaged or does not fit the model.
@@ -71,7 +71,7 @@ def map_scene(
 
     with block_cache(GDAL_CACHE), open_scene(mapper.model.facts, path, reading, warn) as scene:
         check_outputs(outputs, path, scene.georeference)
-        labels = truth and check_truth(truth, scene)
+        unknown = labels.check(scene) if labels else 0
         clip = None
         if reading.clip is not None:
             clip = read_clip(reading.clip, path, scene.georeference)
@@ -97,7 +97,9 @@ def map_scene(
                     _tags(mapper, map_identity(mapper, path, reading)),
                 )
                 counts, areas = _count(unfinished.classes(), scene.georeference)
-                score = compare(labels, scene, unfinished.classes()) if labels else None
+                score = None
+                if labels is not None:
+                    score = labels.compare(scene, unknown, unfinished.classes())
             unfinished.discard()
         return SceneResult(
             scene.path,

@@ -62,5 +62,4 @@ def map_scenes(
 def _finished(outputs: Outputs) -> bool:
     folder = part_folder(outputs.files[0])
     remove_discarded(folder)
-    begun = folder.exists()
-    return not begun and all(path.exists() for path in outputs.files)
+    return not folder.exists() and all(path.exists() for path in outputs.files)

@@ -1,7 +1,7 @@
 """The finished rows of a map that is not finished: a folder beside the output, `NAME.part`.
 
 It holds the rows as plain bytes and a `state.json` that says how many of them count. Rows are on
-disk before they are counted, so whatever stops the work, the count is right; it goes on from there
+disk before they are counted, so whatever stops the work, the count is right; it resumes from there
 if scene, model and settings are still the same. A finished map is a file of its final name, never
 this folder.
 """
@@ -48,7 +48,7 @@ def open_unfinished_map(
 
     Args:
         target: The output.
-        key: What must be the same for going on: scene, model, settings.
+        key: What must be the same to resume: scene, model, settings.
         height: Rows of the scene.
         width: Pixels per row.
         classes: Number of classes whose probabilities are kept; 0 keeps none.
@@ -91,7 +91,7 @@ class UnfinishedMap:
 
     Attributes:
         rows: How many rows are finished.
-        outputs: Names of the outputs that were begun from the finished rows.
+        outputs: Names of the outputs that are partly written from the finished rows.
     """
 
     def __init__(
@@ -138,7 +138,7 @@ class UnfinishedMap:
         except OSError as error:
             raise DnasError(
                 f"{self.folder}: cannot be written ({error.strerror}).",
-                "Free the space and run the same command again; it goes on from here.",
+                "Free the space and run the same command again to resume.",
             ) from error
         self.rows += rows.classes.shape[0]
         self._save()

@@ -10,13 +10,13 @@ def raster_text(facts: RasterFacts) -> list[str]:
     overviews = ", ".join(map(str, storage.overviews)) or "none"
     count, compression = len(facts.bands), storage.compression
     if compression != "none":
-        storage_told = f", compressed by {compression}"
+        compression_text = f", compressed by {compression}"
     else:  # GDAL reports it for GeoTIFF; PNG and others have their own and report nothing
-        storage_told = ", not compressed" if facts.format in ("GTiff", "COG") else ""
+        compression_text = ", not compressed" if facts.format in ("GTiff", "COG") else ""
     lines = [
         f"size          {facts.width} x {facts.height} pixels, "
         f"{count} {'band' if count == 1 else 'bands'}, {facts.dtype}",
-        f"format        {facts.format}{storage_told}, blocks of "
+        f"format        {facts.format}{compression_text}, blocks of "
         f"{storage.block[1]} x {storage.block[0]}, overviews {overviews}{cog}",
         *_place_text(facts.georeference),
         f"no data       {_nodata_text(facts)}",

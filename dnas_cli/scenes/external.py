@@ -9,7 +9,7 @@ _EXTERNAL = "DNAS_ALLOW_EXTERNAL"  # in the environment, which processes that ar
 
 @contextmanager
 def external_allowed(allowed: bool) -> Iterator[None]:
-    """Let VRTs refer to anything, or not, while the block lasts, in processes started in it too."""
+    """Let VRTs refer to anything, or not, in the block and in processes that it starts."""
     before = os.environ.pop(_EXTERNAL, None)
     if allowed:
         os.environ[_EXTERNAL] = "1"

@@ -154,7 +154,7 @@ def _exif_orientation(path: Path) -> int:
 
 
 def _tiff_orientation(path: Path) -> int:
-    """Return the orientation tag of the first picture of a TIFF, which GDAL does not tell."""
+    """Return the orientation tag of the first picture of a TIFF, which GDAL does not give."""
     with path.open("rb") as file:
         head = file.read(8)
         order = {b"II*\0": "<", b"MM\0*": ">"}.get(head[:4])

@@ -50,7 +50,7 @@ def write_image_tile(
 ) -> int:
     """Write an image tile as a compressed GeoTIFF that keeps band names, nodata and place.
 
-    A mask is stored where nodata alone would not tell which pixels hold data.
+    A mask is stored where nodata alone does not say which pixels hold data.
 
     Args:
         path: The file; its folder exists.

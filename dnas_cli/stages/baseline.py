@@ -2,14 +2,13 @@
 
 import itertools
 from collections.abc import Iterator
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import torch
 
 from dnas_cli.console import logger, progress
-from dnas_cli.errors import RunStateError, UsageError
+from dnas_cli.errors import RunStateError
 from dnas_cli.evaluation.baseline_figures import (
     FOUND,
     Member,
@@ -29,6 +28,7 @@ from dnas_cli.nets.network import NetworkShape
 from dnas_cli.run.directory import Run, open_run
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.random_architectures import random_architectures
+from dnas_cli.stages.baseline_options import BaselineOptions
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.initial_weights import SCRATCH
@@ -38,28 +38,6 @@ from dnas_cli.training.settings_choice import SettingsChoice
 
 _NEAR = 0.05  # of the found network's multiply-accumulates
 _MOST_DRAWS = 3000
-
-
-@dataclass(frozen=True)
-class BaselineOptions:
-    """How large a baseline is.
-
-    Attributes:
-        random: Random architectures.
-        seeds: Trainings of each network, the found one included.
-        split: What they are scored on.
-        seed: Of the draws of architectures.
-    """
-
-    random: int = 8
-    seeds: int = 3
-    split: str = "test"
-    seed: int = 0
-
-    def __post_init__(self) -> None:
-        for name in ("random", "seeds"):
-            if getattr(self, name) < 1:
-                raise UsageError(f"{name}={getattr(self, name)}: must be at least 1.")
 
 
 def baseline(

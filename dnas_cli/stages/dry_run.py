@@ -18,8 +18,8 @@ from dnas_cli.run.manifest import STAGES, StageRecord
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.begin_run import existing_run, linked_tile_set, new_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
-from dnas_cli.stages.execution_mode import choose_execution_mode, fits, kept_copies, step_size
 from dnas_cli.stages.expected_network import RETRAINING, ExpectedNetwork, expected_network
+from dnas_cli.stages.fitting_mode import choose_execution_mode, fits, kept_copies, step_size
 from dnas_cli.stages.hold_settings import hold_settings
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions

@@ -19,7 +19,7 @@ from dnas_cli.stages.adopt_architecture import adopt_architecture
 from dnas_cli.stages.branch_stage import branch_before
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.epoch_callback import EpochCallbacks
-from dnas_cli.stages.execution_mode import step_size
+from dnas_cli.stages.fitting_mode import step_size
 from dnas_cli.stages.initial_weights import initialise, origin
 from dnas_cli.stages.model_weights import ModelWeights, of_an_epoch, of_the_average
 from dnas_cli.stages.new_run import NewRun

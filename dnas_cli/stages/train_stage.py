@@ -26,7 +26,7 @@ from dnas_cli.space.lattice import scale_sizes
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.epoch_callback import EpochCallbacks, EpochEnd
-from dnas_cli.stages.execution_mode import choose_execution_mode, step_size
+from dnas_cli.stages.fitting_mode import choose_execution_mode, step_size
 from dnas_cli.stages.hold_settings import hold_settings
 from dnas_cli.stages.restart import check_restart, complete_restart, start_over
 from dnas_cli.stages.stage_options import StageOptions

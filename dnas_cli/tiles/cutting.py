@@ -47,7 +47,7 @@ class CuttingTask:
     Attributes:
         source: The folder of the dataset.
         out: The folder of the tile set.
-        report: The file that marks the image as done.
+        record: The file that marks the image as done.
         facts: The image.
         size: Height and width of a tile.
         encoding: How the label encodes classes.
@@ -60,7 +60,7 @@ class CuttingTask:
 
     source: Path
     out: Path
-    report: Path
+    record: Path
     facts: ImageFacts
     size: int
     encoding: LabelEncoding
@@ -86,15 +86,15 @@ def tile_refs(facts: ImageFacts, size: int) -> list[TileRef]:
 
 
 def cut_image(task: CuttingTask) -> Problem | None:
-    """Cut an image and its label into tiles and write their report.
+    """Cut an image and its label into tiles and write their record.
 
     Returns:
         The reason why the image cannot be used, if any; then none of its tiles remains.
     """
     try:
         with cutting_environment():
-            report = _cut(task)
-        save_measurements(task.report, report)
+            measurements = _cut(task)
+        save_measurements(task.record, measurements)
     except DataError as error:
         for ref in tile_refs(task.facts, task.size):
             (task.out / ref.image).unlink(missing_ok=True)
@@ -267,10 +267,10 @@ def files_of(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     return known + list(source.get("more_labels", []))
 
 
-def written_refs(task: CuttingTask, report: Measurements) -> list[tuple[TileRef, Any]]:
+def written_refs(task: CuttingTask, measurements: Measurements) -> list[tuple[TileRef, Any]]:
     """Return the tiles of an image that were written, with their pixels per class."""
-    left_out = set(report.facts.get("tiles_left_out", ()))
-    refs = zip(tile_refs(task.facts, task.size), report.class_pixels, strict=True)
+    left_out = set(measurements.facts.get("tiles_left_out", ()))
+    refs = zip(tile_refs(task.facts, task.size), measurements.class_pixels, strict=True)
     return [entry for number, entry in enumerate(refs) if number not in left_out]
 
 

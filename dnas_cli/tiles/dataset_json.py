@@ -329,7 +329,7 @@ def _tiles_folder(path: Path, tiles: Any) -> Path:
 
 
 def fingerprint(content: dict[str, Any], tiles: dict[str, tuple[TileRef, ...]]) -> str:
-    """Return the hash that tells whether two tile sets are the same."""
+    """Return the hash by which two tile sets are the same or not."""
     known = {key: value for key, value in content.items() if key not in _NOT_IN_FINGERPRINT}
     return content_hash(
         {"dataset": known, "lists": {split: list_text(tiles[split]) for split in sorted(tiles)}}

@@ -27,7 +27,7 @@ from dnas_cli.scenes.raster import open_raster
 from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
 from dnas_cli.tiles.lists import SPLITS, TileRef, path_inside, read_list
 from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
-from dnas_cli.tiles.measurements import changed_after, load_measurements
+from dnas_cli.tiles.measurements import changed_after, load_measurements, required_measurements
 from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
 from dnas_cli.tiles.refusal import refuse_other_settings
 from dnas_cli.tiles.result import TileSetResult, tile_set_result
@@ -45,7 +45,7 @@ class GroundFacts(TypedDict):
 
 _LIST_SUFFIXES = (".lst", ".txt")
 _MEASURED_AT_ONCE = 64  # tiles per task
-_LOOKED_AT = 30  # tiles of a split, evenly spaced, that tell what all are; 59 at most
+_LOOKED_AT = 30  # tiles of a split, evenly spaced, that show what all are; 59 at most
 
 
 def tile_set_from_lists(
@@ -64,12 +64,12 @@ def tile_set_from_lists(
     Raises:
         DataError: No tile can be used, or normalisation per image was asked for.
         RunStateError: What is in `out` is in the way.
-        UsageError: The lists cannot be told apart.
+        UsageError: It is not clear which list is for which split.
         Interrupted: The user stopped it.
     """
     if description.per_image:
         raise DataError(
-            f"{source}: tiles that are cut already do not tell the light of their whole images, "
+            f"{source}: existing tiles do not say the light of their whole images, "
             f"which `normalisation: {PER_IMAGE}` of the dataset {description.name} needs.",
             "Cut the scenes themselves, or give constants.",
         )
@@ -150,7 +150,7 @@ def find_lists(given: Sequence[Path], published: str | None) -> dict[str, Path]:
 
     Raises:
         DataError: A file or folder is missing, or a folder holds no lists.
-        UsageError: Which list is for which split cannot be told.
+        UsageError: It is not clear which list is for which split.
     """
     for path in given:
         if not path.exists():
@@ -311,8 +311,8 @@ def _tasks(
             tiles = scenes[scene]
             for start in range(0, len(tiles), _MEASURED_AT_ONCE):
                 part = tuple(tiles[start : start + _MEASURED_AT_ONCE])
-                report = folder.report(f"{split}-{len(tasks)}")
-                task = MeasuringTask(split, source, part, form, report, keep_empty=keep_empty)
+                record = folder.record(f"{split}-{len(tasks)}")
+                task = MeasuringTask(split, source, part, form, record, keep_empty=keep_empty)
                 tasks.append(task)
     return tasks
 
@@ -321,7 +321,7 @@ def _measure_all(tasks: Sequence[MeasuringTask], workers: int) -> None:
     left = [task for task in tasks if not _is_measured(task)]
     if len(left) < len(tasks):
         done = sum(len(task.refs) for task in tasks) - sum(len(task.refs) for task in left)
-        logger.info("going on: %d tiles are checked already", done)
+        logger.info("resuming: %d tiles are checked already", done)
     with progress("checking tiles", sum(len(task.refs) for task in left), "tile") as advance:
         try:
             for count in run_tasks(measure_tiles, left, workers):
@@ -329,21 +329,21 @@ def _measure_all(tasks: Sequence[MeasuringTask], workers: int) -> None:
         except KeyboardInterrupt as error:
             raise Interrupted(
                 "interrupted while tiles were checked.",
-                "Run the same command again; it goes on from there.",
+                "Run the same command again; it resumes.",
             ) from error
 
 
 def _is_measured(task: MeasuringTask) -> bool:
     """Whether tiles were measured before, and none has changed since."""
-    if load_measurements(task.report) is None:
+    if load_measurements(task.record) is None:
         return False
-    written = task.report.stat().st_mtime_ns
+    written = task.record.stat().st_mtime_ns
     files = (task.folder / path for ref in task.refs for path in (ref.image, ref.label))
     return not any(changed_after(file, written) for file in files)
 
 
 class _Measured:
-    """What the reports of all tiles say together."""
+    """What the records of all tiles say together."""
 
     def __init__(self, form: TileFormat) -> None:
         self.tiles: dict[str, list[TileRef]] = {split: [] for split in SPLITS}
@@ -374,10 +374,10 @@ class _Measured:
         form: TileFormat,
         max_unknown: float,
     ) -> None:
-        reports = [part.load() for part in parts]
-        unknown = sum(int(report.facts["unknown_pixels"]) for report in reports)
-        pixels = sum(len(report.class_pixels) for report in reports) * form.size**2
-        bad = {image: reason for report in reports for image, reason in report.facts["problems"]}
+        measured = [required_measurements(part.record) for part in parts]
+        unknown = sum(int(part.facts["unknown_pixels"]) for part in measured)
+        pixels = sum(len(part.class_pixels) for part in measured) * form.size**2
+        bad = {image: reason for part in measured for image, reason in part.facts["problems"]}
         self.problems += [Problem(image, reason) for image, reason in bad.items()]
         if pixels and unknown > max_unknown * pixels:
             self.problems.append(
@@ -388,7 +388,7 @@ class _Measured:
                 )
             )
             return
-        empty = {image for report in reports for image in report.facts["empty"]}
+        empty = {image for part in measured for image in part.facts["empty"]}
         self.empty += len(empty)
         good = [ref for part in parts for ref in part.refs if ref.image not in bad.keys() | empty]
         if not good:
@@ -397,7 +397,7 @@ class _Measured:
         self.sources.append(
             {"scene": scene, "split": split, "tiles": len(good), "unknown_pixels": unknown}
         )
-        for report in reports:
-            self.class_pixels[split] += report.class_pixels.sum(axis=0)
+        for part in measured:
+            self.class_pixels[split] += part.class_pixels.sum(axis=0)
             if split == "train":
-                self.statistics.merge(report.statistics)
+                self.statistics.merge(part.statistics)

@@ -22,7 +22,7 @@ from dnas_cli.datasets.inspection import (
     inspect,
     refuse_nodata,
 )
-from dnas_cli.errors import Interrupted, RunStateError
+from dnas_cli.errors import Interrupted
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.ground import LARGEST_RATIO
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
@@ -40,10 +40,10 @@ from dnas_cli.tiles.ground_overlaps import overlapping_scenes
 from dnas_cli.tiles.lists import SPLITS, TileRef
 from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
 from dnas_cli.tiles.measurements import (
-    Measurements,
     changed_after,
     class_sums,
     load_measurements,
+    required_measurements,
     source_facts,
 )
 from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
@@ -62,7 +62,7 @@ _MEASURED_AT_ONCE = 64  # tiles per task
 def make_tile_set(
     source: Path, out: Path, settings: TilingSettings, options: TilingOptions
 ) -> TileSetResult:
-    """Cut scenes with labels into a tile set, or go on doing so.
+    """Cut scenes with labels into a tile set, or resume that.
 
     Raises:
         DataError: No image can be used.
@@ -153,7 +153,7 @@ def _cutting_task(
     return CuttingTask(
         source=source,
         out=folder.root,
-        report=folder.report(facts.pair.key),
+        record=folder.record(facts.pair.key),
         facts=facts,
         size=settings.size,
         encoding=encoding,
@@ -169,7 +169,7 @@ def _cut_all(tasks: Sequence[CuttingTask], workers: int) -> list[Problem]:
     """Cut what is not cut yet; return the images that turned out to be unusable."""
     left = [task for task in tasks if not _is_done(task)]
     if len(left) < len(tasks):
-        logger.info("going on: %d of %d images are cut already", len(tasks) - len(left), len(tasks))
+        logger.info("resuming: %d of %d images are cut already", len(tasks) - len(left), len(tasks))
     # The largest first, so that no worker is left alone with one of them at the end.
     left.sort(key=lambda task: -task.facts.height * task.facts.width)
     problems, finished = [], 0
@@ -183,31 +183,31 @@ def _cut_all(tasks: Sequence[CuttingTask], workers: int) -> list[Problem]:
         except KeyboardInterrupt as error:
             raise Interrupted(
                 f"interrupted after {len(tasks) - len(left) + finished} of {len(tasks)} images.",
-                "Run the same command again; it goes on from there.",
+                "Run the same command again; it resumes.",
             ) from error
     return sorted(problems, key=lambda problem: problem.name)
 
 
 def _is_done(task: CuttingTask) -> bool:
     """Whether an image was cut before, and neither it nor its tiles have changed since."""
-    report = load_measurements(task.report)
-    if report is None:
+    measurements = load_measurements(task.record)
+    if measurements is None:
         return False
     refs = tile_refs(task.facts, task.size)
-    if report.class_pixels.shape != (len(refs), len(task.encoding.classes) + 1):
+    if measurements.class_pixels.shape != (len(refs), len(task.encoding.classes) + 1):
         return False
-    written = task.report.stat().st_mtime_ns
-    for known in files_of(report.facts):
+    written = task.record.stat().st_mtime_ns
+    for known in files_of(measurements.facts):
         path = task.source / known["path"]
         if path.stat().st_size != known["bytes"]:
             return False
         if changed_after(path, written) and file_facts(path, known["path"]) != known:
             return False
     # After a power cut, a file that was never flushed is there but holds anything.
-    kept = [ref for ref, _ in written_refs(task, report)]
-    return len(report.checksums) == len(kept) and all(
+    kept = [ref for ref, _ in written_refs(task, measurements)]
+    return len(measurements.checksums) == len(kept) and all(
         _checksum(task.out / path) == checksum
-        for ref, both in zip(kept, report.checksums.tolist(), strict=True)
+        for ref, both in zip(kept, measurements.checksums.tolist(), strict=True)
         for path, checksum in zip((ref.image, ref.label), both, strict=True)
     )
 
@@ -233,9 +233,9 @@ def _finish(
     scene_of_unit: dict[str, str] = {}
     sources = []
     for task in done:
-        report = _report(task)
-        sources.append(source_facts(task.facts, report))
-        for ref, pixels in written_refs(task, report):
+        measurements = required_measurements(task.record)
+        sources.append(source_facts(task.facts, measurements))
+        for ref, pixels in written_refs(task, measurements):
             unit = ref.scene if settings.split_by == "scene" else ref.image
             scene_of_unit[unit] = ref.scene
             tiles_of[unit].append(ref)
@@ -296,7 +296,7 @@ def _training_statistics(done: Sequence[CuttingTask], split: Mapping[str, str]) 
     total = BandStatistics.empty(len(facts.bands), facts.dtype)
     for image in done:
         if split.get(image.facts.pair.scene) == "train":
-            total.merge(_report(image).statistics)
+            total.merge(required_measurements(image.record).statistics)
     return total
 
 
@@ -322,29 +322,19 @@ def _measured(
         for start in range(0, len(refs), _MEASURED_AT_ONCE):
             part = tuple(refs[start : start + _MEASURED_AT_ONCE])
             own = {ref.image: repeated[ref.image] for ref in part if ref.image in repeated}
-            report = folder.report(f"{split}-{start}")
-            tasks.append(MeasuringTask(split, folder.root, part, form, report, own))
+            record = folder.record(f"{split}-{start}")
+            tasks.append(MeasuringTask(split, folder.root, part, form, record, own))
     with progress("measuring the splits", sum(map(len, tiles.values())), "tile") as advance:
         for count in run_tasks(measure_tiles, tasks, workers):
             advance(count)
     pixels = {split: np.zeros(len(classes) + 1, np.int64) for split in tiles}
     total = BandStatistics.empty(len(facts.bands), facts.dtype)
     for task in tasks:
-        measured = task.load()
+        measured = required_measurements(task.record)
         pixels[task.split] += measured.class_pixels.sum(axis=0)
         if task.split == "train":
             total.merge(measured.statistics)
     return pixels, total
-
-
-def _report(task: CuttingTask) -> Measurements:
-    report = load_measurements(task.report)
-    if report is None:
-        raise RunStateError(
-            f"{task.report}: is gone, though its image was cut.",
-            "Run the same command again; nothing else may work in that folder.",
-        )
-    return report
 
 
 def _warn_small_images(images: Sequence[ImageFacts], size: int) -> None:

@@ -9,7 +9,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.datasets.inspection import problem_of
-from dnas_cli.errors import DataError, DnasError
+from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.label_encoding import LabelEncoding
@@ -20,7 +20,6 @@ from dnas_cli.tiles.lists import TileRef, path_inside
 from dnas_cli.tiles.measurements import (
     Measurements,
     class_counts,
-    load_measurements,
     save_measurements,
 )
 from dnas_cli.tiles.overlaps import Parts, first_shown
@@ -57,7 +56,7 @@ class MeasuringTask:
         folder: The folder that tile paths are relative to.
         refs: The tiles.
         format: What they must be.
-        report: The file to write when they are measured.
+        record: The file to write when they are measured.
         repeated: Parts of tiles, by their image, that are counted with other tiles.
         keep_empty: Whether tiles without any label are kept.
     """
@@ -66,26 +65,13 @@ class MeasuringTask:
     folder: Path
     refs: tuple[TileRef, ...]
     format: TileFormat
-    report: Path
+    record: Path
     repeated: Mapping[str, Parts] = field(default_factory=dict)
     keep_empty: bool = True
 
-    def load(self) -> Measurements:
-        """Return the report of the finished task.
-
-        Raises:
-            DnasError: It is not there.
-        """
-        report = load_measurements(self.report)
-        if report is None:
-            raise DnasError(
-                f"{self.report}: is gone while it was needed.", "Run the same command again."
-            )
-        return report
-
 
 def measure_tiles(task: MeasuringTask) -> int:
-    """Read tiles, count what is in them, and write the report that says so.
+    """Read tiles, count what is in them, and write the record that says so.
 
     Its facts are the `problems` (path and reason) of tiles that cannot be used, the tiles that are
     `empty` and left out, and the number of `unknown_pixels`; the rows of its `class_pixels` follow
@@ -117,7 +103,7 @@ def measure_tiles(task: MeasuringTask) -> int:
             unknown += int(np.count_nonzero(unknown_here & first))
     rows = np.stack(counts) if counts else np.zeros((0, classes + 1), np.int64)
     facts = {"problems": problems, "empty": empty, "unknown_pixels": unknown}
-    save_measurements(task.report, Measurements(task.report.stem, facts, rows, statistics))
+    save_measurements(task.record, Measurements(task.record.stem, facts, rows, statistics))
     return len(task.refs)
 
 

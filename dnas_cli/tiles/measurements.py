@@ -1,4 +1,4 @@
-"""What is known of a piece of work that is done: one small file each, so that work can go on."""
+"""What is known of finished work: one small file for each piece, so that work can resume."""
 
 import json
 from collections.abc import Mapping
@@ -12,6 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.datasets.inspection import ImageFacts
+from dnas_cli.errors import RunStateError
 from dnas_cli.files import write_bytes
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.tiles.lists import SPLITS
@@ -37,24 +38,24 @@ class Measurements:
     checksums: npt.NDArray[np.int64] = field(default_factory=lambda: np.zeros((0, 2), np.int64))
 
 
-def save_measurements(path: Path, report: Measurements) -> None:
-    """Write a report to a file, atomically."""
-    statistics = report.statistics
+def save_measurements(path: Path, measurements: Measurements) -> None:
+    """Write measurements to a file, atomically."""
+    statistics = measurements.statistics
     content = BytesIO()
     np.savez_compressed(
         content,
-        facts=np.array(json.dumps({"key": report.key, **report.facts})),
-        class_pixels=report.class_pixels,
+        facts=np.array(json.dumps({"key": measurements.key, **measurements.facts})),
+        class_pixels=measurements.class_pixels,
         dtype=np.array(statistics.dtype),
         counts=statistics.counts,
-        checksums=report.checksums,
+        checksums=measurements.checksums,
         moments=np.stack([statistics.low, statistics.high, statistics.mean, statistics.spread]),
     )
     write_bytes(path, content.getvalue())
 
 
 def load_measurements(path: Path) -> Measurements | None:
-    """Read a report; nothing when there is none, or none that is whole."""
+    """Read measurements; nothing when there is none, or none that is whole."""
     try:
         with np.load(path, allow_pickle=False) as content:
             facts = json.loads(str(content["facts"]))
@@ -69,21 +70,36 @@ def load_measurements(path: Path) -> Measurements | None:
         return None
 
 
+def required_measurements(path: Path) -> Measurements:
+    """Read the measurements of finished work.
+
+    Raises:
+        RunStateError: They are gone.
+    """
+    measurements = load_measurements(path)
+    if measurements is None:
+        raise RunStateError(
+            f"{path}: is gone, though it was needed.",
+            "Run the same command again; nothing else may work in that folder.",
+        )
+    return measurements
+
+
 def class_counts(indices: npt.NDArray[np.uint8], classes: int) -> npt.NDArray[np.int64]:
     """Count the pixels of every class in class indices; the unlabelled ones last."""
     counts = np.bincount(indices.ravel(), minlength=256)
     return np.append(counts[:classes], counts[classes:].sum()).astype(np.int64)
 
 
-def source_facts(facts: ImageFacts, report: Measurements) -> dict[str, Any]:
+def source_facts(facts: ImageFacts, measurements: Measurements) -> dict[str, Any]:
     """Return what `dataset.json` says about an image."""
     return {
         "key": facts.pair.key,
         "scene": facts.pair.scene,
         "width": facts.width,
         "height": facts.height,
-        "tiles": len(report.class_pixels) - len(report.facts.get("tiles_left_out", ())),
-        **report.facts,
+        "tiles": len(measurements.class_pixels) - len(measurements.facts.get("tiles_left_out", ())),
+        **measurements.facts,
     }
 
 

@@ -28,12 +28,12 @@ def refuse_other_settings(root: Path, settings: Any, sources: Mapping[str, Path]
     found = differences(content.get("settings"), settings)
     found += _changed_files(root, content, sources)
     if found:
-        told = found[:_MOST_NAMED] + (["..."] if len(found) > _MOST_NAMED else [])
+        shown = found[:_MOST_NAMED] + (["..."] if len(found) > _MOST_NAMED else [])
         raise RunStateError(
             f"{root}: is a finished tile set with other settings or files:",
             "Repeat its settings to keep it, replace it with overwrite=True, or name another "
             "folder with out=DIR.",
-            told,
+            shown,
         )
 
 

@@ -15,17 +15,7 @@ _LARGEST_TILE = 16384
 class TilingSettings:
     """How scenes are cut and split.
 
-    Attributes:
-        description: The dataset.
-        size: Height and width of a tile, in pixels.
-        split_by: The unit of the split: scene or block (tile).
-        ratio: Parts of train, val and test.
-        seed: Another seed gives another split.
-        scenes: Named scenes per split; splits without an entry share the other scenes.
-        max_unknown: The largest share of label pixels of no known colour in an image.
-        labels_as_is: Labels lie on their images pixel by pixel, wherever they say they lie.
-        keep_empty: Tiles without any label are kept.
-        groups_overlaps: Scenes that overlap on the ground go to one split.
+    `scenes` holds the named scenes by split; the other fields are those of `TileOptions`.
 
     Raises:
         UsageError: Values that cannot work.
@@ -82,13 +72,7 @@ class TilingSettings:
 
 @dataclass(frozen=True)
 class TilingOptions:
-    """How to make a tile set; none of these changes its content.
-
-    Attributes:
-        workers: Largest number of processes.
-        overwrite: Replace an existing tile set.
-        strict: Every problem is an error.
-    """
+    """How to make a tile set; none of these changes its content."""
 
     workers: int = 1
     overwrite: bool = False

@@ -1,6 +1,6 @@
 """The folder of a tile set in the making: its content, its lock, its finished pieces.
 
-Until `dataset.json` exists, `.progress` holds the settings and a report per finished piece.
+Until `dataset.json` exists, `.progress` holds the settings and a record per finished piece.
 """
 
 import shutil
@@ -24,7 +24,7 @@ class WorkFolder:
 
     Attributes:
         root: The folder.
-        progress: The folder of reports until the tile set is finished.
+        progress: The folder of records until the tile set is finished.
     """
 
     def __init__(self, root: Path) -> None:
@@ -36,8 +36,8 @@ class WorkFolder:
         """Whether the tile set is complete."""
         return is_tile_set(self.root)
 
-    def report(self, key: str) -> Path:
-        """Return the path of the report of a piece of work."""
+    def record(self, key: str) -> Path:
+        """Return the path of the record of a piece of work."""
         return self.progress / f"{key}.npz"
 
     def refuse_foreign(self) -> None:

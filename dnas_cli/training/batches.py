@@ -50,7 +50,7 @@ class TrainingTiles(Dataset[Batch | DnasError]):
     def __getitem__(self, item: Index) -> Batch | DnasError:
         """Return the image (B, H, W) float32 and the label (H, W) int64 of one tile.
 
-        An error is returned, too: raised, a loading process would hand on a traceback as its text.
+        An error is returned as well: raised, it would arrive as the text of a traceback.
         """
         try:
             return self._load(*item)

@@ -1,4 +1,4 @@
-"""Which execution mode of a network fits the free memory."""
+"""Which execution mode of a network fits into the free memory."""
 
 from typing import cast, get_args
 
@@ -91,7 +91,7 @@ def _needed(estimate: StepEstimate) -> float:
 def free_memory(device: torch.device) -> int | None:
     """Return the bytes that are free for tensors on a device; None where nobody says."""
     if device.type == "cuda":
-        # What torch holds and does not use at the moment is free for it, too.
+        # What torch holds and does not use at the moment is free as well.
         idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
         return torch.cuda.mem_get_info(device)[0] + idle
     if device.type == "mps":

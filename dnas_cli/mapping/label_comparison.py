@@ -22,27 +22,12 @@ _ROWS = 512  # read at once
 
 
 @dataclass(frozen=True)
-class Truth:
-    """A label raster that fits a scene.
+class SceneLabels:
+    """Labels of a scene, to compare its map with.
 
     Attributes:
         path: The file.
         files: How it is laid over the scene and read.
-        unknown_pixels: Pixels of no known colour or value; they count as unlabelled.
-    """
-
-    path: str
-    files: LabelFiles
-    unknown_pixels: int
-
-
-@dataclass(frozen=True)
-class TruthRequest:
-    """A label to compare a map with.
-
-    Attributes:
-        path: The file.
-        files: How it is laid over a scene and read.
         max_unknown: The largest share of pixels of no known colour or value.
     """
 
@@ -50,16 +35,36 @@ class TruthRequest:
     files: LabelFiles
     max_unknown: float
 
+    def check(self, scene: Raster) -> int:
+        """Look through the labels before the map is made; return the pixels of no known kind.
 
-def truth_request(
-    path: str,
-    dataset: str | None,
-    facts: ModelFacts,
-    model: str,
-    max_unknown: float,
-    as_is: bool = False,
-) -> TruthRequest:
-    """Settle how a label is read: as `dataset` says, else as those that the model learnt from.
+        Raises:
+            DataError: They cannot be read, have another size than the scene, label nothing, or hold
+                too much that is no class.
+        """
+        with self.files.open_over(scene) as labels:
+            labelled, unknown = look_through(labels, self.max_unknown)
+        if not labelled:
+            raise DataError(f"{self.path}: labels nothing: no pixel has a class.")
+        return unknown
+
+    def compare(self, scene: Raster, unknown: int, indices: Rows) -> Comparison:
+        """Compare a whole map with the labels."""
+        classes = self.files.encoding.classes
+        matrix = ConfusionMatrix(len(classes))
+        with self.files.open_over(scene) as labels:
+            for row in range(0, indices.height, _ROWS):
+                rows = indices.read(row, min(row + _ROWS, indices.height))[0]
+                add_rows(matrix, labels, row, rows)
+        if not matrix.pixels:
+            logger.warning("%s: every labelled pixel lies where the scene has no data", self.path)
+        return Comparison(self.path, unknown, classes, matrix)
+
+
+def settled_labels(
+    path: str, dataset: str | None, facts: ModelFacts, model: str, max_unknown: float, as_is: bool
+) -> SceneLabels:
+    """Settle how labels are read: as `dataset` says, else as those that the model learnt from.
 
     Raises:
         DataError: The dataset description is wrong or has other classes than the model.
@@ -69,21 +74,7 @@ def truth_request(
         encoding = load_description(dataset).encoding
         facts.refuse_other_classes([item.name for item in encoding.classes], dataset, model)
     settled = settled_encoding(encoding, [path], described=dataset is not None)
-    return TruthRequest(path, LabelFiles((Path(path),), settled, as_is=as_is), max_unknown)
-
-
-def check_truth(request: TruthRequest, scene: Raster) -> Truth:
-    """Look through a label raster before a map is made to compare with it.
-
-    Raises:
-        DataError: It cannot be read, has another size than the scene, labels nothing, or holds too
-            much that is no class.
-    """
-    with request.files.open_over(scene) as labels:
-        labelled, unknown = look_through(labels, request.max_unknown)
-    if not labelled:
-        raise DataError(f"{request.path}: labels nothing: no pixel has a class.")
-    return Truth(request.path, request.files, unknown)
+    return SceneLabels(path, LabelFiles((Path(path),), settled, as_is=as_is), max_unknown)
 
 
 def look_through(labels: PlacedLabels, max_unknown: float) -> tuple[int, int]:
@@ -133,19 +124,6 @@ def add_rows(
     truth[indices == IGNORE] = IGNORE
     matrix.add(truth, indices)
     return truth
-
-
-def compare(truth: Truth, scene: Raster, indices: Rows) -> Comparison:
-    """Compare a whole map with its labels."""
-    classes = truth.files.encoding.classes
-    matrix = ConfusionMatrix(len(classes))
-    with truth.files.open_over(scene) as labels:
-        for row in range(0, indices.height, _ROWS):
-            rows = indices.read(row, min(row + _ROWS, indices.height))[0]
-            add_rows(matrix, labels, row, rows)
-    if not matrix.pixels:
-        logger.warning("%s: every labelled pixel lies where the scene holds no data", truth.path)
-    return Comparison(truth.path, truth.unknown_pixels, classes, matrix)
 
 
 def _what_labels_are(encoding: LabelEncoding) -> str:
