@@ -119,7 +119,7 @@ def test_another_setting_is_refused_with_the_difference_and_three_ways_out(run: 
     message = dnas("search", run, "--stage", 1, "--learning-rate", 0.5, "--batch", 3, code=3).stderr
     assert "learning-rate 0.025 (now 0.5)" in message
     assert "batch 4 (now 3)" in message
-    for way in ("--branch NEW_RUN", "--extend N", "--restart --overwrite"):
+    for way in ("--branch NEW_RUN", "--extend N", "--restart and --overwrite"):
         assert way in message
     assert "epochs 2 (now " in dnas("search", run, "--stage", 1, "--preset", "quick", code=3).stderr
     dnas("search", run, "--stage", 1, "--batch", 4)  # the same as before is no other
