@@ -98,7 +98,7 @@ def test_a_stage_that_starts_over_takes_other_settings_and_forgets_the_old_ones(
     assert _stage(run)["settings"]["seed"] == 5
     assert not (run / "coding/path.json").exists()
     assert len(rows(run / "search/stage1/history.jsonl")) == 2
-    dnas("search", run, "--stage", 1, "--restart", "--overwrite", *SEARCH)
+    dnas("search", run, "--stage", 1, "--restart", "--overwrite", *SEARCH, "--seed", 0)
     assert differences(run, searched) == []
 
 
@@ -121,7 +121,9 @@ def test_another_setting_is_refused_with_the_difference_and_three_ways_out(run: 
     assert "batch 4 (now 3)" in message
     for way in ("--branch NEW_RUN", "--extend N", "--restart and --overwrite"):
         assert way in message
-    assert "epochs 2 (now " in dnas("search", run, "--stage", 1, "--preset", "quick", code=3).stderr
+    other = dnas("search", run, "--stage", 1, "--preset", "quick", code=3).stderr
+    assert "augment mirror (now scale)" in other
+    assert "epochs" not in other.split("Leave")[0]  # a flag that was given stays
     dnas("search", run, "--stage", 1, "--batch", 4)  # the same as before is no other
 
 
