@@ -10,6 +10,7 @@ from pathlib import Path
 from dnas_cli.errors import DataError
 
 RUN, TILE_SET, EVALUATION = "run", "tile set", "evaluation"
+VECTOR = "vector layers"
 ARCHITECTURE = "architecture coding"
 MODEL, CHECKPOINT, TORCH = "model", "checkpoint", "file of another torch program"
 CODINGS = {

@@ -29,6 +29,7 @@ class Option:
         help: One sentence for the command line and the documentation.
         panel: Its group of options in help.
         flag: Its name on the command line, if not the field's.
+        alias: Another name there.
         metavar: Placeholder of its value in help.
         quick: Its value in the preset for laptops; None for the default.
         strong: Its value in the strong recipe; None if the recipe does not set it.
@@ -43,6 +44,7 @@ class Option:
     help: str = ""
     panel: str = ""
     flag: str = ""
+    alias: str = ""
     metavar: str | None = None
     quick: Any = None
     strong: Any = None

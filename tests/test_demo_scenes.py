@@ -107,10 +107,8 @@ def test_the_walkthrough_goes_through_every_stage(tmp_path: Path) -> None:
     lines = [step.line for step in steps(tmp_path, 7, DemoSize())]
 
     commands = [line.split()[1] for line in lines]
-    assert commands == [
-        "tile", *["search", "decode"] * 3, "retrain", "eval", "predict",
-    ]  # fmt: skip
-    assert all("--seed 7" in line for line in lines if line.split()[1] in ("tile", "search"))
+    assert commands == ["tile", "run", "predict"]
+    assert all("--seed 7" in line for line in lines[:2])
     assert not any(step.is_done() for step in steps(tmp_path, 7, DemoSize()))
 
 

@@ -28,13 +28,22 @@ if TYPE_CHECKING:
 _PATHS = ("data", "settings", "branch")
 
 
-def open_run(path: AnyPath) -> Run:
+def open_run(path: AnyPath, data: "Data | None" = None) -> Run:
     """Open a run directory: `history()`, `architecture()`, `next_command()`, `model_path`.
 
+    Args:
+        path: The run directory.
+        data: Where its tile set is now, if that was moved; the run stores it.
+
     Raises:
-        DataError: It is none, or is damaged.
+        DataError: It is none, or is damaged, or `data` is another tile set.
     """
-    return open_directory(Path(path))
+    run, place = open_directory(Path(path)), path_or_none(data)
+    if place is not None:
+        from dnas_cli.stages.begin_run import relink_tile_set
+
+        relink_tile_set(run, place)
+    return run
 
 
 def encode(

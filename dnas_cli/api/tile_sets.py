@@ -78,6 +78,12 @@ def tile(
         result = make_tile_set(source, target, settings, work)
     if not result.made:
         logger.info("%s: is finished already; nothing to do.", result.root)
+    if not result.count("val"):
+        logger.warning(
+            "%s: has no tiles for validation, which searching and retraining need. Give split a "
+            "part for it, or name scenes for it.",
+            result.root,
+        )
     write_previews(result)
     return result
 

@@ -91,7 +91,7 @@ def _parameter(
     elif {str, Path} <= set(get_args(annotation)) or {str, float} <= set(get_args(annotation)):
         annotation = get_args(annotation)[0] | None
     made = typer.Option(
-        about.flag or f"--{spelled(name)}",
+        *(about.flag or f"--{spelled(name)}", *([about.alias] if about.alias else [])),
         help=text,
         metavar=about.metavar,
         rich_help_panel=panel,

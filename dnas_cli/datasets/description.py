@@ -211,7 +211,8 @@ class _Constants:
 
 
 def _description(value: Any, default_name: str) -> DatasetDescription:
-    keys = build(_Keys, value)
+    spelled = {"label_kind": "colour"} if value.get("label_kind") == "color" else {}
+    keys = build(_Keys, {**value, **spelled})
     images, labels = _image_patterns(keys.images), _label_patterns(keys.labels)
     _check_names(images, labels, keys.scene)
     bands = names_of(keys.bands, "bands")

@@ -192,6 +192,7 @@ def _whole_numbers(value: Any, name: str) -> tuple[int, ...]:
 
 def _class_fields(key: Any, entry: Any, named: bool) -> dict[str, Any]:
     if isinstance(entry, dict):
+        entry = {"colour" if field == "color" else field: value for field, value in entry.items()}
         unknown = sorted(str(field) for field in entry if field not in ("name", "colour", "value"))
         if unknown:
             raise DataError(

@@ -18,6 +18,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from dnas_cli.console import as_bytes
 from dnas_cli.errors import DataError, DnasError, RunStateError
 from dnas_cli.file_lock import locked
 from dnas_cli.files import make_folder, read_json, remove_leftovers, write_json
@@ -219,7 +220,7 @@ class UnfinishedMap:
         free = shutil.disk_usage(self.folder).free
         if needed > free:
             raise DnasError(
-                f"{self.folder}: the map needs {needed / 1e9:.1f} GB of disk on its way, "
-                f"{free / 1e9:.1f} GB are free.",
+                f"{self.folder}: the map needs {as_bytes(needed)} of disk on its way, "
+                f"{as_bytes(free)} are free.",
                 "Free the space or choose another place with out=PATH.",
             )

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from dnas_cli.evaluation.evaluation import Evaluation
     from dnas_cli.model.model_summary import ModelSummary
     from dnas_cli.scenes.normalisation import Normalisation
+    from dnas_cli.scenes.vector_facts import VectorFacts
     from dnas_cli.space.coding import Coding
     from dnas_cli.stages.known_files import ArchitectureFacts
     from dnas_cli.tiles.tile_set import TileSet
@@ -32,6 +33,19 @@ def _raster_text(facts: Any) -> list[str]:
     from dnas_cli.report.raster_text import raster_text
 
     return raster_text(facts)
+
+
+def _vector_text(facts: "VectorFacts") -> list[str]:
+    lines = []
+    for layer in facts.layers:
+        crs = layer.crs if len(layer.crs) < 60 else f"{layer.crs[:57]}..."
+        lines += [
+            f"layer       {layer.name}: {layer.features} features, {layer.geometry}",
+            f"attributes  {', '.join(layer.attributes) or 'none'}",
+            f"CRS         {crs}",
+            f"bounds      {', '.join(f'{value:.10g}' for value in layer.bounds) or 'none'}",
+        ]
+    return lines
 
 
 def _tile_set_text(tiles: "TileSet") -> list[str]:
@@ -128,4 +142,5 @@ _TEXTS: dict[str, Callable[[Any], list[str]]] = {
     file_kinds.MODEL: _model_text,
     file_kinds.CHECKPOINT: _checkpoint_text,
     file_kinds.RASTER: _raster_text,
+    file_kinds.VECTOR: _vector_text,
 }

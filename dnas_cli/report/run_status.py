@@ -28,6 +28,11 @@ def status_text(status: RunStatus) -> str:
     lines.append("")
     lines.extend(lines_of(_stage_table(status.stages)))
     lines.append("")
+    for name, stage in status.stages.items():
+        if stage.worker:
+            lines.append(f"  in work    {TITLES[name]}, by {stage.worker}")
+        if stage.damage:
+            lines.append(f"  damaged    {stage.damage}")
     if run.model_path.is_file():
         lines.append(f"  model      {run.model_path}")
     if status.evaluations:

@@ -82,6 +82,14 @@ class Run:
             if settings is not None:
                 self.manifest = replace(self.manifest, settings=settings)
 
+    def set_tile_set(self, tile_set: Path) -> None:
+        """Change where the tile set is; its content is the same."""
+        with self._updating():
+            fingerprint = self.manifest.tile_set.fingerprint
+            place = link_path(self.root, tile_set)
+            link = TileSetLink(place, fingerprint, str(tile_set.resolve()))
+            self.manifest = replace(self.manifest, tile_set=link)
+
     def set_settings(self, settings: RunSettings) -> None:
         """Replace the settings that the run was given."""
         with self._updating():
@@ -306,7 +314,7 @@ def _read_manifest(root: Path) -> Manifest:
     if not root.exists():
         raise DataError(
             f"{root}: no such run directory.",
-            "Start a run with `dnas search RUN --stage 1 --data TILES`.",
+            "Start a run with `dnas run RUN --data TILES`.",
         )
     if not path.is_file():
         raise wrong_kind(root, RUN)

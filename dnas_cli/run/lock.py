@@ -65,6 +65,23 @@ def stage_lock(run: Run, stage: str) -> Iterator[None]:
         _write_facts(handle, None)
 
 
+def worker(run: Run, stage: str) -> str:
+    """Return who works on a stage, in words; empty for nobody. The lock is not touched.
+
+    A process that was killed leaves its name: it counts only as long as it runs.
+    """
+    path = run.root / f".{stage}.lock"
+    try:
+        facts = json.loads(path.read_text())
+        if facts["host"] == socket.gethostname():
+            os.kill(int(facts["pid"]), 0)
+    except PermissionError:
+        return _holder(path)  # a process of another user
+    except (OSError, ValueError, KeyError, TypeError, OverflowError, RecursionError):
+        return ""
+    return _holder(path)
+
+
 def _write_facts(handle: int, facts: dict[str, object] | None) -> None:
     with suppress(OSError):  # the lock works even on a full disk
         os.ftruncate(handle, 0)

@@ -6,7 +6,7 @@ from typing import Any
 
 from rasterio.enums import ColorInterp
 
-from dnas_cli.errors import UsageError
+from dnas_cli.errors import DataError, UsageError
 
 _UNNAMED = {ColorInterp.undefined, ColorInterp.gray, ColorInterp.grey, ColorInterp.palette}
 _LENGTH = re.compile(
@@ -85,7 +85,8 @@ def select_bands(
         wanted: Names or 1-based numbers; all except alpha when missing.
 
     Raises:
-        UsageError: A wanted band does not exist.
+        DataError: A wanted band does not exist.
+        UsageError: No band is wanted.
     """
     if wanted is None:
         return numbers
@@ -98,7 +99,7 @@ def select_bands(
         elif text.isdecimal() and int(text) in (*numbers, alpha):
             chosen.append(int(text))
         else:
-            raise UsageError(
+            raise DataError(
                 f"{path}: has no band {str(band)!r}.",
                 f"It has {len(names)}: {', '.join(names)}; "
                 f"or give numbers from 1 to {max(*numbers, alpha or 0)}.",

@@ -75,7 +75,7 @@ class VectorLabel:
         self.notes: tuple[str, ...] = ()
         self._encoding, self._place = encoding, place
         self._transform = Affine(*place.transform)
-        _refuse_other_kind(path)
+        refuse_other_kind(path)
         try:
             self._layer = encoding.layer or first_layer(path)
             info = pyogrio.read_info(path, layer=self._layer)
@@ -268,7 +268,7 @@ def first_layer(path: str | Path) -> str:
     return names[0]
 
 
-def _refuse_other_kind(path: Path) -> None:
+def refuse_other_kind(path: Path) -> None:
     """Refuse a file that is not what its suffix promises."""
     size_of_file(path)
     with path.open("rb") as file:

@@ -1,7 +1,9 @@
 """Starting a run with its tile set, and opening both again."""
 
+import shlex
 from pathlib import Path
 
+from dnas_cli.console import logger
 from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.run.directory import Run, create_run, is_run, open_run
 from dnas_cli.tiles.dataset_json import open_tile_set
@@ -41,8 +43,8 @@ def linked_tile_set(run: Run) -> TileSet:
     except DataError as error:
         raise DataError(
             f"{run.root}: its tile set cannot be opened. {error.what}",
-            f"Restore it at {run.tile_set_path}, or correct tile_set.path in "
-            f"{run.root / 'run.json'}.",
+            f"Restore it at {run.tile_set_path}, or say where it is now: dnas status "
+            f"{shlex.quote(str(run.root))} --data TILES",
         ) from error
     if tiles.fingerprint != run.manifest.tile_set.fingerprint:
         raise DataError(
@@ -51,6 +53,22 @@ def linked_tile_set(run: Run) -> TileSet:
             "Restore it, or start a new run with it.",
         )
     return tiles
+
+
+def relink_tile_set(run: Run, tiles: Path) -> None:
+    """Store where a run's tile set is now.
+
+    Raises:
+        DataError: It cannot be read, or is another one.
+    """
+    opened = open_tile_set(tiles)
+    if opened.fingerprint != run.manifest.tile_set.fingerprint:
+        raise DataError(
+            f"{tiles}: is not the tile set that {run.root} started with.",
+            "Name the one that was moved.",
+        )
+    run.set_tile_set(opened.root)
+    logger.info("%s: has its tile set at %s.", run.root, opened.root)
 
 
 def new_tile_set(root: Path, tiles: Path | None) -> TileSet:

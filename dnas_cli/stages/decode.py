@@ -41,6 +41,8 @@ def decode(
         raise UsageError(
             f"target_macs={target_macs}: goes with one candidate.", "Leave candidates=... out."
         )
+    if rule != "positive" and stage != 2:
+        raise UsageError(f"rule={rule}: is for stage 2, the connections.", "Leave it out.")
     if candidates < 1:
         raise UsageError(f"candidates={candidates}: must be at least 1.")
     if branch_to is not None:

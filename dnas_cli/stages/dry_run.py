@@ -111,6 +111,8 @@ def estimate_search(
     for number in range(stage, RETRAINING):
         name = f"stage{number}"
         record = run.record(name) if run and not options.starts_over else None
+        if run and number == stage:
+            record = options.extended(run, name, record)
         chosen = choice if number == stage else SettingsChoice()
         chosen = chosen.within(given if number == stage else held, name, SearchSettings)
         settings = chosen.resolve(SearchSettings, record.settings if record else {})
@@ -140,6 +142,8 @@ def estimate_retraining(
     new_run = NewRun(tile_set, None, choice.flags.get("width") or None)
     run, tiles, layers, width = _begin(root, choice.preset, new_run)
     record = run.record("retrain") if run and not options.starts_over else None
+    if run:
+        record = options.extended(run, "retrain", record)
     given = run.manifest.settings if run else RunSettings()
     choice = choice.within(given, STAGES[-1], RetrainSettings)
     settings = choice.resolve(RetrainSettings, record.settings if record else {})
@@ -192,6 +196,8 @@ def estimate_stage(
     estimate = estimate_step(network, mode, settings.batch, size, kept_copies(settings))
     steps = training_steps(network, tiles, settings, device, 0, mode)
     weight_epochs = settings.weight_epochs if isinstance(settings, SearchSettings) else 0
+    extended = record is not None and record.phase == "started" and record.extensions
+    added = record.extensions[-1].epochs if record is not None and extended else None
     weights_alone = full = None
     loading = 0.0
     if fits(estimate, device):
@@ -204,8 +210,8 @@ def estimate_stage(
         mode=mode,
         batch=settings.batch,
         size=size,
-        epochs=settings.epochs,
-        weight_epochs=weight_epochs,
+        epochs=settings.epochs if added is None else added,
+        weight_epochs=weight_epochs if added is None else 0,
         steps=steps.per_epoch,
         step=estimate,
         weight_seconds=weights_alone,

@@ -39,20 +39,28 @@ class KnownFile:
         return {"file": self.path, "kind": self.kind, **self.facts.to_json()}
 
 
+_VECTORS = (".gpkg", ".geojson", ".shp", ".fgb")
+
+
 def read_known_file(path: str) -> KnownFile:
     """Find out what a path is, and read what there is to say of it.
 
     Raises:
         DataError: It is damaged, or nothing that dnas knows.
     """
-    kind = file_kinds.kind_of(Path(path))
+    local = Path(path)
+    if local.name == "dataset.json" and file_kinds.kind_of(local.parent) == file_kinds.TILE_SET:
+        local = local.parent
+    kind = file_kinds.kind_of(local)
+    if kind in (file_kinds.FILE, file_kinds.RASTER) and local.suffix.lower() in _VECTORS:
+        return KnownFile(path, file_kinds.VECTOR, _vector(local))
     if kind == file_kinds.TORCH:
         raise DataError(
             f"{path}: is written by torch, but neither a model nor a checkpoint of dnas.",
             "A checkpoint of the first release is taken over by `dnas import`.",
         )
     if kind in _READERS:
-        return KnownFile(path, kind, _READERS[kind](Path(path)))
+        return KnownFile(path, kind, _READERS[kind](local))
     return KnownFile(path, file_kinds.RASTER, _raster(path))
 
 
@@ -73,6 +81,12 @@ def _raster(path: str) -> Facts:
             "tile set, coding, model or checkpoint of dnas.",
             "Name a file or folder in it." if local.is_dir() else "",
         ) from error
+
+
+def _vector(path: Path) -> Facts:
+    from dnas_cli.scenes.vector_facts import vector_facts
+
+    return vector_facts(path)
 
 
 def _run(path: Path) -> Facts:

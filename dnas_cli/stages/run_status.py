@@ -4,8 +4,10 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
+from dnas_cli.errors import DataError
 from dnas_cli.evaluation.baseline_figures import Comparison, baseline_path, read_comparison
 from dnas_cli.run.directory import CODINGS, Run
+from dnas_cli.run.lock import worker
 from dnas_cli.run.manifest import STAGES, StageRecord
 from dnas_cli.run.rows import read_rows
 
@@ -27,6 +29,8 @@ class StageStatus:
         entropy: Of the logits in the last epoch.
         best_epoch: The epoch, from 1, of the highest mean IoU on the validation split.
         best_mean_iou: That mean IoU.
+        worker: The process that works on it; empty for none.
+        damage: What is wrong with its history; empty for nothing.
     """
 
     state: str
@@ -39,12 +43,15 @@ class StageStatus:
     entropy: float | None = None
     best_epoch: int | None = None
     best_mean_iou: float | None = None
+    worker: str = ""
+    damage: str = ""
 
     def to_json(self) -> dict[str, Any]:
         """Return the status as plain data."""
         if self.state in _WITHOUT_HISTORY:
             return {"state": self.state}
         keys = ["state", "epochs", "of", "seconds", "settings", "decoded"]
+        keys += [key for key in ("worker", "damage") if getattr(self, key)]
         keys += ["loss", "entropy"] if self.epochs else []
         best = {"epoch": self.best_epoch, "mean_iou": self.best_mean_iou}
         status = {key: getattr(self, key) for key in keys}
@@ -85,15 +92,19 @@ class RunStatus:
 def read_status(run: Run) -> RunStatus:
     """Read the state of a run from its files.
 
+    A damaged history is reported in its stage.
+
     Raises:
-        DataError: A file is damaged.
+        DataError: Another file is damaged.
     """
+    stages = {name: _stage(run, name) for name in STAGES}
+    working = next((stage.worker for stage in stages.values() if stage.worker), "")
     return RunStatus(
         run,
-        {name: _stage(run, name) for name in STAGES},
+        stages,
         tuple(sorted(path.stem for path in run.evaluation_folder.glob("*.json"))),
         tuple(run.outdated_evaluations()),
-        run.next_command(),
+        f"wait for {working}, or stop it" if working else run.next_command(),
         read_comparison(baseline_path(run.root)),
     )
 
@@ -104,7 +115,11 @@ def _stage(run: Run, name: str) -> StageStatus:
         number = int(name[-1]) if name != "retrain" else 0
         imported = number and run.coding_path(CODINGS[number]).is_file()
         return StageStatus(_WITHOUT_HISTORY[1] if imported else _WITHOUT_HISTORY[0])
-    rows = read_rows(run.stage_folder(name) / "history.jsonl")
+    rows, damage = [], ""
+    try:
+        rows = read_rows(run.stage_folder(name) / "history.jsonl")
+    except DataError as error:
+        damage = error.what
     scored = [row for row in rows if "val" in row]
     best = max(scored, key=lambda row: (row["val"]["mean_iou"], -row["epoch"]), default=None)
     last = rows[-1] if rows else {}
@@ -119,6 +134,8 @@ def _stage(run: Run, name: str) -> StageStatus:
         last.get("entropy"),
         None if best is None else best["epoch"] + 1,
         None if best is None else best["val"]["mean_iou"],
+        worker(run, name),
+        damage,
     )
 
 

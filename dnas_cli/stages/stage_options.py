@@ -1,5 +1,6 @@
 """Options for an existing stage: branch, extend or restart."""
 
+import shlex
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -84,6 +85,8 @@ class StageOptions:
         if run.has_after(stage):
             raise RunStateError(
                 f"{run.root}: later stages build on {stage}.",
-                "Branch, and extend the stage in the branch.",
+                f"Decode it in a branch, and extend it there: dnas decode "
+                f"{shlex.quote(str(run.root))} --stage {stage[-1]} --branch NEW_RUN, then dnas "
+                f"search NEW_RUN --stage {stage[-1]} --extend {self.extend}",
             )
         return replace(record, phase="started", decoded={}, extensions=(*record.extensions, added))

@@ -11,7 +11,7 @@ import numpy as np
 import torch
 
 from dnas_cli.console import logger
-from dnas_cli.errors import UsageError
+from dnas_cli.errors import DataError, UsageError
 from dnas_cli.interruption import Interruption
 from dnas_cli.nets.network import Network, NetworkShape
 from dnas_cli.nets.operators import GlobalAveragePool
@@ -134,11 +134,21 @@ def train_stage(
     if not is_run(root) or options.branch is not None:
         parent = open_run(root).manifest.settings if is_run(root) else RunSettings()
         choice.within(parent, stage.name, stage.settings).resolve(stage.settings, {})
+    new = not is_run(root)
     with Interruption() as interruption, deterministic(compute.deterministic):
         run = stage.open_run(root, choice, options)
-        with stage_lock(run, stage.name), logged(run):
-            work = open_run(run.root)
-            return _train(stage, work, choice, compute, options, interruption, callbacks)
+        try:
+            with stage_lock(run, stage.name), logged(run):
+                work = open_run(run.root)
+                return _train(stage, work, choice, compute, options, interruption, callbacks)
+        except (UsageError, DataError):
+            if new and _is_unused(open_run(root)):
+                logger.warning(
+                    "%s: was created and stays, without any training; the same command without "
+                    "the fault continues there, and so does one with other settings.",
+                    root,
+                )
+            raise
 
 
 def _train(
@@ -216,6 +226,11 @@ def _train(
     return run
 
 
+def _is_unused(run: Run) -> bool:
+    """Whether no stage of a run has started."""
+    return not any(record.settings for record in run.manifest.stages.values())
+
+
 def network_shape(tiles: TileSet, width: int, settings: TrainingSettings) -> NetworkShape:
     """Return the shape of a network for a tile set."""
     return NetworkShape(width, len(tiles.bands), len(tiles.classes), head=settings.head)
@@ -271,11 +286,17 @@ def check_batch(settings: TrainingSettings, network: Network, tile_size: int) ->
 
 
 def _warn_crop_beyond_tiles(settings: TrainingSettings, tile_size: int) -> None:
-    """Warn of crops smaller than the tiles that validation is on.
+    """Warn of crops that are not the tiles that validation is on.
 
     On a small map the outer weights of a wide convolution see nothing but padding and never learn;
     on a larger one they act at random, up to a dozen pixels of the coarsest scale from the border.
     """
+    if settings.crop > tile_size:
+        logger.warning(
+            "crop=%d: is larger than the tiles of %d px, which are trained on whole.",
+            settings.crop,
+            tile_size,
+        )
     if 0 < settings.crop < tile_size:
         logger.warning(
             "crop=%d: is smaller than the tiles of %d px of the validation. Wide "

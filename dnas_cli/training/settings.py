@@ -40,7 +40,9 @@ class TrainingSettings:
     # weights of a wide convolution see nothing but padding, and say anything once there is more.
     batch: int = option(2, "Tiles per step.", at_least=1, quick=4)
     crop: int = option(0, "Random crop in pixels; 0 for whole tiles.", at_least=0)
-    learning_rate: float = option(0.025, "Of the weights, in the first step.", above=0, quick=0.002)
+    learning_rate: float = option(
+        0.025, "Of the weights, in the first step.", above=0, quick=0.002, alias="--lr"
+    )
     final_learning_rate: float = option(0.001, "Of the weights, at the end.", above=0, quick=5e-5)
     decay: Decay = option("cosine", "The way of the learning rate from first to final.")
     rate_warm_up: float = option(
