@@ -190,7 +190,6 @@ def test_options_are_listed_in_panels() -> None:
         (("serch",), "dnas search"),
         (("train",), "dnas retrain"),
         (("evaluate",), "dnas eval"),
-        (("search", "run", "--lr", "3"), "--learning-rate"),
         (("search", "run", "--wd", "3"), "--weight-decay"),
         (("search", "run", "--epoch", "3"), "--epochs"),
         (("predict", "model.pt", "--output", "x"), "--out"),
