@@ -13,7 +13,7 @@ __version__ = "0.1.0"
 __all__ = [
     "build_network", "count_cost", "decode", "encode", "estimate", "evaluate", "export_coding",
     "import_architecture", "import_model", "import_search", "info", "load_model", "open_run",
-    "plan", "predict", "predict_scenes", "retrain", "run", "search", "tile",
+    "plan", "predict", "predict_scenes", "preview", "retrain", "run", "search", "tile",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

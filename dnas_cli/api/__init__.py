@@ -15,10 +15,10 @@ from dnas_cli.api.maps import load_model, predict, predict_scenes
 from dnas_cli.api.networks import build_network, count_cost
 from dnas_cli.api.runs import decode, encode, estimate, open_run, plan, retrain, run, search
 from dnas_cli.api.scores import evaluate, info
-from dnas_cli.api.tile_sets import tile
+from dnas_cli.api.tile_sets import preview, tile
 
 __all__ = [
     "build_network", "count_cost", "decode", "encode", "estimate", "evaluate", "export_coding",
     "import_architecture", "import_model", "import_search", "info", "load_model", "open_run",
-    "plan", "predict", "predict_scenes", "retrain", "run", "search", "tile",
+    "plan", "predict", "predict_scenes", "preview", "retrain", "run", "search", "tile",
 ]  # fmt: skip

@@ -7,6 +7,7 @@ from dnas_cli import file_kinds
 from dnas_cli.api.given import AnyPath
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, UsageError
+from dnas_cli.files import refuse_existing
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.tile_options import TileOptions
 from dnas_cli.typed_fields import completed
@@ -88,10 +89,46 @@ def tile(
     return result
 
 
-def _target(source: Path) -> Path:
-    """Return the folder beside a source folder: `gid5/` -> `gid5-tiles/`."""
+def preview(source: AnyPath, out: AnyPath | None = None, **options: Unpack[TileOptions]) -> Path:
+    """Draw scenes with their labels as outlines, rare classes first, before anything is cut.
+
+    Args:
+        source: Folder of scenes and labels.
+        out: The picture; `SOURCE-preview.png` when missing.
+        options: As `tile` takes them; `dataset`, `size` and `labels_as_is` matter.
+
+    Returns:
+        The picture.
+
+    Raises:
+        UsageError: A value cannot work.
+        DataError: No image can be used.
+        RunStateError: The picture exists.
+    """
+    from dnas_cli.datasets.discovery import find_description
+    from dnas_cli.report.preview import TILES, write_source_preview
+    from dnas_cli.tiles.settings import TilingSettings
+    from dnas_cli.tiles.source_look import look_at_source
+
+    given = completed(TileOptions, options)
+    source = Path(source)
+    path = _target(source, "-preview.png") if out is None else Path(out)
+    if path.suffix.lower() != ".png":
+        raise UsageError(f"out={str(path)!r}: the preview is a PNG; name a .png file.")
+    refuse_existing(path, given["overwrite"])
+    _check_folders(source, path)
+    dataset = given["dataset"]
+    description = find_description(source, None if dataset is None else str(dataset))
+    settings = TilingSettings(description, given["size"], labels_as_is=given["labels_as_is"])
+    look = look_at_source(source, description, settings.size, TILES, settings.labels_as_is)
+    write_source_preview(path, look, description.encoding.classes)
+    return path
+
+
+def _target(source: Path, ending: str = "-tiles") -> Path:
+    """Return what is beside a source folder: `gid5/` -> `gid5-tiles/`."""
     whole = source.resolve() if source.name in ("", "..") else source
-    return whole.with_name(whole.name + "-tiles")
+    return whole.with_name(whole.name + ending)
 
 
 def _check_folders(source: Path, target: Path) -> None:

@@ -21,6 +21,10 @@ def tile(
     ] = None,
     *,
     options: TileOptions,
+    preview: Annotated[
+        bool,
+        typer.Option("--preview", help="Cut nothing: draw scenes with labels, to --out FILE.png."),
+    ] = False,
     allow_external: AllowExternal = False,
     as_json: AsJson = False,
 ) -> None:
@@ -33,5 +37,9 @@ def tile(
     from dnas_cli import api
     from dnas_cli.report.tile_set_table import result_text
 
+    if preview:
+        picture = api.preview(source, out, **options)
+        print(json.dumps({"preview": str(picture)}) if as_json else picture)
+        return
     result = api.tile(source, out, **options)
     print(json.dumps(result.to_json(), indent=2) if as_json else result_text(result))

@@ -29,9 +29,10 @@ def epoch_callbacks(page: bool = False, log: Log | None = None) -> Sequence[Epoc
     if page:
         callbacks.append(_forgiving(_write_page))
     if log == "tensorboard":
+        from dnas_cli.report.confusion import confusion_picture
         from dnas_cli.stages.tensorboard_log import TensorBoardLog
 
-        callbacks.append(_forgiving(TensorBoardLog()))
+        callbacks.append(_forgiving(TensorBoardLog(confusion_picture)))
     return callbacks
 
 

@@ -41,6 +41,23 @@ def write_confusion_png(
     path: Path, matrix: ConfusionMatrix, classes: Sequence[LandClass], title: str
 ) -> None:
     """Draw the percentages of each labelled class that were predicted as each class."""
+    figure = _figure(matrix, classes, title)
+    with atomic_path(path) as temporary:
+        figure.savefig(temporary, dpi=144, format="png")
+
+
+def confusion_picture(
+    matrix: ConfusionMatrix, classes: Sequence[LandClass], title: str
+) -> npt.NDArray[np.uint8]:
+    """Return the picture of `write_confusion_png` as (H, W, 3) colours."""
+    figure = _figure(matrix, classes, title)
+    figure.set_dpi(100)
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()
+    return np.asarray(canvas.buffer_rgba())[..., :3].copy()
+
+
+def _figure(matrix: ConfusionMatrix, classes: Sequence[LandClass], title: str) -> Figure:
     table, names = _table(matrix, classes)
     totals = table.sum(axis=1, keepdims=True)
     shares = np.divide(100.0 * table, totals, out=np.zeros(table.shape), where=totals > 0)
@@ -83,8 +100,7 @@ def write_confusion_png(
         f"{_drawn_title(title)}\nshares of each labelled class in %", fontsize=10, parse_math=False
     )
     axes.spines[:].set_visible(False)
-    with atomic_path(path) as temporary:
-        figure.savefig(temporary, dpi=144, format="png")
+    return figure
 
 
 def _write_shares(

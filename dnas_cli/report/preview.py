@@ -1,15 +1,19 @@
-"""A look at a tile set: tiles of each split with their labels as outlines, rare classes first."""
+"""A look at labels as outlines, rare classes first: of a tile set, or of scenes before the cut."""
 
+from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
 from dnas_cli.files import write_bytes
 from dnas_cli.report.pictures import contact_sheet, outlined
+from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.lists import SPLITS
-from dnas_cli.tiles.showcase import rare_classes_first
+from dnas_cli.tiles.showcase import LabelledTile, rare_classes_first
+from dnas_cli.tiles.source_look import SourceLook
 from dnas_cli.tiles.tile_set import TileSet
 
-_TILES, _COLUMNS, _SIDE = 12, 4, 256
+TILES = 12
+_COLUMNS, _SIDE = 4, 256
 
 
 def write_previews(tiles: TileSet) -> list[Path]:
@@ -23,16 +27,28 @@ def write_previews(tiles: TileSet) -> list[Path]:
         path = tiles.root / f"preview-{split}.png"
         if not tiles.count(split) or path.is_file():
             continue
-        pictures = [
-            (
-                Path(item.ref.image).name,
-                outlined(item.image, item.valid, tiles.bands, item.truth, tiles.classes),
-            )
-            for item in rare_classes_first(tiles, split, _TILES)
-        ]
-        content = BytesIO()
-        sheet = contact_sheet(pictures, tiles.classes, min(_COLUMNS, len(pictures)), _SIDE)
-        sheet.save(content, format="PNG")
-        write_bytes(path, content.getvalue())
+        shown = rare_classes_first(tiles, split, TILES)
+        _write(path, shown, tiles.bands, tiles.classes)
         written.append(path)
     return written
+
+
+def write_source_preview(path: Path, look: SourceLook, classes: Sequence[LandClass]) -> None:
+    """Write windows of scenes with their labels as a PNG, atomically."""
+    _write(path, look.tiles, look.bands, classes)
+
+
+def _write(
+    path: Path,
+    shown: Sequence[LabelledTile],
+    bands: Sequence[str],
+    classes: Sequence[LandClass],
+) -> None:
+    pictures = [
+        (Path(item.ref.image).name, outlined(item.image, item.valid, bands, item.truth, classes))
+        for item in shown
+    ]
+    content = BytesIO()
+    sheet = contact_sheet(pictures, classes, min(_COLUMNS, len(pictures)), _SIDE)
+    sheet.save(content, format="PNG")
+    write_bytes(path, content.getvalue())

@@ -4,7 +4,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
+from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.run.directory import Run
+from dnas_cli.scenes.palette import LandClass
 
 
 @dataclass(frozen=True)
@@ -15,11 +17,15 @@ class EpochEnd:
         run: The run.
         stage: `stage1` to `stage3`, or `retrain`.
         epochs_done: Epochs of the stage that are complete.
+        classes: Of the data.
+        confusion: Of the validation split, where the epoch was validated.
     """
 
     run: Run
     stage: str
     epochs_done: int
+    classes: tuple[LandClass, ...]
+    confusion: ConfusionMatrix | None
 
 
 class EpochCallback(Protocol):

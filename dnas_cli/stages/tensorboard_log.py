@@ -1,23 +1,36 @@
-"""Writing training for TensorBoard: scalars and, in searches, the logits as histograms."""
+"""Writing training for TensorBoard: scalars, confusion as images, logits as histograms."""
+
+from collections.abc import Callable, Sequence
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
 from dnas_cli.errors import UsageError
+from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.run.history import flat_history
 from dnas_cli.run.rows import read_rows
+from dnas_cli.scenes.palette import LandClass
 from dnas_cli.stages.epoch_callback import EpochEnd
+
+Draw = Callable[[ConfusionMatrix, Sequence[LandClass], str], npt.NDArray[Any]]
 
 
 class TensorBoardLog:
     """A callback that writes to `RUN/tensorboard/STAGE`.
 
-    The first call of a process writes all epochs so far, so that a resumed stage is shown whole.
+    The first call of a process writes all epochs so far, so that a resumed stage is shown whole,
+    but for the confusion matrices of earlier epochs.
+
+    Args:
+        draw: Draws a confusion matrix of these classes as (H, W, 3) uint8.
 
     Raises:
         UsageError: TensorBoard is not installed.
     """
 
-    def __init__(self) -> None:
+    def __init__(self, draw: Draw) -> None:
+        self._draw = draw
         try:
             from torch.utils.tensorboard.writer import SummaryWriter
         except ImportError as error:
@@ -45,5 +58,8 @@ class TensorBoardLog:
         for logits in read_rows(folder / "logits.jsonl")[known:]:
             values = np.array(list(logits["logits"].values()))
             writer.add_histogram("logits", values, logits["epoch"] + 1)
+        if end.confusion is not None and end.confusion.pixels:
+            picture = self._draw(end.confusion, end.classes, f"epoch {end.epochs_done}")
+            writer.add_image("confusion", picture, end.epochs_done, dataformats="HWC")
         writer.flush()
         self._written[end.stage] = end.epochs_done

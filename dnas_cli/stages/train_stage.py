@@ -13,6 +13,7 @@ import torch
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.interruption import Interruption
+from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.nets.network import Network, NetworkShape
 from dnas_cli.nets.operators import GlobalAveragePool
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
@@ -196,10 +197,14 @@ def _train(
     run.set_record(name, record, held if new else None)
     record_command(run, name, "training", record.epochs_done)
 
+    scored: list[ConfusionMatrix] = []  # since the last epoch
+
     def end_epoch(done: int) -> None:
         run.set_record(name, record.with_phase("started", done))
+        end = EpochEnd(run, name, done, tiles.classes, scored[-1] if scored else None)
+        scored.clear()
         for callback in callbacks:
-            callback(EpochEnd(run, name, done))
+            callback(end)
 
     job = Job(
         title=stage.title,
@@ -207,7 +212,7 @@ def _train(
         schedule=schedule,
         files=StageFiles(run.stage_folder(name)),
         identity=built.identity,
-        validate=validator(network, tiles, device, settings.batch),
+        validate=validator(network, tiles, device, settings.batch, scored.append),
         describe=built.describe,
         resume_command=stage.command(run) + compute.flags,
         on_epoch=end_epoch,

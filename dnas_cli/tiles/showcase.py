@@ -55,17 +55,27 @@ def rare_classes_first(tiles: TileSet, split: str, count: int) -> list[LabelledT
     refs = tiles.split(split)
     looked_at = refs[:: -(-len(refs) // _LOOKED_AT)]
     shares = np.stack([_class_pixels(tiles, ref) for ref in looked_at])  # (tiles, classes)
-    order = np.argsort(shares.sum(0), kind="stable")
+    return [read_tile(tiles, looked_at[index]) for index in rare_first(shares, count)]
+
+
+def rare_first(pixels: npt.NDArray[np.int64], count: int) -> list[int]:
+    """Return which tiles to show: for each class, rarest first, the tile with the most of it.
+
+    Args:
+        pixels: (tiles, classes) pixels of each class.
+        count: How many at most.
+    """
+    order = np.argsort(pixels.sum(0), kind="stable")
     chosen: list[int] = []
-    while len(chosen) < min(count, len(looked_at)):
+    while len(chosen) < min(count, len(pixels)):
         for index in order:
-            ranked = [int(i) for i in np.argsort(-shares[:, index], kind="stable")]
+            ranked = [int(i) for i in np.argsort(-pixels[:, index], kind="stable")]
             best = next(i for i in ranked if i not in chosen)
-            if shares[best, index] or not shares[[i for i in ranked if i not in chosen]].any():
+            if pixels[best, index] or not pixels[[i for i in ranked if i not in chosen]].any():
                 chosen.append(best)
-            if len(chosen) == min(count, len(looked_at)):
+            if len(chosen) == min(count, len(pixels)):
                 break
-    return [read_tile(tiles, looked_at[index]) for index in chosen]
+    return chosen
 
 
 def _class_pixels(tiles: TileSet, ref: TileRef) -> npt.NDArray[np.int64]:

@@ -48,6 +48,19 @@ def test_tile_leaves_a_look_at_every_split(tiny_tiles: Path) -> None:
         assert picture.width >= 256
 
 
+def test_a_preview_shows_scenes_before_anything_is_cut(tiny_scenes: Path, tmp_path: Path) -> None:
+    target = tmp_path / "look.png"
+    command = ("tile", tiny_scenes, "--preview", "--size", 32, "--out", target)
+    assert dnas(*command).stdout.strip() == str(target)
+    picture = Image.open(target).convert("RGB")
+    assert picture.width == 4 * (256 + 6) + 6  # four windows a row
+    colours = {colour for _, colour in picture.getcolors(1 << 24) or []}
+    assert {(255, 0, 0), (0, 0, 255)} <= colours  # outlines and legend of built-up and water
+    assert list(tmp_path.iterdir()) == [target]
+    assert "exists" in dnas(*command, code=3).stderr
+    assert ".png" in dnas(*command[:-1], tmp_path / "tiles", code=2).stderr
+
+
 def test_the_rarest_class_is_shown_first(tiny_tiles: Path) -> None:
     tiles = open_tile_set(tiny_tiles)
     counts = list(tiles.class_pixels("train").values())
