@@ -16,15 +16,19 @@ from dnas_cli.demo.layout import GID5
 from dnas_cli.demo.scenes import scene_paths, write_scenes
 from dnas_cli.errors import DnasError, Interrupted, RunStateError
 from dnas_cli.files import read_json, write_json
-from dnas_cli.report.side_by_side import write_side_by_side
+from dnas_cli.report.deciding import lattice_deciding, write_deciding
+from dnas_cli.report.pictures import class_picture
+from dnas_cli.run.directory import is_run, open_run
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
 from dnas_cli.scenes.labels import open_label
+from dnas_cli.scenes.overlay import natural_colours
 from dnas_cli.scenes.raster import Window, open_raster
 
 _HELD_OUT = 900  # number of the scene outside all splits
 _MADE = ("gid5", "held-out", "tiles", "run")
 _MADE_FILES = ("map.tif", "map.tif.aux.xml", "map.png", "map.pgw", "map.prj", "map.png.aux.xml")
-_PICTURE = "scene-truth-map.png"
+_PICTURE = "lattice-and-map.png"
+_COLOURS = ("red", "green", "blue")
 _RECORD = "demo.json"
 
 
@@ -194,16 +198,20 @@ def _wait(process: "subprocess.Popen[bytes]") -> int:
 
 def _draw(folder: Path) -> None:
     image_path, label_path = scene_paths(folder / "held-out", _HELD_OUT)
-    with open_raster(image_path, bands=("red", "green", "blue")) as scene:
+    with open_raster(image_path, bands=_COLOURS) as scene:
         whole = Window(0, 0, scene.height, scene.width)
-        image = scene.read(whole)
+        image, valid = scene.read_with_validity(whole)
     with open_label(label_path, LabelEncoding("colour", GID5)) as label:
         truth, _ = label.read(whole)
     with open_label(folder / "map.png", tile_encoding(GID5)) as mapped:
         prediction, _ = mapped.read(whole)
-    write_side_by_side(
-        folder / _PICTURE, image, [("truth", truth), ("map", prediction)], GID5, image_path.stem
-    )
+    pictures = [
+        ("a scene that the network never saw", natural_colours(image, valid, _COLOURS)),
+        ("its labels", class_picture(truth, GID5)),
+        ("its map", class_picture(prediction, GID5)),
+    ]
+    lattice = lattice_deciding(open_run(folder / "run"), 1)
+    write_deciding(folder / _PICTURE, lattice, pictures, GID5)
 
 
 def _summary(folder: Path, size: DemoSize, seconds: float) -> str:
@@ -219,7 +227,7 @@ def _summary(folder: Path, size: DemoSize, seconds: float) -> str:
         (run / "report.html", "all figures, curves and errors on one page"),
         (folder / "map.tif", "the map of the held-out scene, with CRS"),
         (folder / "map.png", "the same as a palette image"),
-        (folder / _PICTURE, "scene, truth and map side by side"),
+        (folder / _PICTURE, "the lattice deciding; scene, labels and map"),
     ]
     width = max(len(str(path)) for path, _ in lines)
     minutes, rest = divmod(round(seconds), 60)

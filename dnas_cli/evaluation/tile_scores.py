@@ -18,6 +18,7 @@ from dnas_cli.tiles.showcase import LabelledTile, read_tile
 from dnas_cli.tiles.tile_set import TileSet
 
 BINS = 10
+_FEWEST = 0.25  # of the labelled pixels that another tile or scene has
 _RIM = 16  # pixels from a tile's border that count as its rim
 
 
@@ -193,10 +194,12 @@ def by_scene(scores: Sequence[TileScore]) -> list[SceneTiles]:
 def best_median_worst(scores: Sequence[Scored], count: int) -> dict[str, list[Scored]]:
     """Return the tiles or scenes of highest, middle and lowest accuracy, `count` of each at most.
 
-    None is in it twice; those without a labelled pixel are left out.
+    None is in it twice; those with few labelled pixels of their own are left out.
     """
+    fewest = _FEWEST * max((score.matrix.pixels for score in scores), default=0)
     ranked = sorted(
-        (score for score in scores if score.matrix.pixels), key=lambda score: -score.accuracy
+        (score for score in scores if score.matrix.pixels > fewest),
+        key=lambda score: -score.accuracy,
     )
     best = ranked[:count]
     worst = ranked[max(len(ranked) - count, len(best)) :][::-1]

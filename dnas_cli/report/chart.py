@@ -108,14 +108,16 @@ def line_chart(
 
 
 def stack(drawings: Sequence[Drawing], columns: int, title: str) -> Drawing:
-    """Return drawings of equal size as one, row by row."""
+    """Return drawings of equal size as one, row by row, below a title if there is one."""
     width, height = drawings[0].width, drawings[0].height
     rows = math.ceil(len(drawings) / columns)
-    whole = Drawing(columns * width, rows * height + 26, title)
-    whole.add(Text((12, 18), title, 13, bold=True))
+    top = 26 if title else 0
+    whole = Drawing(columns * width, rows * height + top, title)
+    if title:
+        whole.add(Text((12, 18), title, 13, bold=True))
     for number, drawing in enumerate(drawings):
         row, column = divmod(number, columns)
-        whole.add(*(_moved(shape, column * width, row * height + 26) for shape in drawing.shapes))
+        whole.add(*(_moved(shape, column * width, row * height + top) for shape in drawing.shapes))
     return whole
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
 
 from dnas_cli.report.drawing import Drawing
 from dnas_cli.report.footprint_map import footprint_map
@@ -48,7 +49,7 @@ def page_data(content: PageContent) -> PageData | None:
         {
             split: tuple(
                 (
-                    item.ref.image,
+                    Path(item.ref.image).stem,
                     data_uri(
                         outlined(item.image, item.valid, tiles.bands, item.truth, tiles.classes),
                         SIDE,

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy.typing as npt
@@ -166,7 +167,7 @@ def pictures(examples: Sequence[Example], tiles: TileSet) -> list[Pictures]:
         Pictures(
             example.kind,
             _name(example.score),
-            example.score.accuracy,
+            example.look.accuracy,
             tuple(_pictures(example, tiles)),
         )
         for example in examples
@@ -174,7 +175,7 @@ def pictures(examples: Sequence[Example], tiles: TileSet) -> list[Pictures]:
 
 
 def _name(score: TileScore | SceneTiles) -> str:
-    return score.name if isinstance(score, SceneTiles) else score.ref.image
+    return score.name if isinstance(score, SceneTiles) else Path(score.ref.image).stem
 
 
 def _pictures(example: Example, tiles: TileSet) -> list[tuple[str, str]]:

@@ -106,7 +106,7 @@ def _trace(run: Run, stage: int, costs: LatticeCosts | None) -> Trace | None:
     if costs is not None:
         charts.append(_costs(space, shown, costs))
     return Trace(
-        draw_lattice(space.graph, _look(space, whole[-1])),
+        draw_lattice(space.graph, lattice_look(space, whole[-1])),
         _frames(space, shown),
         tuple(item.epoch for item in shown),
         last_change(whole),
@@ -114,12 +114,13 @@ def _trace(run: Run, stage: int, costs: LatticeCosts | None) -> Trace | None:
     )
 
 
-def _look(space: SearchSpace, logits: EpochLogits) -> LatticeLook:
+def lattice_look(space: SearchSpace, logits: EpochLogits, heading: str = "") -> LatticeLook:
+    """Return how the lattice of a space looks with the logits of an epoch."""
     decided = {key: 1 - value for key, value in logits.entropies.items()}
     if space.stage == 3:
-        return LatticeLook(decided=decided, titles=operator_titles(space, logits))
+        return LatticeLook(decided=decided, titles=operator_titles(space, logits), heading=heading)
     titles = {key: f"node {key}\nentropy {value:.2f}" for key, value in logits.entropies.items()}
-    return LatticeLook(dict(logits.shares), logits.chosen, titles, decided=decided)
+    return LatticeLook(dict(logits.shares), logits.chosen, titles, decided=decided, heading=heading)
 
 
 def _frames(space: SearchSpace, shown: Sequence[EpochLogits]) -> dict[str, Any]:

@@ -9,7 +9,8 @@ from PIL import Image
 from dnas_cli.demo.layout import GID5
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
-from dnas_cli.report.side_by_side import write_side_by_side
+from dnas_cli.report.deciding import write_deciding
+from dnas_cli.report.pictures import class_picture, outlined
 from dnas_cli.scenes.palette import LandClass
 
 
@@ -33,12 +34,23 @@ def test_pixels_without_a_prediction_have_a_column_of_their_own(tmp_path: Path) 
     assert rows == ["label \\ prediction,a,b,(none)", "a,1,0,1", "b,0,1,0"]
 
 
-def test_side_by_side_shows_the_colours_of_the_classes(tmp_path: Path) -> None:
+def test_a_picture_of_maps_shows_the_colours_of_the_classes(tmp_path: Path) -> None:
     label = np.repeat(np.array([[0, 1, 2, 3, 4, IGNORE]], np.uint8), 6, axis=0)
-    scene = np.arange(3 * 36, dtype=np.uint16).reshape(3, 6, 6)
-    write_side_by_side(tmp_path / "s.png", scene, [("truth", label), ("map", label)], GID5, "x")
+    pictures = [(name, class_picture(label, GID5)) for name in ("truth", "$map$ 地图")]
+    write_deciding(tmp_path / "s.png", None, pictures, GID5)
 
     with Image.open(tmp_path / "s.png") as picture:
-        assert picture.width > 2 * picture.height
+        assert picture.width > picture.height
         colours = {colour for _, colour in picture.convert("RGB").getcolors(1 << 24) or []}
     assert {land_class.colour for land_class in GID5} <= colours
+
+
+def test_outlines_follow_borders_between_classes_and_not_those_of_the_picture() -> None:
+    label = np.zeros((20, 20), np.uint8)
+    label[:, 10:] = 1
+    image, valid = np.zeros((3, 20, 20), np.uint8), np.ones((20, 20), np.bool_)
+    picture = outlined(image, valid, ("red", "green", "blue"), label, GID5)
+    assert (picture[:, 8:10] == GID5[0].colour).all()
+    assert (picture[:, 10:12] == GID5[1].colour).all()
+    assert (picture[:, :8] == 0).all()
+    assert (picture[:, 12:] == 0).all()
