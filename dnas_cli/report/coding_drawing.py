@@ -1,5 +1,6 @@
 """A search space, a coding or a model's architecture as a drawing of its own."""
 
+from itertools import pairwise
 from pathlib import Path
 
 from dnas_cli import file_kinds
@@ -16,7 +17,7 @@ from dnas_cli.space.coding import (
     SearchSpace,
     read_coding,
 )
-from dnas_cli.space.lattice import Edge
+from dnas_cli.space.lattice import STEM, Edge, Graph
 from dnas_cli.space.spaces import path_space
 
 _SCALE = 2.0  # pixels of a PNG per pixel of the drawing
@@ -54,7 +55,10 @@ def read_drawable(path: Path) -> Coding:
 
 
 def coding_drawing(coding: Coding, heading: str) -> Drawing:
-    """Return a coding as a drawing: a path over the whole lattice, anything else by itself."""
+    """Return a coding as a drawing: a path over the whole lattice, anything else by itself.
+
+    The path is in the second colour.
+    """
     if isinstance(coding, PathCoding):
         graph = path_space(len(coding.scales))
         return draw_lattice(graph, LatticeLook(chosen=chosen_edges(coding), heading=heading))
@@ -63,8 +67,18 @@ def coding_drawing(coding: Coding, heading: str) -> Drawing:
             node.key: f"node {node.key}\n" + "\n".join(names)
             for node, names in zip(coding.graph.nodes, coding.operators, strict=True)
         }
-        return draw_lattice(coding.graph, LatticeLook(titles=titles, heading=heading))
+        look = LatticeLook(chosen=_along_path(coding.graph), titles=titles, heading=heading)
+        return draw_lattice(coding.graph, look)
     assert isinstance(coding, SearchSpace | ConnectionCoding)
-    core: tuple[Edge, ...] = coding.core if isinstance(coding, SearchSpace) else ()
-    look = LatticeLook(chosen={item.key for item in core}, heading=heading)
-    return draw_lattice(coding.graph, look)
+    if isinstance(coding, SearchSpace):
+        chosen = {item.key for item in coding.core}
+    else:
+        chosen = _along_path(coding.graph)
+    return draw_lattice(coding.graph, LatticeLook(chosen=chosen, heading=heading))
+
+
+def _along_path(graph: Graph) -> set[str]:
+    """Return the edges along the path below which a graph lies: of the coarsest nodes."""
+    coarsest = {node.layer: node for node in graph.nodes}  # scales rise within a layer
+    nodes = [STEM, *(coarsest[layer] for layer in sorted(coarsest))]
+    return {Edge(b, a).key for a, b in pairwise(nodes)} & {item.key for item in graph.edges}

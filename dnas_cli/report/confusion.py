@@ -52,7 +52,7 @@ def confusion_picture(
     """Return the picture of `write_confusion_png` as (H, W, 3) colours."""
     figure = _figure(matrix, classes, title)
     figure.set_dpi(100)
-    canvas = FigureCanvasAgg(figure)
+    canvas: Any = FigureCanvasAgg(figure)
     canvas.draw()
     return np.asarray(canvas.buffer_rgba())[..., :3].copy()
 
