@@ -18,7 +18,7 @@ from dnas_cli.errors import DnasError, Interrupted, RunStateError
 from dnas_cli.files import read_json, write_json
 from dnas_cli.report.deciding import lattice_deciding, write_deciding
 from dnas_cli.report.pictures import class_picture
-from dnas_cli.run.directory import is_run, open_run
+from dnas_cli.run.directory import open_run
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
 from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.overlay import natural_colours
