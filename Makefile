@@ -3,7 +3,7 @@ PYTHON ?= python3
 BIN := .venv/bin
 READY := .venv/.installed
 
-.PHONY: help install demo test torture check format completions docs clean
+.PHONY: help install demo test torture gpu check format completions docs clean
 
 help:  ## list what can be made
 	@grep -hE '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*## /\t/'
@@ -24,6 +24,10 @@ test: $(READY)  ## run the test suite
 
 torture: $(READY)  ## kill commands and mutate files, many times: CASES=300 FILES=4000
 	$(BIN)/python -m tests.torture --kills $(or $(CASES),300) --mutations $(or $(FILES),4000)
+
+gpu: $(READY)  ## on an NVIDIA GPU: tests marked gpu, then times and memory; eight minutes
+	$(BIN)/python -m pytest -n 0 -m gpu tests/test_gpu.py
+	$(BIN)/python -m benchmarks.gpu --minutes 5
 
 check: $(READY)  ## lint, format check, types, tests
 	$(BIN)/ruff check .

@@ -39,7 +39,12 @@ def published(name: str) -> ArchitectureCoding:
 
 
 def networks(name: str) -> dict[str, Network]:
-    """Return the four networks along the way to a published architecture.
+    """Return the four networks along the way to a published architecture."""
+    return {stage: build() for stage, build in builders(name).items()}
+
+
+def builders(name: str) -> dict[str, Callable[[], Network]]:
+    """Return what builds the four networks along the way to a published architecture.
 
     The path is that of the coarsest node of each layer.
     """
@@ -50,10 +55,10 @@ def networks(name: str) -> dict[str, Network]:
         for layer in range(graph.layers)
     )
     return {
-        "stage 1": build_supernet(first_space(graph.layers), SHAPE),
-        "stage 2": build_supernet(second_space(PathCoding(path)), SHAPE),
-        "stage 3": build_supernet(third_space(ConnectionCoding(graph)), SHAPE),
-        "retrain": build_derived(coding, SHAPE),
+        "stage 1": lambda: build_supernet(first_space(graph.layers), SHAPE),
+        "stage 2": lambda: build_supernet(second_space(PathCoding(path)), SHAPE),
+        "stage 3": lambda: build_supernet(third_space(ConnectionCoding(graph)), SHAPE),
+        "retrain": lambda: build_derived(coding, SHAPE),
     }
 
 

@@ -6,6 +6,7 @@ import signal
 import sys
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from functools import partial
 from typing import Annotated, Any
 
@@ -57,7 +58,9 @@ class _Group(TyperGroup):
     def invoke(self, ctx: Any) -> Any:
         console.spell(partial(self._with_options, ctx))
         try:
-            with terminated_as_interrupted():
+            with terminated_as_interrupted(), ExitStack() as stack:
+                if _is_one_of_several():
+                    _join(stack)
                 return super().invoke(ctx)
         # The first two are also RuntimeErrors; at a closed pipe (`| head`) typer ends in silence.
         except (typer.Exit, typer.Abort, BrokenPipeError):
@@ -100,6 +103,25 @@ class _Group(TyperGroup):
         names = "|".join(map(re.escape, options))
         pattern = rf"(?<![^\s(])({names})=(?:(True\b|False\b|\.\.\.)|(?=\S))"
         return re.sub(pattern, spelled, message)
+
+
+def _is_one_of_several() -> bool:
+    """Whether torchrun started several processes of this command."""
+    return os.environ.get("WORLD_SIZE", "1") not in ("", "1") and "RANK" in os.environ
+
+
+def _join(stack: ExitStack) -> None:
+    """Lead the other processes until the stack closes; all but the first one follow, and end."""
+    # Before torch is loaded: it reports every connection that another process closes.
+    os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
+    if os.environ["RANK"] == "0":
+        from dnas_cli.training.messages import leading
+
+        stack.enter_context(leading())
+    else:
+        from dnas_cli.stages.follow import follow
+
+        raise typer.Exit(follow())
 
 
 def _report_os_error(error: OSError) -> None:

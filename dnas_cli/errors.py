@@ -50,6 +50,12 @@ class DataError(DnasError):
     exit_code = 4
 
 
+class OtherShardsMissing(DnasError):
+    """A shard of some work is done; the result follows with the last one."""
+
+    exit_code = 0
+
+
 class Interrupted(DnasError):
     """The user stopped the work; the state is saved."""
 

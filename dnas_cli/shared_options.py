@@ -11,4 +11,7 @@ MAX_UNKNOWN = Option(
     at_least=0,
     at_most=1,
 )
+SHARD = Option(
+    "Do part I of N.  [default: by the SLURM job array, else all]", metavar="I/N", panel="Machine"
+)
 VIEWS = Option("Average over 4 mirrored views, or 8 with turns.", default="plain", flag="--tta")

@@ -76,16 +76,16 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(
 def test_weights_that_are_not_finite_are_never_saved(
     tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    calls, right = 0, Precision.update
+    calls, right = 0, Precision.step
 
-    def update(self: Precision, loss: Tensor, optimizer: torch.optim.Optimizer) -> None:
+    def step(self: Precision, optimizer: torch.optim.Optimizer) -> None:
         nonlocal calls
         calls += 1
-        right(self, loss, optimizer)
+        right(self, optimizer)
         if calls == 2:  # the loss of this step was finite
             optimizer.param_groups[0]["params"][0].data.fill_(math.inf)
 
-    monkeypatch.setattr(Precision, "update", update)
+    monkeypatch.setattr(Precision, "step", step)
     run = tmp_path / "run"
     message = dnas(*first_search(run, tiny_tiles, "--checkpoint-every", 0), code=1).stderr
     assert "stem.0.0.weight is not finite" in message

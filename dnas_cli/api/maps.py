@@ -9,6 +9,7 @@ from dnas_cli.api.given import AnyModel, AnyPath, AnyRun, path_or_none
 from dnas_cli.errors import UsageError
 from dnas_cli.mapping.map_options import Engine, MapOptions
 from dnas_cli.run.directory import Run
+from dnas_cli.shard import parse_shard
 from dnas_cli.typed_fields import completed
 
 if TYPE_CHECKING:
@@ -118,8 +119,10 @@ def predict_scenes(
         all_data=nodata == "none",
     )
     found = find_scenes([str(scene) for scene in scenes])
-    planned = plan_outputs(found, patterns)
+    planned, shard = plan_outputs(found, patterns), parse_shard(given["shard"])
+    scheduler, overwrite = given["scheduler"], given["overwrite"]
     many = len(found) > 1 or (patterns.many and stands_for_many(str(scenes[0])))
+    many = many or scheduler is not None or not shard.is_all
     if dataset is not None and truth is None:
         raise UsageError("dataset=...: says how `truth` is written.", "Give truth=... as well.")
     if many and truth is not None:
@@ -128,13 +131,20 @@ def predict_scenes(
             "Map one scene, or score many: dnas eval MODEL FOLDER",
         )
     if not isinstance(model, Mapper):
-        model = load_model(model, given["device"], given["engine"])
+        # Workers of a cluster have devices of their own.
+        device = given["device"] if scheduler is None else "cpu"
+        model = load_model(model, device, given["engine"])
     mapper, facts = replace(model, settings=settings), model.model.facts
     settings.grid(facts.tile_size)
     planned = with_values(planned, map_values(given["values"], given["map_nodata"], facts))
-    overwrite = given["overwrite"]
     if many:
-        return map_scenes(mapper, found, reading, planned, overwrite)
+        found, planned = shard.of(found), shard.of(planned)
+        if scheduler is None:
+            return map_scenes(mapper, found, reading, planned, overwrite)
+        from dnas_cli.mapping.cluster import map_scenes_on
+
+        device = given["device"]
+        return map_scenes_on(scheduler, mapper, device, found, reading, planned, overwrite)
     labels = None
     if truth is not None:
         labels = settled_labels(

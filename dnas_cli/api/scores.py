@@ -31,7 +31,9 @@ def evaluate(
         UsageError: The values do not go together.
         DataError: Model or data are missing, damaged, or do not fit together.
         RunStateError: Other figures exist where these would go.
+        OtherShardsMissing: Others are to be scored before there are figures.
     """
+    from dnas_cli.evaluation.shards import remove_scores
     from dnas_cli.report.evaluation_files import write_evaluation
     from dnas_cli.report.scene_panel import write_panel
     from dnas_cli.stages.evaluate import evaluate_model
@@ -39,7 +41,10 @@ def evaluate(
     target = path_of(model) if isinstance(model, Run | str | Path) else model
     given = completed(EvaluationOptions, options)
     evaluation, folder = evaluate_model(target, path_or_none(data), given, write_panel)
-    files = write_evaluation(folder, evaluation) if folder else ()
+    if folder is None:
+        return evaluation
+    files = write_evaluation(folder, evaluation)
+    remove_scores(folder, evaluation.subject)
     return replace(evaluation, files=(*files, *evaluation.files))
 
 

@@ -8,6 +8,7 @@ from dnas_cli.api.given import AnyPath
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.files import refuse_existing
+from dnas_cli.shard import parse_shard
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.tile_options import TileOptions
 from dnas_cli.typed_fields import completed
@@ -33,6 +34,7 @@ def tile(
         UsageError: A value cannot work.
         DataError: No image can be used.
         RunStateError: `out` holds something else, or a tile set with other settings.
+        OtherShardsMissing: Other shards are to be cut before the tile set is finished.
     """
     from dnas_cli.container import usable_processors
     from dnas_cli.datasets.discovery import find_description
@@ -42,6 +44,11 @@ def tile(
     from dnas_cli.tiles.settings import TilingOptions, TilingSettings
 
     given = completed(TileOptions, options)
+    shard = parse_shard(given["shard"])
+    if given["from_lists"] and not shard.is_all:
+        raise UsageError(
+            f"shard={shard}: tiles of from_lists=... are cut already.", "Give shard=1/1."
+        )
     source = Path(source)
     target = _target(source) if out is None else Path(out)
     _check_folders(source, target)
@@ -62,7 +69,7 @@ def tile(
         groups_overlaps=not given["allow_overlap"],
     )
     work = TilingOptions(
-        given["workers"] or usable_processors(), given["overwrite"], given["strict"]
+        given["workers"] or usable_processors(), given["overwrite"], given["strict"], shard
     )
     if given["from_lists"]:
         lists = [Path(path) for path in given["from_lists"]]

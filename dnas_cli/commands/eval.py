@@ -10,6 +10,7 @@ from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AllowExternal, AsJson, Threads
 from dnas_cli.evaluation.evaluation_options import EvaluationOptions
 from dnas_cli.model.cost_options import CostOptions
+from dnas_cli.shard import shard_of_job_array
 
 
 @options_from(options=EvaluationOptions, network=CostOptions)
@@ -61,6 +62,7 @@ def evaluate(
 
     from dnas_cli.report.evaluation_table import print_evaluation
 
+    options["shard"] = options.get("shard") or shard_of_job_array()
     evaluation = api.evaluate(target, data, **options)
     files = [str(path) for path in evaluation.files]
     if as_json:

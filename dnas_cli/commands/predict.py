@@ -10,6 +10,7 @@ from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AllowExternal, AsJson, Threads
 from dnas_cli.errors import DnasError
 from dnas_cli.mapping.map_options import MapOptions
+from dnas_cli.shard import shard_of_job_array
 
 
 @options_from(options=MapOptions)
@@ -51,12 +52,14 @@ def predict(
     from dnas_cli.report.evaluation_table import print_comparison
     from dnas_cli.report.map_text import map_text
 
+    options["shard"] = options.get("shard") or shard_of_job_array()
     results = api.predict_scenes(model, scenes, out, **options)
     if as_json:
         print(json.dumps([result.to_json() for result in results], indent=2))
     else:
-        print(map_text(results))
-        if results[0].truth is not None and results[0].truth.matrix.pixels:
+        if results:
+            print(map_text(results))
+        if results and results[0].truth is not None and results[0].truth.matrix.pixels:
             print()
             print_comparison(results[0].truth)
     failed = [result for result in results if result.status == "failed"]

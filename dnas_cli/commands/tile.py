@@ -8,6 +8,7 @@ import typer
 
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AllowExternal, AsJson
+from dnas_cli.shard import shard_of_job_array
 from dnas_cli.tiles.tile_options import TileOptions
 
 
@@ -41,5 +42,6 @@ def tile(
         picture = api.preview(source, out, **options)
         print(json.dumps({"preview": str(picture)}) if as_json else picture)
         return
+    options["shard"] = options.get("shard") or shard_of_job_array()
     result = api.tile(source, out, **options)
     print(json.dumps(result.to_json(), indent=2) if as_json else result_text(result))

@@ -1,5 +1,6 @@
 """A model against labels: what was measured, on what, and the check that they fit together."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,7 @@ from dnas_cli.model.cost import ModelCost, timed_cost
 from dnas_cli.model.model_file import Model, ModelFacts
 from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.scenes.palette import LandClass
+from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.tile_set import TileSet
 
 SCHEMA = "dnas/evaluation"
@@ -161,6 +163,7 @@ def evaluate_on_tiles(
     stored: Evaluation | None,
     with_references: bool,
     with_cost: bool,
+    matrix: ConfusionMatrix | None = None,
 ) -> Evaluation:
     """Evaluate a model on a split, and add what was asked for to what is known already.
 
@@ -173,25 +176,15 @@ def evaluate_on_tiles(
         stored: An earlier evaluation of the same subject; its figures stand.
         with_references: Also score plain references.
         with_cost: Also measure the cost.
+        matrix: The confusion matrix, if it is known.
 
     Raises:
         DataError: Model and tile set do not fit, or a tile cannot be read.
     """
-    bands = band_positions(model.facts, tiles, subject.model)
     split = subject.split
     if stored is None:
-        with console.progress(f"evaluating {split}", subject.items, "tile") as advance:
-            matrix = evaluate_tiles(
-                fold(model.network),
-                model.facts.normalisation,
-                tiles,
-                split,
-                device,
-                bands,
-                batch,
-                advance,
-                subject.views,
-            )
+        if matrix is None:
+            matrix = confusion_on_tiles(model, subject, tiles, device, batch, tiles.split(split))
         stored = Evaluation(subject, tiles.classes, matrix)
     if with_references and not stored.references:
         with console.progress(f"references on {split}", subject.items, "tile") as advance:
@@ -200,6 +193,35 @@ def evaluate_on_tiles(
     if with_cost and stored.cost is None:
         stored = replace(stored, cost=timed_cost(model, device))
     return stored
+
+
+def confusion_on_tiles(
+    model: Model,
+    subject: Subject,
+    tiles: TileSet,
+    device: torch.device,
+    batch: int,
+    refs: Sequence[TileRef],
+) -> ConfusionMatrix:
+    """Return the confusion matrix of a model on tiles of a split; arguments as above.
+
+    Raises:
+        DataError: Model and tile set do not fit, or a tile cannot be read.
+    """
+    bands = band_positions(model.facts, tiles, subject.model)
+    with console.progress(f"evaluating {subject.split}", len(refs), "tile") as advance:
+        return evaluate_tiles(
+            fold(model.network),
+            model.facts.normalisation,
+            tiles,
+            subject.split,
+            device,
+            bands,
+            batch,
+            advance,
+            subject.views,
+            refs,
+        )
 
 
 def band_positions(facts: ModelFacts, tiles: TileSet, model: str) -> tuple[int, ...]:

@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import Annotated, TypedDict
 
 from dnas_cli.mapping.map_options import Views
-from dnas_cli.shared_options import DEVICE, LABELS_AS_IS, MAX_UNKNOWN, OVERWRITE, VIEWS
+from dnas_cli.shared_options import DEVICE, LABELS_AS_IS, MAX_UNKNOWN, OVERWRITE, SHARD, VIEWS
 from dnas_cli.tiles.lists import Split
 from dnas_cli.typed_fields import Option
 
@@ -46,3 +46,4 @@ class EvaluationOptions(TypedDict, total=False):
     views: Annotated[Views, VIEWS]
     device: Annotated[str, DEVICE]
     overwrite: Annotated[bool, OVERWRITE]
+    shard: Annotated[str | None, SHARD]

@@ -82,7 +82,7 @@ def evaluate_scenes(
         The confusion matrix over all scenes, and each scene's.
 
     Raises:
-        DataError: No scene can be used, or with `strict`, one of them.
+        DataError: With `strict`, a scene cannot be used.
     """
     total = ConfusionMatrix(len(mapper.model.facts.classes))
     scores = []
@@ -98,8 +98,6 @@ def evaluate_scenes(
             continue
         total.merge(score.matrix)
         scores.append(score)
-    if not scores:
-        raise DataError(f"{scenes.root}: none of the {len(scenes.pairs)} images can be used.")
     return total, tuple(scores)
 
 

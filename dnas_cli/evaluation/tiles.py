@@ -33,8 +33,9 @@ def evaluate_tiles(
     batch: int = 4,
     advance: Callable[[int], None] = lambda count: None,
     views: Views = "plain",
+    refs: Sequence[TileRef] | None = None,
 ) -> ConfusionMatrix:
-    """Predict all whole tiles of a split and compare them with their labels.
+    """Predict whole tiles of a split and compare them with their labels.
 
     Args:
         network: Maps (N, B, H, W) normalised images to (N, classes, H, W) logits; in eval mode.
@@ -46,12 +47,13 @@ def evaluate_tiles(
         batch: Largest number of tiles per forward pass; another size starts a new pass.
         advance: Called with the number of tiles after each forward pass.
         views: Of each tile, to average over.
+        refs: The tiles; None for all of the split.
 
     Raises:
         DataError: The split is empty, or a tile cannot be read.
     """
     matrix = ConfusionMatrix(len(tiles.classes))
-    refs = tiles.split(split)
+    refs = tiles.split(split) if refs is None else refs
     for images, labels in normalised_batches(tiles, refs, normalisation, bands, batch):
         with torch.inference_mode():
             shown = images.to(device)

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Annotated, Literal, TypedDict
 
 from dnas_cli.errors import UsageError
-from dnas_cli.shared_options import DEVICE, LABELS_AS_IS, MAX_UNKNOWN, OVERWRITE, VIEWS
+from dnas_cli.shared_options import DEVICE, LABELS_AS_IS, MAX_UNKNOWN, OVERWRITE, SHARD, VIEWS
 from dnas_cli.typed_fields import Option
 
 Views = Literal["plain", "flips", "d4"]
@@ -96,3 +96,9 @@ class MapOptions(TypedDict, total=False):
     ]
     device: Annotated[str, DEVICE]
     overwrite: Annotated[bool, OVERWRITE]
+    shard: Annotated[str | None, SHARD]
+    scheduler: Annotated[
+        str | None,
+        Option("Map on the workers of a Dask cluster: tcp://host:8786.", metavar="ADDRESS",
+               panel="Machine"),
+    ]  # fmt: skip

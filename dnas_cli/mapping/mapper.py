@@ -20,7 +20,7 @@ from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.metrics import IGNORE
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.model.onnx_model import SUFFIX, OnnxModel, load_onnx_model
-from dnas_cli.nets.device import resolve_device
+from dnas_cli.nets.device import half_precision, resolve_device
 from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.nets.onnx.runtime import OnnxSession, logits_model
 from dnas_cli.scenes.normalisation import AsStored
@@ -149,7 +149,13 @@ class Mapper:
             self.device,
             batch,
             self.settings.views,
+            self.dtype,
         )
+
+    @property
+    def dtype(self) -> torch.dtype:
+        """What the network computes in: 16 bits on a GPU; probabilities are blended in 32."""
+        return half_precision(self.device) or torch.float32
 
     @cached_property
     def _network(self) -> Network:
@@ -160,7 +166,7 @@ class Mapper:
             some = torch.ones(len(self.model.facts.bands))
             return partial(_logits, self.model.session, mean=some, std=some)
         if self.engine == "torch":
-            return fold(self.model.network)
+            return fold(self.model.network).to(self.dtype)
         window = self.grid.window
         content = logits_model(self.model.network, window, window)
         return OnnxSession(content, "the network for ONNX Runtime")

@@ -3,12 +3,13 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+import torch
 
 from dnas_cli import __version__
 from dnas_cli.console import as_bytes, logger, progress
@@ -72,22 +73,18 @@ def map_scene(
     with block_cache(GDAL_CACHE), open_scene(mapper.model.facts, path, reading, warn) as scene:
         check_outputs(outputs, path, scene.georeference)
         unknown = labels.check(scene) if labels else 0
-        clip = None
-        if reading.clip is not None:
-            clip = read_clip(reading.clip, path, scene.georeference)
-            if not touches(clip, scene):
-                raise DataError(f"{reading.clip}: does not cover a pixel of {path}.")
-        key = _key(mapper, scene, reading)
-        classes = len(mapper.model.facts.classes) if outputs.probabilities else 0
-        target = outputs.files[0]
-        with open_unfinished_map(
-            target, key, scene.height, scene.width, classes, outputs.confidence is not None
-        ) as unfinished:
+        clip, key = scene_clip(scene, reading), scene_key(mapper, scene, reading)
+        with open_rows(mapper, scene, outputs, key) as unfinished:
             _refuse(outputs, overwrite, unfinished)
             resumed = unfinished.rows
             with _interruption_explained(scene, unfinished):
                 speed = _predict(
-                    mapper, scene, unfinished, bool(classes), bool(outputs.polygon_files), clip
+                    mapper,
+                    scene,
+                    unfinished,
+                    outputs.probabilities is not None,
+                    bool(outputs.polygon_files),
+                    clip,
                 )
                 count = write_outputs(
                     unfinished,
@@ -124,6 +121,42 @@ def map_scene(
         )
 
 
+def open_rows(
+    mapper: Mapper, scene: Raster, outputs: Outputs, key: dict[str, Any]
+) -> AbstractContextManager[UnfinishedMap]:
+    """Take the unfinished rows of a scene's map, or begin them.
+
+    Args:
+        mapper: The model.
+        scene: The scene.
+        outputs: The files to write; the rows are kept beside the first one.
+        key: As `scene_key` returns it.
+
+    Raises:
+        MapInWorkError: Another process is at work on them.
+        DnasError: The disk has too little space.
+    """
+    classes = len(mapper.model.facts.classes) if outputs.probabilities else 0
+    confidence = outputs.confidence is not None
+    return open_unfinished_map(
+        outputs.files[0], key, scene.height, scene.width, classes, confidence
+    )
+
+
+def scene_clip(scene: Raster, reading: SceneReading) -> Clip | None:
+    """Return what of a scene is to be mapped; None for all.
+
+    Raises:
+        DataError: It is none of the scene.
+    """
+    if reading.clip is None:
+        return None
+    clip = read_clip(reading.clip, scene.path, scene.georeference)
+    if not touches(clip, scene):
+        raise DataError(f"{reading.clip}: does not cover a pixel of {scene.path}.")
+    return clip
+
+
 @contextmanager
 def _interruption_explained(scene: Raster, unfinished: UnfinishedMap) -> Iterator[None]:
     try:
@@ -146,7 +179,7 @@ def _refuse(outputs: Outputs, overwrite: bool, unfinished: UnfinishedMap) -> Non
         raise
 
 
-def _key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]:
+def scene_key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]:
     """Return the conditions for resuming an unfinished map, as plain data."""
     local = Path(scene.path)
     stat = local.stat() if local.exists() else None
@@ -167,6 +200,7 @@ def _key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]
         "views": mapper.settings.views,
         "batch": mapper.predictor.batch,  # other batches round otherwise
         "device": mapper.device.type,
+        **({} if mapper.dtype == torch.float32 else {"precision": str(mapper.dtype)}),
         "engine": mapper.engine,
     }
 

@@ -34,32 +34,45 @@ def map_scenes(
     results = []
     for number, (scene, outputs) in enumerate(zip(scenes, planned, strict=True), 1):
         logger.info("scene %d of %d: %s", number, len(scenes), scene)
-        if not overwrite and _finished(outputs):
+        if not overwrite and is_finished(outputs):
             logger.info("%s: skipped, its outputs exist (overwrite=True maps it again)", scene)
             results.append(SceneResult(scene, "skipped", outputs.files))
             continue
         try:
-            results.append(map_scene(mapper, scene, reading, outputs, overwrite))
-        except Interrupted:
-            raise
+            results.append(map_one(mapper, scene, reading, outputs, overwrite))
         except MapInWorkError as error:
             logger.info("%s: skipped, %s", scene, error.what)
             results.append(SceneResult(scene, "skipped", outputs.files))
-        except DnasError as error:
-            if not overwrite and isinstance(error, RunStateError) and _finished(outputs):
-                logger.info("%s: skipped, another process has just mapped it", scene)
-                results.append(SceneResult(scene, "skipped", outputs.files))
-                continue
-            logger.error("%s", error)
-            results.append(SceneResult(scene, "failed", error=error.what))
-        except (OSError, MemoryError, RuntimeError, ValueError) as error:
-            message = f"{scene}: {type(error).__name__}: {error}"
-            logger.error("%s", message)
-            results.append(SceneResult(scene, "failed", error=message))
     return results
 
 
-def _finished(outputs: Outputs) -> bool:
+def map_one(
+    mapper: Mapper, scene: str, reading: SceneReading, outputs: Outputs, overwrite: bool
+) -> SceneResult:
+    """Map one of many scenes; an error is the status of its result.
+
+    Raises:
+        MapInWorkError: Another process is making the map.
+        Interrupted: The user stopped it; the next call resumes.
+    """
+    try:
+        return map_scene(mapper, scene, reading, outputs, overwrite)
+    except (Interrupted, MapInWorkError):
+        raise
+    except DnasError as error:
+        if not overwrite and isinstance(error, RunStateError) and is_finished(outputs):
+            logger.info("%s: skipped, another process has just mapped it", scene)
+            return SceneResult(scene, "skipped", outputs.files)
+        logger.error("%s", error)
+        return SceneResult(scene, "failed", error=error.what)
+    except (OSError, MemoryError, RuntimeError, ValueError) as error:
+        message = f"{scene}: {type(error).__name__}: {error}"
+        logger.error("%s", message)
+        return SceneResult(scene, "failed", error=message)
+
+
+def is_finished(outputs: Outputs) -> bool:
+    """Return whether all outputs of a scene exist and no unfinished map is left."""
     folder = part_folder(outputs.files[0])
     remove_discarded(folder)
     return not folder.exists() and all(path.exists() for path in outputs.files)

@@ -36,6 +36,7 @@ class Predictor:
         device: The device of the network.
         batch: Windows per forward pass.
         views: Of each window, to average over.
+        dtype: What the network computes in.
     """
 
     network: Network
@@ -44,6 +45,7 @@ class Predictor:
     device: torch.device
     batch: int = 1
     views: Views = "plain"
+    dtype: torch.dtype = torch.float32
 
 
 def rows_of_windows(height: int, grid: WindowGrid) -> int:
@@ -59,6 +61,7 @@ def stream_map(
     with_probabilities: bool = False,
     window_done: Callable[[int], None] = lambda count: None,
     clip: Clip | None = None,
+    end_row: int | None = None,
 ) -> Iterator[MapRows]:
     """Map a scene and yield its rows from top to bottom, every row once.
 
@@ -69,6 +72,8 @@ def stream_map(
         first_row: The rows above it are finished; it must be the end of rows of an earlier call.
         with_probabilities: Also yield the probability of every class.
         window_done: Called with the number of windows as they are done.
+        clip: What is to be mapped; all of the scene when missing.
+        end_row: Stop at this end of rows of an earlier call; at the scene's when missing.
 
     Raises:
         DataError: The scene is damaged.
@@ -84,6 +89,8 @@ def stream_map(
         window_done(len(batch.has_data))
         if finished is not None and finished.row >= first_row and finished.classes.size:
             yield finished
+            if finished.row + len(finished.classes) == end_row:
+                return
 
 
 @torch.inference_mode()
@@ -96,7 +103,10 @@ def probabilities(predictor: Predictor, images: npt.NDArray[np.float32]) -> torc
     if not len(images):
         return torch.empty((0, predictor.classes, *images.shape[2:]), device=predictor.device)
     try:
-        batch = torch.from_numpy(images).to(predictor.device)
+        batch = torch.from_numpy(images)
+        if predictor.device.type == "cuda":  # from pinned memory, the copy waits for nothing
+            batch = batch.pin_memory()
+        batch = batch.to(predictor.device, non_blocking=True).to(predictor.dtype)
         shares = mean_probabilities(predictor.network, batch, predictor.views)
     except torch.OutOfMemoryError as error:
         raise DnasError(

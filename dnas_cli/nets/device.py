@@ -40,6 +40,25 @@ def _named(name: str) -> torch.device:
     return torch.device(name)
 
 
+def half_precision(device: torch.device) -> torch.dtype | None:
+    """Return the 16-bit numbers that a device computes fastest with; None to use 32 bits.
+
+    bfloat16 has the range of float32, so that losses need no scaling; GPUs before Ampere lack it.
+    """
+    if device.type != "cuda":
+        return None
+    major, _ = torch.cuda.get_device_capability(device)
+    return torch.bfloat16 if major >= 8 else torch.float16
+
+
+def is_fused(device: torch.device) -> bool | None:
+    """Whether optimizers work in one kernel, which also skips a step without asking the host.
+
+    None leaves it to torch.
+    """
+    return True if device.type == "cuda" else None
+
+
 def synchronise(device: torch.device) -> None:
     """Wait until a device has done what was asked of it: calls return before an accelerator is."""
     if device.type == "cuda":

@@ -66,10 +66,11 @@ class ComputeOptions:
             raise UsageError(f"threads={self.threads}: must be from 0 to 1024.")
         from dnas_cli.container import limit_threads
         from dnas_cli.nets.device import resolve_device
+        from dnas_cli.training.ranks import own_device
 
         limit_threads(self.threads)
 
-        device = resolve_device(self.device)
+        device = own_device(resolve_device(self.device))
         # On a CPU the network itself keeps every core busy; a GPU needs its tiles loaded for it.
         chosen = (4 if device.type == "cuda" else 0) if self.workers == -1 else self.workers
         return device, chosen

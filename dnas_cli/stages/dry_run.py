@@ -193,7 +193,7 @@ def estimate_stage(
     check_batch(settings, network, tiles.tile_size)
     mode = choose_execution_mode(network, compute.mode, record, settings, tiles.tile_size, device)
     size = step_size(settings, tiles.tile_size)
-    estimate = estimate_step(network, mode, settings.batch, size, kept_copies(settings))
+    estimate = estimate_step(network, mode, settings.shard_size, size, kept_copies(settings))
     steps = training_steps(network, tiles, settings, device, 0, mode)
     weight_epochs = settings.weight_epochs if isinstance(settings, SearchSettings) else 0
     extended = record is not None and record.phase == "started" and record.extensions

@@ -9,12 +9,14 @@ from dnas_cli.evaluation.evaluation import (
     Evaluation,
     Subject,
     band_positions,
+    confusion_on_tiles,
     evaluate_on_tiles,
 )
 from dnas_cli.evaluation.evaluation_options import EvaluationOptions
 from dnas_cli.evaluation.folder import open_folder
 from dnas_cli.evaluation.scene_maps import OnLook, SceneMaps
 from dnas_cli.evaluation.scenes import SceneScore, evaluate_scenes
+from dnas_cli.evaluation.shards import Scores, merged
 from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
 from dnas_cli.file_kinds import refuse_swapped
 from dnas_cli.files import refuse_existing
@@ -24,6 +26,7 @@ from dnas_cli.model.cost import timed_cost
 from dnas_cli.model.model_file import Model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.run.directory import Run, open_run
+from dnas_cli.shard import parse_shard
 from dnas_cli.tiles.dataset_json import is_tile_set, open_tile_set
 from dnas_cli.tiles.split_scenes import open_split_scenes
 from dnas_cli.tiles.tile_set import TileSet
@@ -52,6 +55,7 @@ def evaluate_model(
         UsageError: The request cannot work.
         DataError: Model or data are missing, damaged, or do not fit together.
         RunStateError: There are other figures where these would go.
+        OtherShardsMissing: Others are to be scored before there are figures.
     """
     run = None
     if isinstance(target, Path):
@@ -66,9 +70,14 @@ def evaluate_model(
         mapper = replace(target, settings=settings)
     folder = own.evaluation_folder if own and options["out"] is None else options["out"]
     folder = None if folder is None else Path(folder)
+    shard = parse_shard(options["shard"])
+    if folder is None and not shard.is_all:
+        raise UsageError(f"shard={shard}: needs a folder for the scores.", "Give out=DIR.")
     facts, place = mapper.model.facts, options["maps"]
     maps = None
     if place is not None:
+        if not shard.is_all:
+            raise UsageError("maps=...: the worst of all scenes are shown.", "Give shard=1/1.")
         maps = SceneMaps(Path(place), facts.classes, facts.tile_size, on_look)
     if is_tile_set(data, or_unfinished=True):
         return _on_tiles(options, own, mapper, data, folder, maps), folder
@@ -118,8 +127,16 @@ def _on_tiles(
     if options["scenes"] or maps is not None:
         return _on_split_scenes(options, mapper, subject, tiles, folder, maps)
     stored = stored_evaluation(folder, subject, options["overwrite"]) if folder else None
+    model, matrix, shard = _network_of(mapper), None, parse_shard(options["shard"])
+    if stored is None and folder is not None and not shard.is_all:
+        refs, size = tiles.split(options["split"]), options["batch"]
+        # Whole batches: a network may round by how many tiles it gets at once.
+        batches = [refs[start : start + size] for start in range(0, len(refs), size)]
+        own = [ref for batch in shard.of(batches) for ref in batch]
+        part = confusion_on_tiles(model, subject, tiles, mapper.device, size, own)
+        matrix = merged(folder, subject, shard, Scores(part), {}).matrix
     return evaluate_on_tiles(
-        _network_of(mapper),
+        model,
         subject,
         tiles,
         mapper.device,
@@ -127,6 +144,7 @@ def _on_tiles(
         stored,
         options["references"],
         options["cost"],
+        matrix,
     )
 
 
@@ -169,7 +187,7 @@ def _on_split_scenes(
     subject = replace(of_tiles, items=len(scenes.pairs), unit="scene")
     stored = stored_evaluation(folder, subject, options["overwrite"]) if folder else None
     if stored is None or maps is not None:
-        matrix, scores = _scored(options, mapper, scenes, maps, strict=True)
+        matrix, scores = _scored(options, mapper, scenes, subject, folder, maps)
         stored = stored or Evaluation(subject, tiles.classes, matrix, scenes=scores)
     if options["cost"] and stored.cost is None:
         stored = replace(stored, cost=timed_cost(_network_of(mapper), mapper.device))
@@ -180,13 +198,25 @@ def _scored(
     options: EvaluationOptions,
     mapper: Mapper,
     scenes: LabelledScenes,
+    subject: Subject,
+    folder: Path | None,
     maps: SceneMaps | None,
-    strict: bool,
 ) -> tuple[ConfusionMatrix, tuple[SceneScore, ...]]:
-    """Score scenes, and write their maps where they are wanted."""
+    """Score this shard of the scenes, and return the scores of all; those of a split must do.
+
+    Maps are written where they are wanted.
+    """
     if maps is not None:
         maps.refuse_existing([pair.key for pair in scenes.pairs], options["overwrite"])
-    matrix, scores = evaluate_scenes(mapper, scenes, strict, maps)
+    shard = parse_shard(options["shard"])
+    own = replace(scenes, pairs=tuple(shard.of(scenes.pairs)))
+    matrix, scores = evaluate_scenes(mapper, own, bool(subject.split), maps)
+    if folder is not None and not shard.is_all:
+        order = {pair.key: place for place, pair in enumerate(scenes.pairs)}
+        of_all = merged(folder, subject, shard, Scores(matrix, scores), order)
+        matrix, scores = of_all.matrix, of_all.scenes
+    if not scores:
+        raise DataError(f"{scenes.root}: none of the {len(scenes.pairs)} images can be used.")
     if maps is not None:
         maps.write_worst()
     return matrix, scores
@@ -221,10 +251,9 @@ def _on_folder(
         # A plain folder has no fingerprint: figures that are there may be of other images.
         for path in evaluation_files(folder, "", "scene").all:
             refuse_existing(path, options["overwrite"])
-    matrix, scores = _scored(options, mapper, scenes, maps, strict=False)
-    subject = Subject(
-        mapper.path, mapper.model_id, str(data), "", "", len(scores), "scene", options["views"]
-    )
+    subject = Subject(mapper.path, mapper.model_id, str(data), "", "", 0, "scene", options["views"])
+    matrix, scores = _scored(options, mapper, scenes, subject, folder, maps)
+    subject = replace(subject, items=len(scores))
     cost = timed_cost(_network_of(mapper), mapper.device) if options["cost"] else None
     files, classes = tuple(maps.files) if maps else (), mapper.model.facts.classes
     return Evaluation(subject, classes, matrix, cost=cost, scenes=scores, files=files)

@@ -50,7 +50,7 @@ def choose_execution_mode(
     if free is None:
         return "fast"
     copies = kept_copies(settings)
-    needed = _needed(estimate_step(network, "fast", settings.batch, size, copies))
+    needed = _needed(estimate_step(network, "fast", settings.shard_size, size, copies))
     if needed <= free:
         return "fast"
     logger.info(
@@ -58,7 +58,7 @@ def choose_execution_mode(
         as_bytes(needed),
         as_bytes(free),
     )
-    needed = _needed(estimate_step(network, "low", settings.batch, size, copies))
+    needed = _needed(estimate_step(network, "low", settings.shard_size, size, copies))
     if needed > free:
         logger.warning(
             "even that needs about %s. A smaller batch or crop needs less.", as_bytes(needed)

@@ -93,7 +93,7 @@ def of_the_average(
             )
 
     measure_statistics(network, _training_images(tiles, settings, device, check_interruption))
-    metrics = validator(network, tiles, device, settings.batch)(check_interruption)
+    metrics = validator(network, tiles, device, settings)(check_interruption)
     if metrics is not None:
         logger.info("retraining: averaged weights, val mIoU %.4f", metrics.mean_iou)
     score = None if metrics is None else metrics.mean_iou

@@ -57,12 +57,10 @@ def retrain(
     """
     if architecture is None and tile_set is not None:
         raise UsageError("data=...: starts a new run, which also needs architecture=FILE.")
-    return train_stage(
-        _Retraining(architecture, tile_set), root, choice, compute, options, on_epoch
-    )
+    return train_stage(Retraining(architecture, tile_set), root, choice, compute, options, on_epoch)
 
 
-class _Retraining(Stage[RetrainSettings]):
+class Retraining(Stage[RetrainSettings]):
     """The retraining of a run's architecture."""
 
     name = "retrain"
@@ -70,7 +68,7 @@ class _Retraining(Stage[RetrainSettings]):
     stream = RETRAIN_STREAM
     settings = RetrainSettings
 
-    def __init__(self, architecture: Path | None, tile_set: Path | None) -> None:
+    def __init__(self, architecture: Path | None = None, tile_set: Path | None = None) -> None:
         self.architecture = architecture
         self.tile_set = tile_set
 

@@ -46,20 +46,18 @@ def search(
         DnasError: As encoding, settings and training.
     """
     check_stage(stage)
-    return train_stage(
-        _Search(stage, new_run or NewRun()), root, choice, compute, options, on_epoch
-    )
+    return train_stage(Search(stage, new_run), root, choice, compute, options, on_epoch)
 
 
-class _Search(Stage[SearchSettings]):
+class Search(Stage[SearchSettings]):
     """The search of one stage."""
 
     settings = SearchSettings
 
-    def __init__(self, number: int, new_run: NewRun) -> None:
+    def __init__(self, number: int, new_run: NewRun | None = None) -> None:
         self.number = self.stream = number
         self.name, self.title = f"stage{number}", f"stage {number}"
-        self.new_run = new_run
+        self.new_run = new_run or NewRun()
 
     def open_run(self, root: Path, choice: SettingsChoice, options: StageOptions) -> Run:
         """Return the run with the stage's space, derived now if it is missing."""

@@ -3,14 +3,15 @@
 import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Generic
+from typing import Any, Generic
 
 import numpy as np
 import torch
 
 from dnas_cli.console import logger
+from dnas_cli.container import usable_processors
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.interruption import Interruption
 from dnas_cli.metrics import ConfusionMatrix
@@ -21,7 +22,7 @@ from dnas_cli.run.command_log import record_command
 from dnas_cli.run.directory import Run, is_run, open_run
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.lock import stage_lock
-from dnas_cli.run.manifest import StageRecord
+from dnas_cli.run.manifest import Extension, StageRecord
 from dnas_cli.run.run_log import logged
 from dnas_cli.space.lattice import scale_sizes
 from dnas_cli.stages.begin_run import linked_tile_set
@@ -36,7 +37,9 @@ from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream, halves
 from dnas_cli.training.job import Description, Job
 from dnas_cli.training.loop import train
+from dnas_cli.training.messages import send
 from dnas_cli.training.progress import Progress
+from dnas_cli.training.ranks import computing_threads, joined_ranks
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import (
     RetrainSettings,
@@ -66,6 +69,29 @@ class StageNetwork:
     network: Network
     identity: str
     describe: Callable[[], Description]
+
+
+@dataclass(frozen=True)
+class Part:
+    """What another process needs to take part in the training of a stage.
+
+    Attributes:
+        run: The run directory.
+        stage: `stage1` to `stage3`, or `retrain`.
+        settings: Of the stage, as plain data.
+        extensions: Of the stage.
+        mode: How the network is executed.
+        compute: Device, workers and the like.
+        threads: On a CPU; 0 for as many as there are.
+    """
+
+    run: str
+    stage: str
+    settings: dict[str, Any]
+    extensions: tuple[Extension, ...]
+    mode: ExecutionMode
+    compute: ComputeOptions
+    threads: int
 
 
 @dataclass(frozen=True)
@@ -175,12 +201,13 @@ def _train(
         return run
     tiles = linked_tile_set(run)
     _warn_crop_beyond_tiles(settings, tiles.tile_size)
-    _seed_everything(settings.seed, stage.stream)
+    seed_everything(settings.seed, stage.stream)
     built = stage.build(run, tiles, settings)
     network = built.network.to(device)
     check_batch(settings, network, tiles.tile_size)
+    check_ranks(settings)
     mode = choose_execution_mode(network, compute.mode, record, settings, tiles.tile_size, device)
-    schedule = Schedule(settings, record.extensions if record else ())
+    schedule, ranks = Schedule(settings, record.extensions if record else ()), joined_ranks()
     steps = training_steps(network, tiles, settings, device, workers, mode)
     if options.restart:  # only now that the new training is known to work
         start_over(run, name)
@@ -210,17 +237,30 @@ def _train(
         title=stage.title,
         steps=steps,
         schedule=schedule,
-        files=StageFiles(run.stage_folder(name)),
+        files=StageFiles(run.stage_folder(name), ranks),
         identity=built.identity,
-        validate=validator(network, tiles, device, settings.batch, scored.append),
+        validate=validator(network, tiles, device, settings, ranks, scored.append),
         describe=built.describe,
         resume_command=stage.command(run) + compute.flags,
         on_epoch=end_epoch,
         interruption=interruption,
         checkpoint_every=60 * compute.checkpoint_every,
         may_back_off=compute.on_divergence == "backoff",
+        ranks=ranks,
     )
-    progress = train(job)
+    threads = compute.threads or shard_threads(settings)
+    part = Part(
+        str(run.root.resolve()),
+        name,
+        settings_to_json(settings),
+        schedule.extensions,
+        mode,
+        replace(compute, workers=workers),
+        threads,
+    )
+    send(asdict(part))
+    with computing_threads(threads):
+        progress = train(job)
     stage.conclude(TrainedStage(run, tiles, settings, device, job, progress))
     run.set_record(name, record.with_phase("finished", progress.epoch))
     best = ""
@@ -270,24 +310,52 @@ def check_batch(settings: TrainingSettings, network: Network, tile_size: int) ->
     """Refuse a batch that cannot train a network.
 
     Raises:
-        UsageError: A batch of one tile leaves a single value per channel to normalise over.
+        UsageError: A batch or shard of one tile leaves a single value per channel to normalise
+            over.
     """
-    if settings.batch > 1:
+    if settings.shard_size > 1:
         return
+    given, least = f"batch={settings.batch}", 2 * settings.shards
+    if settings.shards > 1:
+        given += f" shards={settings.shards}"
+    remedy = f"Give batch={least} or more"
     if any(isinstance(module, GlobalAveragePool) for module in network.modules()):
         raise UsageError(
-            "batch=1: global_average_pool normalises over the batch, which must hold two tiles.",
-            "Give batch=2 or more.",
+            f"{given}: global_average_pool normalises over the tiles of a "
+            f"{'shard' if settings.shards > 1 else 'batch'}, which must hold two.",
+            f"{remedy}.",
         )
     size = step_size(settings, tile_size)
     stem = -(-size // 4)
     coarsest = max(node.scale for node in network.graph.nodes)
     if scale_sizes(stem, stem)[coarsest] == (1, 1):
         raise UsageError(
-            f"batch=1: the coarsest maps of tiles of {size} px have one pixel, and batch "
+            f"{given}: the coarsest maps of tiles of {size} px have one pixel, and batch "
             "normalisation needs two values.",
-            "Give batch=2 or more, or larger tiles.",
+            f"{remedy}, or larger tiles.",
         )
+
+
+def check_ranks(settings: TrainingSettings) -> None:
+    """Refuse more processes than shards.
+
+    Raises:
+        UsageError: There are more.
+    """
+    count = joined_ranks().count
+    if count > settings.shards:
+        raise UsageError(
+            f"shards={settings.shards}: {count} processes train, and each needs a shard.",
+            f"Give shards={count} or more, or start fewer processes.",
+        )
+
+
+def shard_threads(settings: TrainingSettings) -> int:
+    """Return how many threads compute a shard on a CPU; 0 for as many as there are.
+
+    The number changes how sums round, so that it depends on the shards and not on the processes.
+    """
+    return max(1, usable_processors() // settings.shards) if settings.shards > 1 else 0
 
 
 def _warn_crop_beyond_tiles(settings: TrainingSettings, tile_size: int) -> None:
@@ -311,7 +379,7 @@ def _warn_crop_beyond_tiles(settings: TrainingSettings, tile_size: int) -> None:
         )
 
 
-def _seed_everything(seed: int, stream: int) -> None:
+def seed_everything(seed: int, stream: int) -> None:
     """Seed the randomness outside the sampler: initial weights and logits, dropout."""
     state = np.random.SeedSequence([seed, stream]).generate_state(1)[0]
     torch.manual_seed(int(state))

@@ -22,7 +22,7 @@ from dnas_cli.datasets.inspection import (
     inspect,
     refuse_nodata,
 )
-from dnas_cli.errors import Interrupted
+from dnas_cli.errors import Interrupted, OtherShardsMissing
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.ground import LARGEST_RATIO
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
@@ -69,6 +69,7 @@ def make_tile_set(
         RunStateError: What is in `out` is in the way.
         UsageError: A scene was named that does not exist.
         Interrupted: The user stopped it.
+        OtherShardsMissing: Other shards are to be cut before the tile set is finished.
     """
     folder = WorkFolder(out)
     folder.refuse_foreign()
@@ -91,12 +92,17 @@ def make_tile_set(
     _log_alpha(images)
     _warn_notes(images)
     _warn_resolutions(images)
-    with folder.lock():
-        folder.begin({"source": str(source.resolve()), **settings.to_json()}, options.overwrite)
-        tasks = [
-            _cutting_task(source, folder, facts, settings, described.encoding) for facts in images
-        ]
-        damaged = _cut_all(tasks, options.workers)
+    content = {"source": str(source.resolve()), **settings.to_json()}
+    tasks = [_cutting_task(source, folder, facts, settings, described.encoding) for facts in images]
+    shares = not options.shard.is_all
+    if shares:
+        _cut_shard(folder, content, tasks, options)
+    with folder.lock(wait=shares):
+        if shares and folder.is_finished:
+            return tile_set_result(out, problems, made=False)
+        folder.begin(content, options.overwrite and not shares)
+        left = [task for task in tasks if not (_is_measured(task) if shares else _is_done(task))]
+        damaged = _cut_all(tasks, left, options.workers)
         warn_skipped(damaged, options.strict)
         problems += damaged
         bad = {problem.name for problem in damaged}
@@ -165,9 +171,28 @@ def _cutting_task(
     )
 
 
-def _cut_all(tasks: Sequence[CuttingTask], workers: int) -> list[Problem]:
-    """Cut what is not cut yet; return the images that turned out to be unusable."""
-    left = [task for task in tasks if not _is_done(task)]
+def _cut_shard(
+    folder: WorkFolder, content: Any, tasks: Sequence[CuttingTask], options: TilingOptions
+) -> None:
+    """Cut a shard of the images.
+
+    Raises:
+        OtherShardsMissing: Others are to be cut.
+    """
+    with folder.lock(wait=True):
+        folder.begin(content, options.overwrite)
+    own = options.shard.of(tasks)
+    left = [task for task in own if not _is_done(task)]
+    warn_skipped(_cut_all(own, left, options.workers), options.strict)
+    if missing := folder.mark_done(options.shard):
+        raise OtherShardsMissing(
+            f"{folder.root}: shard {options.shard} is cut; the tile set is finished with the last "
+            f"of the shards {', '.join(map(str, missing))}."
+        )
+
+
+def _cut_all(tasks: Sequence[CuttingTask], left: list[CuttingTask], workers: int) -> list[Problem]:
+    """Cut what is left; return the images that turned out to be unusable."""
     if len(left) < len(tasks):
         logger.info("resuming: %d of %d images are cut already", len(tasks) - len(left), len(tasks))
     # The largest first, so that no worker is left alone with one of them at the end.
@@ -186,6 +211,10 @@ def _cut_all(tasks: Sequence[CuttingTask], workers: int) -> list[Problem]:
                 "Run the same command again; it resumes.",
             ) from error
     return sorted(problems, key=lambda problem: problem.name)
+
+
+def _is_measured(task: CuttingTask) -> bool:
+    return load_measurements(task.record) is not None
 
 
 def _is_done(task: CuttingTask) -> bool:

@@ -1,11 +1,12 @@
 """The settings of a tile set, and their comparison."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.path_patterns import safe_name
 from dnas_cli.errors import UsageError
+from dnas_cli.shard import Shard
 from dnas_cli.tiles.lists import SplitBy
 
 _LARGEST_TILE = 16384
@@ -77,6 +78,7 @@ class TilingOptions:
     workers: int = 1
     overwrite: bool = False
     strict: bool = False
+    shard: Shard = field(default_factory=Shard)
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:

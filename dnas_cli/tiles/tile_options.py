@@ -6,7 +6,7 @@ from typing import Annotated, TypedDict
 
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.files import read_lines
-from dnas_cli.shared_options import LABELS_AS_IS, MAX_UNKNOWN, OVERWRITE
+from dnas_cli.shared_options import LABELS_AS_IS, MAX_UNKNOWN, OVERWRITE, SHARD
 from dnas_cli.tiles.lists import SPLITS, SplitBy
 from dnas_cli.typed_fields import Option
 
@@ -78,3 +78,4 @@ class TileOptions(TypedDict, total=False):
     strict: Annotated[bool, Option("Skip nothing: problems end it.", default=False)]
     workers: Annotated[int | None, Option("Processes.  [default: one per processor]", at_least=1)]
     overwrite: Annotated[bool, OVERWRITE]
+    shard: Annotated[str | None, SHARD]

@@ -11,7 +11,8 @@ from typing import Any
 
 from dnas_cli.errors import DataError, DnasError, RunStateError
 from dnas_cli.file_lock import locked
-from dnas_cli.files import read_json, write_json
+from dnas_cli.files import read_json, write_json, write_text
+from dnas_cli.shard import Shard
 from dnas_cli.tiles.dataset_json import is_tile_set
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.settings import differences
@@ -86,9 +87,21 @@ class WorkFolder:
         if not any(self.root.iterdir()):
             self.root.rmdir()
 
+    def mark_done(self, shard: Shard) -> list[int]:
+        """Note that a shard is done, and return the numbers of those that are not."""
+        write_text(self._mark(shard.number, shard), "")
+        numbers = range(1, shard.count + 1)
+        return [number for number in numbers if not self._mark(number, shard).exists()]
+
+    def _mark(self, number: int, shard: Shard) -> Path:
+        return self.progress / f"shard-{number}-of-{shard.count}.done"
+
     @contextmanager
-    def lock(self) -> Iterator[None]:
+    def lock(self, wait: bool = False) -> Iterator[None]:
         """Lock the folder for this process.
+
+        Args:
+            wait: Wait for another process that holds the lock.
 
         Raises:
             RunStateError: Another process has locked it.
@@ -96,7 +109,7 @@ class WorkFolder:
         with ExitStack() as stack:
             try:
                 self.root.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(locked(self.root))
+                stack.enter_context(locked(self.root, wait))
             except BlockingIOError as error:
                 raise RunStateError(
                     f"{self.root}: another process is making this tile set.",

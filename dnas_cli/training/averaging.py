@@ -19,14 +19,16 @@ DECAY = 0.999  # the factor on a step's weight at every later step
 
 def moving_average(network: Network) -> AveragedModel:
     """Return the average of a network's weights, to be updated after every step."""
-    return AveragedModel(network, multi_avg_fn=_update)
 
+    def update(averaged: Sequence[Tensor], current: Sequence[Tensor], _: Tensor | int) -> None:
+        # The count that is handed over is on the device, and reading it would wait for that.
+        steps = int(average.n_averaged)
+        # Otherwise the first, random weights would count too much after few steps.
+        decay = min(DECAY, (1 + steps) / (10 + steps))
+        torch._foreach_lerp_(list(averaged), list(current), 1 - decay)
 
-def _update(averaged: Sequence[Tensor], current: Sequence[Tensor], steps: Tensor | int) -> None:
-    # Otherwise the first, random weights would count too much after few steps.
-    decay = min(DECAY, (1 + int(steps)) / (10 + int(steps)))
-    for mean, value in zip(averaged, current, strict=True):
-        mean.lerp_(value, 1 - decay)
+    average = AveragedModel(network, multi_avg_fn=update)
+    return average
 
 
 @torch.no_grad()

@@ -23,6 +23,7 @@ from dnas_cli.training.augmentation import (
 )
 from dnas_cli.training.epoch_order import RareTiles, epoch_order, rare_tiles
 from dnas_cli.training.mixing import cut_out, mix_classes
+from dnas_cli.training.ranks import Ranks, joined_ranks, ranks_on_this_machine
 from dnas_cli.training.settings import TrainingSettings
 from dnas_cli.training.strong_augmentation import strong_augmentation
 
@@ -58,7 +59,12 @@ class TrainingTiles(Dataset[Batch | DnasError]):
             return error
 
     def __getitems__(self, items: list[Index]) -> list[Batch | DnasError]:
-        """Return the tiles of a batch, mixed with each other where the settings ask for it."""
+        """Return the tiles of shards, mixed within each where the settings ask for it."""
+        size = self._settings.shard_size
+        shards = [items[start : start + size] for start in range(0, len(items), size)]
+        return [tile for shard in shards for tile in self._shard(shard)]
+
+    def _shard(self, items: list[Index]) -> list[Batch | DnasError]:
         settings, loaded = self._settings, [self[item] for item in items]
         if not (settings.mix_classes or settings.cut_out):
             return loaded
@@ -109,13 +115,26 @@ class EpochSampler(Sampler[list[Index]]):
         batch: Tiles per step.
         seed: Of the order.
         rare: Tiles to exchange some for, if any.
+        shards: Parts of a batch.
+        ranks: The processes of the training; this one gets its own shards.
     """
 
-    def __init__(self, tiles: int, batch: int, seed: int, rare: RareTiles | None = None) -> None:
+    def __init__(
+        self,
+        tiles: int,
+        batch: int,
+        seed: int,
+        rare: RareTiles | None = None,
+        shards: int = 1,
+        ranks: Ranks | None = None,
+    ) -> None:
         self._tiles = tiles
         self._batch = batch
         self._seed = seed
         self._rare = rare
+        size = batch // shards
+        own = (ranks or Ranks()).own(shards)
+        self._own = [shard * size + place for shard in own for place in range(size)]
         self.epoch = 0
         self.start = 0  # first step to give out
 
@@ -126,7 +145,7 @@ class EpochSampler(Sampler[list[Index]]):
         order = epoch_order(self._tiles, self._seed, self.epoch, self._rare)
         for step in range(self.start, len(self)):
             chosen = order[step * self._batch : (step + 1) * self._batch]
-            yield [(self.epoch, int(index)) for index in chosen]
+            yield [(self.epoch, int(chosen[place])) for place in self._own]
 
 
 class BatchStream:
@@ -161,8 +180,11 @@ class BatchStream:
                 "Give a smaller batch, or cut more tiles.",
             )
         rare = rare_tiles(tiles, refs, settings.rare_share) if settings.rare_share else None
-        self._sampler = EpochSampler(len(refs), settings.batch, settings.seed * 4 + stream, rare)
-        workers = _within_shared_memory(workers, tiles, settings)
+        self._device = device or torch.device("cpu")
+        ranks, seed = joined_ranks(), settings.seed * 4 + stream
+        self._sampler = EpochSampler(len(refs), settings.batch, seed, rare, settings.shards, ranks)
+        loaded = len(ranks.own(settings.shards)) * settings.shard_size
+        workers = _within_shared_memory(workers, tiles, settings, loaded)
         self._loader = DataLoader(
             TrainingTiles(tiles, refs, settings, stream),
             batch_sampler=self._sampler,
@@ -190,6 +212,9 @@ class BatchStream:
             DataError: A tile cannot be read.
         """
         self._sampler.epoch, self._sampler.start = epoch, start
+        return ahead_on(self._device, self._checked())
+
+    def _checked(self) -> Iterator[Batch]:
         for batch in self._loader:
             if isinstance(batch, DnasError):
                 raise batch
@@ -207,15 +232,38 @@ class BatchStream:
                 worker.kill()
 
 
-def _within_shared_memory(workers: int, tiles: TileSet, settings: TrainingSettings) -> int:
+def ahead_on(device: torch.device, batches: Iterator[Batch]) -> Iterator[Batch]:
+    """Yield batches on a device; a GPU gets each while the step before it is computed."""
+    if device.type != "cuda":
+        yield from batches
+        return
+    stream = torch.cuda.Stream(device)  # type: ignore[no-untyped-call]
+    waiting: Batch | None = None
+    for batch in batches:
+        with torch.cuda.stream(stream):
+            image, label = (part.to(device, non_blocking=True) for part in batch)
+        if waiting is not None:
+            yield waiting
+        # What computes with the batch waits for its copy, and its memory for that computation.
+        torch.cuda.current_stream(device).wait_stream(stream)
+        for part in (image, label):
+            part.record_stream(torch.cuda.current_stream(device))
+        waiting = image, label
+    if waiting is not None:
+        yield waiting
+
+
+def _within_shared_memory(
+    workers: int, tiles: TileSet, settings: TrainingSettings, batch: int
+) -> int:
     """Return how many workers to use, and warn where that is less than asked for."""
     try:
         facts = os.statvfs(_SHARED_MEMORY)
     except OSError:  # not on this system
         return workers
-    free = facts.f_bavail * facts.f_frsize
+    free = facts.f_bavail * facts.f_frsize // ranks_on_this_machine()
     side = min(settings.crop or tiles.tile_size, tiles.tile_size)
-    affordable = affordable_workers(workers, free, settings.batch, side, len(tiles.bands))
+    affordable = affordable_workers(workers, free, batch, side, len(tiles.bands))
     if affordable < workers:
         logger.warning(
             "%s: has %s free, enough for %d of %d loading processes; a container gets more with "

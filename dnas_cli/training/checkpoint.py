@@ -50,7 +50,10 @@ def restore(
     try:
         steps.network.load_state_dict(content["network"])
         for key, optimizer in steps.optimizers.items():
+            fused = optimizer.defaults["fused"]
             optimizer.load_state_dict(content["optimizers"][key])
+            for group in optimizer.param_groups:  # it may be of another kind of device
+                group["fused"] = fused
             _check_shapes(optimizer)
         steps.precision.load(content["scaler"])
         if steps.average is not None:

@@ -34,6 +34,8 @@ def check_weights(network: nn.Module) -> None:
     Raises:
         DivergedError: One is not.
     """
-    for name, tensor in network.state_dict().items():
-        if tensor.is_floating_point() and not bool(torch.isfinite(tensor).all()):
+    tensors = {k: v for k, v in network.state_dict().items() if v.is_floating_point()}
+    finite = torch.stack([torch.isfinite(tensor).all() for tensor in tensors.values()])
+    for name, is_finite in zip(tensors, finite.tolist(), strict=True):
+        if not is_finite:
             raise DivergedError(f"{name} is not finite")

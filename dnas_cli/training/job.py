@@ -1,11 +1,12 @@
 """The input of the training loop."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dnas_cli.interruption import Interruption
 from dnas_cli.metrics import Metrics
+from dnas_cli.training.ranks import Ranks
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.stage_files import StageFiles
 from dnas_cli.training.steps import Steps
@@ -27,6 +28,26 @@ class Description:
 
 
 @dataclass(frozen=True)
+class Asked:
+    """What processes that train together agree to do after a step.
+
+    Attributes:
+        stop: Save and stop; a signal asks for it.
+        save: Save and continue; a signal asks for it.
+        due: Save, since it is time to.
+    """
+
+    stop: bool
+    save: bool
+    due: bool
+
+    @property
+    def saves(self) -> bool:
+        """Whether to save."""
+        return self.stop or self.save or self.due
+
+
+@dataclass(frozen=True)
 class Job:
     """One training, as the loop runs it.
 
@@ -36,14 +57,15 @@ class Job:
         schedule: Epochs and learning rates.
         files: Checkpoints and history.
         identity: Hash of the space or architecture; a checkpoint of another is refused.
-        validate: Scores the network on the validation split, with a callback after each batch;
-            None if no pixel is labelled.
+        validate: Scores the network on the validation split, with a callback now and then; None
+            if no pixel is labelled.
         describe: Called after each epoch.
         resume_command: The command that resumes after an interruption.
         on_epoch: Called after each epoch with the number of epochs done.
         interruption: Whether a signal asked to save or to stop.
         checkpoint_every: Seconds between checkpoints inside an epoch.
         may_back_off: Whether diverging training returns once and continues with a lower rate.
+        ranks: The processes that train together.
     """
 
     title: str
@@ -58,3 +80,16 @@ class Job:
     interruption: Interruption
     checkpoint_every: float = 600.0
     may_back_off: bool = False
+    ranks: Ranks = field(default_factory=Ranks)
+
+    def asked(self, due: bool = False) -> "Asked":
+        """Return what was asked for in any process; all of them ask at the same steps.
+
+        Args:
+            due: Whether a checkpoint is due in this process.
+        """
+        signals = self.interruption
+        stop, save, due = self.ranks.any(signals.requested, signals.save_requested, due)
+        if save:
+            signals.save_requested = False
+        return Asked(stop, save, due)

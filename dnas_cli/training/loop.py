@@ -15,13 +15,15 @@ import torch
 from dnas_cli import console
 from dnas_cli.console import logger
 from dnas_cli.errors import Interrupted
-from dnas_cli.run.rows import write_row
 from dnas_cli.training.checkpoint import restore, snapshot
 from dnas_cli.training.divergence import back_off
 from dnas_cli.training.finite import DivergedError, check_weights
-from dnas_cli.training.job import Job
+from dnas_cli.training.job import Asked, Job
+from dnas_cli.training.losses import UnreadLosses
 from dnas_cli.training.progress import Progress
 from dnas_cli.training.torch_errors import explained
+
+_LOSSES_AT_A_TIME = 50  # steps; reading a loss waits for an accelerator
 
 
 class StoppedError(Exception):
@@ -68,42 +70,46 @@ def _train(job: Job) -> Progress:
         except DivergedError as error:
             progress = back_off(error, job, progress)
             _save(job, progress)
-        if job.interruption.requested and progress.epoch < job.schedule.epochs:
+        if job.asked().stop and progress.epoch < job.schedule.epochs:
             raise _stopped(job, progress)
     return progress
 
 
 def _train_epoch(job: Job, progress: Progress) -> None:
-    steps, schedule, interruption = job.steps, job.schedule, job.interruption
+    steps, schedule, losses = job.steps, job.schedule, UnreadLosses()
+    interval = 1 if steps.device.type == "cpu" else _LOSSES_AT_A_TIME
     steps.network.train()
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     label = f"{job.title}, epoch {progress.epoch + 1} of {schedule.epochs}"
     with console.progress(label, steps.per_epoch - progress.step) as advance:
         for batches in steps.batches(progress.epoch, progress.step):
             done = progress.epoch + progress.step / steps.per_epoch
-            progress.add(steps.step(batches, schedule.rate(done) * progress.rate_factor))
+            losses.append(steps.step(batches, schedule.rate(done) * progress.rate_factor))
+            progress.step += 1
             progress.seconds = time.monotonic() - started
             advance(1)
-            if interruption.requested:
-                _save(job, progress)
-                raise StoppedError
-            if _saved_as_asked(job, progress):
+            asked = job.asked(due=time.monotonic() - saved > job.checkpoint_every)
+            if asked.saves or len(losses) == interval:
+                losses.read(progress)
+            if asked.saves:
+                _save_as_asked(job, progress, asked)
                 saved = time.monotonic()
-            elif time.monotonic() - saved > job.checkpoint_every:
-                _save(job, progress)
-                saved = time.monotonic()
+    losses.read(progress)
 
 
-def _saved_as_asked(job: Job, progress: Progress) -> bool:
-    """Save if a signal asked for it."""
-    if not job.interruption.save_requested:
-        return False
-    job.interruption.save_requested = False
+def _save_as_asked(job: Job, progress: Progress, asked: Asked) -> None:
+    """Save.
+
+    Raises:
+        StoppedError: A signal asked to stop.
+    """
     _save(job, progress)
-    logger.info(
-        "%s: saved in epoch %d, step %d, as asked", job.title, progress.epoch + 1, progress.step
-    )
-    return True
+    if asked.stop:
+        raise StoppedError
+    if asked.save:
+        logger.info(
+            "%s: saved in epoch %d, step %d, as asked", job.title, progress.epoch + 1, progress.step
+        )
 
 
 def _finish_epoch(job: Job, progress: Progress) -> None:
@@ -113,10 +119,9 @@ def _finish_epoch(job: Job, progress: Progress) -> None:
     """
 
     def check_interruption() -> None:
-        if job.interruption.requested:
-            _save(job, progress)
-            raise StoppedError
-        _saved_as_asked(job, progress)
+        asked = job.asked()
+        if asked.saves:
+            _save_as_asked(job, progress, asked)
 
     epoch, settings, started = progress.epoch, job.schedule.settings, time.monotonic()
     check_weights(job.steps.network)
@@ -144,8 +149,8 @@ def _finish_epoch(job: Job, progress: Progress) -> None:
     row["seconds"] = round(progress.seconds + time.monotonic() - started, 3)
     row["peak_memory_mb"] = round(_peak_memory(), 1)
     if description.logits is not None:
-        write_row(job.files.logits, {"epoch": epoch, "logits": description.logits})
-    write_row(job.files.history, row)
+        job.files.write_logits({"epoch": epoch, "logits": description.logits})
+    job.files.write_history(row)
     if metrics is not None and metrics.mean_iou > progress.best_metric:
         progress.best_metric, progress.best_epoch = metrics.mean_iou, epoch
         best = {"epoch": epoch, "mean_iou": metrics.mean_iou, "identity": job.identity}

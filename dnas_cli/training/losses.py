@@ -8,6 +8,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dnas_cli.metrics import IGNORE
+from dnas_cli.training.finite import check_loss
+from dnas_cli.training.progress import Progress
 from dnas_cli.training.settings import Loss, TrainingSettings
 
 FOCAL_GAMMA = 2.0
@@ -27,6 +29,37 @@ def make_loss(
     if settings.class_weights == "equal":
         return partial(LOSSES[settings.loss], weights=None)
     return partial(LOSSES[settings.loss], weights=balanced_weights(class_pixels).to(device))
+
+
+class UnreadLosses:
+    """Losses of steps that are still on the device: reading them one by one would wait for it."""
+
+    def __init__(self) -> None:
+        self._steps: list[dict[str, list[Tensor]]] = []
+
+    def __len__(self) -> int:
+        """Return the number of steps."""
+        return len(self._steps)
+
+    def append(self, losses: dict[str, list[Tensor]]) -> None:
+        """Keep the losses of a step, by name."""
+        self._steps.append(losses)
+
+    def read(self, progress: Progress) -> None:
+        """Add the losses to the position in training, and forget them.
+
+        Raises:
+            DivergedError: One is not finite.
+        """
+        steps, self._steps = self._steps, []
+        found = [loss for step in steps for losses in step.values() for loss in losses]
+        values = iter(torch.stack(found).tolist() if found else [])
+        for step in steps:
+            means = {}
+            for name, losses in step.items():
+                read = [check_loss(next(values)) for _ in losses]
+                means[name] = sum(read) / len(read)
+            progress.add(means)
 
 
 def cross_entropy(logits: Tensor, target: Tensor, weights: Tensor | None = None) -> Tensor:

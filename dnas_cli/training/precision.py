@@ -1,4 +1,4 @@
-"""Mixed precision: on CUDA, half-precision arithmetic with a scaled loss; plain elsewhere."""
+"""Mixed precision: 16-bit arithmetic where the device is built for it, plain elsewhere."""
 
 from typing import Any
 
@@ -6,23 +6,34 @@ import torch
 from torch import Tensor
 from torch.optim import Optimizer
 
+from dnas_cli.nets.device import half_precision
+
 
 class Precision:
-    """Runs the forward pass and the optimizer step in the precision that fits the device."""
+    """Runs the forward pass and the optimizer step in the precision that fits the device.
 
-    def __init__(self, device: torch.device) -> None:
-        self.mixed = device.type == "cuda"
-        self._scaler = torch.amp.GradScaler("cuda", enabled=self.mixed)
+    Args:
+        device: Of the network.
+        half: The 16-bit numbers; those of the device, if any, when missing.
+    """
+
+    def __init__(self, device: torch.device, half: torch.dtype | None = None) -> None:
+        self._half = half or half_precision(device)
+        # Only float16 has too small a range for gradients.
+        self._scaler = torch.amp.GradScaler(device.type, enabled=self._half == torch.float16)
         self._device = device
 
     def autocast(self) -> torch.autocast:
         """Return the context for forward passes."""
-        return torch.autocast(self._device.type, dtype=torch.float16, enabled=self.mixed)
+        dtype = self._half or torch.bfloat16  # of no meaning where it is not enabled
+        return torch.autocast(self._device.type, dtype=dtype, enabled=self._half is not None)
 
-    def update(self, loss: Tensor, optimizer: Optimizer) -> None:
-        """Compute gradients of the loss and take the optimizer's step."""
-        optimizer.zero_grad(set_to_none=True)
+    def backward(self, loss: Tensor) -> None:
+        """Compute gradients of the loss, scaled."""
         self._scaler.scale(loss).backward()  # type: ignore[no-untyped-call]
+
+    def step(self, optimizer: Optimizer) -> None:
+        """Take the optimizer's step with the gradients."""
         self._scaler.step(optimizer)
         self._scaler.update()
 

@@ -42,12 +42,11 @@ class Progress:
         return progress
 
     def add(self, losses: dict[str, float]) -> None:
-        """Count a step and its losses."""
+        """Count the losses of a step."""
         for name, value in losses.items():
             entry = self.sums.setdefault(name, [0.0, 0])
             entry[0] += value
             entry[1] += 1
-        self.step += 1
 
     def means(self) -> dict[str, float]:
         """Return the mean of each loss over the epoch."""

@@ -39,6 +39,12 @@ class TrainingSettings:
     # `quick` trains on whole tiles, as maps are made of: on a crop of half the size the outer
     # weights of a wide convolution see nothing but padding, and say anything once there is more.
     batch: int = option(2, "Tiles per step.", at_least=1, quick=4)
+    shards: int = option(
+        1,
+        "Equal parts of a batch, each with its own batch statistics; torchrun starts up to so many "
+        "processes.",
+        at_least=1,
+    )
     crop: int = option(0, "Random crop in pixels; 0 for whole tiles.", at_least=0)
     learning_rate: float = option(
         0.025, "Of the weights, in the first step.", above=0, quick=0.002, alias="--lr"
@@ -93,6 +99,15 @@ class TrainingSettings:
             self.final_learning_rate <= self.learning_rate,
             "final-learning-rate must not be above learning-rate",
         )
+        _require(
+            self.batch % self.shards == 0,
+            f"batch ({self.batch}) must be a multiple of shards ({self.shards})",
+        )
+
+    @property
+    def shard_size(self) -> int:
+        """Tiles per shard; that many are in a network at a time."""
+        return self.batch // self.shards
 
 
 @dataclass(frozen=True, kw_only=True)

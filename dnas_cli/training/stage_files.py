@@ -14,15 +14,23 @@ from dnas_cli.errors import DataError, DnasError
 from dnas_cli.file_kinds import CHECKPOINT, FILE, kind_of, wrong_kind
 from dnas_cli.files import atomic_path, remove_leftovers
 from dnas_cli.model.tensor_file import DamagedError, load_tensors, write_checked
+from dnas_cli.run.rows import write_row
+from dnas_cli.training.ranks import Ranks
 
 SCHEMA = "dnas/checkpoint"
 VERSION = 1
 
 
 class StageFiles:
-    """The folder of a search stage or of retraining."""
+    """The folder of a search stage or of retraining.
 
-    def __init__(self, folder: Path) -> None:
+    Args:
+        folder: The folder.
+        ranks: The processes that train; the first one reads for all and writes.
+    """
+
+    def __init__(self, folder: Path, ranks: Ranks | None = None) -> None:
+        self._ranks = ranks or Ranks()
         self.folder = folder
         self.last = folder / "last.pt"
         self.previous = folder / "previous.pt"
@@ -36,6 +44,8 @@ class StageFiles:
         Raises:
             DnasError: It cannot be written; the existing checkpoints are intact.
         """
+        if not self._ranks.is_first:
+            return
         with atomic_path(self.last) as temporary:
             write_checked(temporary, _named(content))
             if self.last.is_file():
@@ -43,8 +53,20 @@ class StageFiles:
 
     def save_best(self, content: dict[str, Any]) -> None:
         """Write `best.pt`."""
+        if not self._ranks.is_first:
+            return
         with atomic_path(self.best) as temporary:
             write_checked(temporary, _named(content))
+
+    def write_history(self, row: dict[str, Any]) -> None:
+        """Write the row of an epoch, in place of it and of later ones."""
+        if self._ranks.is_first:
+            write_row(self.history, row)
+
+    def write_logits(self, row: dict[str, Any]) -> None:
+        """Write the logits of an epoch, in place of them and of later ones."""
+        if self._ranks.is_first:
+            write_row(self.logits, row)
 
     def load_last(self) -> dict[str, Any] | None:
         """Return the last good checkpoint; None if the stage has none yet.
@@ -54,6 +76,9 @@ class StageFiles:
         Raises:
             DataError: No checkpoint is good, or they are of another version.
         """
+        return self._ranks.shared(self._load_last() if self._ranks.is_first else None)  # type: ignore[no-any-return]
+
+    def _load_last(self) -> dict[str, Any] | None:
         remove_leftovers(self.folder)
         if not self.last.is_file() and not self.previous.is_file():
             return None

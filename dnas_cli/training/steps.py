@@ -8,9 +8,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
+from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
 
+from dnas_cli.nets.device import is_fused
 from dnas_cli.nets.network import Network
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.nets.training_pass.executor import executor
@@ -20,9 +22,12 @@ from dnas_cli.training.batches import Batch, BatchStream
 from dnas_cli.training.finite import check_loss
 from dnas_cli.training.losses import make_loss
 from dnas_cli.training.precision import Precision
+from dnas_cli.training.ranks import joined_ranks
 from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
+from dnas_cli.training.sharding import Sharding
 
-Losses = dict[str, float]
+Losses = dict[str, list[Tensor]]
+"""Losses by name, still on the device; the loss of a step is the mean of each list."""
 
 
 class Steps(Protocol):
@@ -62,21 +67,48 @@ class _NetworkSteps:
         self.network = network
         self._run = executor(network, mode)
         self.precision = Precision(device)
-        self.optimizers: dict[str, Optimizer] = {"weights": _optimizer(network, settings)}
+        self.optimizers: dict[str, Optimizer] = {"weights": _optimizer(network, settings, device)}
         self.average: AveragedModel | None = None
         self._loss = make_loss(settings, class_pixels, device)
         self.device = device
+        self._shard_size = settings.shard_size
+        self._sharding = None
+        if settings.shards > 1:
+            self._sharding = Sharding(network, settings.shards, joined_ranks(), device)
 
-    def _step(self, optimizer: Optimizer, batch: Batch) -> float:
+    def _step(self, optimizer: Optimizer, batch: Batch) -> Tensor:
+        if self._sharding is None:
+            loss = self._loss_of(batch)
+            self._check(loss)
+            optimizer.zero_grad(set_to_none=True)
+            self.precision.backward(loss)
+        else:
+            shards = list(
+                zip(*(torch.split(part, self._shard_size) for part in batch), strict=True)
+            )
+
+            def compute(position: int) -> Tensor:
+                loss = self._loss_of(shards[position])
+                self.precision.backward(loss)
+                return loss.detach()
+
+            loss = self._sharding.gradients(optimizer, compute)
+            self._check(loss)
+        self.precision.step(optimizer)
+        return loss.detach()
+
+    def _loss_of(self, batch: Batch) -> Tensor:
         image, target = (part.to(self.device, non_blocking=True) for part in batch)
         with self.precision.autocast():
             logits = self._run(image)
-        loss = self._loss(logits.float(), target)
-        value = check_loss(loss.item())
-        self.precision.update(loss, optimizer)
-        return value
+        return self._loss(logits.float(), target)
 
-    def _step_weights(self, batch: Batch, learning_rate: float) -> float:
+    def _check(self, loss: Tensor) -> None:
+        # Elsewhere the host would wait for the device at every step: the loop checks later.
+        if self.device.type == "cpu":
+            check_loss(loss.item())
+
+    def _step_weights(self, batch: Batch, learning_rate: float) -> Tensor:
         optimizer = self.optimizers["weights"]
         for group in optimizer.param_groups:
             group["lr"] = learning_rate
@@ -111,7 +143,7 @@ class WeightSteps(_NetworkSteps):
 
     def step(self, batches: Batch, learning_rate: float) -> Losses:
         """Take a step of the weights."""
-        losses = {"loss": self._step_weights(batches, learning_rate)}
+        losses = {"loss": [self._step_weights(batches, learning_rate)]}
         if self.average is not None:
             self.average.update_parameters(self.network)
         return losses
@@ -144,6 +176,7 @@ class SearchSteps(_NetworkSteps):
             settings.logit_learning_rate,
             betas=(0.9, 0.999),
             weight_decay=settings.logit_weight_decay,
+            fused=is_fused(device),
         )
         self._logits = logits.requires_grad_(False)
         self._settings = settings
@@ -186,18 +219,16 @@ class SearchSteps(_NetworkSteps):
     def step(self, batches: tuple[Batch, tuple[Batch, ...]], learning_rate: float) -> Losses:
         """Take a step of the weights, then those of the logits."""
         for_weights, for_logits = batches
-        losses = {"loss": self._step_weights(for_weights, learning_rate)}
+        losses = {"loss": [self._step_weights(for_weights, learning_rate)]}
         taken = [self._step_logits(batch) for batch in for_logits if not self._decided()]
-        if taken:
-            losses["logit_loss"] = sum(taken) / len(taken)
-        return losses
+        return {**losses, "logit_loss": taken} if taken else losses
 
     def close(self) -> None:
         """End the processes that load tiles."""
         self._weight_stream.close()
         self._logit_stream.close()
 
-    def _step_logits(self, batch: Batch) -> float:
+    def _step_logits(self, batch: Batch) -> Tensor:
         """Take a step of the logits; no gradient of any weight is computed."""
         weights = self.network.weights()
         for parameter in weights:
@@ -227,9 +258,11 @@ def _in_groups(batches: Iterator[Batch], size: int) -> Iterator[tuple[Batch, ...
         yield group
 
 
-def _optimizer(network: Network, settings: TrainingSettings) -> Optimizer:
+def _optimizer(network: Network, settings: TrainingSettings, device: torch.device) -> Optimizer:
     """Return the optimizer of the weights."""
     weights, rate, decay = network.weights(), settings.learning_rate, settings.weight_decay
+    fused = is_fused(device)
     if settings.optimizer == "adamw":
-        return AdamW(weights, rate, betas=(settings.momentum, 0.999), weight_decay=decay)
-    return SGD(weights, rate, momentum=settings.momentum, weight_decay=decay)
+        betas = (settings.momentum, 0.999)
+        return AdamW(weights, rate, betas=betas, weight_decay=decay, fused=fused)
+    return SGD(weights, rate, momentum=settings.momentum, weight_decay=decay, fused=fused)

@@ -64,7 +64,7 @@ def run(arguments: list[str], folder: Path, point: Point = NEVER) -> End:
     started = time.monotonic()
     process = os.fork()
     if process == 0:
-        _be_the_command(arguments, log, count, point)
+        be_the_command(arguments, log, count, point)
     status = _wait(process, started, point)
     output = log.read_text(errors="replace")
     seconds = time.monotonic() - started
@@ -99,12 +99,14 @@ def _wait(process: int, started: float, point: Point) -> int:
         time.sleep(0.002)
 
 
-def _be_the_command(arguments: list[str], log: Path, count: Path, point: Point) -> None:
+def be_the_command(arguments: list[str], log: Path, count: Path, point: Point) -> None:
     code, counter = 99, _Counter(point.change)
     try:
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, 1)
         os.dup2(handle, 2)
+        # Within a test, these write elsewhere.
+        sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
         sys.addaudithook(counter)
         app(arguments)
     except SystemExit as error:

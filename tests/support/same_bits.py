@@ -60,6 +60,18 @@ def differences(a: Path, b: Path) -> list[str]:
     return found
 
 
+def assert_same_bytes(a: Path, b: Path) -> None:
+    """Check that two folders hold the same files, byte by byte."""
+    ours, theirs = ({path.relative_to(top) for path in top.rglob("*")} for top in (a, b))
+    assert ours == theirs
+    different = [path for path in ours if (a / path).is_file() and not _equal(a / path, b / path)]
+    assert not different
+
+
+def _equal(a: Path, b: Path) -> bool:
+    return a.read_bytes() == b.read_bytes()
+
+
 def assert_same_stage(a: Path, b: Path) -> None:
     """Check that two stage folders ended alike; the checkpoint before the last may differ."""
     assert timeless_rows(a / "history.jsonl") == timeless_rows(b / "history.jsonl")
