@@ -114,7 +114,10 @@ def forward_ways(
         for module in last.modules():
             if isinstance(module, nn.BatchNorm2d):
                 module.num_batches_tracked = None  # a graph cannot count on the host
-        yield "CUDA graph", way(torch.cuda.make_graphed_callables(last, (image,)), image)
+        yield (
+            "CUDA graph",
+            way(cast(Network, torch.cuda.make_graphed_callables(last, (image,))), image),
+        )
 
 
 def main() -> None:
@@ -133,7 +136,7 @@ def main() -> None:
         table.append((what, value))
 
     def in_time() -> bool:
-        return time.monotonic() < end
+        return bool(time.monotonic() < end)
 
     for stage in STAGES:
         for mode in MODES:

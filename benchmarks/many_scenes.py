@@ -87,9 +87,9 @@ def _measured(work: Callable[[], object]) -> tuple[float, float]:
         os._exit(0)
     os.close(write)
     with os.fdopen(read) as answer:
-        seconds, peak = answer.read().split()
+        found = answer.read().split()
     os.waitpid(process, 0)
-    return float(seconds), float(peak)
+    return float(found[0]), float(found[1])
 
 
 def _pixels(names: list[str]) -> dict[str, list[int]]:

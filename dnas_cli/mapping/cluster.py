@@ -351,7 +351,7 @@ def _has_gpus(client: "Client", device: str) -> bool:
     if device.startswith("cuda") and workers and not found:
         raise UsageError(
             f"device={device}: no worker of the cluster says that it has a GPU.",
-            "Start workers with --resources GPU=1, or give device=cpu.",
+            "Start workers with the resource GPU=1 (docs/cluster.md), or give device=cpu.",
         )
     return found and device != "cpu"
 
