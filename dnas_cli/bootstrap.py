@@ -33,7 +33,6 @@ class Intervals:
     """The intervals of a model's scores.
 
     Attributes:
-        mean_iou: Of the mean IoU.
         iou: Per class; None where no draw has the class in labels or predictions.
         units: Number of units that were drawn from.
     """
@@ -48,7 +47,6 @@ def iou_intervals(units: Iterable[ConfusionMatrix], seed: int = 0) -> Intervals 
 
     Args:
         units: A confusion matrix per scene, or per tile where there is one scene.
-        seed: Of the draws.
 
     Returns:
         None for fewer than two units with labelled pixels.

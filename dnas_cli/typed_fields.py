@@ -10,13 +10,25 @@ import difflib
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from types import NoneType, UnionType
-from typing import Any, Literal, TypeVar, Union, cast, get_args, get_origin, get_type_hints
+from typing import (
+    Any,
+    Literal,
+    TypeAlias,
+    TypeVar,
+    Union,
+    cast,
+    get_args,
+    get_origin,
+    get_type_hints,
+)
 
 from dnas_cli.errors import UsageError
 
 _LARGEST = 1_000_000_000  # of any number that has no rule of its own
 _KEY = "option"
 
+SettingValue: TypeAlias = bool | int | float | str
+"""The value of a setting, in files and in runs."""
 Built = TypeVar("Built")
 Given = TypeVar("Given", bound=Mapping[str, object])
 
@@ -143,7 +155,6 @@ def build(kind: type[Built], value: Any, where: str = "") -> Built:
     Args:
         kind: The dataclass.
         value: The plain data.
-        where: Its name in messages.
 
     Raises:
         ValueError: A key is wrong; the message names it, and for an unknown key the nearest.
@@ -176,7 +187,8 @@ def convert(value: Any, kind: Any, where: str) -> Any:
     if origin in (Union, UnionType):
         if value is None and NoneType in inner:
             return None
-        return convert(value, inner[0], where)
+        known = [item for item in inner if type(value) is item]  # of `bool | int | float | str`
+        return convert(value, (*known, *inner)[0], where)
     if origin is Literal:
         if isinstance(value, str) and value in inner:
             return value

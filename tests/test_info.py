@@ -49,7 +49,7 @@ def test_an_undeclared_collar_is_pointed_out(real_data: Path) -> None:
         ("cog_rgb_mask.tif", "no data       mask; 96.9 %"),
         ("RGBA.uint16.tif", "alpha band"),
         ("image_nan.tif", "NaN"),
-        ("cog_scale.tif", "scale 0.001, offset 2000"),
+        ("cog_scale.tif", "0.001     2000"),
         ("all-nodata.tif", "0.0 % of the pixels hold data"),
     ],
 )

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Unpack
 
 from dnas_cli.api.given import AnyPath, AnyRun, Data, path_of, path_or_none
 from dnas_cli.api.scores import evaluate
@@ -10,11 +10,11 @@ from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError
 from dnas_cli.run.directory import CODINGS, Run
 from dnas_cli.run.directory import open_run as open_directory
+from dnas_cli.stages.decode_options import DecodeOptions
 from dnas_cli.typed_fields import options_of, refuse_unknown
 
 if TYPE_CHECKING:
     from dnas_cli.planning.plan import Plan
-    from dnas_cli.space.decoding import ConnectionRule
     from dnas_cli.stages.compute_options import ComputeOptions
     from dnas_cli.stages.dry_run import StageEstimate
     from dnas_cli.stages.epoch_callback import EpochCallbacks
@@ -103,30 +103,13 @@ def search(run: AnyRun, stage: int, *, callbacks: "EpochCallbacks" = (), **optio
     )
 
 
-def decode(
-    run: AnyRun,
-    stage: int | None = None,
-    *,
-    epoch: str | int = "last",
-    rule: "ConnectionRule" = "positive",
-    candidates: int = 1,
-    device: str = "auto",
-    target_macs: int | None = None,
-    overwrite: bool = False,
-    branch: AnyPath | None = None,
-) -> Run:
+def decode(run: AnyRun, stage: int | None = None, **options: Unpack[DecodeOptions]) -> Run:
     """Decode a searched stage: the path, the connections, or the architecture.
 
     Args:
         run: The run.
         stage: 1, 2 or 3; the last one that is searched when missing.
-        epoch: `last`, `best` (by mean IoU on the validation split) or a number from 1.
-        rule: Stage 2 keeps edges of logit above 0 (`positive`), or of more than an equal share.
-        candidates: Codings that are scored inside the trained supernet; the best is taken.
-        device: Where they are scored.
-        target_macs: Most multiply-accumulates of the network for a tile.
-        overwrite: Replace a coding that exists.
-        branch: A new run that gets the finished stages, to decode there.
+        options: See `DecodeOptions`.
 
     Returns:
         The run; `coding(stage)` is what was decoded.
@@ -137,7 +120,7 @@ def decode(
     """
     from dnas_cli.stages.decode import decode as decode_stage
 
-    root, new_run = path_of(run), path_or_none(branch)
+    root = path_of(run)
     if stage is None:
         opened = open_directory(root)
         records = [(number, opened.record(f"stage{number}")) for number in CODINGS]
@@ -147,9 +130,7 @@ def decode(
                 f"{root}: no stage is searched to its end.", f"Run: {opened.next_command()}"
             )
         stage = searched[-1]
-    return decode_stage(
-        root, stage, str(epoch), rule, overwrite, new_run, candidates, device, target_macs
-    )[0]
+    return decode_stage(root, stage, options)[0]
 
 
 def retrain(

@@ -6,9 +6,12 @@ from typing import Annotated
 
 import typer
 
-from dnas_cli.commands.options import AsJson, Overwrite
+from dnas_cli.commands.field_options import options_from
+from dnas_cli.commands.options import AsJson
+from dnas_cli.mapping.change_options import ChangeOptions
 
 
+@options_from(options=ChangeOptions)
 def change(
     old: Annotated[Path, typer.Argument(metavar="OLD", help="The earlier map (GeoTIFF).")],
     new: Annotated[Path, typer.Argument(metavar="NEW", help="The later map, on the same grid.")],
@@ -22,22 +25,8 @@ def change(
             show_default=False,
         ),
     ],
-    table: Annotated[
-        Path | None,
-        typer.Option(metavar="CSV", help="Write the transitions as a table.", show_default=False),
-    ] = None,
-    old_confidence: Annotated[
-        Path | None,
-        typer.Option(metavar="TIF", help="Confidence of the earlier map.", show_default=False),
-    ] = None,
-    new_confidence: Annotated[
-        Path | None,
-        typer.Option(metavar="TIF", help="Confidence of the later map.", show_default=False),
-    ] = None,
-    min_confidence: Annotated[
-        float, typer.Option(help="Leave out pixels that are less sure in either.")
-    ] = 0.5,
-    overwrite: Overwrite = False,
+    *,
+    options: ChangeOptions,
     as_json: AsJson = False,
 ) -> None:
     """Compare two maps of one place.
@@ -46,11 +35,8 @@ def change(
 
     Example: dnas change 2010.tif 2018.tif --out change.tif --table change.csv
     """
-    from dnas_cli.mapping.change import ChangeRequest, find_change
+    from dnas_cli.mapping.change import find_change
     from dnas_cli.report.change_text import change_text
 
-    request = ChangeRequest(
-        old, new, tuple(out), table, old_confidence, new_confidence, min_confidence
-    )
-    found = find_change(request, overwrite)
+    found = find_change(old, new, out, options)
     print(json.dumps(found.to_json(), indent=2) if as_json else change_text(found))

@@ -3,8 +3,8 @@
 import inspect
 from collections.abc import Callable
 from dataclasses import is_dataclass
-from pathlib import Path
-from typing import Annotated, Any, get_args
+from types import UnionType
+from typing import Annotated, Any, Union, get_args, get_origin
 
 import typer
 
@@ -88,7 +88,7 @@ def _parameter(
         annotation, default, panel = annotation | None, None, panel or "Training"
     elif about.read:
         annotation, default = str | None, None
-    elif {str, Path} <= set(get_args(annotation)) or {str, float} <= set(get_args(annotation)):
+    elif get_origin(annotation) in (Union, UnionType):  # typer takes one kind: the first
         annotation = get_args(annotation)[0] | None
     made = typer.Option(
         *(about.flag or f"--{spelled(name)}", *([about.alias] if about.alias else [])),

@@ -65,7 +65,6 @@ class DatasetDescription:
     """A dataset as `dnas tile` sees it.
 
     Attributes:
-        name: Name of the dataset.
         images: Patterns of image paths; the one that pairs most images is used.
         labels: Patterns of label paths, likewise.
         scene: Template of the scene's name over the parts named in the patterns.
@@ -147,7 +146,6 @@ def parse_description(text: str, origin: str, default_name: str) -> DatasetDescr
 
     Args:
         text: The YAML.
-        origin: Its name in messages.
         default_name: The dataset's name if the text gives none.
 
     Raises:

@@ -85,7 +85,7 @@ class LabelledScenes:
 
 @dataclass(frozen=True)
 class Problem:
-    """Something that is left out, and why.
+    """A file or scene that is left out, and why.
 
     Attributes:
         name: The file or scene.
@@ -97,10 +97,10 @@ class Problem:
 
 
 def find_description(source: Path, asked: str | None) -> DatasetDescription:
-    """Return the description that was asked for, or the one that the folder's content shows.
+    """Return the named description, or the one that the folder's content shows.
 
     Raises:
-        DataError: None was asked for, and none can be recognised.
+        DataError: None is named, and none can be recognised.
     """
     if asked is not None:
         return load_description(asked)
@@ -132,7 +132,7 @@ def find_pairs(
         The pairs by name, and the images and labels that cannot be used.
 
     Raises:
-        DataError: There is no image at all.
+        DataError: There is no image.
     """
     files, problems = _files(source, leave_out)
     images, labels, bands = _best_patterns(files, description)
@@ -190,7 +190,7 @@ def find_pairs(
 def _aoi_of(
     files: list[str], pattern: Pattern | None, parts: dict[str, str]
 ) -> "str | Problem | None":
-    """Return the layer of an image that says where labels are complete, if there is to be one."""
+    """Return the layer that says where the labels of an image are complete, if one is described."""
     if pattern is None:
         return None
     for path in files:
@@ -201,7 +201,7 @@ def _aoi_of(
 
 
 def _without_labels(images: "_Images", labels: "_Labels") -> list[tuple[dict[str, str], str]]:
-    """Leave out the labels that lie beside their images, which the image pattern fits as well."""
+    """Leave out labels beside their images that the image pattern also matches."""
     everything = {path for found in labels.by_names.values() for path in found}
     used: set[str] = set()
     paired: set[str] = set()
@@ -309,7 +309,7 @@ def _label_problem(found: list[str], pattern: str) -> str:
 
 
 def _files(source: Path, leave_out: Path | None) -> tuple[list[str], list[Problem]]:
-    """List the raster files below a folder, relative and sorted; links must not lead out of it."""
+    """List the raster files below a folder, relative and sorted; links stay inside it."""
     root = source.resolve()
     skipped = leave_out.resolve() if leave_out is not None else None
     files: list[str] = []

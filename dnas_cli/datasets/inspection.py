@@ -28,8 +28,6 @@ class ImageFacts:
     """What the headers of an image and its label say.
 
     Attributes:
-        pair: The files.
-        height: Rows.
         width: Pixels per row.
         bands: Names of the bands that are used, in order.
         band_numbers: Their numbers in the file, from 1.
@@ -109,7 +107,6 @@ def choose_bands(
     then the order of the description.
 
     Args:
-        path: The file.
         scene: The file, opened with all its bands.
         file_bands: The names of its bands by the description, if that says them.
         wanted: The bands of the description, in the order of tiles; empty for all.

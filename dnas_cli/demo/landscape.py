@@ -18,7 +18,6 @@ def make_landscape(
     Args:
         seed: Non-negative; another seed gives another landscape.
         height: Rows, at about 4 m per pixel.
-        width: Columns.
 
     Returns:
         (4, height, width) red, green, blue, near infrared, and (height, width) positions in

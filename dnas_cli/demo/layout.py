@@ -149,7 +149,6 @@ def _curve(
 
     Args:
         generator: Source of chance.
-        shape: Height and width of the scene.
         direction: Mean direction in radians.
         bends: Number of bends over the scene's diagonal.
         swing: How far the bends go, as a share of the diagonal.

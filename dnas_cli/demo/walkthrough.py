@@ -78,7 +78,6 @@ def run_demo(folder: Path, seed: int, overwrite: bool, size: DemoSize | None = N
         folder: The folder of all results.
         seed: Of the scenes, the split and the training.
         overwrite: Remove an earlier demonstration in `folder`.
-        size: Its size.
 
     Raises:
         RunStateError: `folder` holds other files, or a demonstration of another seed.

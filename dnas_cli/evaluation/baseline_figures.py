@@ -23,10 +23,7 @@ class Member:
 
     Attributes:
         name: `found`, or `random-1` and so on.
-        seed: That it was trained with.
         split: What it was scored on.
-        parameters: Weights.
-        multiply_accumulates: Of one tile.
         val_mean_iou: On the validation split, where it was scored there.
         scenes: Confusion matrix per scene of the split.
         model_hash: Of the model file that was scored.
@@ -81,11 +78,9 @@ class Comparison:
     """What members say together; scores are means over seeds, of mean IoU.
 
     Attributes:
-        found: Of the found network.
         found_spread: Standard deviation between its seeds; None with one seed.
         random: Mean over the random networks.
         random_spread: Standard deviation between them; None with one.
-        best_random: Of the best of them.
         percentile: Share of the random networks that the found one is above, in percent.
         difference: Of the found network over the random mean.
         relative: The same as a share of the random mean.
@@ -158,7 +153,6 @@ def compare(members: Sequence[Member], seed: int = 0) -> Comparison:
 
     Args:
         members: Of both kinds.
-        seed: Of the draws of scenes.
     """
     scores = _by_name(members, lambda member: member.mean_iou)
     found, others = scores.pop(FOUND), {name: statistics.mean(own) for name, own in scores.items()}

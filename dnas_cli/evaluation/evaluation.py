@@ -1,4 +1,4 @@
-"""A model against labels: what was measured, on what, and the check that they fit together."""
+"""The evaluation of a model against labels, and the check that model and data fit."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
@@ -32,7 +32,6 @@ class Subject:
     """What was evaluated on what.
 
     Attributes:
-        model: The model file.
         model_hash: `sha256:...` of the model file.
         data: The tile set or folder.
         fingerprint: Of the tile set; empty for a plain folder.
@@ -73,12 +72,10 @@ class Evaluation:
 
     Attributes:
         subject: What was evaluated on what.
-        classes: The classes.
         matrix: The confusion matrix of the network.
-        references: Plain references on the same pixels; empty where not asked for.
-        cost: What the network costs; None where not asked for.
-        scenes: Per scene, where whole scenes were scored.
-        files: Where the figures are written; empty where they are not.
+        references: Plain references on the same pixels; empty if not requested.
+        cost: What the network costs; None if not requested.
+        scenes: Scores by scene, if whole scenes were scored.
     """
 
     subject: Subject
@@ -165,15 +162,13 @@ def evaluate_on_tiles(
     with_cost: bool,
     matrix: ConfusionMatrix | None = None,
 ) -> Evaluation:
-    """Evaluate a model on a split, and add what was asked for to what is known already.
+    """Evaluate a model on a split, or add the requested parts to a stored evaluation.
 
     Args:
         model: The model, on `device`.
         subject: What is evaluated on what.
-        tiles: The tile set.
-        device: Where to compute.
         batch: Tiles per forward pass.
-        stored: An earlier evaluation of the same subject; its figures stand.
+        stored: An earlier evaluation of the same subject; its figures are kept.
         with_references: Also score plain references.
         with_cost: Also measure the cost.
         matrix: The confusion matrix, if it is known.

@@ -16,10 +16,8 @@ def open_folder(
     """Find the images and labels of a folder.
 
     Args:
-        root: The folder.
         dataset: A built-in dataset description or a YAML file. When missing, the folder's own
             description or layout decides, else labels are read as those the model learnt from.
-        facts: Of the model.
         model: Name of the model, for messages.
         max_unknown: The largest share of pixels of a label of no known colour or value.
         as_is: Labels lie on their images pixel by pixel, wherever they say they lie.

@@ -53,8 +53,6 @@ def look_at_scene(
     """Put a scene together from its tiles; the images of a scene of several lie side by side.
 
     Args:
-        tiles: The tile set.
-        refs: The tiles of the scene.
         examples: The same tiles with their predictions, in the same order; one is held at a time.
         side: Most pixels along a side of the result.
 

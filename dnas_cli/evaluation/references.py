@@ -50,7 +50,6 @@ def evaluate_references(
     every pixel of `split`.
 
     Args:
-        tiles: The tile set.
         split: "train", "val" or "test".
         seed: Chooses the sample.
         advance: Called with 1 after each scored tile.

@@ -61,7 +61,6 @@ class SceneMaps:
     """A folder that gets the maps of evaluated scenes.
 
     Attributes:
-        folder: The folder.
         classes: The classes; position is the index.
         window: Pixels along a side of the windows that are compared.
         on_look: Makes the panel of each scene.
@@ -218,7 +217,6 @@ class SceneRows:
     """The rows of a map and its labels, kept on disk; and a reduced picture of them.
 
     Attributes:
-        height: Rows of the scene.
         width: Pixels per row.
         look: The scene at a reduced size.
     """

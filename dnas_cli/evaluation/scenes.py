@@ -30,7 +30,6 @@ class SceneScore:
         image: Path of the image, relative to the folder of scenes.
         label: Path of the label, likewise.
         width: Pixels per row.
-        height: Rows.
         matrix: The confusion matrix; empty if no pixel with data has a label.
     """
 
@@ -73,8 +72,6 @@ def evaluate_scenes(
     """Map every scene and compare the maps with the labels, a few rows at a time.
 
     Args:
-        mapper: The model.
-        scenes: The scenes.
         strict: An unusable scene is an error; otherwise it is left out with a warning.
         maps: Gets the map of every scene.
 

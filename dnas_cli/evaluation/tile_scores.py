@@ -27,7 +27,6 @@ class TileScore:
     """How a model does on one tile.
 
     Attributes:
-        ref: The tile.
         matrix: Its confusion matrix; of no pixel where nothing is labelled.
     """
 
@@ -42,12 +41,7 @@ class TileScore:
 
 @dataclass(frozen=True)
 class SceneTiles:
-    """How a model does on the tiles of one scene.
-
-    Attributes:
-        name: Name of the scene.
-        tiles: Its tiles in the split.
-    """
+    """How a model does on the tiles of one scene."""
 
     name: str
     tiles: tuple[TileScore, ...]
@@ -119,10 +113,7 @@ def score_tiles(
     """Score every tile of a split by itself.
 
     Args:
-        model: The model.
-        tiles: The tile set.
         split: "train", "val" or "test".
-        device: Where the network runs.
         bands: Positions of the model's bands among the tile set's.
         advance: Called with the number of tiles after each batch.
 
@@ -159,7 +150,6 @@ class TileExample:
 
     Attributes:
         score: How the model does on it.
-        tile: The tile and its label.
         predicted: (H, W) class indices.
         confidence: (H, W) probability of the predicted class, 0 to 1.
     """

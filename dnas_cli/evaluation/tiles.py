@@ -40,9 +40,7 @@ def evaluate_tiles(
     Args:
         network: Maps (N, B, H, W) normalised images to (N, classes, H, W) logits; in eval mode.
         normalisation: Of the network's training.
-        tiles: The tile set.
         split: "train", "val" or "test".
-        device: The device of the network.
         bands: Positions of the network's bands among the tile set's.
         batch: Largest number of tiles per forward pass; another size starts a new pass.
         advance: Called with the number of tiles after each forward pass.
@@ -77,8 +75,6 @@ def normalised_batches(
     """Yield normalised images (N, B, H, W) and labels (N, H, W) of whole tiles, in order.
 
     Args:
-        tiles: The tile set.
-        refs: Its tiles.
         normalisation: Of the network's training.
         bands: Positions of the network's bands among the tile set's.
         batch: Largest number of tiles per batch; another size starts a new batch.

@@ -20,8 +20,6 @@ def model_card(
     """Return the card of a model as Markdown.
 
     Args:
-        name: File name of the model.
-        model: The model.
         facts: Its hashes and ground resolution.
         data: The tile set that it learnt from, where that is known.
         evaluation: Its figures, where there are any.

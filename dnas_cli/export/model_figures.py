@@ -47,7 +47,6 @@ def evaluation_of(model: Path, model_hash: str, figures: Path | None) -> Evaluat
     """Return the figures of a model: those of a file, or of its run.
 
     Args:
-        model: The model file.
         model_hash: Its SHA-256; figures of other weights are none of it.
         figures: A JSON file that `dnas eval` wrote; looked for in the run when missing.
 

@@ -22,8 +22,6 @@ def model_item(
     A model has no place: its geometry is null. The time is that of the training.
 
     Args:
-        path: The model file.
-        model: The model.
         facts: Its hashes and ground resolution.
         onnx: The same model as an ONNX file of `--for any`, if there is one.
         licence: As the user gives it; `other` where they do not.

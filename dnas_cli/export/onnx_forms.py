@@ -21,7 +21,6 @@ class OnnxForm:
     """An ONNX file before it is written.
 
     Attributes:
-        content: The file.
         size: Height and width of its input; None for any.
         normalisation: What its user does to band values first; None if the file does it.
     """

@@ -3,6 +3,7 @@
 import csv
 import io
 import tempfile
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +14,7 @@ import numpy.typing as npt
 from dnas_cli import __version__
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.files import make_folder, refuse_existing, write_text
+from dnas_cli.mapping.change_options import ChangeOptions
 from dnas_cli.mapping.outputs import TIFF_SUFFIXES
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.facts import map_classes
@@ -35,36 +37,6 @@ _SAME_PLACE = 0.1  # pixels
 
 
 @dataclass(frozen=True)
-class ChangeRequest:
-    """Two maps, and what is made of them.
-
-    Attributes:
-        old: The earlier map, a GeoTIFF of `dnas predict`.
-        new: The later one, of the same classes and on the same grid.
-        out: The transitions: a GeoTIFF, and polygons where a second file is named.
-        table: A CSV of the transitions.
-        old_confidence: Of the earlier map, as `dnas predict --confidence` writes it.
-        new_confidence: Of the later one.
-        min_confidence: Pixels whose confidence is below this in either are left out.
-    """
-
-    old: Path
-    new: Path
-    out: tuple[Path, ...]
-    table: Path | None = None
-    old_confidence: Path | None = None
-    new_confidence: Path | None = None
-    min_confidence: float = 0.5
-
-    def __post_init__(self) -> None:
-        for path in self.out:
-            if path.suffix.lower() not in (*TIFF_SUFFIXES, *POLYGON_SUFFIXES):
-                raise UsageError(f"{path}: must be a .tif, .gpkg or .geojson.")
-        if not 0 <= self.min_confidence <= 1:
-            raise UsageError(f"min_confidence={self.min_confidence:g}: must be from 0 to 1.")
-
-
-@dataclass(frozen=True)
 class Transition:
     """Pixels of one class in the old map and one in the new."""
 
@@ -80,7 +52,6 @@ class Change:
     """What changed.
 
     Attributes:
-        files: What was written.
         transitions: All that occur, unchanged classes too, most frequent first.
         pixels: Pixels that are compared.
         unsure: Pixels that are left out for their confidence.
@@ -98,43 +69,53 @@ class Change:
         return {**asdict(self), "files": [str(path) for path in self.files]}
 
 
-def find_change(request: ChangeRequest, overwrite: bool = False) -> Change:
+def find_change(
+    old_map: Path, new_map: Path, out: Sequence[Path], options: ChangeOptions
+) -> Change:
     """Compare two maps pixel by pixel and write their transitions, in bounded memory.
+
+    Args:
+        old_map: The earlier map, a GeoTIFF of `dnas predict`.
+        new_map: The later one, of the same classes and on the same grid.
+        out: The transitions: a GeoTIFF, and polygons where a second file is named.
+        options: See `ChangeOptions`.
 
     Raises:
         DataError: A map names no classes, or they have other classes or another grid.
         RunStateError: An output exists.
+        UsageError: A form cannot be written.
     """
-    files = (*request.out, *([request.table] if request.table else []))
+    for path in out:
+        if path.suffix.lower() not in (*TIFF_SUFFIXES, *POLYGON_SUFFIXES):
+            raise UsageError(f"{path}: must be a .tif, .gpkg or .geojson.")
+    files = (*out, *([options.table] if options.table else []))
     for path in files:
-        refuse_existing(path, overwrite)
-    polygons = [path for path in request.out if path.suffix.lower() in POLYGON_SUFFIXES]
+        refuse_existing(path, options.overwrite)
+    polygons = [path for path in out if path.suffix.lower() in POLYGON_SUFFIXES]
     if polygons:
         require_libraries()
-    classes = _shared_classes(request.old, request.new)
+    classes = _shared_classes(old_map, new_map)
     values = transition_classes(classes)
     with (
-        open_raster(request.old, as_shown=False) as old,
-        open_raster(request.new, as_shown=False) as new,
+        open_raster(old_map, as_shown=False) as old,
+        open_raster(new_map, as_shown=False) as new,
     ):
         _check_grid(old, new)
         for path in polygons:
-            check_place(str(request.old), path, old.georeference)
+            check_place(str(old_map), path, old.georeference)
         rasters = [
-            _confidence(path, old) for path in (request.old_confidence, request.new_confidence)
+            _confidence(path, old) for path in (options.old_confidence, options.new_confidence)
         ]
         try:
-            compare = _Comparison(old, new, rasters, len(classes), request.min_confidence)
-            make_folder(request.out[0].parent)
-            with tempfile.TemporaryDirectory(
-                dir=request.out[0].parent, prefix=".change."
-            ) as folder:
+            compare = _Comparison(old, new, rasters, len(classes), options.min_confidence)
+            make_folder(out[0].parent)
+            with tempfile.TemporaryDirectory(dir=out[0].parent, prefix=".change.") as folder:
                 draft = Path(folder) / "map.tif"
                 rows = Rows(1, old.height, old.width, compare.rows)
                 tags = {"DNAS_VERSION": __version__, "DNAS_CAUTION": CAUTION}
                 write_draft(draft, rows, values, old.georeference, tags)
                 counts, areas, unsure = compare.counted()
-                for path in request.out:
+                for path in out:
                     if path not in polygons:
                         write_sidecar(path, values, index_values(len(values), None))
                         write_raster_style(path, values, index_values(len(values), None))
@@ -147,8 +128,8 @@ def find_change(request: ChangeRequest, overwrite: bool = False) -> Change:
             for raster in filter(None, rasters):
                 raster.close()
     transitions = _transitions(counts, classes, areas)
-    if request.table is not None:
-        write_text(request.table, _table(transitions))
+    if options.table is not None:
+        write_text(options.table, _table(transitions))
     return Change(files, transitions, int(counts.sum()), unsure)
 
 

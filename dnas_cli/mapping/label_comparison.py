@@ -26,7 +26,6 @@ class SceneLabels:
     """Labels of a scene, to compare its map with.
 
     Attributes:
-        path: The file.
         files: How it is laid over the scene and read.
         max_unknown: The largest share of pixels of no known colour or value.
     """
@@ -36,7 +35,7 @@ class SceneLabels:
     max_unknown: float
 
     def check(self, scene: Raster) -> int:
-        """Look through the labels before the map is made; return the pixels of no known kind.
+        """Read the labels before the map is made; return the number of unknown pixels.
 
         Raises:
             DataError: They cannot be read, have another size than the scene, label nothing, or hold
@@ -113,7 +112,6 @@ def add_rows(
 
     Args:
         matrix: What the pixels are added to.
-        labels: The labels of the scene.
         row: The first row.
         indices: (h, W) classes of the map, 255 where the scene holds no data.
 

@@ -52,11 +52,7 @@ class Mapper:
     """A model with all it takes to map scenes.
 
     Attributes:
-        model: On its device.
         model_id: Changes when the weights do; work of another model is not resumed.
-        device: Where the network is.
-        settings: Of the windows.
-        engine: What runs the network.
         path: The model file; empty for a model of none.
     """
 
@@ -120,9 +116,9 @@ class Mapper:
         return self.settings.grid(self.model.facts.tile_size)
 
     def predictor_of(self, scene: Pixels) -> Predictor:
-        """Return the network as the stream sees it, with the normalisation for a scene.
+        """Return the network with the normalisation for a scene.
 
-        A network that is normalised per image needs a pass over the scene before.
+        Normalisation per image takes a pass over the scene first.
 
         Raises:
             DataError: The scene is damaged.
@@ -139,7 +135,7 @@ class Mapper:
 
     @property
     def predictor(self) -> Predictor:
-        """The network as the stream sees it, before there is a scene."""
+        """The network, before a scene is known."""
         facts = self.model.facts
         batch = self.settings.batch or (8 if self.device.type == "cuda" else 1)
         return Predictor(
@@ -162,7 +158,7 @@ class Mapper:
         if isinstance(self.model, OnnxModel):
             if not self.model.facts.normalisation.per_image:
                 return partial(_logits, self.model.session)
-            # Before there is a scene: any moments will do.
+            # No scene is known yet: any moments will do.
             some = torch.ones(len(self.model.facts.bands))
             return partial(_logits, self.model.session, mean=some, std=some)
         if self.engine == "torch":
@@ -173,12 +169,12 @@ class Mapper:
 
     @cached_property
     def process_bytes(self) -> int:
-        """The memory of the program with the network, after one forward pass."""
+        """The memory of the process with the network, after one forward pass."""
         return process_bytes(self.predictor, len(self.model.facts.bands), self.grid)
 
 
 def _logits(session: OnnxSession, image: torch.Tensor, **moments: torch.Tensor) -> torch.Tensor:
-    """Return what a softmax turns into the probabilities of a model that gives these."""
+    """Return logits of a model that gives probabilities."""
     return session(image, **moments).log()
 
 

@@ -45,9 +45,7 @@ def open_scene(
     """Open a scene with the bands in the model's order.
 
     Args:
-        facts: Of the model.
         path: The scene, as `open_raster` takes it.
-        reading: How it is read.
         warn: Gets what is odd about the scene, a sentence at a time.
 
     Raises:

@@ -1,10 +1,10 @@
 """Does a scene look like the training data? Checks on a sample of its values."""
 
-from collections.abc import Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 
+from dnas_cli.scenes.band_statistics import BandSummary
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.raster import Raster, open_raster
 
@@ -40,7 +40,7 @@ def doubts_about(
     dtype: str,
     bands: Sequence[str],
     normalisation: Normalisation,
-    statistics: dict[str, Any],
+    statistics: Mapping[str, BandSummary],
 ) -> list[str]:
     """Describe how a scene differs from the training data, if it looks like another product.
 
@@ -69,7 +69,7 @@ def doubts_about(
 
 
 def _training_range(
-    index: int, name: str, normalisation: Normalisation, statistics: dict[str, Any]
+    index: int, name: str, normalisation: Normalisation, statistics: Mapping[str, BandSummary]
 ) -> tuple[float, float]:
     """Return the middle of a band's values in training and the span of most of them."""
     try:

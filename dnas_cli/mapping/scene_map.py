@@ -50,9 +50,6 @@ def map_scene(
     After an interruption, the next call resumes from the last finished rows.
 
     Args:
-        mapper: The model.
-        path: The scene.
-        reading: How to read it.
         outputs: The files to write.
         overwrite: Replace outputs that exist.
         labels: Labels of the scene to compare the map with.

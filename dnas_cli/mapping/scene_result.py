@@ -14,8 +14,6 @@ class ClassShare:
     """A class in a map.
 
     Attributes:
-        index: Its value in maps.
-        name: Its name.
         pixels: How many pixels have it.
         share: Of the pixels with data, from 0 to 1.
         area_km2: On the ground; None where the map lies nowhere.
@@ -63,12 +61,10 @@ class SceneResult:
     Only a scene that is done has more than its outputs.
 
     Attributes:
-        scene: Its given name.
         status: `done`, `skipped` or `failed`.
         outputs: The files of its map; none if it failed.
         error: Why it failed.
         width: Pixels per row.
-        height: Rows.
         bands: The bands for the network, by the file's names.
         nodata: The value without data; None if there is none, or NaN.
         pixels_without_data: Pixels of the map without a class.

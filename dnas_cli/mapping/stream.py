@@ -33,7 +33,6 @@ class Predictor:
         network: (N, B, H, W) float32 normalised -> (N, classes, H, W) logits.
         classes: Number of classes.
         normalisation: From stored band values to network input.
-        device: The device of the network.
         batch: Windows per forward pass.
         views: Of each window, to average over.
         dtype: What the network computes in.
@@ -67,8 +66,6 @@ def stream_map(
 
     Args:
         scene: Open with the bands in the network's order.
-        predictor: The network.
-        grid: The windows.
         first_row: The rows above it are finished; it must be the end of rows of an earlier call.
         with_probabilities: Also yield the probability of every class.
         window_done: Called with the number of windows as they are done.

@@ -48,9 +48,7 @@ def open_unfinished_map(
     """Take the unfinished state of an output, or begin one.
 
     Args:
-        target: The output.
         key: What must be the same to resume: scene, model, settings.
-        height: Rows of the scene.
         width: Pixels per row.
         classes: Number of classes whose probabilities are kept; 0 keeps none.
         confidence: Keep the confidence.

@@ -23,7 +23,6 @@ def mean_probabilities(
     Args:
         network: Maps (N, B, H, W) to logits (N, classes, H, W).
         images: (N, B, H, W).
-        views: Which.
 
     Returns:
         (N, classes, H, W) float32.

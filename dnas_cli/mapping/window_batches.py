@@ -24,7 +24,6 @@ class WindowBatch:
     """Neighbouring windows of one row of windows, ready for a network.
 
     Attributes:
-        row_index: The row of windows.
         first: Index of the first window in its row.
         images: (n, B, window, window) normalised; only windows that hold data.
         has_data: Per window, whether it holds data.
@@ -63,9 +62,7 @@ def window_batches(
     Args:
         scene: Open with the bands in the network's order.
         normalisation: From stored band values to network input.
-        grid: The windows.
         size: Most windows per batch.
-        first_row: The first row of windows.
 
     Raises:
         DataError: The scene is damaged.

@@ -11,6 +11,7 @@ import torch
 
 from dnas_cli.model.cost_options import CostOptions
 from dnas_cli.model.model_file import Model, load_model
+from dnas_cli.model.provenance import Provenance
 from dnas_cli.nets.cost import CostCount, count_cells, count_coding, count_cost
 from dnas_cli.nets.device import synchronise
 from dnas_cli.nets.folding.folded_network import fold
@@ -41,9 +42,6 @@ class ModelCost:
     """The cost of one forward pass over one tile, at batch 1.
 
     Attributes:
-        bands: Bands of the tile.
-        height: Rows of the tile.
-        width: Columns of the tile.
         network: The network as `dnas` builds it.
         without_output: Cells of an imported model with an input but without an output. The first
             release runs them, and the published figures count them.
@@ -186,11 +184,12 @@ def _device_name(device: torch.device) -> str:
     return f"{device}, {torch.get_num_threads()} threads" if device.type == "cpu" else str(device)
 
 
-def _dropped_cells(provenance: Mapping[str, Any]) -> tuple[Cells, Cells]:
+def _dropped_cells(provenance: Provenance) -> tuple[Cells, Cells]:
     """Return the cells that an import left out: those with an input, and the others."""
     executed: dict[Edge, tuple[str, ...]] = {}
     never: dict[Edge, tuple[str, ...]] = {}
     for cell in provenance.get("dropped_cells", ()):
-        item = edge(tuple(cell["source"]), tuple(cell["target"]))
+        (layer, scale), (to_layer, to_scale) = cell["source"], cell["target"]
+        item = edge((layer, scale), (to_layer, to_scale))
         (executed if cell["executed"] else never)[item] = tuple(cell["operators"])
     return executed, never

@@ -6,14 +6,16 @@ from anywhere cannot run code.
 
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 import torch
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.file_kinds import FILE, MODEL, kind_of, wrong_kind
+from dnas_cli.model.provenance import Provenance
 from dnas_cli.model.tensor_file import load_tensors, save_tensors
 from dnas_cli.nets.network import HEAD_CHANNELS, Network, NetworkShape, build_derived
+from dnas_cli.scenes.band_statistics import BandSummary
 from dnas_cli.scenes.label_encoding import LabelEncoding, colour_encoding
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import LandClass
@@ -36,7 +38,6 @@ class ModelFacts:
         bands: Band names in the order of the network's input.
         dtype: Data type of the training tiles, e.g. `uint8`.
         nodata: Value that marked missing data in the training tiles, if any.
-        normalisation: From band values to network input.
         statistics: Per-band statistics of the training split, in raw units.
         tile_size: Size of the training tiles, or of the crops from them, in pixels.
         width: Channels of the finest scale.
@@ -52,10 +53,10 @@ class ModelFacts:
     dtype: str
     nodata: float | None
     normalisation: Normalisation
-    statistics: dict[str, Any]
+    statistics: dict[str, BandSummary]
     tile_size: int
     width: int
-    provenance: dict[str, Any] = field(default_factory=dict)
+    provenance: Provenance = field(default_factory=Provenance)
     head: int = HEAD_CHANNELS
     labels: LabelEncoding | None = None
     ground_resolution: float | None = None
@@ -63,7 +64,7 @@ class ModelFacts:
 
     @staticmethod
     def of_tile_set(
-        tiles: "TileSet", shape: NetworkShape, tile_size: int, provenance: dict[str, Any]
+        tiles: "TileSet", shape: NetworkShape, tile_size: int, provenance: Provenance
     ) -> "ModelFacts":
         """Return the facts of a network of some shape that was trained on a tile set."""
         return ModelFacts(
@@ -125,7 +126,7 @@ class ModelFacts:
             statistics=dict(value["statistics"]),
             tile_size=tile_size,
             width=int(value["width"]),
-            provenance=dict(value["provenance"]),
+            provenance=cast(Provenance, dict(value["provenance"])),
             head=int(value.get("head", HEAD_CHANNELS)),
             ground_resolution=None if resolution is None else float(resolution),
             labels=None if labels is None else LabelEncoding.from_json(labels, classes),

@@ -17,9 +17,7 @@ class OnnxFacts:
     """Facts of the model that an ONNX file was exported from.
 
     Attributes:
-        facts: What it was trained on.
         model_hash: SHA-256 of its model file.
-        architecture_hash: Of its architecture coding.
         ground_resolution: Metres per pixel in training, if known.
     """
 

@@ -17,7 +17,6 @@ class OnnxModel:
     """A model that `dnas export --onnx` wrote for any program.
 
     Attributes:
-        facts: What it was trained on.
         session: Raw band values, NaN without data, to probabilities.
     """
 

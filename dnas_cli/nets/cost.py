@@ -95,8 +95,6 @@ def count_cells(
     Args:
         cells: Operators by connection.
         shape: The network's shape.
-        height: Height of the image.
-        width: Width of the image.
     """
     with torch.device("meta"):  # shapes without memory
         stem = build_stem(shape)
@@ -117,8 +115,6 @@ def count_ends(outputs: Sequence[Node], shape: NetworkShape, height: int, width:
     Args:
         outputs: The nodes of the last layer, finest first.
         shape: The network's shape.
-        height: Height of the image.
-        width: Width of the image.
     """
     channels = sum(shape.channels(node) for node in outputs)
     with torch.device("meta"):

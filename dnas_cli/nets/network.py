@@ -33,8 +33,6 @@ class NetworkShape:
 
     Attributes:
         width: Channels of scale 0 (`W`; 40 in the paper). Scale `j` has `W * 2^j`.
-        bands: Input bands.
-        classes: Output classes.
         dropout: Dropout probabilities in the head.
         head: Channels of the head's two 3x3 convolutions.
     """

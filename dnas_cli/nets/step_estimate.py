@@ -21,7 +21,6 @@ class StepEstimate:
 
     Attributes:
         parameters: Number of parameters, architecture logits included.
-        parameter_bytes: Of the parameters.
         optimizer_bytes: Of gradients, of the copies that the optimizer and an average of the
             weights keep, and of Adam's two moments of the logits.
         activation_bytes: Saved by the forward pass for the backward pass, which needs working
@@ -55,7 +54,6 @@ def estimate_step(
         network: The plain network, on any device or on `meta`; it is not changed.
         mode: The execution mode.
         batch: Tiles per step.
-        size: Height and width of the tiles.
         copies: Numbers kept per weight besides the weight and its gradient; momentum is one.
     """
     shapes = _without_values(network).train()

@@ -2,7 +2,6 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import torch
 
@@ -12,6 +11,7 @@ from dnas_cli.datasets.description import load_description
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.files import file_hash, refuse_existing
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
+from dnas_cli.model.provenance import Provenance
 from dnas_cli.nets.network import NetworkShape, build_derived
 from dnas_cli.release1.checkpoint import Release1Checkpoint, load_release1
 from dnas_cli.release1.codings import Release1Coding, read_release1
@@ -95,7 +95,7 @@ def import_model(
 
 
 def _facts(
-    imagery: Imagery, shape: NetworkShape, checkpoint: Path, provenance: dict[str, Any]
+    imagery: Imagery, shape: NetworkShape, checkpoint: Path, provenance: Provenance
 ) -> ModelFacts:
     facts = _described(imagery, shape, provenance)
     for what, count, names in (
@@ -111,7 +111,7 @@ def _facts(
     return facts
 
 
-def _described(imagery: Imagery, shape: NetworkShape, provenance: dict[str, Any]) -> ModelFacts:
+def _described(imagery: Imagery, shape: NetworkShape, provenance: Provenance) -> ModelFacts:
     if Path(imagery.dataset).is_dir():
         tiles = open_tile_set(Path(imagery.dataset))
         return ModelFacts.of_tile_set(tiles, shape, tiles.tile_size, provenance)
@@ -141,7 +141,7 @@ def _described(imagery: Imagery, shape: NetworkShape, provenance: dict[str, Any]
 
 def _provenance(
     coding: Release1Coding, trained: Release1Checkpoint, checkpoint: Path
-) -> dict[str, Any]:
+) -> Provenance:
     """Return the origin of the weights, and the cells of the coding that are left out.
 
     The published figures count some of those cells, so `dnas eval --cost` needs them.

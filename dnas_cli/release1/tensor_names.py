@@ -44,7 +44,6 @@ def load_release1_state(
     Args:
         network: Receives the tensors.
         state: The first release's state dict.
-        name: Its name in messages.
         dead: Dead connections, which the network leaves out; their cells may be in the state dict.
 
     Returns:

@@ -42,7 +42,7 @@ def write_curves(end: EpochEnd) -> None:
     rows = read_rows(folder / "history.jsonl")
     settings = record.settings if record else {}
     extensions = record.extensions if record else ()
-    epochs = settings.get("epochs", len(rows))
+    epochs = int(settings.get("epochs", len(rows)))
     marks = history_marks(rows, extensions, epochs, read_commands(folder))
     write_progress_picture(folder / "progress.png", TITLES[end.stage], rows, marks)
     write_history_table(folder)

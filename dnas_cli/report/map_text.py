@@ -1,4 +1,4 @@
-"""What became of mapped scenes, as lines for a person."""
+"""The results of mapped scenes as text."""
 
 import math
 from collections.abc import Sequence
@@ -8,15 +8,14 @@ from dnas_cli.report.tables import lines_of, table
 
 
 def map_text(results: Sequence[SceneResult]) -> str:
-    """Return a line per scene; of a single one that is done, the share of each class."""
+    """Return a table of many scenes; of a single one that is done, the share of each class."""
     if len(results) > 1:
-        width = max(len(result.scene) for result in results)
-        return "\n".join(
-            f"{result.status:8}{result.scene:{width}}  {_outputs(result, ' ')}".rstrip()
-            for result in results
-        )
+        made = table("scene", "status", "maps")
+        for result in results:
+            made.add_row(result.scene, result.status, "\n".join(map(str, result.outputs)))
+        return "\n".join(lines_of(made))
     (result,) = results
-    line = f"{result.scene} -> {_outputs(result, ', ')}"
+    line = f"{result.scene} -> {', '.join(map(str, result.outputs))}"
     if result.status != "done":
         return f"{result.status}: {line}"
     has_area = any(item.area_km2 is not None for item in result.classes)
@@ -31,7 +30,3 @@ def _significant(area: float) -> str:
     """Return a number with four digits that say something: 0.2055, 0.0001234, 12.34, 12,345."""
     digits = 3 - math.floor(math.log10(area)) if area > 0 else 3
     return f"{area:,.{max(0, digits)}f}"
-
-
-def _outputs(result: SceneResult, separator: str) -> str:
-    return separator.join(map(str, result.outputs))

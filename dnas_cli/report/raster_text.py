@@ -1,5 +1,6 @@
 """The facts of a raster as lines of text."""
 
+from dnas_cli.report.tables import lines_of, table
 from dnas_cli.scenes.facts import Place, RasterFacts
 
 
@@ -25,16 +26,13 @@ def raster_text(facts: RasterFacts) -> list[str]:
         lines.append("values        class indices with a palette")
     if facts.classes:
         lines.append(f"classes       {', '.join(facts.classes)}")
-    origin = " (of a sample)" if facts.sampled else ""
-    width = max(len("band"), *(len(band.name) for band in facts.bands))
-    lines.append(f"{'band':{width}} {'min':>12} {'mean':>12} {'max':>12}{origin}")
+    scaled = any(band.scale != 1 or band.offset != 0 for band in facts.bands)
+    columns = ["min", "mean", "max", *(["scale", "offset"] if scaled else [])]
+    made = table("band (of a sample)" if facts.sampled else "band", *columns)
     for band in facts.bands:
-        numbers = (band.min, band.mean, band.max)
-        cells = " ".join(f"{'-' if value is None else f'{value:.6g}':>12}" for value in numbers)
-        scaled = band.scale != 1 or band.offset != 0
-        suffix = f"  scale {band.scale:g}, offset {band.offset:g}" if scaled else ""
-        lines.append(f"{band.name:{width}} {cells}{suffix}")
-    return lines
+        numbers = [band.min, band.mean, band.max, *([band.scale, band.offset] if scaled else [])]
+        made.add_row(band.name, *("-" if value is None else f"{value:.6g}" for value in numbers))
+    return [*lines, "", *lines_of(made, indent=2)]
 
 
 def _place_text(place: Place) -> list[str]:

@@ -79,7 +79,7 @@ def stage_story(run: Run, name: str, costs: LatticeCosts | None = None) -> Stage
     rows = read_rows(folder / "history.jsonl")
     if record is None or not rows:
         return None
-    epochs = record.settings.get("epochs", len(rows))
+    epochs = int(record.settings.get("epochs", len(rows)))
     marks = history_marks(rows, record.extensions, epochs, read_commands(folder))
     return StageStory(
         name,

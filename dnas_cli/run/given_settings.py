@@ -2,7 +2,8 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
-from typing import Any
+
+from dnas_cli.typed_fields import SettingValue
 
 
 @dataclass(frozen=True)
@@ -17,7 +18,7 @@ class GivenSettings:
 
     preset: str = ""
     recipe: str = ""
-    values: dict[str, Any] = field(default_factory=dict)
+    values: dict[str, SettingValue] = field(default_factory=dict)
 
     def over(self, below: "GivenSettings") -> "GivenSettings":
         """Return both, these over the ones below."""
@@ -52,7 +53,6 @@ class RunSettings:
         """Return these with settings for every stage.
 
         Args:
-            given: The settings.
             replaced: Stages in which they go over what was given for the stage alone.
         """
         kept = {name: self.stages[name].without(given) for name in replaced if name in self.stages}

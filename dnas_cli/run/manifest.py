@@ -6,7 +6,7 @@ from typing import Any, Literal
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.run.given_settings import GivenSettings, RunSettings
 from dnas_cli.space.lattice import MAX_LAYERS
-from dnas_cli.typed_fields import build, option
+from dnas_cli.typed_fields import SettingValue, build, option
 
 SCHEMA = "dnas/run"
 VERSION = 1
@@ -51,9 +51,9 @@ class StageRecord:
     """
 
     phase: Phase
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, SettingValue] = field(default_factory=dict)
     epochs_done: int = option(0, at_least=0, at_most=_MOST)
-    decoded: dict[str, Any] = field(default_factory=dict)
+    decoded: dict[str, SettingValue] = field(default_factory=dict)
     extensions: tuple[Extension, ...] = ()
     memory: str = ""
     preset: str = ""
@@ -107,12 +107,9 @@ class Manifest:
     Attributes:
         dnas: Version that created the run.
         created: UTC time, ISO 8601.
-        tile_set: The data.
-        layers: Layers of the lattice.
         width: Channels of the finest scale.
         lineage: The parent of a branch.
         stages: Records by stage name.
-        settings: The settings it was given.
     """
 
     dnas: str

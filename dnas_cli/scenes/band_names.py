@@ -80,7 +80,6 @@ def select_bands(
     Args:
         path: The file, for messages.
         numbers: Its bands except alpha.
-        names: Their names.
         alpha: Number of the alpha band, which can be selected by number.
         wanted: Names or 1-based numbers; all except alpha when missing.
 

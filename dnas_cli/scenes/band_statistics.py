@@ -6,9 +6,8 @@ the number line, for any range. Their mean and deviation are exact.
 """
 
 import math
-from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypedDict
 
 import numpy as np
 import numpy.typing as npt
@@ -19,6 +18,17 @@ _BINS = 1 << 16
 PERCENTILES = (1, 50, 99)
 _OUTWEIGHED = 5.0  # deviations of a band in spans of its percentiles 1 to 99; a normal one has 0.2
 _NORMAL_SPAN = 4.653  # deviations of a normal distribution between these percentiles
+
+
+class BandSummary(TypedDict):
+    """The values of a band with data; percentiles by their number, as `dataset.json` has them."""
+
+    count: int
+    min: float
+    max: float
+    mean: float
+    std: float
+    percentiles: dict[str, float]
 
 
 @dataclass
@@ -75,7 +85,7 @@ class BandStatistics:
                 self.high[index] = max(self.high[index], other.high[index])
         self.counts += other.counts
 
-    def summary(self, bands: tuple[str, ...]) -> dict[str, dict[str, Any]]:
+    def summary(self, bands: tuple[str, ...]) -> dict[str, BandSummary]:
         """Return count, min, max, mean, std and percentiles per band name, as plain data.
 
         A band without any valid pixel has zeros.
@@ -90,7 +100,7 @@ class BandStatistics:
         bands = [robust_moments(self._summary(index)) for index in range(len(self.counts))]
         return Moments(tuple(mean for mean, _ in bands), tuple(std for _, std in bands))
 
-    def _summary(self, index: int) -> dict[str, Any]:
+    def _summary(self, index: int) -> BandSummary:
         counts = self.counts[index]
         count = int(counts.sum())
         if count == 0:
@@ -183,13 +193,13 @@ class BandStatistics:
         return np.where(np.abs(values) < np.finfo(np.float32).tiny, 0.0, values)
 
 
-def is_outweighed(summary: Mapping[str, Any]) -> bool:
+def is_outweighed(summary: BandSummary) -> bool:
     """Tell whether outliers decide about the deviation of a band."""
     low, high = (float(summary["percentiles"][key]) for key in ("1", "99"))
     return high > low and float(summary["std"]) > _OUTWEIGHED * (high - low)
 
 
-def robust_moments(summary: Mapping[str, Any]) -> tuple[float, float]:
+def robust_moments(summary: BandSummary) -> tuple[float, float]:
     """Return mean and deviation of a band; those of its percentiles if outliers outweigh them.
 
     Four pixels of 1e15 among a million make a deviation that hides all others.

@@ -58,7 +58,6 @@ def chosen_colours(names: Sequence[str], given: Sequence[Colour] = ()) -> list[C
     enough.
 
     Args:
-        names: Names of the classes.
         given: Colours of other classes.
     """
     meanings = [_meaning(name) for name in names]

@@ -19,7 +19,6 @@ class Clip:
 
     Attributes:
         shapes: The polygons, as GeoJSON has them.
-        transform: Of the scene.
     """
 
     shapes: tuple[Any, ...]
@@ -45,7 +44,6 @@ def read_clip(path: Path, scene: str, georeference: Georeference) -> Clip:
     Args:
         path: Any vector file that GDAL reads; its first layer.
         scene: Name of the scene, for messages.
-        georeference: Of the scene.
 
     Raises:
         DataError: There are no polygons, or polygons or scene have no place.

@@ -21,7 +21,6 @@ def warp_image(image: FloatImage, affine: Affine, size: int) -> FloatImage:
     Args:
         image: (B, H, W).
         affine: (2, 3), from (x, y) of a pixel of the result to (x, y) in the image.
-        size: Height and width of the result.
 
     Returns:
         (B, size, size).

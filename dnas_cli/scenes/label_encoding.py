@@ -166,7 +166,6 @@ def grey_encoding(
     coloured ones; tiles cut from coloured labels often hold class indices instead.
 
     Args:
-        encoding: Of colour labels.
         values: The stored values that occur in the grey files, unlabelled ones left out.
         greys: What a viewer shows for them.
         beside_colours: Whether other files of the same labels hold colours.

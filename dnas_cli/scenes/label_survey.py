@@ -32,7 +32,6 @@ class _Survey:
     Attributes:
         values: Values of grey and palette files, with their pixels.
         greys: Values of grey files as the grey that a viewer shows.
-        colours: Colours of palette files.
         has_colours: Whether any file holds colours: red, green, blue or a palette.
         has_grey: Whether any file is grey.
         is_picture: Whether any file has bands of red, green and blue.

@@ -61,9 +61,7 @@ class LabelRaster(OpenFile):
     """An open label raster.
 
     Attributes:
-        path: The name it was opened by.
         width: Pixels per row.
-        height: Rows.
         form: `grey` (one band of numbers), `palette`, `colour` (red, green, blue), or `other`.
         encoding: How it says which class a pixel has.
         alpha: Number of the alpha band, if there is one.

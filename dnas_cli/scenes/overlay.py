@@ -96,7 +96,6 @@ def natural_colours(
     Args:
         values: (B, H, W) band values.
         shown: (H, W) pixels that hold data; the others are black.
-        bands: Names of the bands.
         wavelengths: Their nanometres, where they are known.
 
     Returns:

@@ -28,7 +28,6 @@ class ArrayPixels:
 
     Args:
         array: (B, H, W) numbers, as a file would store them, in the order of `bands`.
-        bands: Names of its bands.
         valid: (H, W) true where a pixel holds data. When missing: everywhere but where a value
             is not finite or bands hold `nodata`.
         nodata: Value that means "no data" where `valid` is missing.

@@ -83,8 +83,6 @@ class PlacedLabels(OpenFile):
 
     Attributes:
         path: The first of the files.
-        height: Rows of the scene.
-        width: Columns of the scene.
         encoding: How the files say which class a pixel has.
         notes: What a user should know of the files, in the same words for every file of a kind.
     """

@@ -122,7 +122,6 @@ def write_polygons(
             takes the unfinished polygons.
         targets: The files, `.gpkg` or `.geojson`; each replaced atomically.
         classes: The classes; position is the index.
-        georeference: Of the map.
         options: Which polygons are left out or simplified.
         tags: Metadata of the layer.
 

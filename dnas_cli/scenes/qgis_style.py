@@ -54,7 +54,6 @@ def add_layer_style(geopackage: Path, layer: str, classes: Sequence[LandClass]) 
     Args:
         geopackage: A file that nobody else has open.
         layer: Its layer of polygons.
-        classes: The classes.
     """
     with closing(sqlite3.connect(geopackage)) as database, database:
         column = database.execute(

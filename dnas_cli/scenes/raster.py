@@ -169,9 +169,7 @@ class Raster(OpenFile):
     """An open raster.
 
     Attributes:
-        path: The name it was opened by.
         width: Pixels per row.
-        height: Rows.
         bands: Names of the selected bands, in order: the file's description, else its colour
             interpretation, else the 1-based number.
         file_bands: Names of all bands of the file but alpha.

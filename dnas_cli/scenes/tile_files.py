@@ -56,7 +56,6 @@ def write_image_tile(
         path: The file; its folder exists.
         image: (B, H, W) band values.
         valid: (H, W) the pixels that hold data.
-        bands: Names of the bands.
         nodata: The value that means "no data", if there is one.
         georeference: Where the tile lies; see `tile_georeference`.
 

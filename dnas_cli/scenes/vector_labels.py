@@ -44,9 +44,6 @@ class VectorLabel:
     """A layer of features over a scene, read as class indices; use it as a context manager.
 
     Attributes:
-        path: The file.
-        height: Rows of the scene.
-        width: Columns of the scene.
         notes: What a user should know of the layer.
 
     Raises:

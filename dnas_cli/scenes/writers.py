@@ -40,8 +40,6 @@ class Rows:
     """A raster that is read a few rows at a time, wherever it is.
 
     Attributes:
-        count: Bands.
-        height: Rows.
         width: Pixels per row.
         read: Returns rows `start` to `stop`: (count, stop - start, width).
     """
@@ -63,7 +61,6 @@ def write_draft(
     """Write classes as a tiled GeoTIFF with colour table, class names and nodata.
 
     Args:
-        target: The file.
         indices: Class per pixel, `IGNORE` where there is none; one band.
         classes: The classes; position is the index.
         georeference: Where the map lies.
@@ -141,7 +138,6 @@ def write_sidecar(
     """Write what QGIS, ArcGIS and GDAL read beside a map, `NAME.aux.xml`: above all class names.
 
     Args:
-        target: The map.
         classes: The classes; position is the index.
         values: What is written for each class.
         georeference: Of a map whose own format cannot hold its CRS; see `write_world_file`.
@@ -267,7 +263,6 @@ def _check(written: Path, expected: Rows, target: Path | None = None) -> None:
     Args:
         written: The raster.
         expected: What it should hold.
-        target: What it is called in messages.
     """
     whole = True
     try:

@@ -73,7 +73,6 @@ def connections_within(
     against the budget, so the result can cost less.
 
     Args:
-        path: The path coding.
         logits: One logit per edge of `connection_space(path)`.
         costs: Per edge.
         head_cost: Of the head, by the live nodes of the last layer, finest first.
@@ -123,7 +122,6 @@ def operators_within(
     """Return the operators per node of the largest sum of logits that the budget allows.
 
     Args:
-        graph: Nodes and edges.
         logits: Per node, one per operator.
         costs: Per node, of each operator, over all of its incoming edges.
         base: The cost of the network without operators.

@@ -28,7 +28,6 @@ def candidates(
         space: The stage's space.
         logits: One per key of `logit_keys(space)`.
         count: Largest number of candidates; a small space has fewer.
-        seed: Of the draws.
         rule: Which connections stage 2 keeps.
 
     Raises:

@@ -81,7 +81,6 @@ def decode_connections(
     """Return the connections kept below a path, pruned (section 3).
 
     Args:
-        path: The path coding.
         logits: One logit per edge of `connection_space(path)`.
         rule: See `kept_edges`.
     """
@@ -94,7 +93,6 @@ def kept_edges(
     """Return the core edges and every edge that the rule keeps, before pruning.
 
     Args:
-        path: The path coding.
         logits: One logit per edge of `connection_space(path)`.
         rule: `positive` keeps edges whose logit is above 0; `probability` those whose share of
             their target's softmax is above an equal share.

@@ -52,7 +52,6 @@ def expected_connections_cost(
     Core edges are always kept; what pruning would save is not counted.
 
     Args:
-        path: The path coding.
         logits: One logit per edge of `connection_space(path)`.
         costs: Per edge.
     """

@@ -13,10 +13,6 @@ def random_architectures(layers: int, seed: int) -> Iterator[ArchitectureCoding]
 
     The path takes random steps; every further connection below it is kept by an even chance; each
     node gets three operators.
-
-    Args:
-        layers: Layers of the lattice.
-        seed: Of the draws.
     """
     draw = random.Random(f"architectures {seed}")
     while True:

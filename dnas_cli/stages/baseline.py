@@ -77,9 +77,10 @@ def baseline(
     codings |= {f"random-{number}": coding for number, coding in enumerate(drawn, 1)}
     file, members = baseline_path(root), list[Member]()
     known = [member for member in read_members(file) if member.split == options.split]
+    first = int(record.settings["seed"])
     for name, coding in codings.items():
-        for seed in range(record.settings["seed"], record.settings["seed"] + options.seeds):
-            own = seed == record.settings["seed"] and name == FOUND
+        for seed in range(first, first + options.seeds):
+            own = seed == first and name == FOUND
             path = run.model_path
             if not own:
                 place = folder / f"{name}-seed-{seed}"

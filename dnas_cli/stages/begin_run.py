@@ -14,7 +14,6 @@ def existing_run(root: Path, tiles: Path | None) -> Run | None:
     """Open the run at `root`; None if it does not exist.
 
     Args:
-        root: The run directory.
         tiles: Its expected tile set; None for any.
 
     Raises:

@@ -25,5 +25,5 @@ def branch_before(parent: Run, options: StageOptions, stage: int) -> Run:
     epoch = str(options.at_epoch)
     check_epoch(parent, stage - 1, epoch, "at_epoch")
     child = branch(parent, options.branch, stage - 1, stage - 2)
-    run, _ = decode(child.root, stage - 1, epoch)
+    run, _ = decode(child.root, stage - 1, {"epoch": epoch})
     return run

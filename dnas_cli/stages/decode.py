@@ -16,19 +16,11 @@ from dnas_cli.space.candidates import candidates as likely_codings
 from dnas_cli.space.coding import Coding, SearchSpace
 from dnas_cli.space.decoding import ConnectionRule
 from dnas_cli.stages.begin_run import linked_tile_set
+from dnas_cli.stages.decode_options import DecodeOptions
+from dnas_cli.typed_fields import completed
 
 
-def decode(
-    root: Path,
-    stage: int,
-    epoch: str = "last",
-    rule: ConnectionRule = "positive",
-    overwrite: bool = False,
-    branch_to: Path | None = None,
-    candidates: int = 1,
-    device: str = "auto",
-    target_macs: int | None = None,
-) -> tuple[Run, Coding]:
+def decode(root: Path, stage: int, options: DecodeOptions | None = None) -> tuple[Run, Coding]:
     """Decode a stage's logits and write the coding.
 
     Raises:
@@ -37,27 +29,20 @@ def decode(
         UsageError: There is no such epoch.
     """
     check_stage(stage)
+    given = completed(DecodeOptions, options or {})
+    epoch, rule, overwrite = str(given["epoch"]), given["rule"], given["overwrite"]
+    candidates, target_macs = given["candidates"], given["target_macs"]
     if target_macs is not None and candidates > 1:
         raise UsageError(
-            f"target_macs={target_macs}: goes with one candidate.", "Leave candidates=... out."
+            f"target_macs={target_macs:g}: goes with one candidate.", "Leave candidates=... out."
         )
     if rule != "positive" and stage != 2:
         raise UsageError(f"rule={rule}: is for stage 2, the connections.", "Leave it out.")
-    if candidates < 1:
-        raise UsageError(f"candidates={candidates}: must be at least 1.")
-    if branch_to is not None:
+    if given["branch"] is not None:
         parent = open_run(root)
         check_epoch(parent, stage, epoch)
-        child = branch(parent, branch_to, stage, stage - 1)
-        return decode(
-            child.root,
-            stage,
-            epoch,
-            rule,
-            candidates=candidates,
-            device=device,
-            target_macs=target_macs,
-        )
+        child = branch(parent, Path(given["branch"]), stage, stage - 1)
+        return decode(child.root, stage, given | {"branch": None, "overwrite": False})
     run, name = open_run(root), f"stage{stage}"
     record = run.record(name)
     if record is None or not record.finished:
@@ -69,7 +54,7 @@ def decode(
     chosen, logits = _logits(run, name, epoch)
     try:
         if target_macs is not None:
-            found = [_within(run, space, logits, target_macs, rule)]
+            found = [_within(run, space, logits, int(target_macs), rule)]
         else:
             found = likely_codings(space, logits, candidates, chosen, rule)
     except KeyError as error:
@@ -80,7 +65,7 @@ def decode(
     if len(found) > 1:
         from dnas_cli.stages.score_candidates import best_candidate
 
-        coding = best_candidate(run, stage, found, device)
+        coding = best_candidate(run, stage, found, given["device"])
     path = run.coding_path(CODINGS[stage])
     with stage_lock(run, name):
         if open_run(root).record(name) != record:
@@ -95,7 +80,7 @@ def decode(
         if len(found) > 1:
             decoded["candidates"] = len(found)
         if target_macs is not None:
-            decoded["target_macs"] = target_macs
+            decoded["target_macs"] = int(target_macs)
         if stage == 2:
             decoded["rule"] = rule
         run.set_record(name, replace(record, phase="decoded", decoded=decoded))
@@ -124,7 +109,6 @@ def check_epoch(run: Run, stage: int, epoch: str, option: str = "epoch") -> None
     """Refuse an epoch that a finished search does not have, before it is used.
 
     Args:
-        run: The run.
         stage: 1, 2 or 3.
         epoch: As in `decode`.
         option: Its option, for the message.

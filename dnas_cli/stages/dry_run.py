@@ -46,11 +46,9 @@ class StageEstimate:
     Attributes:
         name: `stage 1` to `stage 3`, or `retraining`.
         assumed: Assumptions in place of missing codings; empty if none is missing.
-        edges: Edges of the network.
         mode: The execution mode.
         batch: Tiles per step.
         size: Side of the tiles or crops, in pixels.
-        epochs: Epochs.
         weight_epochs: First epochs, in which only the weights learn.
         steps: Steps per epoch.
         step: Estimate of a step of the weights.
@@ -139,7 +137,7 @@ def estimate_retraining(
     Raises:
         DnasError: As the retraining before its start.
     """
-    new_run = NewRun(tile_set, None, choice.flags.get("width") or None)
+    new_run = NewRun(tile_set, None, int(choice.flags.get("width") or 0) or None)
     run, tiles, layers, width = _begin(root, choice.preset, new_run)
     record = run.record("retrain") if run and not options.starts_over else None
     if run:
@@ -182,10 +180,7 @@ def estimate_stage(
 
     Args:
         name: In progress.
-        expected: Its network.
-        settings: Its settings.
         record: What is known of it.
-        tiles: The tile set.
         compute: Device and execution mode.
     """
     device, _ = compute.resolve()

@@ -14,7 +14,6 @@ class EpochEnd:
     """An epoch has ended; its rows and its checkpoint are written.
 
     Attributes:
-        run: The run.
         stage: `stage1` to `stage3`, or `retrain`.
         epochs_done: Epochs of the stage that are complete.
         classes: Of the data.

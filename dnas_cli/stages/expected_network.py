@@ -30,7 +30,6 @@ def expected_network(
 
     Args:
         run: The run, if it exists.
-        layers: Layers of the lattice.
         stage: 1 to 4.
         shape: Width, bands and classes.
     """

@@ -19,9 +19,7 @@ def hold_settings(
     What stage 1 is given, or a search in a branch, holds for all later stages.
 
     Args:
-        settings: What the run was given.
         stage: `stage1` to `stage3`, or `retrain`.
-        kind: The kind of its settings.
         choice: What is given now.
         options: Whether the stage is of a branch.
     """

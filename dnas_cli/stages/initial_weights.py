@@ -10,6 +10,7 @@ from dnas_cli.console import logger
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.files import file_hash
 from dnas_cli.model.model_file import load_model
+from dnas_cli.model.provenance import Provenance
 from dnas_cli.nets.network import Network
 from dnas_cli.run.directory import Run
 from dnas_cli.training.settings import RetrainSettings
@@ -50,7 +51,7 @@ def initialise(network: Network, run: Run, settings: RetrainSettings) -> None:
     logger.info("%s: %d of %d tensors start as in %s.", run.root, len(taken), len(own), path)
 
 
-def origin(run: Run, settings: RetrainSettings) -> dict[str, str]:
+def origin(run: Run, settings: RetrainSettings) -> Provenance:
     """Return what a model file says of its initial weights; nothing where they were random."""
     if settings.init == SCRATCH:
         return {}

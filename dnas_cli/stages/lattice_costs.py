@@ -31,7 +31,6 @@ class LatticeCosts:
 
     Attributes:
         shape: Of the network that will be retrained.
-        size: Height and width of the tile.
     """
 
     shape: NetworkShape

@@ -46,7 +46,6 @@ def measure(
 
     Args:
         run: An existing run, whose layers and width stay.
-        tiles: The tile set.
         budget: Seconds that all may take.
         compute: Device, threads and the like.
     """

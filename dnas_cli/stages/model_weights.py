@@ -75,10 +75,8 @@ def of_the_average(
         network: Has the averaged weights; gets the statistics.
         tiles: Statistics come from tiles of the training split, the score from validation.
         settings: Of the retraining.
-        device: Where the network is.
         progress: At the end of the training.
         interruption: Whether a signal asked to stop.
-        resume_command: The command that resumes.
 
     Raises:
         Interrupted: A signal arrived; the next call starts again.

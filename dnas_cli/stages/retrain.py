@@ -12,6 +12,7 @@ from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError, UsageError
 from dnas_cli.files import remove_leftovers
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
+from dnas_cli.model.provenance import Provenance
 from dnas_cli.nets.network import Network, build_derived
 from dnas_cli.run.directory import CODINGS, Run, now, open_run
 from dnas_cli.run.manifest import StageRecord
@@ -77,7 +78,7 @@ class Retraining(Stage[RetrainSettings]):
         if self.architecture is not None:
             if options.branch is not None:
                 raise UsageError("architecture=...: starts a run of its own; leave branch=... out.")
-            _, width = NewRun(width=choice.flags.get("width") or None).size(choice.preset)
+            _, width = NewRun(width=int(choice.flags.get("width") or 0) or None).size(choice.preset)
             adopt_architecture(root, self.architecture, self.tile_set, width, options.overwrite)
         run = open_run(root)
         if options.branch is not None and (
@@ -129,7 +130,7 @@ class Retraining(Stage[RetrainSettings]):
 def _write_model(trained: TrainedStage[RetrainSettings], weights: ModelWeights) -> None:
     run, tiles, settings = trained.run, trained.tiles, trained.settings
     architecture = run.architecture()
-    provenance = {
+    provenance: Provenance = {
         "dnas": __version__,
         "torch": str(torch.__version__),  # a subclass of str, which the file may not hold
         "python": platform.python_version(),

@@ -47,7 +47,6 @@ class PipelineRequest:
     Attributes:
         choice: Preset, recipe, file and flags; they hold for all stages.
         retraining: Settings of the retraining alone.
-        new_run: Tile set and network size of a new run.
         first: The first step; the earlier ones must be finished.
         last: The last step.
         branch: A new run that gets the steps before the first.

@@ -23,8 +23,6 @@ class StageStatus:
         epochs: Finished epochs.
         of: Epochs in all, with extensions; None if unknown.
         seconds: Time spent.
-        settings: Its settings.
-        decoded: How it was decoded.
         loss: Of the last epoch.
         entropy: Of the logits in the last epoch.
         best_epoch: The epoch, from 1, of the highest mean IoU on the validation split.

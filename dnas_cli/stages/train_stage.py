@@ -61,7 +61,6 @@ class StageNetwork:
     """The network that a stage trains.
 
     Attributes:
-        network: The network.
         identity: Hash of the space or coding that it is built from.
         describe: Returns facts for the history after an epoch.
     """
@@ -113,7 +112,6 @@ class Stage(ABC, Generic[Settings]):
         name: In the run directory: `stage1` to `stage3`, or `retrain`.
         title: In log lines.
         stream: Number that separates the randomness of this stage from that of others.
-        settings: The kind of its settings.
         command: Its command line, without the run.
     """
 

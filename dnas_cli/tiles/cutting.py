@@ -45,11 +45,7 @@ class CuttingTask:
     """One image to cut.
 
     Attributes:
-        source: The folder of the dataset.
-        out: The folder of the tile set.
         record: The file that marks the image as done.
-        facts: The image.
-        size: Height and width of a tile.
         encoding: How the label encodes classes.
         nodata: The nodata value by the description, if it has one.
         max_unknown: The largest share of label pixels of no known colour.

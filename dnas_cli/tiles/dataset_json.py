@@ -21,7 +21,12 @@ from dnas_cli.errors import DataError
 from dnas_cli.file_kinds import FOLDER, TILE_SET, kind_of, wrong_kind
 from dnas_cli.files import content_hash, read_json, remove_leftovers, write_json, write_text
 from dnas_cli.metrics import IGNORE
-from dnas_cli.scenes.band_statistics import BandStatistics, is_outweighed, robust_moments
+from dnas_cli.scenes.band_statistics import (
+    BandStatistics,
+    BandSummary,
+    is_outweighed,
+    robust_moments,
+)
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
@@ -45,14 +50,11 @@ class TileSetContent:
     """All that is written about a tile set.
 
     Attributes:
-        description: The dataset.
         settings: How it was made, as plain data.
         tiles_folder: The folder of tiles, relative to the tile set; `.` for its own.
         source: The folder of the scenes, relative to the tile set; none for tiles cut elsewhere.
-        bands: Names of the bands.
         band_numbers: Their numbers in the tiles, from 1.
         dtype: NumPy name of the values.
-        tile_size: Height and width of a tile.
         nodata: The value that means "no data", if there is one for all.
         encoding: How the labels of the tiles say the class.
         source_encoding: How the labels said it that the tiles came from.
@@ -139,7 +141,7 @@ def _to_json(content: TileSetContent) -> dict[str, Any]:
 
 
 def _normalisation(
-    content: TileSetContent, statistics: dict[str, dict[str, Any]]
+    content: TileSetContent, statistics: dict[str, BandSummary]
 ) -> tuple[Normalisation, str]:
     """Return the constants of the description, else mean and deviation of the training split.
 
@@ -167,7 +169,7 @@ def _normalisation(
     return constants, "each image" if description.per_image else "training split"
 
 
-def _robust(band: str, statistics: dict[str, Any]) -> tuple[float, float]:
+def _robust(band: str, statistics: BandSummary) -> tuple[float, float]:
     """Return robust moments of a band, and warn where they are not the plain ones."""
     if is_outweighed(statistics):
         low, high = (float(statistics["percentiles"][key]) for key in ("1", "99"))
@@ -264,7 +266,7 @@ def _tile_set(
         tile_size=tile_size,
         nodata=None if nodata is None else float(nodata),
         normalisation=normalisation,
-        statistics={str(band): dict(content["statistics"][band]) for band in bands},
+        statistics={str(band): content["statistics"][band] for band in bands},
         fingerprint=fingerprint(content, tiles),
         encoding=LabelEncoding.from_json(content["label_encoding"], classes),
         source_encoding=LabelEncoding.from_json(_source_encoding(content), classes),

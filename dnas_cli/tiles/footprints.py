@@ -16,8 +16,6 @@ class SceneFootprint:
     """The box around a scene's tiles.
 
     Attributes:
-        scene: Name of the scene.
-        split: The split it is in.
         box: West, south, east and north in degrees.
     """
 

@@ -59,10 +59,10 @@ def tile_set_from_lists(
 ) -> TileSetResult:
     """Make a tile set of tiles that are cut already.
 
-    Every tile is read once: that checks it, and measures bands and classes.
+    Every tile is read once, to check it and to measure bands and classes.
 
     Raises:
-        DataError: No tile can be used, or normalisation per image was asked for.
+        DataError: No tile can be used, or the description normalises per image.
         RunStateError: What is in `out` is in the way.
         UsageError: It is not clear which list is for which split.
         Interrupted: The user stopped it.

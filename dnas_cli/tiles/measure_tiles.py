@@ -31,7 +31,6 @@ class TileFormat:
     """What every tile of a set must be.
 
     Attributes:
-        size: Height and width.
         file_bands: Number of bands in the files, alpha included.
         band_numbers: The bands that are used, from 1.
         dtype: NumPy name of the values.
@@ -52,9 +51,7 @@ class MeasuringTask:
     """Tiles to measure; they belong together in some way, such as a scene.
 
     Attributes:
-        split: The split they are in.
         folder: The folder that tile paths are relative to.
-        refs: The tiles.
         format: What they must be.
         record: The file to write when they are measured.
         repeated: Parts of tiles, by their image, that are counted with other tiles.

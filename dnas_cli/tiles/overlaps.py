@@ -23,9 +23,7 @@ def repeated_parts(
     """Return the repeated parts of those tiles of a split that have some, by their image.
 
     Args:
-        refs: The tiles of the split.
         shapes: Height and width of the images that they were cut from, by name.
-        size: Height and width of a tile.
     """
     overlapping = {
         name: shape for name, shape in shapes.items() if shape[0] % size or shape[1] % size
@@ -55,8 +53,6 @@ def repeated(
 
     Args:
         place: Row and column of the tile in the grid; one beyond the grid repeats nothing.
-        shape: Height and width of the image.
-        size: Height and width of a tile.
         earlier: Rows and columns of the tiles before it that are counted.
     """
     (row, column), rows, columns = place, offsets(shape[0], size), offsets(shape[1], size)

@@ -17,7 +17,6 @@ def refuse_other_settings(root: Path, settings: Any, sources: Mapping[str, Path]
     """Refuse a finished tile set of other settings or other files.
 
     Args:
-        root: The folder of the tile set.
         settings: The wanted settings, as plain data.
         sources: The files to cut: their paths by the name in `dataset.json`.
 

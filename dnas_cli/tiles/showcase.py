@@ -18,7 +18,6 @@ class LabelledTile:
     """A tile and its label.
 
     Attributes:
-        ref: Where it is.
         image: (B, H, W) band values.
         valid: (H, W) pixels that hold data.
         truth: (H, W) class indices, 255 where there is no label.
@@ -45,7 +44,6 @@ def rare_classes_first(tiles: TileSet, split: str, count: int) -> list[LabelledT
     At most 60 tiles, evenly spaced, are looked at.
 
     Args:
-        tiles: The tile set.
         split: "train", "val" or "test".
         count: How many tiles at most.
 

@@ -18,7 +18,6 @@ def open_split_scenes(tiles: TileSet, split: str, source: Path | None) -> Labell
     """Find the scenes of a split, and check that they are unchanged.
 
     Args:
-        tiles: The tile set.
         split: "train", "val" or "test".
         source: The folder of the scenes, if they were moved.
 

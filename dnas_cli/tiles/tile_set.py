@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.band_statistics import BandSummary
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.normalisation import Moments, Normalisation
@@ -33,13 +34,11 @@ class TileSet:
         root: The folder with `dataset.json`.
         tiles_folder: The folder that tile paths are relative to: `root`, or the folder of adopted
             tiles.
-        name: Name of the dataset.
         classes: The classes; position is the label's index.
         bands: Names of the bands of every tile, in order.
         dtype: NumPy name of the band values.
         tile_size: Height and width of every tile.
         nodata: The value that means "no data", if there is one for all tiles.
-        normalisation: From band values to network input.
         statistics: Per band name: count, min, max, mean, std and percentiles (1, 50, 99) of the
             training split, in raw units, without nodata.
         fingerprint: `sha256:...` over the description and the lists.
@@ -58,7 +57,7 @@ class TileSet:
     tile_size: int
     nodata: float | None
     normalisation: Normalisation
-    statistics: dict[str, dict[str, Any]]
+    statistics: dict[str, BandSummary]
     fingerprint: str
     encoding: LabelEncoding = field(repr=False)
     source_encoding: LabelEncoding = field(repr=False)
@@ -152,7 +151,6 @@ class TileSet:
         """Return the constants for a tile, which depend on its image if they are per image.
 
         Args:
-            ref: The tile.
             by: A network's normalisation; the tile set's own when missing.
             bands: Positions of the network's bands among the tile set's; all when missing.
 

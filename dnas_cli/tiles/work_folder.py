@@ -24,7 +24,6 @@ class WorkFolder:
     """The folder of a tile set in the making.
 
     Attributes:
-        root: The folder.
         progress: The folder of records until the tile set is finished.
     """
 

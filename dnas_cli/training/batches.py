@@ -152,7 +152,6 @@ class BatchStream:
     """The batches of a set of tiles, epoch after epoch.
 
     Args:
-        tiles: The tile set.
         refs: The tiles to draw from.
         settings: Batch size, crop, augmentation, seed.
         stream: Number that sets this stream's randomness apart from others of the same run.
@@ -284,7 +283,6 @@ def affordable_workers(workers: int, free: int, batch: int, side: int, bands: in
         free: Bytes of shared memory.
         batch: Tiles per batch.
         side: Of a tile, in pixels.
-        bands: Of a tile.
     """
     needed = batch * side**2 * (4 * bands + 8)  # the image in float32, the label in int64
     # A search has two streams; each holds two batches beside those that its workers prepare.

@@ -1,5 +1,7 @@
 """Checks for numbers that are not finite, which are never saved."""
 
+import math
+
 import torch
 from torch import nn
 
@@ -23,7 +25,7 @@ def check_loss(value: float) -> float:
     Raises:
         DivergedError: It is not.
     """
-    if value != value or value in (float("inf"), float("-inf")):
+    if not math.isfinite(value):
         raise DivergedError(f"the loss became {value}")
     return value
 

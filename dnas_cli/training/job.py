@@ -17,7 +17,6 @@ class Description:
     """The logits of a search after an epoch.
 
     Attributes:
-        facts: For the history.
         logits: For `logits.jsonl`, by key.
         warning: What looks wrong, if anything.
     """
@@ -53,7 +52,6 @@ class Job:
 
     Attributes:
         title: Its name in progress and log.
-        steps: Its steps.
         schedule: Epochs and learning rates.
         files: Checkpoints and history.
         identity: Hash of the space or architecture; a checkpoint of another is refused.

@@ -14,7 +14,15 @@ from dnas_cli.training.settings import (
     Settings,
     TrainingSettings,
 )
-from dnas_cli.typed_fields import convert, did_you_mean, option, option_of, spelled, types_of
+from dnas_cli.typed_fields import (
+    SettingValue,
+    convert,
+    did_you_mean,
+    option,
+    option_of,
+    spelled,
+    types_of,
+)
 from dnas_cli.yaml_files import read_yaml
 
 WAYS_OUT = (
@@ -57,7 +65,7 @@ class SettingsChoice:
 
     preset: Preset | None = None
     file: Path | None = None
-    flags: Mapping[str, Any] = field(default_factory=dict)
+    flags: Mapping[str, SettingValue | None] = field(default_factory=dict)
     recipe: Recipe | None = None
     inherited: GivenSettings = field(default_factory=GivenSettings)
 

@@ -34,7 +34,6 @@ def strong_augmentation(
         valid: (H, W).
         label: (H, W).
         black: (B,), what a raw value of zero is after normalisation.
-        size: Height and width of the result.
         rng: Random generator.
     """
     affine = random_view(label.shape[0], label.shape[1], size, rng)

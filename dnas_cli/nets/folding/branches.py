@@ -44,7 +44,6 @@ class Branch:
     """One operator of one edge.
 
     Attributes:
-        source: The node of its input.
         target: The node whose sum it joins.
         affine: Its convolution; for separable convolutions, the pointwise one.
         dilation: Of its convolution.

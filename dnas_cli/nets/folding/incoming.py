@@ -60,10 +60,6 @@ class Sums:
     def total(self, count: int, size: tuple[int, int]) -> Tensor:
         """Return the node's feature.
 
-        Args:
-            count: Images in the batch.
-            size: Height and width of the node.
-
         Returns:
             (N, C, H, W).
         """

@@ -124,8 +124,6 @@ class OnnxGraph:
 
         Args:
             inputs: Name to shape; a word in a shape stands for any number.
-            output: The value that is the result.
-            output_shape: Its shape.
             output_name: What it is called outside.
             metadata: Facts about the model.
         """

@@ -27,7 +27,6 @@ def add_network(graph: OnnxGraph, network: Network, image: Value, size: Size) ->
         graph: Is added to.
         network: Any network; it is not changed.
         image: Normalised images (N, B, H, W).
-        size: Their height and width.
 
     Returns:
         Logits (N, classes, H, W).

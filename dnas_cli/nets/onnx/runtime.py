@@ -48,7 +48,6 @@ class OnnxSession:
     """An ONNX file, ready to run on as many threads as PyTorch has.
 
     Args:
-        content: The file.
         name: What errors call it.
 
     Raises:

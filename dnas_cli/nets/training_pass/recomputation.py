@@ -77,9 +77,7 @@ def recomputed(
     """Run a block so that little is saved for its backward pass.
 
     Args:
-        block: The block.
         inputs: Its inputs; they are saved.
-        parameters: Its parameters.
         keep: Whether to save the results of its convolutions instead of computing them twice.
 
     Returns:
