@@ -15,7 +15,7 @@ def test_folders_patterns_and_lists_are_expanded_once_and_in_order(tmp_path: Pat
     listed = tmp_path / "list.txt"
     listed.write_text("# scenes\nc.png\n\ns3://bucket/far.tif\n")
     found = find_scenes([str(tmp_path / "b*"), str(tmp_path), str(listed)])
-    names = [item.removeprefix(f"{tmp_path}/") for item in found]
+    names = [str(item).removeprefix(f"{tmp_path}/") for item in found]
     assert names == ["b.tif", "a.TIF", "c.png", "s3://bucket/far.tif"]
 
 

@@ -117,6 +117,7 @@ def predict_scenes(
         given["scaled"],
         clip=path_or_none(given["clip"]),
         all_data=nodata == "none",
+        resample=given["resample"],
     )
     found = find_scenes([str(scene) for scene in scenes])
     planned, shard = plan_outputs(found, patterns), parse_shard(given["shard"])
@@ -136,6 +137,8 @@ def predict_scenes(
         model = load_model(model, device, given["engine"])
     mapper, facts = replace(model, settings=settings), model.model.facts
     settings.grid(facts.tile_size)
+    if reading.resample and facts.ground_resolution is None:
+        raise UsageError("resample=True: the model does not say its ground resolution.")
     planned = with_values(planned, map_values(given["values"], given["map_nodata"], facts))
     if many:
         found, planned = shard.of(found), shard.of(planned)

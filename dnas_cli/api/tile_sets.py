@@ -67,6 +67,7 @@ def tile(
         labels_as_is=given["labels_as_is"],
         keep_empty=given["keep_empty"],
         groups_overlaps=not given["allow_overlap"],
+        resample=given["resample"],
     )
     work = TilingOptions(
         given["workers"] or usable_processors(), given["overwrite"], given["strict"], shard

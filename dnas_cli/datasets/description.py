@@ -10,6 +10,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, Literal
 
+from dnas_cli.datasets.band_files import BandPattern, read_band_patterns
 from dnas_cli.datasets.description_values import (
     colour_of,
     group_classes,
@@ -31,6 +32,7 @@ from dnas_cli.files import read_text
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import Colour, LandClass
+from dnas_cli.scenes.stac_items import may_be_items
 from dnas_cli.typed_fields import build, convert, option
 from dnas_cli.yaml_files import LARGEST_YAML, parse_yaml
 
@@ -59,6 +61,11 @@ class ImagePattern:
     pattern: Pattern
     bands: tuple[str, ...] = ()
 
+    @property
+    def holds_items(self) -> bool:
+        """Whether the files are STAC Items or ItemCollections."""
+        return may_be_items(self.pattern.text)
+
 
 @dataclass(frozen=True)
 class DatasetDescription:
@@ -75,6 +82,7 @@ class DatasetDescription:
         per_image: Normalise each image by its own mean and deviation.
         lists: Name of published list files, with `{split}` for train, val and test.
         aoi: Where vector layers are that say in which area labels are complete.
+        band_files: Where the bands are, if each has a place of its own.
     """
 
     name: str
@@ -88,6 +96,7 @@ class DatasetDescription:
     per_image: bool
     lists: str | None
     aoi: Pattern | None = None
+    band_files: tuple[BandPattern, ...] = ()
 
     @property
     def classes(self) -> tuple[LandClass, ...]:
@@ -110,6 +119,7 @@ class DatasetDescription:
             "label_encoding": self.encoding.to_json(),
             "normalisation": self._normalisation_json(),
             **({"aoi": self.aoi.text} if self.aoi else {}),
+            **({"band_files": [item.text for item in self.band_files]} if self.band_files else {}),
         }
 
     def _normalisation_json(self) -> Any:
@@ -178,7 +188,7 @@ class _Keys:
     images: Any = None
     labels: Any = None
     scene: str = "{scene}"
-    bands: list[Any] = field(default_factory=list)
+    bands: Any = field(default_factory=list)
     nodata: float | None = None
     label_kind: Literal["colour", "index"] | None = None
     first_value: int | None = None
@@ -211,9 +221,10 @@ class _Constants:
 def _description(value: Any, default_name: str) -> DatasetDescription:
     spelled = {"label_kind": "colour"} if value.get("label_kind") == "color" else {}
     keys = build(_Keys, {**value, **spelled})
-    images, labels = _image_patterns(keys.images), _label_patterns(keys.labels)
+    band_files, bands = _bands(keys)
+    images = (ImagePattern(band_files[0].pattern),) if band_files else _image_patterns(keys.images)
+    labels = _label_patterns(keys.labels)
     _check_names(images, labels, keys.scene)
-    bands = names_of(keys.bands, "bands")
     if keys.lists is not None and "{split}" not in keys.lists:
         raise DataError("`lists` must hold {split}, such as rs_{split}.lst.")
     return DatasetDescription(
@@ -228,7 +239,18 @@ def _description(value: Any, default_name: str) -> DatasetDescription:
         per_image=keys.normalisation == PER_IMAGE,
         lists=keys.lists,
         aoi=None if keys.aoi is None else Pattern(keys.aoi),
+        band_files=band_files,
     )
+
+
+def _bands(keys: _Keys) -> tuple[tuple[BandPattern, ...], tuple[str, ...]]:
+    """Return where the bands are, if each has a place of its own, and their names."""
+    if not isinstance(keys.bands, dict):
+        return (), names_of(keys.bands, "bands")
+    if keys.images is not None:
+        raise DataError("`bands` says where the files are, and so does `images`.", "Leave one out.")
+    band_files = read_band_patterns(keys.bands)
+    return band_files, tuple(item.band for item in band_files)
 
 
 def _image_patterns(value: Any) -> tuple[ImagePattern, ...]:
@@ -260,14 +282,16 @@ def _check_names(images: tuple[ImagePattern, ...], labels: tuple[Pattern, ...], 
     if not wanted:
         raise DataError("`scene` names no part of the image path, such as {scene}.")
     for image in images:
-        missing = [name for name in wanted if name not in image.pattern.names]
+        # An Item says its own name.
+        known = (*image.pattern.names, *(("scene",) if image.holds_items else ()))
+        missing = [name for name in wanted if name not in known]
         if missing:
             raise DataError(
                 f"images pattern {image.pattern.text!r} lacks {{{missing[0]}}}, which `scene` "
                 "is made of."
             )
         for label in labels:
-            extra = [name for name in label.names if name not in image.pattern.names]
+            extra = [name for name in label.names if name not in known]
             if extra and len(extra) == len(label.names):
                 raise DataError(
                     f"labels pattern {label.text!r} names {{{extra[0]}}}, which the images pattern "

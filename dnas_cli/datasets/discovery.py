@@ -2,16 +2,21 @@
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from dnas_cli.console import logger
+from dnas_cli.datasets.band_files import BandIndex
 from dnas_cli.datasets.description import DatasetDescription, ImagePattern, load_description
 from dnas_cli.datasets.path_patterns import SPLIT_OF_NAME, Pattern, safe_name
 from dnas_cli.errors import DataError
+from dnas_cli.scenes.external import is_external_allowed
 from dnas_cli.scenes.label_encoding import LabelEncoding
+from dnas_cli.scenes.opening import is_address
 from dnas_cli.scenes.placed_labels import LabelFiles
 from dnas_cli.scenes.raster import RASTER_SUFFIXES
+from dnas_cli.scenes.scene_files import BandFile, SceneFiles
+from dnas_cli.scenes.stac_items import is_web_address, read_items
 from dnas_cli.scenes.vector_labels import is_vector
 
 _OWN_DESCRIPTIONS = ("dataset.yaml", "dataset.yml")
@@ -36,6 +41,7 @@ class Pair:
         split: `train`, `val` or `test`, when the `{split}` of a pattern says it.
         more_labels: Further labels of the image; of two that label a pixel the earlier counts.
         aoi: Path of the vector layer that says where labels are complete.
+        parts: Where its bands are, if not all in the image.
     """
 
     key: str
@@ -47,11 +53,25 @@ class Pair:
     split: str | None = None
     more_labels: tuple[str, ...] = ()
     aoi: str | None = None
+    parts: tuple[BandFile, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
         """All files, relative to the source folder."""
-        return (self.image, self.label, *self.more_labels, *([self.aoi] if self.aoi else []))
+        more = [part.path for part in self.parts if not is_address(part.path)]
+        image = [] if self.parts else [self.image]
+        aoi = [self.aoi] if self.aoi else []
+        return tuple(dict.fromkeys([*image, self.label, *self.more_labels, *aoi, *more]))
+
+    def scene_files(self, source: Path) -> Path | SceneFiles:
+        """Return what the image is opened by."""
+        if not self.parts:
+            return source / self.image
+        parts = [
+            part if is_address(part.path) else replace(part, path=str(source / part.path))
+            for part in self.parts
+        ]
+        return SceneFiles(str(source / self.image), tuple(parts))
 
     def label_files(self, source: Path, encoding: LabelEncoding, as_is: bool) -> LabelFiles:
         """Return the labels as they are opened over the image."""
@@ -72,6 +92,7 @@ class LabelledScenes:
         bands: Names of the bands of the dataset, where a description says them.
         nodata: The value that means "no data", when the files do not declare it.
         as_is: Labels lie on their images pixel by pixel, wherever they say they lie.
+        resample: Images are brought to the ground resolution of the model.
     """
 
     root: Path
@@ -81,6 +102,7 @@ class LabelledScenes:
     bands: tuple[str, ...] = ()
     nodata: float | None = None
     as_is: bool = False
+    resample: bool = False
 
 
 @dataclass(frozen=True)
@@ -106,7 +128,7 @@ def find_description(source: Path, asked: str | None) -> DatasetDescription:
         return load_description(asked)
     for name in _OWN_DESCRIPTIONS:
         if (source / name).is_file():
-            return load_description(str(source / name))
+            return _without_network(load_description(str(source / name)), source / name)
     for sign, name in _BUILT_IN_SIGNS.items():
         if any(folder.is_dir() for folder in (source / sign, *sorted(source.glob(f"*/{sign}")))):
             logger.info("%s: has a folder %s, so this is taken for %s", source, sign, name)
@@ -116,6 +138,17 @@ def find_description(source: Path, asked: str | None) -> DatasetDescription:
         "Say what the data are: dataset=gid5, gid15 or fbp, or a YAML file with classes and "
         "colours; docs/datasets.md has one of a dozen lines.",
     )
+
+
+def _without_network(description: DatasetDescription, path: Path) -> DatasetDescription:
+    """Refuse a description that was found, and not given, if it reaches the network."""
+    for image in description.images:
+        if is_web_address(image.pattern.text) and not is_external_allowed():
+            raise DataError(
+                f"{path}: has images in the network, {image.pattern.text}.",
+                f"If you trust it, give dataset={path}.",
+            )
+    return description
 
 
 def find_pairs(
@@ -135,7 +168,7 @@ def find_pairs(
         DataError: There is no image.
     """
     files, problems = _files(source, leave_out)
-    images, labels, bands = _best_patterns(files, description)
+    images, labels, bands = _best_patterns(source, files, description)
     if not images:
         first = f"{problems[0].name} {problems[0].reason}; " if problems else ""
         raise DataError(
@@ -147,6 +180,7 @@ def find_pairs(
     label_names = labels.names
     shared = _names_in_several_splits(images, description.scene)
     used = set()
+    index = BandIndex(description.band_files, files)
     for parts, path in _without_labels(images, labels):
         found = labels.by_names.get(tuple(parts[name] for name in label_names), [])
         used.update(found)
@@ -156,6 +190,16 @@ def find_pairs(
         aoi = _aoi_of(files, description.aoi, parts)
         if isinstance(aoi, Problem):
             problems.append(replace(aoi, name=path))
+            continue
+        try:
+            own = images.items.get(path)
+            band_files = (
+                index.parts_of(parts, path)
+                if own is None
+                else _of_item(own, description.bands, source)
+            )
+        except DataError as error:
+            problems.append(Problem(path, error.what))
             continue
         split = SPLIT_OF_NAME.get(parts.get("split", "train").lower())
         if split is None:
@@ -181,7 +225,9 @@ def find_pairs(
         keys[key] = path
         by_folder = split if "split" in parts else None
         more = tuple(found[1:])
-        pairs.append(Pair(key, scene, scene_text, path, found[0], bands, by_folder, more, aoi))
+        pairs.append(
+            Pair(key, scene, scene_text, path, found[0], bands, by_folder, more, aoi, band_files)
+        )
     everything = {path for found in labels.by_names.values() for path in found}
     problems += [Problem(path, "label without image") for path in sorted(everything - used)]
     return sorted(_one_text_per_scene(pairs, problems), key=lambda pair: pair.key), problems
@@ -239,9 +285,23 @@ def _one_text_per_scene(pairs: list[Pair], problems: list[Problem]) -> list[Pair
     return kept
 
 
+def _of_item(scene: SceneFiles, wanted: tuple[str, ...], source: Path) -> tuple[BandFile, ...]:
+    """Return the bands of an Item, with paths relative to the source folder."""
+    if not wanted and not scene.is_one_file:
+        raise DataError(
+            f"{scene.name}: is a STAC Item of several bands, and the description names none."
+        )
+    parts = scene.of_bands(wanted).parts
+    return tuple(
+        part if is_address(part.path) else replace(part, path=os.path.relpath(part.path, source))
+        for part in parts
+    )
+
+
 @dataclass(frozen=True)
 class _Images:
     entries: tuple[tuple[dict[str, str], str], ...]
+    items: dict[str, SceneFiles] = field(default_factory=dict)
 
     def __bool__(self) -> bool:
         return bool(self.entries)
@@ -260,10 +320,10 @@ class _Labels:
 
 
 def _best_patterns(
-    files: list[str], description: DatasetDescription
+    source: Path, files: list[str], description: DatasetDescription
 ) -> tuple[_Images, _Labels, tuple[str, ...]]:
     """Choose the image and label patterns that pair the most; ties go to the earlier ones."""
-    found_images = [(image, _images(files, image)) for image in description.images]
+    found_images = [(image, _images(source, files, image)) for image in description.images]
     best: tuple[int, int] | None = None
     first = found_images[0][0]
     chosen = (found_images[0][1], _labels(files, description.labels[0], first), first)
@@ -287,13 +347,26 @@ def _best_patterns(
     return images, labels, image.bands
 
 
-def _images(files: list[str], image: ImagePattern) -> _Images:
-    matches = ((image.pattern.match(path), path) for path in files)
-    return _Images(tuple((parts, path) for parts, path in matches if parts is not None))
+def _images(source: Path, files: list[str], image: ImagePattern) -> _Images:
+    matches = [(image.pattern.match(path), path) for path in files]
+    if is_web_address(image.pattern.text):
+        matches = [({}, image.pattern.text)]
+    entries = [(parts, path) for parts, path in matches if parts is not None]
+    if not image.holds_items:
+        return _Images(tuple(entries))
+    items: dict[str, SceneFiles] = {}
+    named = []
+    for parts, path in entries:
+        for scene in read_items(path if is_web_address(path) else str(source / path)):
+            name = f"{path}#{scene.name}"
+            items[name] = scene
+            named.append(({"scene": scene.name, **parts}, name))
+    return _Images(tuple(named), items)
 
 
 def _labels(files: list[str], pattern: Pattern, image: ImagePattern) -> _Labels:
-    names = tuple(name for name in pattern.names if name in image.pattern.names)
+    known = (*image.pattern.names, *(("scene",) if image.holds_items else ()))
+    names = tuple(name for name in pattern.names if name in known)
     by_names: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for path in files:
         parts = pattern.match(path)

@@ -12,8 +12,10 @@ from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.discovery import Pair, Problem
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.georeference import unit_name
-from dnas_cli.scenes.ground import footprint, ground_resolution
+from dnas_cli.scenes.ground import footprint, grid_at, ground_resolution
+from dnas_cli.scenes.on_grid import Grid
 from dnas_cli.scenes.raster import Raster, open_raster
+from dnas_cli.scenes.scene_files import SceneFiles
 from dnas_cli.scenes.validity import can_hold
 
 # A header that promises this much more than its file holds is broken or made to do harm: even an
@@ -38,6 +40,7 @@ class ImageFacts:
         resolution: Metres of a pixel on the ground, if the image has a place.
         footprint: West, south, east and north in degrees, likewise.
         crs_unit: Unit of its map coordinates, likewise.
+        grid: The grid that it is resampled to, if it is.
     """
 
     pair: Pair
@@ -52,16 +55,26 @@ class ImageFacts:
     resolution: float | None = None
     footprint: tuple[float, float, float, float] | None = None
     crs_unit: str | None = None
+    grid: Grid | None = None
 
 
 @dataclass(frozen=True)
 class Inspection:
-    """The task of looking at one pair of files."""
+    """The task of looking at one pair of files.
+
+    Attributes:
+        source: The folder of the dataset.
+        pair: The files.
+        description: The dataset.
+        labels_as_is: Labels lie on their images pixel by pixel.
+        resample: Metres of the pixels that images are resampled to.
+    """
 
     source: Path
     pair: Pair
     description: DatasetDescription
     labels_as_is: bool = False
+    resample: float | None = None
 
 
 def inspect(task: Inspection) -> ImageFacts | Problem:
@@ -79,12 +92,18 @@ def problem_of(name: str, error: DataError, source: Path) -> Problem:
 
 def _inspect(task: Inspection) -> ImageFacts:
     source, pair, description = task.source, task.pair, task.description
-    path = source / pair.image
-    with open_raster(path) as scene:
+    path, files = source / pair.image, pair.scene_files(source)
+    grid = None
+    with open_raster(files) as scene:
         bands, numbers = choose_bands(path, scene, pair.bands, description.bands)
         notes = scene.notes
-    with open_raster(path, numbers, description.nodata) as scene:
-        refuse_absurd(path, scene.height, scene.width, len(numbers), scene.dtype)
+        if not pair.parts:
+            refuse_absurd(path, scene.height, scene.width, len(numbers), scene.dtype)
+        if task.resample is not None:
+            grid = grid_at(scene.georeference, scene.height, scene.width, task.resample)
+            if not scene.georeference.has_map_coordinates:
+                notes += ("has no place on the ground and is not resampled",)
+    with open_raster(files, numbers, description.nodata, grid=grid) as scene:
         alpha = None if scene.alpha_band in numbers else scene.alpha_band
         facts = ImageFacts(
             pair, scene.height, scene.width, bands, numbers, scene.dtype, scene.nodata, alpha
@@ -95,11 +114,12 @@ def _inspect(task: Inspection) -> ImageFacts:
         place = (scene.georeference, scene.height, scene.width)
         resolution, box = ground_resolution(*place), footprint(*place)
         unit = unit_name(scene.georeference)
-    return replace(facts, notes=notes, resolution=resolution, footprint=box, crs_unit=unit)
+    known = replace(facts, notes=notes, resolution=resolution, footprint=box)
+    return replace(known, crs_unit=unit, grid=grid)
 
 
 def choose_bands(
-    path: Path, scene: Raster, file_bands: tuple[str, ...], wanted: tuple[str, ...]
+    path: Path | SceneFiles, scene: Raster, file_bands: tuple[str, ...], wanted: tuple[str, ...]
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Decide which bands of a file are used, and in which order.
 
@@ -138,7 +158,7 @@ def choose_bands(
     )
 
 
-def _refuse_renaming(path: Path, scene: Raster, wanted: tuple[str, ...]) -> None:
+def _refuse_renaming(path: Path | SceneFiles, scene: Raster, wanted: tuple[str, ...]) -> None:
     """Refuse other names for bands than those that a file itself gives to all of them.
 
     What GDAL takes for red, green and blue in a file without names is no such name.
@@ -154,7 +174,7 @@ def _refuse_renaming(path: Path, scene: Raster, wanted: tuple[str, ...]) -> None
 
 
 def described_bands(
-    path: Path, file_bands: tuple[str, ...], wanted: tuple[str, ...]
+    path: Path | SceneFiles, file_bands: tuple[str, ...], wanted: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return the names that a dataset gives the bands of a file, from the first on.
 

@@ -123,9 +123,11 @@ def _score(
 
 def _open(facts: ModelFacts, scenes: LabelledScenes, pair: Pair) -> Raster:
     """Open an image as `predict` does, with the dataset's names of bands."""
-    path = scenes.root / pair.image
+    path = pair.scene_files(scenes.root)
     reading = SceneReading(
-        nodata=scenes.nodata, file_bands=described_bands(path, pair.bands, scenes.bands)
+        nodata=scenes.nodata,
+        file_bands=described_bands(path, pair.bands, scenes.bands),
+        resample=scenes.resample,
     )
     scene = open_scene(facts, path, reading, lambda text: logger.warning("%s: %s", path, text))
     if scene.dtype != facts.dtype:

@@ -35,7 +35,9 @@ from dnas_cli.mapping.scene_result import SceneResult
 from dnas_cli.mapping.stream import stream_map
 from dnas_cli.mapping.unfinished_map import MapInWorkError, part_folder
 from dnas_cli.mapping.windows import finished_ends
+from dnas_cli.scenes.opening import is_address
 from dnas_cli.scenes.raster import block_cache
+from dnas_cli.scenes.scene_files import SceneFiles
 
 if TYPE_CHECKING:
     from distributed import Client, Future
@@ -85,7 +87,7 @@ class Task:
         strips: The strips that are mapped already, from the top.
     """
 
-    scene: str
+    scene: str | SceneFiles
     outputs: Outputs
     strip: tuple[int, int] | None = None
     strips: tuple[tuple[int, int], ...] = ()
@@ -95,7 +97,7 @@ def map_scenes_on(
     address: str,
     mapper: Mapper,
     device: str,
-    scenes: Sequence[str],
+    scenes: Sequence[str | SceneFiles],
     reading: SceneReading,
     planned: Sequence[Outputs],
     overwrite: bool = False,
@@ -140,7 +142,7 @@ def map_scenes_on(
         for scene, outputs in zip(scenes, planned, strict=True)
     ]
     with _connected(address) as client, progress("maps", len(tasks), "scene") as advance:
-        found: dict[str, SceneResult] = {}
+        found: dict[str | SceneFiles, SceneResult] = {}
         for task, result in _results(client, request, tasks):
             found[task.scene] = result
             if result.status == "failed":
@@ -148,7 +150,7 @@ def map_scenes_on(
             advance(1)
     results = [found[task.scene] for task in tasks]
     return [
-        replace(result, scene=scene, outputs=outputs.files if result.outputs else ())
+        replace(result, scene=str(scene), outputs=outputs.files if result.outputs else ())
         for result, scene, outputs in zip(results, scenes, planned, strict=True)
     ]
 
@@ -162,7 +164,7 @@ def _results(
     resources = {"GPU": 1} if _has_gpus(client, request.device) else None
     waiting = iter(tasks)
     running: dict[str, Task] = {}  # by the key of their future
-    strips_left: dict[str, int] = {}  # by scene
+    strips_left: dict[str | SceneFiles, int] = {}  # by scene
     done = as_completed(loop=client.loop)  # type: ignore[no-untyped-call]
 
     def submit(task: Task, priority: int = 0) -> None:
@@ -201,10 +203,10 @@ def _outcome(future: "Future[Any]", task: Task) -> SceneResult | tuple[tuple[int
     try:
         outcome: SceneResult | tuple[tuple[int, int], ...] = future.result()
     except DnasError as error:
-        return SceneResult(task.scene, "failed", error=error.what)
+        return SceneResult(str(task.scene), "failed", error=error.what)
     except Exception as error:  # of Dask: its workers died again and again
         message = f"{task.scene}: {type(error).__name__}: {brief(error)}"
-        return SceneResult(task.scene, "failed", error=message)
+        return SceneResult(str(task.scene), "failed", error=message)
     return outcome
 
 
@@ -218,7 +220,7 @@ def work(request: Request, task: Task) -> SceneResult | tuple[tuple[int, int], .
             if task.strip is not None:
                 return _map_strip(mapper, request, task)
             if not request.overwrite and is_finished(task.outputs):
-                return SceneResult(task.scene, "skipped", task.outputs.files)
+                return SceneResult(str(task.scene), "skipped", task.outputs.files)
             if task.strips:
                 _take_strips(mapper, request, task)
             elif len(strips := _strips(mapper, request, task)) > 1:
@@ -227,7 +229,7 @@ def work(request: Request, task: Task) -> SceneResult | tuple[tuple[int, int], .
             time.sleep(1)  # a worker that the scheduler takes for dead may still be at work
             raise
         except DnasError as error:
-            return SceneResult(task.scene, "failed", error=error.what)
+            return SceneResult(str(task.scene), "failed", error=error.what)
         return map_one(mapper, task.scene, request.reading, task.outputs, request.overwrite)
 
 
@@ -287,7 +289,7 @@ def _map_strip(mapper: Mapper, request: Request, task: Task) -> SceneResult:
                     probabilities=np.concatenate(shares, axis=1) if shares else np.empty(0),
                     unsound=sum(item.unsound for item in rows),
                 )
-    return SceneResult(task.scene, "done")
+    return SceneResult(str(task.scene), "done")
 
 
 def _take_strips(mapper: Mapper, request: Request, task: Task) -> None:
@@ -321,8 +323,14 @@ def _ignore(text: str) -> None:
     """Leave warnings to the task that writes the map."""
 
 
-def _everywhere(scene: str) -> str:
+def _everywhere(scene: str | SceneFiles) -> str | SceneFiles:
     """Return the name of a scene for a process with another working directory."""
+    if isinstance(scene, SceneFiles):
+        parts = [
+            part if is_address(part.path) else replace(part, path=str(Path(part.path).resolve()))
+            for part in scene.parts
+        ]
+        return replace(scene, parts=tuple(parts))
     path = Path(scene)
     return str(path.resolve()) if path.exists() else scene
 

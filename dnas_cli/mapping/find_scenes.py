@@ -11,23 +11,26 @@ from dnas_cli.errors import DataError
 from dnas_cli.files import read_lines
 from dnas_cli.scenes.map_metadata import is_map
 from dnas_cli.scenes.raster import RASTER_SUFFIXES
+from dnas_cli.scenes.scene_files import SceneFiles
+from dnas_cli.scenes.stac_items import is_items, read_items
 
 _LIST_SUFFIXES = (".txt", ".lst")
 # s3://bucket/x.tif, /vsicurl/https://..., NETCDF:"file.nc":band, zip://a.zip!b.tif
 _PASSED_THROUGH = re.compile(r"^(/vsi\w|[A-Za-z][\w+.-]+:)")
 
 
-def find_scenes(arguments: Sequence[str]) -> list[str]:
+def find_scenes(arguments: Sequence[str]) -> list[str | SceneFiles]:
     """Return the scenes that arguments stand for, each once, in order.
 
     A folder stands for the rasters in it (not below it), a `.txt` or `.lst` file for the scenes it
     lists, one per line; lines are relative to the working folder or else to the list. A pattern
-    with `*` is expanded. Whatever else only GDAL understands is passed on as it is.
+    with `*` is expanded. A STAC Item or ItemCollection, a file or an address, stands for its
+    scenes. Whatever else only GDAL understands is passed on as it is.
 
     Raises:
         DataError: A folder holds no raster, a pattern fits nothing, or a list is empty or no text.
     """
-    found: dict[str, None] = {}
+    found: dict[str | SceneFiles, None] = {}
     for argument in arguments:
         found.update(dict.fromkeys(_expand(argument)))
     return list(found)
@@ -39,8 +42,10 @@ def stands_for_many(argument: str) -> bool:
     return path.is_dir() or path.suffix.lower() in _LIST_SUFFIXES or _is_pattern(argument)
 
 
-def _expand(argument: str) -> list[str]:
+def _expand(argument: str) -> Sequence[str | SceneFiles]:
     path = Path(argument)
+    if is_items(argument):
+        return read_items(argument)
     if path.is_dir():
         return _in_folder(path)
     if path.suffix.lower() in _LIST_SUFFIXES and not _is_passed_through(argument):
@@ -49,6 +54,8 @@ def _expand(argument: str) -> list[str]:
         fitting = sorted(glob.glob(argument, recursive=True))  # noqa: PTH207 (also absolute patterns)
         if not fitting:
             raise DataError(f"{argument}: no file fits.")
+        if all(map(is_items, fitting)):
+            return [scene for name in fitting for scene in read_items(name)]
         return without_maps(fitting)
     return [argument]
 

@@ -1,7 +1,6 @@
 """What makes a map what it is: model, scene and settings, as its metadata have it."""
 
 from collections.abc import Sequence
-from pathlib import Path
 
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError
@@ -10,16 +9,17 @@ from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.open_scene import SceneReading
 from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.scenes.map_metadata import KEY, MODEL, map_tags
+from dnas_cli.scenes.scene_files import SceneFiles, state_of
 
 
-def map_identity(mapper: Mapper, scene: str, reading: SceneReading) -> str:
-    """Return a hash that changes with the model, the scene's file and how it is mapped."""
-    local, grid = Path(scene), mapper.grid
-    facts = local.stat() if local.is_file() else None
+def map_identity(mapper: Mapper, scene: str | SceneFiles, reading: SceneReading) -> str:
+    """Return a hash that changes with the model, the scene's files and how it is mapped."""
+    grid = mapper.grid
+    states = [state if isinstance(state, str) else state[:2] for state in state_of(scene)]
     return content_hash(
         {
             "model": mapper.model_id,
-            "scene": [facts.st_size, facts.st_mtime_ns] if facts else scene,
+            "scene": states[0] if isinstance(scene, str) else states,
             "bands": list(reading.bands),
             "nodata": str(reading.nodata),
             "all_data": reading.all_data,
@@ -27,12 +27,16 @@ def map_identity(mapper: Mapper, scene: str, reading: SceneReading) -> str:
             "windows": [grid.window, grid.overlap, grid.shift],
             "views": mapper.settings.views,
             "clip": file_hash(reading.clip) if reading.clip else None,
+            **({"resample": True} if reading.resample else {}),
         }
     )
 
 
 def refuse_other_maps(
-    mapper: Mapper, scenes: Sequence[str], reading: SceneReading, planned: Sequence[Outputs]
+    mapper: Mapper,
+    scenes: Sequence[str | SceneFiles],
+    reading: SceneReading,
+    planned: Sequence[Outputs],
 ) -> None:
     """Refuse to take maps that exist for those that are to be made, if they are others.
 

@@ -44,6 +44,9 @@ class MapOptions(TypedDict, total=False):
                read=_nodata),
     ]  # fmt: skip
     scaled: Annotated[bool, Option("Apply the file's scale and offset.", default=False)]
+    resample: Annotated[
+        bool, Option("Bring scenes to the model's ground resolution.", default=False)
+    ]
     window: Annotated[
         int | None,
         Option("Window size.  [default: the model's tile size]", metavar="PX", at_least=1),

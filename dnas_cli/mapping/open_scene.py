@@ -10,8 +10,9 @@ from dnas_cli.errors import DataError
 from dnas_cli.mapping.bands import choose_bands
 from dnas_cli.mapping.scene_checks import alpha_holds_data, doubts_about, zero_share
 from dnas_cli.model.model_file import ModelFacts
-from dnas_cli.scenes.ground import LARGEST_RATIO, ground_resolution
+from dnas_cli.scenes.ground import LARGEST_RATIO, grid_at, ground_resolution
 from dnas_cli.scenes.raster import Raster, open_raster
+from dnas_cli.scenes.scene_files import SceneFiles
 from dnas_cli.scenes.validity import can_hold
 
 _COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likely
@@ -29,6 +30,7 @@ class SceneReading:
         file_bands: Names of the file's bands, from the first on, where a description says them;
             the file's own when empty.
         clip: Polygons; only what lies inside is mapped.
+        resample: Bring the scene to the ground resolution of the training data.
     """
 
     bands: tuple[str, ...] = ()
@@ -37,10 +39,14 @@ class SceneReading:
     file_bands: tuple[str, ...] = ()
     clip: Path | None = None
     all_data: bool = False
+    resample: bool = False
 
 
 def open_scene(
-    facts: ModelFacts, path: str | Path, reading: SceneReading, warn: Callable[[str], None]
+    facts: ModelFacts,
+    path: str | Path | SceneFiles,
+    reading: SceneReading,
+    warn: Callable[[str], None],
 ) -> Raster:
     """Open a scene with the bands in the model's order.
 
@@ -51,14 +57,21 @@ def open_scene(
     Raises:
         DataError: The scene cannot be opened, or has other bands than the model.
     """
-    path = str(path)
+    if isinstance(path, SceneFiles):
+        path = path.of_bands(reading.file_bands or reading.bands or facts.bands)
+    grid = None
     with open_raster(path) as whole:
         nodata = _nodata(whole, reading, warn)
         chosen = _chosen_bands(facts, whole, reading, warn)
         if nodata is None and not whole.has_validity and facts.nodata is not None:
             nodata = facts.nodata
             logger.info("%s: declares no nodata; %g counts as such, as in training", path, nodata)
-    scene = open_raster(path, chosen, nodata, reading.scaled)
+        if reading.resample and facts.ground_resolution is not None:
+            if not whole.georeference.has_map_coordinates:
+                warn("has no place on the ground and is not resampled")
+            place = (whole.georeference, whole.height, whole.width)
+            grid = grid_at(*place, facts.ground_resolution)
+    scene = open_raster(path, chosen, nodata, reading.scaled, grid=grid)
     try:
         if scene.declares_scale and not reading.scaled:
             logger.info(
@@ -88,7 +101,10 @@ def _check_resolution(facts: ModelFacts, scene: Raster, warn: Callable[[str], No
         facts.ground_resolution,
     )
     if own and known and not 1 / LARGEST_RATIO <= own / known <= LARGEST_RATIO:
-        warn(f"its pixels are {own:.3g} m on the ground, in training they were {known:.3g} m")
+        warn(
+            f"its pixels are {own:.3g} m on the ground, in training they were {known:.3g} m "
+            "(resample=True brings it there)"
+        )
 
 
 def _nodata(whole: Raster, reading: SceneReading, warn: Callable[[str], None]) -> float | None:

@@ -11,6 +11,7 @@ from dnas_cli.model.model_file import ModelFacts
 from dnas_cli.scenes.map_values import MapValues, index_values, label_values
 from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.polygons import PolygonOptions
+from dnas_cli.scenes.scene_files import SceneFiles
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 MAP_SUFFIXES = (".png", *TIFF_SUFFIXES, *POLYGON_SUFFIXES)
@@ -84,7 +85,7 @@ class OutputPatterns:
         texts = (*self.maps, *(text for text in more if text is not None))
         return all(_NAME in text or _is_folder(text) for text in texts)
 
-    def for_scene(self, scene: str) -> Outputs:
+    def for_scene(self, scene: str | SceneFiles) -> Outputs:
         """Return the files of one scene."""
         name = scene_name(scene)
 
@@ -105,7 +106,7 @@ class OutputPatterns:
         )
 
 
-def plan_outputs(scenes: Sequence[str], patterns: OutputPatterns) -> list[Outputs]:
+def plan_outputs(scenes: Sequence[str | SceneFiles], patterns: OutputPatterns) -> list[Outputs]:
     """Return the files of every scene.
 
     Raises:
@@ -117,8 +118,12 @@ def plan_outputs(scenes: Sequence[str], patterns: OutputPatterns) -> list[Output
             "Give a folder (out=maps/) or a pattern (out='maps/{name}.png') for each output.",
         )
     planned = [patterns.for_scene(scene) for scene in scenes]
-    inputs = {_resolve_scene(scene): scene for scene in scenes}
-    taken: dict[Path, str] = {}
+    inputs = {
+        _resolve_scene(name)
+        for scene in scenes
+        for name in (scene.files if isinstance(scene, SceneFiles) else (scene,))
+    }
+    taken: dict[Path, str | SceneFiles] = {}
     for scene, outputs in zip(scenes, planned, strict=True):
         for path in outputs.files:
             place = path.resolve()
@@ -162,8 +167,10 @@ def map_values(
     return values
 
 
-def scene_name(scene: str) -> str:
+def scene_name(scene: str | SceneFiles) -> str:
     """Return the name of a scene without folders, suffix and what no file name may hold."""
+    if isinstance(scene, SceneFiles):
+        return re.sub(r'[/\\:*?"<>|]+', "_", scene.name).strip(".") or "scene"
     if re.match(r'^[A-Za-z]\w+:"', scene):  # a part of a file: NETCDF:"folder/a.nc":red
         stem = re.sub(r'"[^"]*/', "", scene).replace('"', "")
     else:

@@ -24,6 +24,7 @@ from dnas_cli.mapping.open_scene import SceneReading, open_scene
 from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.read_ahead import written_behind
 from dnas_cli.mapping.scene_result import ClassShare, SceneResult
+from dnas_cli.mapping.stored_grid import Regrid, stored_scene, to_grid_of
 from dnas_cli.mapping.stream import stream_map
 from dnas_cli.mapping.unfinished_map import UnfinishedMap, open_unfinished_map
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
@@ -32,6 +33,7 @@ from dnas_cli.scenes.clip import Clip, read_clip, touches
 from dnas_cli.scenes.ground import pixel_areas
 from dnas_cli.scenes.map_metadata import KEY, MODEL
 from dnas_cli.scenes.raster import Georeference, Raster, block_cache
+from dnas_cli.scenes.scene_files import SceneFiles, state_of
 from dnas_cli.scenes.writers import Rows
 
 _COUNTED = 64  # rows whose pixels are counted at once, with their areas
@@ -39,7 +41,7 @@ _COUNTED = 64  # rows whose pixels are counted at once, with their areas
 
 def map_scene(
     mapper: Mapper,
-    path: str,
+    path: str | SceneFiles,
     reading: SceneReading,
     outputs: Outputs,
     overwrite: bool = False,
@@ -67,11 +69,16 @@ def map_scene(
         warnings.append(text)
         logger.warning("%s: %s", path, text)
 
-    with block_cache(GDAL_CACHE), open_scene(mapper.model.facts, path, reading, warn) as scene:
-        check_outputs(outputs, path, scene.georeference)
-        unknown = labels.check(scene) if labels else 0
+    facts = mapper.model.facts
+    with (
+        block_cache(GDAL_CACHE),
+        open_scene(facts, path, reading, warn) as scene,
+        stored_scene(facts, path, reading, scene) as stored,
+    ):
+        check_outputs(outputs, scene.path, scene.georeference)
+        unknown = labels.check(stored) if labels else 0
         clip, key = scene_clip(scene, reading), scene_key(mapper, scene, reading)
-        with open_rows(mapper, scene, outputs, key) as unfinished:
+        with open_rows(mapper, scene, outputs, key, to_grid_of(stored)) as unfinished:
             _refuse(outputs, overwrite, unfinished)
             resumed = unfinished.rows
             with _interruption_explained(scene, unfinished):
@@ -86,21 +93,21 @@ def map_scene(
                 count = write_outputs(
                     unfinished,
                     outputs,
-                    mapper.model.facts.classes,
-                    scene,
+                    facts.classes,
+                    stored,
                     _tags(mapper, map_identity(mapper, path, reading)),
                 )
-                counts, areas = _count(unfinished.classes(), scene.georeference)
+                counts, areas = _count(unfinished.classes(), stored.georeference)
                 score = None
                 if labels is not None:
-                    score = labels.compare(scene, unknown, unfinished.classes())
+                    score = labels.compare(stored, unknown, unfinished.classes())
             unfinished.discard()
         return SceneResult(
             scene.path,
             "done",
             outputs.files,
-            width=scene.width,
-            height=scene.height,
+            width=stored.width,
+            height=stored.height,
             bands=scene.bands,
             nodata=None if scene.nodata is None or math.isnan(scene.nodata) else scene.nodata,
             pixels_without_data=int(counts[IGNORE]),
@@ -119,7 +126,11 @@ def map_scene(
 
 
 def open_rows(
-    mapper: Mapper, scene: Raster, outputs: Outputs, key: dict[str, Any]
+    mapper: Mapper,
+    scene: Raster,
+    outputs: Outputs,
+    key: dict[str, Any],
+    shown: Regrid = lambda rows: rows,
 ) -> AbstractContextManager[UnfinishedMap]:
     """Take the unfinished rows of a scene's map, or begin them.
 
@@ -128,6 +139,7 @@ def open_rows(
         scene: The scene.
         outputs: The files to write; the rows are kept beside the first one.
         key: As `scene_key` returns it.
+        shown: Brings finished rows to the grid of the outputs.
 
     Raises:
         MapInWorkError: Another process is at work on them.
@@ -136,7 +148,7 @@ def open_rows(
     classes = len(mapper.model.facts.classes) if outputs.probabilities else 0
     confidence = outputs.confidence is not None
     return open_unfinished_map(
-        outputs.files[0], key, scene.height, scene.width, classes, confidence
+        outputs.files[0], key, scene.height, scene.width, classes, confidence, shown
     )
 
 
@@ -181,7 +193,9 @@ def scene_key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str,
     local = Path(scene.path)
     stat = local.stat() if local.exists() else None
     grid = mapper.grid
+    several = {"files": [state_of(name) for name in scene.files]} if scene.files else {}
     return {
+        **several,
         "dnas": __version__,
         "model": mapper.model_id,
         "scene": str(local.resolve()) if stat else scene.path,

@@ -11,11 +11,12 @@ from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.scene_map import map_scene
 from dnas_cli.mapping.scene_result import SceneResult
 from dnas_cli.mapping.unfinished_map import MapInWorkError, part_folder, remove_discarded
+from dnas_cli.scenes.scene_files import SceneFiles
 
 
 def map_scenes(
     mapper: Mapper,
-    scenes: Sequence[str],
+    scenes: Sequence[str | SceneFiles],
     reading: SceneReading,
     planned: Sequence[Outputs],
     overwrite: bool = False,
@@ -36,18 +37,22 @@ def map_scenes(
         logger.info("scene %d of %d: %s", number, len(scenes), scene)
         if not overwrite and is_finished(outputs):
             logger.info("%s: skipped, its outputs exist (overwrite=True maps it again)", scene)
-            results.append(SceneResult(scene, "skipped", outputs.files))
+            results.append(SceneResult(str(scene), "skipped", outputs.files))
             continue
         try:
             results.append(map_one(mapper, scene, reading, outputs, overwrite))
         except MapInWorkError as error:
             logger.info("%s: skipped, %s", scene, error.what)
-            results.append(SceneResult(scene, "skipped", outputs.files))
+            results.append(SceneResult(str(scene), "skipped", outputs.files))
     return results
 
 
 def map_one(
-    mapper: Mapper, scene: str, reading: SceneReading, outputs: Outputs, overwrite: bool
+    mapper: Mapper,
+    scene: str | SceneFiles,
+    reading: SceneReading,
+    outputs: Outputs,
+    overwrite: bool,
 ) -> SceneResult:
     """Map one of many scenes; an error is the status of its result.
 
@@ -62,13 +67,13 @@ def map_one(
     except DnasError as error:
         if not overwrite and isinstance(error, RunStateError) and is_finished(outputs):
             logger.info("%s: skipped, another process has just mapped it", scene)
-            return SceneResult(scene, "skipped", outputs.files)
+            return SceneResult(str(scene), "skipped", outputs.files)
         logger.error("%s", error)
-        return SceneResult(scene, "failed", error=error.what)
+        return SceneResult(str(scene), "failed", error=error.what)
     except (OSError, MemoryError, RuntimeError, ValueError) as error:
         message = f"{scene}: {type(error).__name__}: {error}"
         logger.error("%s", message)
-        return SceneResult(scene, "failed", error=message)
+        return SceneResult(str(scene), "failed", error=message)
 
 
 def is_finished(outputs: Outputs) -> bool:

@@ -10,7 +10,7 @@ import glob
 import os
 import secrets
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -43,7 +43,13 @@ def remove_discarded(folder: Path) -> None:
 
 @contextmanager
 def open_unfinished_map(
-    target: Path, key: dict[str, Any], height: int, width: int, classes: int, confidence: bool
+    target: Path,
+    key: dict[str, Any],
+    height: int,
+    width: int,
+    classes: int,
+    confidence: bool,
+    shown: Callable[[Rows], Rows] = lambda rows: rows,
 ) -> Iterator["UnfinishedMap"]:
     """Take the unfinished state of an output, or begin one.
 
@@ -52,6 +58,7 @@ def open_unfinished_map(
         width: Pixels per row.
         classes: Number of classes whose probabilities are kept; 0 keeps none.
         confidence: Keep the confidence.
+        shown: Brings finished rows to the grid of the outputs.
 
     Raises:
         RunStateError: Another process is at work on it.
@@ -71,7 +78,7 @@ def open_unfinished_map(
                 "Choose another place with out=PATH.",
             ) from error
         remove_discarded(folder)
-        unfinished = UnfinishedMap(folder, key, height, width, classes, confidence)
+        unfinished = UnfinishedMap(folder, key, height, width, classes, confidence, shown)
         stack.callback(unfinished.close)
         yield unfinished
 
@@ -101,8 +108,9 @@ class UnfinishedMap:
         width: int,
         classes: int,
         confidence: bool,
+        shown: Callable[[Rows], Rows] = lambda rows: rows,
     ) -> None:
-        self.folder = folder
+        self.folder, self._shown = folder, shown
         self._key = key
         self._height, self._width, self._classes = height, width, classes
         # Bytes per row of each file; a row of probabilities is (classes, width).
@@ -188,7 +196,7 @@ class UnfinishedMap:
             rows = np.frombuffer(content, np.uint8).reshape(stop - start, count, self._width)
             return np.ascontiguousarray(np.moveaxis(rows, 1, 0))
 
-        return Rows(count, self._height, self._width, read)
+        return self._shown(Rows(count, self._height, self._width, read))
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.raw"

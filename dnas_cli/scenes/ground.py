@@ -15,9 +15,13 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform
 
+from dnas_cli.errors import DataError
 from dnas_cli.scenes.georeference import is_in_degrees, metres_per_unit
+from dnas_cli.scenes.on_grid import Grid
 from dnas_cli.scenes.raster import Georeference
 
+_NEARLY = 0.05  # grids whose resolutions differ by less are left as they are
+_MOST_TIMES = 50.0  # as many pixels in a row
 LARGEST_RATIO = 1.5  # of two ground resolutions that a network takes for one
 _AXIS, _FLATTENING = 6378137.0, 1 / 298.257223563  # of WGS84, in metres
 _LATTICE = 33  # columns at which a row of pixels is measured; between them areas are interpolated
@@ -79,6 +83,33 @@ def ground_resolution(place: Georeference, height: int, width: int) -> float | N
         return None
     side = math.sqrt(float(middle.across[0]) * float(middle.down[0]))
     return side if math.isfinite(side) and side > 0 else None
+
+
+def grid_at(place: Georeference, height: int, width: int, metres: float) -> Grid | None:
+    """Return the grid of a raster whose pixels are resampled to squares of some metres.
+
+    It has the extent of the raster. Nothing where the pixels are such squares within a twentieth,
+    or lie nowhere.
+
+    Raises:
+        DataError: The pixels would be far too many.
+    """
+    middle = pixel_ground(place, np.array([height / 2]), np.array([width / 2]))
+    sides = None if middle is None else (float(middle.down[0]), float(middle.across[0]))
+    if sides is None or place.transform is None or not all(0 < side < math.inf for side in sides):
+        return None
+    down, across = (side / metres for side in sides)
+    if max(abs(down - 1), abs(across - 1)) <= _NEARLY:
+        return None
+    if max(down, across) > _MOST_TIMES:
+        raise DataError(
+            f"Pixels of {max(sides):.3g} m cannot be resampled to {metres:.3g} m: that is more "
+            f"than {_MOST_TIMES:g} times as many in a row."
+        )
+    rows, columns = max(1, round(height * down)), max(1, round(width * across))
+    a, b, c, d, e, f = place.transform
+    x, y = width / columns, height / rows
+    return Grid(place.crs_wkt, (a * x, b * y, c, d * x, e * y, f), rows, columns)
 
 
 def footprint(

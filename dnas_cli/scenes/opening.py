@@ -42,7 +42,14 @@ _DRIVERS = {
     ".ntf": ("NITF",),
     ".zarr": ("Zarr",),
     ".vrt": ("VRT",),
+    ".nc": ("netCDF",),
+    ".nc4": ("netCDF",),
+    ".h5": ("HDF5",),
+    ".hdf5": ("HDF5",),
+    ".he5": ("HDF5",),
 }
+# What opens a variable of a file: the word before the name, and the driver.
+_VARIABLES = {"netCDF": ("NETCDF", "netCDF"), "HDF5": ("HDF5", "HDF5Image")}
 # What follows references to other files or into the network; any other suffix is opened without.
 _REFERRING = frozenset(
     ("VRT", "DERIVED", "GTI", "MRF", "STACIT", "STACTA", "KMLSUPEROVERLAY", "HTTP", "WMS", "WCS",
@@ -104,6 +111,60 @@ def open_dataset(path: str | Path, what: str = "a raster") -> Any:
             return DatasetReader(name, driver=_drivers_of(Path(path)))
     except (RasterioError, CPLE_BaseError, OSError, ValueError) as error:
         raise cannot_open(path, error, what) from error
+
+
+def is_container(path: str | Path) -> bool:
+    """Whether a local file holds variables instead of bands."""
+    return not is_address(path) and _DRIVERS.get(Path(path).suffix.lower(), ("",))[0] in _VARIABLES
+
+
+def variables_of(path: str | Path) -> list[str]:
+    """Return the names of the variables of a NetCDF or HDF5 file that are rasters.
+
+    Raises:
+        DataError: It cannot be opened.
+    """
+    _require_driver(path)
+    with opened(path, "a file of variables") as dataset:
+        if dataset.subdatasets:
+            return [name.rpartition(":")[2].lstrip("/") for name in dataset.subdatasets]
+        # A file with a single variable is opened as that one.
+        return [dataset.tags(1).get("NETCDF_VARNAME", "")] if dataset.count else []
+
+
+def open_variable(path: str | Path, variable: str) -> Any:
+    """Open a variable of a NetCDF or HDF5 file as a raster.
+
+    Raises:
+        DataError: The file cannot be opened or has no such variable.
+    """
+    known = variables_of(path)
+    if variable not in known and known != [""]:
+        raise DataError(
+            f"{path}: has no variable {variable!r}; it has {', '.join(filter(None, known))}."
+        )
+    if not variable or known == [variable]:
+        return open_dataset(path)
+    word, driver = _VARIABLES[_DRIVERS[Path(path).suffix.lower()][0]]
+    slashes = "//" if word == "HDF5" else ""
+    local = os.path.abspath(path)  # noqa: PTH100 (links stay)
+    if '"' in local:
+        raise DataError(f"{path}: has a quote in its name, so that its variables have no name.")
+    name = f'{word}:"{local}":{slashes}{variable}'
+    try:
+        with without_georeference(), rasterio.Env():
+            return DatasetReader(_UnparsedPath(name), driver=[driver])
+    except (RasterioError, CPLE_BaseError, OSError, ValueError) as error:
+        raise cannot_open(f"{path}:{variable}", error) from error
+
+
+def _require_driver(path: str | Path) -> None:
+    wanted = _DRIVERS[Path(path).suffix.lower()]
+    if not set(wanted) & set(_registered()):
+        raise DataError(
+            f"{path}: this GDAL reads no {wanted[0]} files.",
+            "Install a rasterio whose GDAL has the driver, or convert the file to GeoTIFF.",
+        )
 
 
 def is_address(path: str | Path) -> bool:

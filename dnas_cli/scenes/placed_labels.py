@@ -8,28 +8,35 @@ something counts, and an area of interest says where labels are complete.
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
-from rasterio.crs import CRS
-from rasterio.enums import MaskFlags, Resampling
+from rasterio.enums import Resampling
 from rasterio.errors import CRSError, RasterioError
 from rasterio.transform import Affine
-from rasterio.vrt import WarpedVRT
 from rasterio.warp import transform_bounds
 
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.labels import LabelRaster, open_label
-from dnas_cli.scenes.raster import Georeference, OpenFile, Raster, Window, georeference_of
+from dnas_cli.scenes.on_grid import Grid, OnGrid, crs_of
+from dnas_cli.scenes.raster import (
+    Georeference,
+    OpenFile,
+    Raster,
+    StoredGrid,
+    Window,
+    georeference_of,
+)
 from dnas_cli.scenes.vector_encoding import VectorEncoding
 from dnas_cli.scenes.vector_labels import VectorLabel, is_vector, moved
 
 _SAME = 0.1  # of a pixel; grids that differ by less are one
-_EXACT = 1e-6  # of a pixel; with 0, rasterio makes no transformer at all
-_NO_CRS = "EPSG:3857"  # stands for the CRS of two rasters that both say none
+_ELSEWHERE = (
+    "lies on another grid than its image and is placed by its georeference, nearest pixel "
+    "(labels_as_is=True pairs pixel by pixel)"
+)
 
 
 @dataclass(frozen=True)
@@ -134,19 +141,20 @@ def _placed(path: Path, files: LabelFiles, scene: Raster) -> LabelRaster | Vecto
         return VectorLabel(path, vector, names, *grid)
     label = open_label(path, files.encoding)
     try:
-        own, place = georeference_of(label.dataset), scene.georeference
-        if files.as_is or not _comparable(own, place):
-            refuse_other_size(label, scene)
+        own, stored = georeference_of(label.dataset), scene.stored
+        if files.as_is or not _comparable(own, stored.georeference):
+            refuse_other_size(label, stored)
+            own = stored.georeference
+        is_own_grid = _same_grid(label, own, stored)
+        if is_own_grid and not scene.is_resampled:
             return label
-        if _same_grid(label, own, scene):
-            return label
-        return _warped(label, own, scene)
+        return _warped(label, own, scene, is_own_grid)
     except BaseException:
         label.close()
         raise
 
 
-def refuse_other_size(label: LabelRaster, scene: Raster) -> None:
+def refuse_other_size(label: LabelRaster, scene: StoredGrid) -> None:
     """Refuse a label that does not lie pixel on pixel over its scene.
 
     Raises:
@@ -165,13 +173,15 @@ def _comparable(one: Georeference, other: Georeference) -> bool:
     return (one.crs_wkt is None) == (other.crs_wkt is None)
 
 
-def _same_grid(label: LabelRaster, own: Georeference, scene: Raster) -> bool:
+def _same_grid(label: LabelRaster, own: Georeference, scene: StoredGrid) -> bool:
     """Whether two grids have the same size, and corners within a tenth of a pixel."""
-    assert own.transform is not None
-    assert scene.georeference.transform is not None
     if (label.height, label.width) != (scene.height, scene.width):
         return False
-    if _crs(own) != _crs(scene.georeference):
+    if own == scene.georeference:
+        return True
+    assert own.transform is not None
+    assert scene.georeference.transform is not None
+    if crs_of(own.crs_wkt) != crs_of(scene.georeference.crs_wkt):
         return False
     corners = np.array([(x, y) for x in (0, label.width) for y in (0, label.height)], np.float64)
     placed = moved(corners, Affine(*own.transform))
@@ -179,8 +189,10 @@ def _same_grid(label: LabelRaster, own: Georeference, scene: Raster) -> bool:
     return bool((np.abs(back - corners) <= _SAME).all())
 
 
-def _warped(label: LabelRaster, own: Georeference, scene: Raster) -> LabelRaster:
-    """Return a label on the grid of a scene.
+def _warped(
+    label: LabelRaster, own: Georeference, scene: Raster, is_resampled: bool
+) -> LabelRaster:
+    """Return a label on the grid of a scene, which may be resampled from that of the label.
 
     Raises:
         DataError: They do not overlap, or no way leads from one CRS to the other.
@@ -188,35 +200,23 @@ def _warped(label: LabelRaster, own: Georeference, scene: Raster) -> LabelRaster
     _refuse_elsewhere(label, own, scene)
     place = scene.georeference
     assert place.transform is not None
-    has_alpha = label.alpha is not None
+    assert own.transform is not None
+    grid = Grid(place.crs_wkt, place.transform, scene.height, scene.width)
     try:
-        vrt = WarpedVRT(
-            label.dataset,
-            src_crs=_crs(own),
-            crs=_crs(place),
-            transform=Affine(*place.transform),
-            width=scene.width,
-            height=scene.height,
-            resampling=Resampling.nearest,
-            tolerance=_EXACT,
-            src_nodata=None,
-            nodata=None,
-            add_alpha=not has_alpha,
-        )
+        source = Grid(own.crs_wkt, own.transform, label.height, label.width)
+        covered = OnGrid(label.dataset, grid, Resampling.nearest, source)
     except (RasterioError, CRSError, ValueError) as error:
         raise DataError(f"{label.path}: cannot be laid over {scene.path} ({error}).") from error
-    note = (
-        "lies on another grid than its image and is placed by its georeference, nearest pixel "
-        "(labels_as_is=True pairs pixel by pixel)"
-    )
-    covered = _Warped(label.dataset, vrt, None if has_alpha else label.dataset.count + 1)
-    return LabelRaster(label.path, covered, label.encoding, (note,))
+    return LabelRaster(label.path, covered, label.encoding, () if is_resampled else (_ELSEWHERE,))
 
 
 def _refuse_elsewhere(label: LabelRaster, own: Georeference, scene: Raster) -> None:
     try:
         left, bottom, right, top = transform_bounds(
-            _crs(scene.georeference), _crs(own), *_box(scene.georeference, scene), densify_pts=21
+            crs_of(scene.georeference.crs_wkt),
+            crs_of(own.crs_wkt),
+            *_box(scene.georeference, scene),
+            densify_pts=21,
         )
     except (RasterioError, CRSError, ValueError) as error:
         raise DataError(f"{label.path}: cannot be laid over {scene.path} ({error}).") from error
@@ -233,31 +233,3 @@ def _box(place: Georeference, raster: Raster | LabelRaster) -> tuple[float, floa
     corners = np.array([(x, y) for x in (0, raster.width) for y in (0, raster.height)], np.float64)
     x, y = moved(corners, Affine(*place.transform)).T.tolist()
     return min(x), min(y), max(x), max(y)
-
-
-def _crs(place: Georeference) -> CRS:
-    return CRS.from_wkt(place.crs_wkt) if place.crs_wkt else CRS.from_string(_NO_CRS)
-
-
-class _Warped:
-    """A dataset whose pixels come off another grid; the rest is its own."""
-
-    def __init__(self, dataset: Any, vrt: Any, coverage: int | None) -> None:
-        self._dataset, self._vrt, self._coverage = dataset, vrt, coverage
-        self.height, self.width = vrt.shape
-        self.mask_flag_enums = ([MaskFlags.per_dataset],) * dataset.count
-
-    def __getattr__(self, name: str) -> Any:
-        return getattr(self._dataset, name)
-
-    def read(self, bands: Any, window: Any) -> npt.NDArray[Any]:
-        values: npt.NDArray[Any] = self._vrt.read(bands, window=window)
-        return values
-
-    def read_masks(self, band: int, window: Any) -> npt.NDArray[Any]:
-        mask: npt.NDArray[Any] = self._vrt.read(self._coverage, window=window)
-        return mask
-
-    def close(self) -> None:
-        self._vrt.close()
-        self._dataset.close()

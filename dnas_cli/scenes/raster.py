@@ -20,13 +20,16 @@ from rasterio.errors import RasterioError
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.band_names import alpha_band, band_names, select_bands, wavelength
-from dnas_cli.scenes.opening import cannot_open, open_dataset
+from dnas_cli.scenes.on_grid import Grid
+from dnas_cli.scenes.opening import cannot_open
 from dnas_cli.scenes.pictures import in_colour, upright
+from dnas_cli.scenes.scene_files import SceneFiles
+from dnas_cli.scenes.stacking import open_scene_files, resampled
 from dnas_cli.scenes.validity import are_measurements, can_hold, holds_nodata
 
 RASTER_SUFFIXES = (
     ".tif", ".tiff", ".vrt", ".img", ".jp2", ".png", ".jpg", ".jpeg", ".bmp", ".webp", ".ntf",
-    ".zarr",
+    ".zarr", ".nc", ".nc4", ".h5", ".hdf5", ".he5",
 )  # fmt: skip
 """What the rasters in a folder end with; a file that is named may end with anything."""
 
@@ -74,6 +77,15 @@ class Georeference:
         return self.crs_wkt is not None and self.transform is not None
 
 
+@dataclass(frozen=True)
+class StoredGrid:
+    """Where the stored pixels of a raster lie, and how many there are."""
+
+    georeference: Georeference
+    height: int
+    width: int
+
+
 @contextmanager
 def block_cache(size: int) -> Iterator[None]:
     """Bound the decoded blocks that GDAL keeps, in bytes; its default is 5 % of all memory."""
@@ -82,16 +94,17 @@ def block_cache(size: int) -> Iterator[None]:
 
 
 def open_raster(
-    path: str | Path,
+    path: str | Path | SceneFiles,
     bands: Sequence[str | int] | None = None,
     nodata: float | None = None,
     scaled: bool = False,
     as_shown: bool = True,
+    grid: Grid | None = None,
 ) -> "Raster":
     """Open a raster for reading.
 
     Args:
-        path: A file, or anything rasterio opens (`/vsicurl/...`, `s3://...`).
+        path: A file, anything rasterio opens (`/vsicurl/...`, `s3://...`), or bands from several.
         bands: Bands in the wanted order, by name or 1-based number; all but alpha when missing.
             The number of an alpha band reads it as data, and then it masks nothing: GDAL calls
             the fourth band of many R G B NIR files alpha.
@@ -99,16 +112,21 @@ def open_raster(
         scaled: Apply the file's scale and offset; values are float32 then.
         as_shown: Turn pictures as their orientation tag says, and read palettes as red, green and
             blue; else everything is read as it is stored.
+        grid: The grid to resample it to; the stored one when missing.
 
     Raises:
-        DataError: The file cannot be opened, or holds complex numbers.
+        DataError: The file cannot be opened, cannot be resampled, or holds complex numbers.
         UsageError: A wanted band does not exist.
     """
-    dataset = open_dataset(path)
+    dataset = open_scene_files(path)
     try:
-        with header_errors(path):
+        with header_errors(str(path)):
+            stored = StoredGrid(georeference_of(dataset), dataset.height, dataset.width)
+            if grid is not None:
+                dataset = resampled(dataset, grid, nodata)
             shown = in_colour(upright(dataset)) if as_shown else dataset
-            return Raster(str(path), shown, bands, nodata, scaled)
+            files = path.files if isinstance(path, SceneFiles) else ()
+            return Raster(str(path), shown, bands, nodata, scaled, stored, files)
     except BaseException:
         dataset.close()
         raise
@@ -181,6 +199,8 @@ class Raster(OpenFile):
         scales: Declared scale per selected band (1 where none is).
         offsets: Declared offset per selected band (0 where none is).
         has_mask: Whether a mask or an alpha band says which pixels hold data.
+        files: The files that its bands are put together from; none of a raster in one file.
+        stored: The grid of the file, which is another one where the raster is resampled.
     """
 
     def __init__(
@@ -190,6 +210,8 @@ class Raster(OpenFile):
         bands: Sequence[str | int] | None = None,
         nodata: float | None = None,
         scaled: bool = False,
+        stored: StoredGrid | None = None,
+        files: tuple[str, ...] = (),
     ) -> None:
         self.path = path
         self.dataset = dataset
@@ -230,12 +252,19 @@ class Raster(OpenFile):
         self.nodata: float | None = self._nodata[0]
         self.has_mask = self._finds_mask()
         self.georeference = georeference_of(dataset)
+        self.stored = stored or StoredGrid(self.georeference, self.height, self.width)
+        self.files = files
 
     @property
     def notes(self) -> tuple[str, ...]:
         """What a user should know of the file, in the same words for every file of a kind."""
         pages = len(self.dataset.subdatasets)
         return (f"holds {pages} pages; only the first one is read",) if pages > 1 else ()
+
+    @property
+    def is_resampled(self) -> bool:
+        """Whether it is read on another grid than that of the file."""
+        return (self.height, self.width) != (self.stored.height, self.stored.width)
 
     @property
     def wavelengths(self) -> tuple[float | None, ...]:

@@ -22,6 +22,7 @@ from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.label_survey import too_many_unknown
+from dnas_cli.scenes.opening import is_address
 from dnas_cli.scenes.placed_labels import PlacedLabels
 from dnas_cli.scenes.raster import Raster, Window, open_raster
 from dnas_cli.scenes.tile_files import (
@@ -117,7 +118,9 @@ def _cut(task: CuttingTask) -> Measurements:
     image_path, label_path = task.source / pair.image, task.source / pair.label
     files = pair.label_files(task.source, task.encoding, task.labels_as_is)
     with (
-        open_raster(image_path, facts.band_numbers, task.nodata) as scene,
+        open_raster(
+            pair.scene_files(task.source), facts.band_numbers, task.nodata, grid=facts.grid
+        ) as scene,
         files.open_over(scene) as labels,
     ):
         for windows in _strips(facts, task.size):
@@ -161,7 +164,7 @@ def _cut(task: CuttingTask) -> Measurements:
     if not np.stack(counts)[:, :-1].any():
         raise DataError(f"{label_path}: labels no pixel of its image.")
     source_facts = {
-        "image": file_facts(image_path, pair.image),
+        **image_facts(task.source, pair),
         "label": file_facts(label_path, pair.label),
         **_further_files(task.source, pair),
         "unknown_pixels": unknown,
@@ -251,6 +254,24 @@ def _too_many_unknown(
     return DataError(f"{path}: {too_many_unknown(labels, share, task.max_unknown)}")
 
 
+def image_facts(source: Path, pair: Pair) -> dict[str, Any]:
+    """Return what `dataset.json` holds about an image, and about the files of its bands."""
+    if not pair.parts:
+        return {"image": file_facts(source / pair.image, pair.image)}
+    bands = [
+        {
+            "band": part.names[0],
+            "variable": part.variable,
+            "number": part.number,
+            "file": {"path": part.path}
+            if is_address(part.path)
+            else file_facts(source / part.path, part.path),
+        }
+        for part in pair.parts
+    ]
+    return {"image": {"path": pair.image}, "bands": bands}
+
+
 def _further_files(source: Path, pair: Pair) -> dict[str, Any]:
     more = [file_facts(source / name, name) for name in pair.more_labels]
     aoi = {} if pair.aoi is None else {"aoi": file_facts(source / pair.aoi, pair.aoi)}
@@ -260,7 +281,9 @@ def _further_files(source: Path, pair: Pair) -> dict[str, Any]:
 def files_of(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
     """Return name, size and hash of every file of a source, as `file_facts` gave them."""
     known = [source[kind] for kind in ("image", "label", "aoi") if kind in source]
-    return known + list(source.get("more_labels", []))
+    parts = [part["file"] for part in source.get("bands", [])]
+    files = [*known, *source.get("more_labels", []), *parts]
+    return [file for file in files if "sha256" in file]
 
 
 def written_refs(task: CuttingTask, measurements: Measurements) -> list[tuple[TileRef, Any]]:

@@ -80,7 +80,7 @@ def make_tile_set(
         folder.end()  # which a process that was killed may not have reached
         return tile_set_result(out, (), made=False)
     described = _settled(source, pairs, settings.description)
-    images, unfit = _inspected(source, pairs, described, settings.labels_as_is, options.workers)
+    images, unfit = _inspected(source, pairs, described, settings, options.workers)
     problems += unfit
     check_named_scenes(settings, {pair.scene for pair in pairs})
     warn_skipped(problems, options.strict)
@@ -127,10 +127,11 @@ def _inspected(
     source: Path,
     pairs: Sequence[Pair],
     description: DatasetDescription,
-    as_is: bool,
+    settings: TilingSettings,
     workers: int,
 ) -> tuple[list[ImageFacts], list[Problem]]:
-    tasks = [Inspection(source, pair, description, as_is) for pair in pairs]
+    as_is, metres = settings.labels_as_is, settings.resample
+    tasks = [Inspection(source, pair, description, as_is, metres) for pair in pairs]
     # Opening a file takes a millisecond; processes pay only for very many.
     workers = workers if len(tasks) > 1000 else 1
     found = list(_with_progress("looking at images", run_tasks(inspect, tasks, workers), tasks))

@@ -1,5 +1,6 @@
 """The settings of a tile set, and their comparison."""
 
+import math
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -32,6 +33,7 @@ class TilingSettings:
     labels_as_is: bool = False
     keep_empty: bool = False
     groups_overlaps: bool = True
+    resample: float | None = None
 
     def __post_init__(self) -> None:
         if not 16 <= self.size <= _LARGEST_TILE:
@@ -43,6 +45,8 @@ class TilingSettings:
                 f"split={':'.join(map(str, self.ratio))}: needs parts for train, val and test, "
                 "and some for train."
             )
+        if self.resample is not None and not 0 < self.resample < math.inf:
+            raise UsageError(f"resample={self.resample}: must be metres above zero.")
         named: dict[str, str] = {}
         for split, scenes in self.scenes:
             for scene in scenes:
@@ -68,6 +72,7 @@ class TilingSettings:
             **({"labels_as_is": True} if self.labels_as_is else {}),
             **({"keep_empty": True} if self.keep_empty else {}),
             **({} if self.groups_overlaps else {"groups_overlaps": False}),
+            **({} if self.resample is None else {"resample": self.resample}),
         }
 
 

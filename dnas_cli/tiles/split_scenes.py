@@ -8,6 +8,7 @@ from dnas_cli import console
 from dnas_cli.datasets.discovery import LabelledScenes, Pair
 from dnas_cli.datasets.path_patterns import Pattern
 from dnas_cli.errors import DataError, UsageError, brief
+from dnas_cli.scenes.scene_files import BandFile
 from dnas_cli.tiles.cutting import file_facts, files_of
 from dnas_cli.tiles.dataset_json import read_description
 from dnas_cli.tiles.lists import path_inside
@@ -58,6 +59,15 @@ def _scenes(
             bands=bands,
             more_labels=tuple(str(label["path"]) for label in item.get("more_labels", [])),
             aoi=str(item["aoi"]["path"]) if "aoi" in item else None,
+            parts=tuple(
+                BandFile(
+                    (str(part["band"]),),
+                    str(part["file"]["path"]),
+                    str(part["variable"]),
+                    int(part["number"]),
+                )
+                for part in item.get("bands", [])
+            ),
         )
         for item in found
     ]
@@ -78,6 +88,7 @@ def _scenes(
         tuple(str(band) for band in dataset["bands"]),
         None if nodata is None else float(nodata),
         settings.get("labels_as_is", False) is True,
+        settings.get("resample") is not None,
     )
 
 

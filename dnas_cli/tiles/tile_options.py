@@ -75,6 +75,9 @@ class TileOptions(TypedDict, total=False):
         bool,
         Option("Let scenes that overlap on the ground be in several splits.", default=False),
     ]
+    resample: Annotated[
+        float | None, Option("Resample scenes to pixels of this many metres.", metavar="M")
+    ]
     strict: Annotated[bool, Option("Skip nothing: problems end it.", default=False)]
     workers: Annotated[int | None, Option("Processes.  [default: one per processor]", at_least=1)]
     overwrite: Annotated[bool, OVERWRITE]
