@@ -12,13 +12,12 @@ from rasterio.crs import CRS
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
+from rasterio.windows import Window
 
 from dnas_cli.scenes.validity import can_hold
 
 _EXACT = 1e-6  # of a pixel; with 0, rasterio makes no transformer at all
 _NO_CRS = "EPSG:3857"  # stands for the CRS of two rasters that both say none
-
-Bounds = tuple[tuple[int, int], tuple[int, int]]
 
 
 @dataclass(frozen=True)
@@ -101,11 +100,11 @@ class OnGrid:
     def __getattr__(self, name: str) -> Any:
         return getattr(self.dataset, name)
 
-    def read(self, bands: Any, window: Bounds, out_shape: Any = None) -> npt.NDArray[Any]:
+    def read(self, bands: Any, window: Window, out_shape: Any = None) -> npt.NDArray[Any]:
         values: npt.NDArray[Any] = self._vrt.read(bands, window=window, out_shape=out_shape)
         return values
 
-    def read_masks(self, bands: Any, window: Bounds, out_shape: Any = None) -> npt.NDArray[Any]:
+    def read_masks(self, bands: Any, window: Window, out_shape: Any = None) -> npt.NDArray[Any]:
         if self._coverage is None:
             masks: npt.NDArray[Any] = self._vrt.read_masks(
                 bands, window=window, out_shape=out_shape

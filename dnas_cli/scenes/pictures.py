@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from rasterio.enums import ColorInterp, MaskFlags
+from rasterio.windows import Window
 
 _ORIENTATION = 0x0112
 # What brings a stored picture into the shown one: transpose, then flip rows, then flip columns.
@@ -17,8 +18,6 @@ _TURNS = {
     2: (False, False, True), 3: (False, True, True), 4: (False, True, False),
     5: (True, False, False), 6: (True, False, True), 7: (True, True, True), 8: (True, True, False),
 }  # fmt: skip
-
-Bounds = tuple[tuple[int, int], tuple[int, int]]
 
 
 def upright(dataset: Any) -> Any:
@@ -66,14 +65,14 @@ class _Turned:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._dataset, name)
 
-    def read(self, bands: Any, window: Bounds, out_shape: Any = None) -> npt.NDArray[Any]:
+    def read(self, bands: Any, window: Window, out_shape: Any = None) -> npt.NDArray[Any]:
         return self._read(self._dataset.read, bands, window, out_shape)
 
-    def read_masks(self, bands: Any, window: Bounds, out_shape: Any = None) -> npt.NDArray[Any]:
+    def read_masks(self, bands: Any, window: Window, out_shape: Any = None) -> npt.NDArray[Any]:
         return self._read(self._dataset.read_masks, bands, window, out_shape)
 
-    def _read(self, read: Any, bands: Any, window: Bounds, shape: Any) -> npt.NDArray[Any]:
-        rows, columns = window
+    def _read(self, read: Any, bands: Any, window: Window, shape: Any) -> npt.NDArray[Any]:
+        rows, columns = window.toranges()
         if self._rows:
             rows = (self.height - rows[1], self.height - rows[0])
         if self._columns:
@@ -108,14 +107,14 @@ class _Coloured:
     def __getattr__(self, name: str) -> Any:
         return getattr(self._dataset, name)
 
-    def read(self, bands: Any, window: Bounds, out_shape: Any = None) -> npt.NDArray[Any]:
+    def read(self, bands: Any, window: Window, out_shape: Any = None) -> npt.NDArray[Any]:
         stored = self._dataset.read(1, window=window, out_shape=out_shape and out_shape[-2:])
         colours = np.moveaxis(self._table[stored], -1, 0)  # (4, h, w)
         if isinstance(bands, int):
             return np.ascontiguousarray(colours[bands - 1])
         return np.ascontiguousarray(colours[[band - 1 for band in bands]])
 
-    def read_masks(self, bands: Any, window: Bounds, out_shape: Any = None) -> npt.NDArray[Any]:
+    def read_masks(self, bands: Any, window: Window, out_shape: Any = None) -> npt.NDArray[Any]:
         shape = out_shape and out_shape[-2:]
         stored = self._dataset.read(1, window=window, out_shape=shape)
         mask = self._dataset.read_masks(1, window=window, out_shape=shape)

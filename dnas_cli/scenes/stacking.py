@@ -13,9 +13,10 @@ import numpy as np
 import numpy.typing as npt
 from rasterio.enums import ColorInterp, MaskFlags, Resampling
 from rasterio.errors import CRSError, RasterioError
+from rasterio.windows import Window
 
 from dnas_cli.errors import DataError
-from dnas_cli.scenes.on_grid import Bounds, Grid, OnGrid
+from dnas_cli.scenes.on_grid import Grid, OnGrid
 from dnas_cli.scenes.opening import is_container, open_dataset, open_variable, variables_of
 from dnas_cli.scenes.scene_files import BandFile, SceneFiles
 
@@ -162,7 +163,7 @@ class _Stack:
         found: dict[str, str] = raster.tags(own, **options)
         return found
 
-    def read(self, bands: Any, window: Bounds, out_shape: Any = None) -> npt.NDArray[Any]:
+    def read(self, bands: Any, window: Window, out_shape: Any = None) -> npt.NDArray[Any]:
         if isinstance(bands, int):
             raster, number = self._layers[bands - 1]
             values: npt.NDArray[Any] = raster.read(number, window=window, out_shape=out_shape)
@@ -170,14 +171,13 @@ class _Stack:
         shape = out_shape and out_shape[-2:]
         return np.stack([self.read(band, window, shape) for band in bands])
 
-    def read_masks(self, bands: Any, window: Bounds, out_shape: Any = None) -> npt.NDArray[Any]:
+    def read_masks(self, bands: Any, window: Window, out_shape: Any = None) -> npt.NDArray[Any]:
         shape = out_shape and out_shape[-2:]
         if not isinstance(bands, int):
             return np.stack([self.read_masks(band, window, shape) for band in bands])
         raster, number = self._layers[bands - 1]
         if self.mask_flag_enums[bands - 1]:  # nodata is looked for in the values
-            (top, bottom), (left, right) = window
-            return np.full(shape or (bottom - top, right - left), 255, np.uint8)
+            return np.full(shape or (window.height, window.width), 255, np.uint8)
         mask: npt.NDArray[Any] = raster.read_masks(number, window=window, out_shape=shape)
         return mask
 
