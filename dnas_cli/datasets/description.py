@@ -219,8 +219,9 @@ class _Constants:
 
 
 def _description(value: Any, default_name: str) -> DatasetDescription:
-    spelled = {"label_kind": "colour"} if value.get("label_kind") == "color" else {}
-    keys = build(_Keys, {**value, **spelled})
+    if isinstance(value, dict) and value.get("label_kind") == "color":
+        value = {**value, "label_kind": "colour"}
+    keys = build(_Keys, value)
     band_files, bands = _bands(keys)
     images = (ImagePattern(band_files[0].pattern),) if band_files else _image_patterns(keys.images)
     labels = _label_patterns(keys.labels)
