@@ -65,17 +65,19 @@ def contact_sheet(
 ) -> Image.Image:
     """Return pictures in rows with their names, and a legend of the classes below."""
     line, gap = 16, 6
-    rows = -(-len(pictures) // columns)
-    width, height = columns * (side + gap) + gap, rows * (side + line + gap) + gap
-    sheet = Image.new("RGB", (width, height), "white")
+    images = [_sized(picture, side) for _, picture in pictures]
+    rows = [images[k : k + columns] for k in range(0, len(images), columns)]
+    tops = [gap]
+    for row in rows:
+        tops.append(tops[-1] + max(image.height for image in row) + line + gap)
+    sheet = Image.new("RGB", (columns * (side + gap) + gap, tops[-1]), "white")
     pen = ImageDraw.Draw(sheet)
-    for number, (name, picture) in enumerate(pictures):
-        row, column = divmod(number, columns)
-        x, y = gap + column * (side + gap), gap + row * (side + line + gap)
-        sheet.paste(_sized(picture, side), (x, y))
+    for number, ((name, _), image) in enumerate(zip(pictures, images, strict=True)):
+        x, y = gap + number % columns * (side + gap), tops[number // columns]
+        sheet.paste(image, (x, y))
         path, (shown,) = font_for([name[-side // 8 :]])
         font = ImageFont.truetype(str(path), 12) if path else ImageFont.load_default(size=12)
-        pen.text((x, y + side + 1), shown, fill=(60, 60, 60), font=font)
+        pen.text((x, y + image.height + 1), shown, fill=(60, 60, 60), font=font)
     page: Image.Image = with_legend(sheet.convert("RGBA"), classes).convert("RGB")
     return page
 

@@ -9,6 +9,9 @@ import torch
 
 from tests.support.command_line import rows
 
+_OF_COMMANDS = ("dnas.log", "commands.jsonl", "progress.png", "previous.pt")
+"""Files that say how often a stage was interrupted: the picture marks where it resumed."""
+
 _TIMES = ("seconds", "peak_memory_mb", "created", "run")
 
 
@@ -86,7 +89,7 @@ def _files(folder: Path) -> dict[str, Path]:
         str(path.relative_to(folder)): path
         for path in folder.rglob("*")
         if path.is_file()
-        and path.name not in ("dnas.log", "commands.jsonl", "previous.pt")
+        and path.name not in _OF_COMMANDS
         and path.suffix != ".lock"
         and not path.name.endswith(".lock")
     }
