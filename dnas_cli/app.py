@@ -25,6 +25,7 @@ from dnas_cli.commands.export_coding import export_coding
 from dnas_cli.commands.field_options import with_log_options
 from dnas_cli.commands.import_checkpoint import import_checkpoint
 from dnas_cli.commands.info import info
+from dnas_cli.commands.measure import measure
 from dnas_cli.commands.predict import predict
 from dnas_cli.commands.report import report
 from dnas_cli.commands.retrain import retrain
@@ -184,6 +185,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "search": search,
     "decode": decode,
     "retrain": retrain,
+    "measure": measure,
     "baseline": baseline,
     "eval": evaluate,
     "predict": predict,

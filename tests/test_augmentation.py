@@ -18,6 +18,24 @@ from dnas_cli.training.augmentation import (
 )
 from dnas_cli.training.batches import TrainingTiles
 from dnas_cli.training.settings import Augmentation, RetrainSettings
+from dnas_cli.training.strong_augmentation import random_exposure
+
+
+def test_wider_light_changes_more_and_none_changes_nothing_but_bands() -> None:
+    image, valid = np.full((1, 8, 8), 1.0, np.float32), np.ones((8, 8), bool)
+    reach = {}
+    for width in (0.0, 1.0, 2.0):
+        seen = [
+            float(random_light(image, valid, _black(-1.0), sample_generator(0, 0, k), width).mean())
+            for k in range(200)
+        ]
+        reach[width] = min(seen), max(seen)
+    # Two above black, times exp(0.5 + 0.03), plus haze of 0.2 + 0.03, and back down by one.
+    assert 2.2 < reach[1.0][1] < 2 * np.exp(0.53) - 1 + 0.23
+    assert reach[2.0][1] > 4
+    assert 0.9 < reach[0.0][0] < reach[0.0][1] < 1.1
+    strong = [random_exposure(image, _black(-1.0), sample_generator(0, 0, 3), w) for w in (1, 3)]
+    assert abs(strong[1] - image).mean() > 2 * abs(strong[0] - image).mean()
 
 
 def test_light_changes_leave_missing_pixels_alone() -> None:

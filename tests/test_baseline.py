@@ -113,6 +113,7 @@ def test_a_run_is_compared_with_random_architectures_of_its_cost(
         inner = json.loads((run / f"baseline/{name}-seed-{seed}/run.json").read_text())
         assert inner["stages"]["retrain"]["settings"] == record | {"seed": seed, "width": 4}
     assert "baseline   mIoU" in dnas("status", run).stdout
+    assert "baseline: mIoU" in dnas("eval", run).stdout
     model = run / "baseline/random-1-seed-4/model.pt"
     before = model.stat().st_mtime_ns
     assert dnas(*command).stdout == printed

@@ -20,10 +20,12 @@ from dnas_cli.space.coding import (
 )
 from dnas_cli.space.logits import decode, logit_keys
 from dnas_cli.stages.decode_within import decode_within
+from dnas_cli.stages.lattice_costs import LatticeCosts
 from tests.support.command_line import dnas
 from tests.support.small_runs import first_search
 
 SHAPE, SIZE = NetworkShape(4, 3, 5, head=8), 64
+TABLE = LatticeCosts(SHAPE, SIZE)
 
 
 def _logits(space: SearchSpace, draw: random.Random) -> dict[str, float]:
@@ -37,14 +39,14 @@ def _cost(coding: ArchitectureCoding) -> int:
 def _searched(draw: random.Random, target: int) -> tuple[ArchitectureCoding, ArchitectureCoding]:
     """Decode three stages of random logits; return the result, and that of the last without."""
     space = first_space(4)
-    path = decode_within(space, _logits(space, draw), SHAPE, SIZE, target)
+    path = decode_within(space, _logits(space, draw), TABLE, target)
     assert isinstance(path, PathCoding)
     space = second_space(path)
-    connections = decode_within(space, _logits(space, draw), SHAPE, SIZE, target)
+    connections = decode_within(space, _logits(space, draw), TABLE, target)
     assert isinstance(connections, ConnectionCoding)
     space = third_space(connections)
     logits = _logits(space, draw)
-    within, free = decode_within(space, logits, SHAPE, SIZE, target), decode(space, logits)
+    within, free = decode_within(space, logits, TABLE, target), decode(space, logits)
     assert isinstance(within, ArchitectureCoding)
     assert isinstance(free, ArchitectureCoding)
     return within, free
@@ -55,7 +57,7 @@ def test_decoded_networks_never_cost_more_than_the_target(seed: int) -> None:
     draw = random.Random(seed)
     for target in (900_000, 1_200_000, 2_000_000, 10**9):
         within, free = _searched(draw, target)
-        assert _cost(within) <= target
+        assert _cost(within) == TABLE.of_coding(within) <= target
         if _cost(free) <= target:
             assert within == free
 

@@ -18,10 +18,10 @@ def baseline(
     compute: ComputeOptions,
     as_json: AsJson = False,
 ) -> None:
-    """Compare the found network with random architectures.
+    """Compare the found network with random and standard ones.
 
-    They cost about as much and are trained by the run's own recipe, each as a run below
-    RUN/baseline. Interrupted, the same command resumes. Figures go to RUN/baseline/results.json and
+    Random ones cost about as much. All are trained by the run's own recipe, below RUN/baseline.
+    Interrupted, the same command resumes. Figures go to RUN/baseline/results.json and
     results.csv.
     """
     from dnas_cli.evaluation.baseline_figures import baseline_path, compare

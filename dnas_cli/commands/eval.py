@@ -60,6 +60,8 @@ def evaluate(
             print_model_cost(cost)
         return
 
+    from dnas_cli.evaluation.baseline_figures import baseline_path, read_comparison
+    from dnas_cli.report.baseline_table import baseline_line
     from dnas_cli.report.evaluation_table import print_evaluation
 
     options["shard"] = options.get("shard") or shard_of_job_array()
@@ -69,5 +71,7 @@ def evaluate(
         print(json.dumps(evaluation.to_json() | {"files": files}, indent=2))
     else:
         print_evaluation(evaluation)
+        if comparison := read_comparison(baseline_path(target)):
+            print(f"baseline: {baseline_line(comparison)}")
         for path in files:
             print(path)

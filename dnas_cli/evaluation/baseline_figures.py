@@ -2,7 +2,7 @@
 
 import statistics
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -13,7 +13,9 @@ from dnas_cli.files import make_folder, read_json, write_json
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.typed_fields import build
 
-FOUND = "found"
+FOUND, RANDOM, CANDIDATE = "found", "random-", "candidate-"
+"""Names of members; those of random architectures and candidates end in a number."""
+
 _DRAWS = 1000  # of scenes, for intervals
 
 
@@ -22,11 +24,12 @@ class Member:
     """One network that was trained and scored.
 
     Attributes:
-        name: `found`, or `random-1` and so on.
+        name: `found`, `random-1`, `candidate-2`, or a peer, as `unet:resnet18, equal steps`.
         split: What it was scored on.
         val_mean_iou: On the validation split, where it was scored there.
         scenes: Confusion matrix per scene of the split.
-        model_hash: Of the model file that was scored.
+        model_hash: Of the model file that was scored, or of a peer's last checkpoint.
+        supernet_mean_iou: What the trained supernet said of the architecture, where it was asked.
     """
 
     name: str
@@ -37,6 +40,7 @@ class Member:
     val_mean_iou: float | None
     scenes: Mapping[str, ConfusionMatrix]
     model_hash: str
+    supernet_mean_iou: float | None = None
 
     @property
     def mean_iou(self) -> float:
@@ -55,12 +59,13 @@ class Member:
             "mean_iou": self.mean_iou,
             "scenes": {scene: matrix.to_json() for scene, matrix in self.scenes.items()},
             "model_hash": self.model_hash,
+            "supernet_mean_iou": self.supernet_mean_iou,
         }
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> "Member":
         """Build a member from plain data; ValueError, KeyError or TypeError if it is none."""
-        val = value["val_mean_iou"]
+        val, supernet = value["val_mean_iou"], value.get("supernet_mean_iou")
         return Member(
             str(value["name"]),
             int(value["seed"]),
@@ -70,6 +75,7 @@ class Member:
             None if val is None else float(val),
             {str(key): ConfusionMatrix.from_json(item) for key, item in value["scenes"].items()},
             str(value["model_hash"]),
+            None if supernet is None else float(supernet),
         )
 
 
@@ -85,8 +91,11 @@ class Comparison:
         difference: Of the found network over the random mean.
         relative: The same as a share of the random mean.
         interval: 95 % of that difference over draws of scenes; None with one scene.
-        rank_agreement: Kendall's tau between validation and the split; None where not all are
-            scored on validation, or all are equal.
+        rank_agreement: Kendall's tau between validation and the split, over all networks of the
+            space; None where not all are scored on validation, or all are equal.
+        supernet_agreement: Kendall's tau between what the supernet said and the split, over the
+            architectures that it scored; None where there are not two.
+        peers: Mean of each standard network.
     """
 
     found: float
@@ -99,6 +108,8 @@ class Comparison:
     relative: float
     interval: tuple[float, float] | None
     rank_agreement: float | None
+    supernet_agreement: float | None = None
+    peers: dict[str, float] = field(default_factory=dict)
 
 
 def baseline_path(root: Path) -> Path:
@@ -142,7 +153,7 @@ def read_comparison(path: Path) -> Comparison | None:
 def write_members(path: Path, members: Sequence[Member]) -> None:
     """Write the members of a baseline, with what they say together once there are both kinds."""
     make_folder(path.parent)
-    both = {member.name == FOUND for member in members} == {True, False}
+    both = any(item.name == FOUND for item in members) and any(map(_is_random, members))
     comparison = asdict(compare(members)) if both else None
     content = {"comparison": comparison, "members": [member.to_json() for member in members]}
     write_json(path, content)
@@ -154,8 +165,14 @@ def compare(members: Sequence[Member], seed: int = 0) -> Comparison:
     Args:
         members: Of both kinds.
     """
-    scores = _by_name(members, lambda member: member.mean_iou)
-    found, others = scores.pop(FOUND), {name: statistics.mean(own) for name, own in scores.items()}
+    means = {
+        name: statistics.mean(own)
+        for name, own in _by_name(members, lambda member: member.mean_iou).items()
+    }
+    found = [member.mean_iou for member in members if member.name == FOUND]
+    others = {name: score for name, score in means.items() if name.startswith(RANDOM)}
+    own_space = [member for member in members if ":" not in member.name]
+    asked = {item.name: item.supernet_mean_iou for item in members if item.supernet_mean_iou}
     mean, average = statistics.mean(found), statistics.mean(others.values())
     return Comparison(
         found=mean,
@@ -166,8 +183,12 @@ def compare(members: Sequence[Member], seed: int = 0) -> Comparison:
         percentile=100 * statistics.mean(mean > other for other in others.values()),
         difference=mean - average,
         relative=mean / average - 1 if average else 0.0,
-        interval=_interval(members, seed),
-        rank_agreement=_agreement(members),
+        interval=_interval(
+            [item for item in members if item.name == FOUND or _is_random(item)], seed
+        ),
+        rank_agreement=_agreement(own_space),
+        supernet_agreement=kendall_tau(list(asked.values()), [means[name] for name in asked]),
+        peers={name: score for name, score in means.items() if ":" in name},
     )
 
 
@@ -181,6 +202,10 @@ def kendall_tau(a: Sequence[float], b: Sequence[float]) -> float | None:
     signs = [(_sign(a[i] - a[j]), _sign(b[i] - b[j])) for i, j in pairs]
     untied = sum(x != 0 for x, _ in signs) * sum(y != 0 for _, y in signs)
     return sum(x * y for x, y in signs) / untied**0.5 if untied else None
+
+
+def _is_random(member: Member) -> bool:
+    return member.name.startswith(RANDOM)
 
 
 def _agreement(members: Sequence[Member]) -> float | None:

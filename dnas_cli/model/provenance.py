@@ -27,6 +27,7 @@ class Provenance(TypedDict, total=False):
     initial_weights: str
     initial_space: str
     initial_hash: str
+    tournament: str
     imported_from: str
     imported_hash: str
     dropped_cells: list[DroppedCell]

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 
 from rich.table import Table
 
+from dnas_cli.report.baseline_table import baseline_line
 from dnas_cli.report.tables import lines_of, table
 from dnas_cli.stages.run_status import RunStatus, StageStatus
 
@@ -40,9 +41,7 @@ def status_text(status: RunStatus) -> str:
         names = [f"{x} (of another model)" if x in outdated else x for x in status.evaluations]
         lines.append(f"  evaluated  {', '.join(names)}")
     if status.baseline:
-        found, others = status.baseline.found, status.baseline.random
-        above = f"above {status.baseline.percentile:.0f} % of them"
-        lines.append(f"  baseline   mIoU {found:.4f}, random {others:.4f}; {above}")
+        lines.append(f"  baseline   {baseline_line(status.baseline)}")
     lines.append(f"  next       {status.next}")
     return "\n".join(lines)
 

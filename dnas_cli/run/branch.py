@@ -92,10 +92,13 @@ def _take_over(parent: Run, root: Path, lineage: Lineage, searched: int, decoded
                     _copy(parent, child, file)
         if stage <= decoded:
             _copy(parent, child, parent.coding_path(CODINGS[stage]))
+            if stage == max(CODINGS):
+                _copy(parent, child, parent.coding_path("candidates"))
         if record := parent.record(f"stage{stage}"):
             if stage > decoded and record.phase == "decoded":
                 record = replace(record, phase="finished", decoded={})
             child.set_record(f"stage{stage}", record)
+    _copy(parent, child, parent.root / "times.json")
     now_there = open_run(parent.root)
     taken = [f"stage{stage}" for stage in range(1, searched + 1)]  # others may be in use
     if any(now_there.record(name) != parent.record(name) for name in taken):

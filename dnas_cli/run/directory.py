@@ -183,6 +183,34 @@ class Run:
         assert isinstance(coding, ArchitectureCoding)
         return coding
 
+    @property
+    def winner_path(self) -> Path:
+        """The architecture that won the tournament of the retraining, where one was held."""
+        return self.stage_folder("retrain") / "architecture.json"
+
+    @property
+    def outcome_path(self) -> Path:
+        """Rounds, scores and winner of that tournament."""
+        return self.stage_folder("retrain") / "tournament.json"
+
+    def trained_architecture(self) -> ArchitectureCoding:
+        """Return what the retraining trains: the winner of its tournament, or what was found."""
+        if self.winner_path.is_file():
+            return ArchitectureCoding.read(self.winner_path)
+        return self.architecture()
+
+    def candidates(self) -> list[ArchitectureCoding]:
+        """Return the candidates of stage 3 that were scored, best first; none if there are none."""
+        path = self.coding_path("candidates")
+        if not path.is_file():
+            return []
+        content = read_json(path)
+        if not isinstance(content, list):
+            raise DataError(f"{path}: is not a list of candidates.")
+        read = [ArchitectureCoding.from_document(item, str(path)) for item in content]
+        own = self.coding(3).derived_from
+        return [coding for coding in read if coding.derived_from == own]
+
     def next_command(self) -> str:
         """Return the next command of the run."""
         run = shlex.quote(str(self.root))

@@ -8,7 +8,7 @@ from dnas_cli.space.lattice import SCALES, make_graph, prune
 from dnas_cli.space.operators import KEPT_OPERATORS, OPERATORS
 
 
-def random_architectures(layers: int, seed: int) -> Iterator[ArchitectureCoding]:
+def random_architectures(layers: int, seed: int | str) -> Iterator[ArchitectureCoding]:
     """Yield random architectures without end, as a function of the seed.
 
     The path takes random steps; every further connection below it is kept by an even chance; each

@@ -1,16 +1,20 @@
-"""A baseline for a run: random architectures of its space, trained by its own recipe."""
+"""A baseline for a run: random architectures and standard networks, trained by its own recipe."""
 
-import itertools
-from collections.abc import Iterator
+import shlex
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
+import numpy as np
 import torch
+from torch import Tensor, nn
 
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import RunStateError
 from dnas_cli.evaluation.baseline_figures import (
+    CANDIDATE,
     FOUND,
+    RANDOM,
     Member,
     baseline_path,
     read_members,
@@ -20,37 +24,38 @@ from dnas_cli.evaluation.evaluation import band_positions
 from dnas_cli.evaluation.tiles import normalised_batches
 from dnas_cli.files import file_hash
 from dnas_cli.metrics import ConfusionMatrix
-from dnas_cli.model.model_file import Model, load_model
-from dnas_cli.nets.cost import count_coding
+from dnas_cli.model.model_file import load_model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.nets.folding.folded_network import fold
-from dnas_cli.nets.network import NetworkShape
+from dnas_cli.nets.network import build_derived
 from dnas_cli.run.directory import Run, open_run
+from dnas_cli.run.lock import stage_lock
+from dnas_cli.run.manifest import StageRecord
+from dnas_cli.run.run_log import logged
+from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.space.random_architectures import random_architectures
 from dnas_cli.stages.baseline_options import BaselineOptions
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.equal_networks import cost_of, draw_of_equal_cost, train_apart
 from dnas_cli.stages.initial_weights import SCRATCH
-from dnas_cli.stages.retrain import retrain
+from dnas_cli.stages.peers import multiply_accumulates, peer_hash, train_peer
 from dnas_cli.tiles.tile_set import TileSet
+from dnas_cli.training.settings import RetrainSettings
 from dnas_cli.training.settings_choice import SettingsChoice
-
-_NEAR = 0.05  # of the found network's multiply-accumulates
-_MOST_DRAWS = 3000
 
 
 def baseline(
     root: Path, options: BaselineOptions, compute: ComputeOptions | None = None
 ) -> tuple[Run, list[Member]]:
-    """Train and score random architectures beside the found one; what is done is not repeated.
+    """Train and score networks beside the found one; what is done is not repeated.
 
     Every network gets the settings, tiles and order of the run's own retraining; only seeds differ.
-    Each is a run of its own below `RUN/baseline`, and resumes like any.
+    Each is a run of its own below `RUN/baseline`, peers are folders of checkpoints; all resume.
 
     Args:
         root: A run that is retrained.
-        options: How many networks.
+        options: Which networks, and how many.
         compute: Device, workers and the like.
 
     Returns:
@@ -61,81 +66,110 @@ def baseline(
         Interrupted: A signal came; the next call resumes.
     """
     run, compute = open_run(root), compute or ComputeOptions()
-    record = run.record("retrain")
-    if record is None or not record.finished or not record.settings or not run.model_path.is_file():
-        raise RunStateError(f"{root}: is not retrained here.", f"Run: {run.next_command()}")
-    if record.settings.get("init", SCRATCH) != SCRATCH:
-        raise RunStateError(
-            f"{root}: was not trained from scratch, as random architectures have to be.",
-            f"Retrain it in a branch: dnas retrain {root} --branch NEW_RUN",
-        )
-    tiles, folder = linked_tile_set(run), root / "baseline"
+    record = _retrained(run)
+    tiles = linked_tile_set(run)
     tiles.split(options.split)  # raises where there is none
-    model = load_model(run.model_path, torch.device("cpu"))
-    codings = {FOUND: model.architecture}
-    drawn = _of_equal_cost(model, tiles, options)
-    codings |= {f"random-{number}": coding for number, coding in enumerate(drawn, 1)}
-    file, members = baseline_path(root), list[Member]()
-    known = [member for member in read_members(file) if member.split == options.split]
-    first = int(record.settings["seed"])
-    for name, coding in codings.items():
-        for seed in range(first, first + options.seeds):
-            own = seed == first and name == FOUND
-            path = run.model_path
-            if not own:
-                place = folder / f"{name}-seed-{seed}"
-                path = _trained(run, place, coding, record.settings | {"seed": seed}, compute)
-            members.append(_scored(name, seed, path, tiles, options.split, compute, known))
+    with stage_lock(run, "baseline"), logged(run):
+        file, members = baseline_path(root), list[Member]()
+        known = [member for member in read_members(file) if member.split == options.split]
+        for member in _members(run, record, tiles, options, compute, known):
+            members.append(member)
             write_members(file, [*members, *_rest(known, members)])
-    write_members(file, members)
+        write_members(file, members)
     return run, members
 
 
-def _of_equal_cost(
-    model: Model, tiles: TileSet, options: BaselineOptions
-) -> Iterator[ArchitectureCoding]:
-    """Yield random architectures that cost within 5 % of what the model does.
-
-    Raises:
-        RunStateError: There are hardly any.
-    """
-    size, shape = tiles.tile_size, model.facts.shape
-    wanted = _cost(model.architecture, shape, size)
-    source = random_architectures(model.architecture.graph.layers, options.seed)
-    found: list[ArchitectureCoding] = []
-    with progress("random architectures", options.random) as advance:
-        for coding in itertools.islice(source, _MOST_DRAWS):
-            near = abs(_cost(coding, shape, size) / wanted - 1) <= _NEAR
-            if near and coding not in found and coding.body() != model.architecture.body():
-                found.append(coding)
-                advance(1)
-            if len(found) == options.random:
-                return iter(found)
-    raise RunStateError(
-        f"only {len(found)} of {_MOST_DRAWS:,} random architectures cost about as much as the "
-        f"found one ({wanted / 1e9:.2f} G multiply-accumulates).",
-        f"Give random={len(found)}." if found else "",
-    )
+def _retrained(run: Run) -> StageRecord:
+    record = run.record("retrain")
+    if record is None or not record.finished or not record.settings or not run.model_path.is_file():
+        raise RunStateError(f"{run.root}: is not retrained here.", f"Run: {run.next_command()}")
+    if record.settings.get("init", SCRATCH) != SCRATCH:
+        raise RunStateError(
+            f"{run.root}: was not trained from scratch, as random architectures have to be.",
+            f"Retrain it in a branch: dnas retrain {run.root} --branch NEW_RUN",
+        )
+    return record
 
 
-def _cost(coding: ArchitectureCoding, shape: NetworkShape, size: int) -> int:
-    return count_coding(coding, shape, size, size).multiply_accumulates
-
-
-def _trained(
+def _members(
     run: Run,
-    place: Path,
-    coding: ArchitectureCoding,
-    settings: dict[str, Any],
+    record: StageRecord,
+    tiles: TileSet,
+    options: BaselineOptions,
     compute: ComputeOptions,
-) -> Path:
-    """Train an architecture in a run of its own and return its model."""
-    file = place.parent / "codings" / f"{place.name}.json"
-    if not file.is_file():
-        coding.write(file)
-    flags = settings | {"width": settings.get("width") or run.manifest.width}
-    choice = SettingsChoice(flags=flags)
-    return retrain(place, choice, compute, architecture=file, tile_set=run.tile_set_path).model_path
+    known: list[Member],
+) -> Iterator[Member]:
+    """Yield the members as they are trained and scored."""
+    first = int(record.settings["seed"])
+    seeds = range(first, first + options.seeds)
+    for name, coding in _codings(run, tiles, options).items():
+        for seed in seeds:
+            path = run.model_path
+            if name != FOUND or seed != first:
+                place = run.root / "baseline" / f"{name}-seed-{seed}"
+                settings = record.settings | {"seed": seed}
+                path = train_apart(run, place, coding, settings, compute).model_path
+            member = _scored(name, seed, path, tiles, options.split, compute, known)
+            yield replace(member, supernet_mean_iou=coding.score)
+    for name in options.peer_names:
+        for seed in seeds:
+            yield _peer(run, record, tiles, options, compute, known, name, seed)
+
+
+def _codings(run: Run, tiles: TileSet, options: BaselineOptions) -> dict[str, ArchitectureCoding]:
+    model = load_model(run.model_path, torch.device("cpu"))
+    found, shape = model.architecture, model.facts.shape
+    scored = run.candidates() if options.candidates else []
+    own = next((item for item in run.candidates() if item.body() == found.body()), found)
+    others = [item for item in scored if item.body() != found.body()][: options.candidates]
+    drawn = draw_of_equal_cost(found, shape, tiles.tile_size, options.random, options.seed)
+    return {
+        FOUND: own,
+        **{f"{CANDIDATE}{number}": coding for number, coding in enumerate(others, 2)},
+        **{f"{RANDOM}{number}": coding for number, coding in enumerate(drawn, 1)},
+    }
+
+
+def _peer(
+    run: Run,
+    record: StageRecord,
+    tiles: TileSet,
+    options: BaselineOptions,
+    compute: ComputeOptions,
+    known: list[Member],
+    name: str,
+    seed: int,
+) -> Member:
+    folder = f"{name.replace(':', '-')}-seed-{seed}-equal-{options.equal}"
+    place, shown = run.root / "baseline" / folder, f"{name}, equal {options.equal}"
+    done = _known(known, shown, seed, peer_hash(place))
+    if done is not None:
+        return done
+    device = resolve_device(compute.device)
+    settings = SettingsChoice().resolve(RetrainSettings, {**record.settings, "seed": seed})
+    model = load_model(run.model_path, torch.device("cpu"))
+    command = f"dnas baseline {shlex.quote(str(run.root))} --peers {name}"
+    timed = build_derived(model.architecture, model.facts.shape)
+    trained = train_peer(
+        name, place, tiles, settings, compute, command, timed if options.equal == "time" else None
+    )
+    bands = tuple(range(len(tiles.bands)))
+    scenes = _scenes(
+        trained.network, tiles.normalisation, bands, tiles, options.split, device, shown
+    )
+    cost = multiply_accumulates(trained.network, len(bands), tiles.tile_size)
+    return _announced(
+        Member(
+            shown, seed, options.split, _weights(trained.network), cost, trained.mean_iou, scenes,
+            trained.hash,
+        )
+    )  # fmt: skip
+
+
+def _known(known: list[Member], name: str, seed: int, model_hash: str) -> Member | None:
+    """Return a member that is scored already."""
+    wanted = (name, seed, model_hash)
+    return next((m for m in known if (m.name, m.seed, m.model_hash) == wanted), None)
 
 
 def _scored(
@@ -148,35 +182,53 @@ def _scored(
     known: list[Member],
 ) -> Member:
     model_hash = file_hash(path)
-    for member in known:
-        if (member.name, member.seed, member.model_hash) == (name, seed, model_hash):
-            return member
+    done = _known(known, name, seed, model_hash)
+    if done is not None:
+        return done
     device = resolve_device(compute.device)
     model = load_model(path, device)
-    bands = band_positions(model.facts, tiles, str(path))
-    refs, network = tiles.split(split), fold(model.network)
+    facts, bands = model.facts, band_positions(model.facts, tiles, str(path))
+    network = fold(model.network)
+    scenes = _scenes(network, facts.normalisation, bands, tiles, split, device, name)
+    cost = cost_of(model.architecture, facts.shape, tiles.tile_size)
+    val = facts.provenance.get("val_mean_iou")
+    return _announced(
+        Member(name, seed, split, _weights(model.network), cost, val, scenes, model_hash)
+    )
+
+
+def _announced(member: Member) -> Member:
+    logger.info(
+        "%s, seed %d: %s mIoU %.4f", member.name, member.seed, member.split, member.mean_iou
+    )
+    return member
+
+
+def _weights(network: nn.Module) -> int:
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def _scenes(
+    network: Callable[[Tensor], Tensor],
+    normalisation: Normalisation,
+    bands: tuple[int, ...],
+    tiles: TileSet,
+    split: str,
+    device: torch.device,
+    name: str,
+) -> dict[str, ConfusionMatrix]:
+    """Return the confusion matrix of each scene of a split."""
+    refs = tiles.split(split)
     scenes = {scene: ConfusionMatrix(len(tiles.classes)) for scene in tiles.scenes(split)}
     places = iter(refs)
-    with progress(f"scoring {name}, seed {seed}", len(refs), "tile") as advance:
-        by = model.facts.normalisation
-        for images, labels in normalised_batches(tiles, refs, by, bands, 4):
+    with progress(f"scoring {name}", len(refs), "tile") as advance:
+        for images, labels in normalised_batches(tiles, refs, normalisation, bands, 4):
             with torch.inference_mode():
-                classes = network(images.to(device)).argmax(1).to(torch.uint8).cpu().numpy()
+                classes = network(images.to(device)).argmax(1).cpu().numpy().astype(np.uint8)
             for label, predicted in zip(labels, classes, strict=True):
                 scenes[next(places).scene].add(label, predicted)
             advance(len(images))
-    member = Member(
-        name,
-        seed,
-        split,
-        sum(parameter.numel() for parameter in model.network.parameters()),
-        _cost(model.architecture, model.facts.shape, tiles.tile_size),
-        model.facts.provenance.get("val_mean_iou"),
-        scenes,
-        model_hash,
-    )
-    logger.info("%s, seed %d: %s mIoU %.4f", name, seed, split, member.mean_iou)
-    return member
+    return scenes
 
 
 def _rest(known: list[Member], members: list[Member]) -> list[Member]:

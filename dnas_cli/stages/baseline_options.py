@@ -1,10 +1,14 @@
 """How large a baseline is: the options of `dnas baseline`."""
 
+import re
 from dataclasses import dataclass
+from typing import Literal
 
 from dnas_cli.errors import UsageError
 from dnas_cli.tiles.lists import Split
 from dnas_cli.typed_fields import option
+
+Equal = Literal["steps", "time"]
 
 
 @dataclass(frozen=True)
@@ -15,8 +19,19 @@ class BaselineOptions:
     seeds: int = option(3, "Trainings of each network, the found one included.")
     split: Split = option("test", "What they are scored on.")
     seed: int = option(0, "Of the draws of architectures.")
+    candidates: int = option(0, "Further candidates of the search that its supernet scored.")
+    peers: str = option("", "Standard networks: unet:mobilenet_v2,...", metavar="NAMES")
+    equal: Equal = option("steps", "What peers get as much of as the found network.")
 
     def __post_init__(self) -> None:
-        for name, least in (("random", 1), ("seeds", 1), ("seed", 0)):
+        for name, least in (("random", 1), ("seeds", 1), ("seed", 0), ("candidates", 0)):
             if getattr(self, name) < least:
                 raise UsageError(f"{name}={getattr(self, name)}: must be at least {least}.")
+        for name in self.peer_names:
+            if not re.fullmatch(r"[\w-]+:[\w.-]+", name):
+                raise UsageError(f"peers={name:.60}: is no architecture:encoder, as unet:resnet18.")
+
+    @property
+    def peer_names(self) -> tuple[str, ...]:
+        """The peers, one by one."""
+        return tuple(name.strip() for name in self.peers.split(",") if name.strip())

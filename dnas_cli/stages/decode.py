@@ -6,11 +6,12 @@ from typing import Any
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, RunStateError, UsageError
-from dnas_cli.files import remove_leftovers
+from dnas_cli.files import remove_leftovers, write_json
 from dnas_cli.run.branch import branch
 from dnas_cli.run.command_log import record_command
 from dnas_cli.run.directory import CODINGS, Run, check_stage, open_run
 from dnas_cli.run.lock import stage_lock
+from dnas_cli.run.manifest import StageRecord
 from dnas_cli.run.rows import read_rows
 from dnas_cli.space.candidates import candidates as likely_codings
 from dnas_cli.space.coding import Coding, SearchSpace
@@ -18,6 +19,8 @@ from dnas_cli.space.decoding import ConnectionRule
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.decode_options import DecodeOptions
 from dnas_cli.typed_fields import completed
+
+_TARGETS = ("target_macs", "target_ms")
 
 
 def decode(root: Path, stage: int, options: DecodeOptions | None = None) -> tuple[Run, Coding]:
@@ -52,9 +55,17 @@ def decode(root: Path, stage: int, options: DecodeOptions | None = None) -> tupl
         )
     space = run.space(stage)
     chosen, logits = _logits(run, name, epoch)
+    aimed = {key: record.settings[key] for key in _TARGETS if record.settings.get(key)}
+    most = None if target_macs is None else int(target_macs)
+    if most is not None:
+        aimed = {"target_macs": most}
+    if aimed and candidates > 1:
+        raise UsageError(
+            f"candidates={candidates}: a search with a target has one.", "Leave it out."
+        )
     try:
-        if target_macs is not None:
-            found = [_within(run, space, logits, int(target_macs), rule)]
+        if aimed:
+            found = [_within(run, space, logits, record, most, rule)]
         else:
             found = likely_codings(space, logits, candidates, chosen, rule)
     except KeyError as error:
@@ -63,9 +74,10 @@ def decode(root: Path, stage: int, options: DecodeOptions | None = None) -> tupl
         ) from error
     coding = found[0]
     if len(found) > 1:
-        from dnas_cli.stages.score_candidates import best_candidate
+        from dnas_cli.stages.score_candidates import scored_candidates
 
-        coding = best_candidate(run, stage, found, given["device"])
+        found = scored_candidates(run, stage, found, given["device"])
+        coding = found[0]
     path = run.coding_path(CODINGS[stage])
     with stage_lock(run, name):
         if open_run(root).record(name) != record:
@@ -75,12 +87,13 @@ def decode(root: Path, stage: int, options: DecodeOptions | None = None) -> tupl
         if path.is_file() and type(coding).read(path) != coding:
             _refuse_other(run, stage, path, overwrite)
         remove_leftovers(path.parent, path.name)
+        if stage == 3 and len(found) > 1:  # a tournament starts with the best of them
+            write_json(run.coding_path("candidates"), [item.to_json() for item in found])
         coding.write(path)
         decoded: dict[str, Any] = {"epoch": chosen + 1}
         if len(found) > 1:
             decoded["candidates"] = len(found)
-        if target_macs is not None:
-            decoded["target_macs"] = int(target_macs)
+        decoded |= aimed
         if stage == 2:
             decoded["rule"] = rule
         run.set_record(name, replace(record, phase="decoded", decoded=decoded))
@@ -94,15 +107,21 @@ def _within(
     run: Run,
     space: SearchSpace,
     logits: dict[str, float],
-    target_macs: int,
+    record: StageRecord,
+    target_macs: int | None,
     rule: ConnectionRule,
 ) -> Coding:
-    from dnas_cli.nets.network import NetworkShape
+    from dnas_cli.stages.cost_target import cost_target
     from dnas_cli.stages.decode_within import decode_within
+    from dnas_cli.training.settings import SearchSettings
+    from dnas_cli.training.settings_choice import SettingsChoice
 
-    tiles = linked_tile_set(run)
-    shape = NetworkShape(run.manifest.width, len(tiles.bands), len(tiles.classes))
-    return decode_within(space, logits, shape, tiles.tile_size, target_macs, rule)
+    settings = SettingsChoice().resolve(SearchSettings, record.settings)
+    if target_macs is not None:
+        settings = replace(settings, target_macs=str(target_macs), target_ms=0.0)
+    target = cost_target(run, linked_tile_set(run), settings)
+    assert target is not None
+    return decode_within(space, logits, target.table, target.cost, rule)
 
 
 def check_epoch(run: Run, stage: int, epoch: str, option: str = "epoch") -> None:

@@ -1,11 +1,11 @@
-"""Decoding under a target of multiply-accumulates, stage by stage.
+"""Decoding under a target of multiply-accumulates or time, stage by stage.
 
 Stage 3 keeps the promise exactly: the network that is decoded costs no more than the target. What
 the earlier stages decode is measured with every operator as likely, three to a node, so that what
 they leave to the last stage can be met.
 """
 
-from dnas_cli.nets.network import NetworkShape
+from dnas_cli.nets.cost_table import CostTable
 from dnas_cli.space.budget import connections_within, operators_within, path_within
 from dnas_cli.space.coding import (
     ArchitectureCoding,
@@ -16,14 +16,12 @@ from dnas_cli.space.coding import (
 )
 from dnas_cli.space.decoding import ConnectionRule
 from dnas_cli.space.logits import Logits, logit_groups
-from dnas_cli.stages.lattice_costs import LatticeCosts
 
 
 def decode_within(
     space: SearchSpace,
     logits: Logits,
-    shape: NetworkShape,
-    size: int,
+    costs: CostTable,
     target: int,
     rule: ConnectionRule = "positive",
 ) -> Coding:
@@ -32,9 +30,8 @@ def decode_within(
     Args:
         space: The stage's space.
         logits: One per key of `logit_keys(space)`.
-        shape: Of the network that will be retrained.
-        size: Height and width of the image that the target counts for.
-        target: Most multiply-accumulates.
+        costs: Of the parts of the network.
+        target: The largest cost.
         rule: Which connections stage 2 keeps.
 
     Raises:
@@ -42,7 +39,7 @@ def decode_within(
         KeyError: A logit is missing.
     """
 
-    costs, graph = LatticeCosts(shape, size), space.graph
+    graph = space.graph
     if space.stage == 3:
         nodes = graph.nodes
         summed = {node: costs.of_node(graph, node) for node in nodes}

@@ -5,12 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from dnas_cli.nets.cost import count_cells, count_ends
+from dnas_cli.nets.cost_table import CostTable
 from dnas_cli.nets.network import NetworkShape
 from dnas_cli.space.coding import (
-    ArchitectureCoding,
-    Coding,
-    ConnectionCoding,
-    PathCoding,
     SearchSpace,
 )
 from dnas_cli.space.expected_cost import (
@@ -18,16 +15,14 @@ from dnas_cli.space.expected_cost import (
     expected_path_cost,
     operator_chances,
 )
-from dnas_cli.space.lattice import STEM, Edge, Graph, Node
+from dnas_cli.space.lattice import Edge, Node
 from dnas_cli.space.logits import Logits, logit_groups
-from dnas_cli.space.operators import KEPT_OPERATORS, OPERATORS
+from dnas_cli.space.operators import OPERATORS
 
 
 @dataclass(frozen=True)
-class LatticeCosts:
+class LatticeCosts(CostTable):
     """The costs of the parts of a network.
-
-    Before operators are searched, an edge costs what three operators cost on average.
 
     Attributes:
         shape: Of the network that will be retrained.
@@ -43,31 +38,6 @@ class LatticeCosts:
     def operators(self, item: Edge) -> tuple[int, ...]:
         """Return the cost of each operator on an edge."""
         return _operators(self.shape, self.size, item.source.scale, item.target.scale)
-
-    def likely(self, item: Edge) -> int:
-        """Return the cost of an edge whose operators are not known."""
-        return round(KEPT_OPERATORS * sum(self.operators(item)) / len(OPERATORS))
-
-    def of_node(self, graph: Graph, node: Node) -> list[int]:
-        """Return the cost of each operator over all edges into a node."""
-        own = [self.operators(item) for item in graph.incoming(node)]
-        return [sum(costs) for costs in zip(*own, strict=True)]
-
-    def of_coding(self, coding: Coding) -> int:
-        """Return the cost of what a stage decodes to."""
-        if isinstance(coding, PathCoding):
-            nodes = [STEM, *(Node(layer, scale) for layer, scale in enumerate(coding.scales))]
-            edges = map(Edge, nodes[1:], nodes[:-1])
-            return sum(map(self.likely, edges)) + self.ends((nodes[-1],))
-        assert isinstance(coding, ConnectionCoding | ArchitectureCoding)
-        graph = coding.graph
-        if isinstance(coding, ConnectionCoding):
-            return sum(map(self.likely, graph.edges)) + self.ends(graph.outputs)
-        cells = 0
-        for node, names in zip(graph.nodes, coding.operators, strict=True):
-            costs = dict(zip(OPERATORS, self.of_node(graph, node), strict=True))
-            cells += sum(costs[name] for name in names)
-        return cells + self.ends(graph.outputs)
 
     def expected(self, space: SearchSpace, logits: Logits, outputs: Sequence[Node]) -> float:
         """Return the mean cost of what is drawn by logits.

@@ -35,6 +35,8 @@ def start_over(run: Run, name: str) -> None:
     """
     folder, waste = run.stage_folder(name), _waste(run, name)
     if not folder.is_dir():
+        if run.record(name) is not None:
+            run.set_record(name, StageRecord("encoded"))
         return
     try:
         folder.rename(waste)

@@ -10,7 +10,7 @@ import torch
 from dnas_cli import __version__
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError, UsageError
-from dnas_cli.files import remove_leftovers
+from dnas_cli.files import read_json, remove_leftovers
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.model.provenance import Provenance
 from dnas_cli.nets.network import Network, build_derived
@@ -47,6 +47,7 @@ def retrain(
     architecture: Path | None = None,
     tile_set: Path | None = None,
     on_epoch: EpochCallbacks = (),
+    until: int | None = None,
 ) -> Run:
     """Train the decoded network of a run, and write `model.pt`.
 
@@ -58,7 +59,9 @@ def retrain(
     """
     if architecture is None and tile_set is not None:
         raise UsageError("data=...: starts a new run, which also needs architecture=FILE.")
-    return train_stage(Retraining(architecture, tile_set), root, choice, compute, options, on_epoch)
+    return train_stage(
+        Retraining(architecture, tile_set), root, choice, compute, options, on_epoch, until
+    )
 
 
 class Retraining(Stage[RetrainSettings]):
@@ -100,9 +103,18 @@ class Retraining(Stage[RetrainSettings]):
         """Whether the model is written."""
         return record.finished and run.model_path.is_file()
 
+    def prepare(self, run: Run, settings: RetrainSettings, compute: ComputeOptions) -> bool:
+        """Hold the tournament, if one is asked for."""
+        from dnas_cli.stages.tournament import hold_tournament  # which retrains, with this module
+
+        return hold_tournament(run, settings, compute, self.command(run) + compute.flags)
+
     def build(self, run: Run, tiles: TileSet, settings: RetrainSettings) -> StageNetwork:
         """Build the derived network."""
-        coding = run.architecture()
+        from dnas_cli.stages.tournament import check_tournament
+
+        check_tournament(run, settings)
+        coding = run.trained_architecture()
         shape = network_shape(tiles, settings.width or run.manifest.width, settings)
         network = build_derived(coding, shape)
         initialise(network, run, settings)
@@ -127,9 +139,17 @@ class Retraining(Stage[RetrainSettings]):
         _write_model(trained, weights)
 
 
+def _won(run: Run) -> Provenance:
+    """Return what a model file says of the tournament that its architecture won, if any."""
+    outcome = read_json(run.outcome_path) if run.outcome_path.is_file() else None
+    if outcome is None:
+        return {}
+    return {"tournament": f"{outcome['winner']}, 1 of {len(outcome['rounds'][0]['val_mean_iou'])}"}
+
+
 def _write_model(trained: TrainedStage[RetrainSettings], weights: ModelWeights) -> None:
     run, tiles, settings = trained.run, trained.tiles, trained.settings
-    architecture = run.architecture()
+    architecture = run.trained_architecture()
     provenance: Provenance = {
         "dnas": __version__,
         "torch": str(torch.__version__),  # a subclass of str, which the file may not hold
@@ -141,6 +161,7 @@ def _write_model(trained: TrainedStage[RetrainSettings], weights: ModelWeights) 
         "val_mean_iou": weights.mean_iou,
         "tile_set": tiles.fingerprint,
         **origin(run, settings),
+        **_won(run),
     }
     shape = network_shape(tiles, settings.width or run.manifest.width, settings)
     size = step_size(settings, tiles.tile_size)

@@ -27,12 +27,12 @@ from dnas_cli.training.stage_files import StageFiles, load_checkpoint
 _STATISTICS, _SCORED = 64, 256  # largest number of tiles per candidate
 
 
-def best_candidate(run: Run, stage: int, found: Sequence[Coding], device: str) -> Coding:
-    """Return the candidate of highest mean IoU inside the supernet, with that score.
+def scored_candidates(run: Run, stage: int, found: Sequence[Coding], device: str) -> list[Coding]:
+    """Return candidates with their mean IoU inside the supernet, the best first.
 
     The weights are those of the stage's last epoch. Batch statistics are measured on the half of
     the training tiles from which the weights learned, the score on the other half. Of equal scores
-    the first candidate wins, which is the plain decoding.
+    the earlier candidate comes first; the very first is the plain decoding.
 
     Args:
         run: The run; the stage is searched.
@@ -63,17 +63,17 @@ def best_candidate(run: Run, stage: int, found: Sequence[Coding], device: str) -
             score = _score(live, tiles, a, b, where, settings.batch)
             scored.append(replace(coding, score=score))
             advance(1)
-    best = max(scored, key=lambda coding: coding.score or 0.0)
+    ordered = sorted(scored, key=lambda coding: -(coding.score or 0.0))
     logger.info(
         "%s: stage %d, %d candidates score %.4f to %.4f; the plain decoding scores %.4f.",
         run.root,
         stage,
         len(scored),
-        min(coding.score or 0.0 for coding in scored),
-        best.score,
+        ordered[-1].score,
+        ordered[0].score,
         scored[0].score,
     )
-    return best
+    return ordered
 
 
 def _score(

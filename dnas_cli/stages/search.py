@@ -10,6 +10,7 @@ from dnas_cli.run.directory import CODINGS, Run, check_stage, is_run, open_run
 from dnas_cli.run.rows import read_rows
 from dnas_cli.stages.branch_stage import branch_before
 from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.cost_target import cost_target
 from dnas_cli.stages.encode import encode
 from dnas_cli.stages.epoch_callback import EpochCallbacks
 from dnas_cli.stages.logit_summary import summarise_logits
@@ -23,8 +24,10 @@ from dnas_cli.stages.train_stage import (
     train_stage,
 )
 from dnas_cli.tiles.tile_set import TileSet
+from dnas_cli.training.cost_penalty import CostPenalty
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.settings_choice import SettingsChoice
+from dnas_cli.training.stage_files import StageFiles
 
 UNDECIDED = 0.3  # entropy of the logits, as a share of the largest possible
 
@@ -87,7 +90,16 @@ class Search(Stage[SearchSettings]):
         """Build the supernet of the stage's space."""
         space = run.space(self.number)
         network = build_supernet(space, network_shape(tiles, run.manifest.width, settings))
-        return StageNetwork(network, space.hash, lambda: summarise_logits(space, network))
+        target = cost_target(run, tiles, settings)
+        if target is None:
+            return StageNetwork(network, space.hash, lambda: summarise_logits(space, network))
+        history = StageFiles(run.stage_folder(self.name)).history
+        penalty = CostPenalty(
+            space, target.table, target.cost, settings, lambda: read_rows(history)
+        )
+        return StageNetwork(
+            network, space.hash, lambda: summarise_logits(space, network, target.table), penalty
+        )
 
     def conclude(self, trained: TrainedStage[SearchSettings]) -> None:
         """Warn if the logits have not decided."""

@@ -35,6 +35,7 @@ from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.validation import validator
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream, halves
+from dnas_cli.training.cost_penalty import CostPenalty
 from dnas_cli.training.job import Description, Job
 from dnas_cli.training.loop import train
 from dnas_cli.training.messages import send
@@ -63,11 +64,13 @@ class StageNetwork:
     Attributes:
         identity: Hash of the space or coding that it is built from.
         describe: Returns facts for the history after an epoch.
+        penalty: On the cost of what a search's logits decode to, if any.
     """
 
     network: Network
     identity: str
     describe: Callable[[], Description]
+    penalty: CostPenalty | None = None
 
 
 @dataclass(frozen=True)
@@ -132,6 +135,10 @@ class Stage(ABC, Generic[Settings]):
     def build(self, run: Run, tiles: TileSet, settings: Settings) -> StageNetwork:
         """Build the network, on the CPU."""
 
+    def prepare(self, run: Run, settings: Settings, compute: ComputeOptions) -> bool:
+        """Do what comes before the training; return whether the network is another one then."""
+        return False
+
     def is_complete(self, run: Run, record: StageRecord) -> bool:
         """Whether nothing is left to do."""
         return record.finished
@@ -147,6 +154,7 @@ def train_stage(
     compute: ComputeOptions | None,
     options: StageOptions | None,
     callbacks: EpochCallbacks = (),
+    until: int | None = None,
 ) -> Run:
     """Train a stage of a run to its end, from its last checkpoint if it has one.
 
@@ -165,7 +173,7 @@ def train_stage(
         try:
             with stage_lock(run, stage.name), logged(run):
                 work = open_run(run.root)
-                return _train(stage, work, choice, compute, options, interruption, callbacks)
+                return _train(stage, work, choice, compute, options, interruption, callbacks, until)
         except (UsageError, DataError):
             if new and _is_unused(open_run(root)):
                 logger.warning(
@@ -184,6 +192,7 @@ def _train(
     options: StageOptions,
     interruption: Interruption,
     callbacks: EpochCallbacks,
+    until: int | None,
 ) -> Run:
     """Train a locked stage."""
     name, (device, workers) = stage.name, compute.resolve()
@@ -206,9 +215,12 @@ def _train(
     check_ranks(settings)
     mode = choose_execution_mode(network, compute.mode, record, settings, tiles.tile_size, device)
     schedule, ranks = Schedule(settings, record.extensions if record else ()), joined_ranks()
-    steps = training_steps(network, tiles, settings, device, workers, mode)
+    steps = training_steps(network, tiles, settings, device, workers, mode, built.penalty)
     if options.restart:  # only now that the new training is known to work
+        steps.close()
         start_over(run, name)
+        once = StageOptions()
+        return _train(stage, run, choice, compute, once, interruption, callbacks, until)
     _announce(stage.title, run, network, tiles, schedule)
     record = StageRecord(
         "started",
@@ -220,6 +232,10 @@ def _train(
     )
     held = hold_settings(run.manifest.settings, name, stage.settings, choice, options)
     run.set_record(name, record, held if new else None)
+    if stage.prepare(run, settings, compute):  # another network, and where it is by now
+        steps.close()
+        once = StageOptions()
+        return _train(stage, run, choice, compute, once, interruption, callbacks, until)
     record_command(run, name, "training", record.epochs_done)
 
     scored: list[ConfusionMatrix] = []  # since the last epoch
@@ -245,6 +261,7 @@ def _train(
         checkpoint_every=60 * compute.checkpoint_every,
         may_back_off=compute.on_divergence == "backoff",
         ranks=ranks,
+        until=until,
     )
     threads = compute.threads or shard_threads(settings)
     part = Part(
@@ -259,6 +276,8 @@ def _train(
     send(asdict(part))
     with computing_threads(threads):
         progress = train(job)
+    if progress.epoch < schedule.epochs:
+        return run
     stage.conclude(TrainedStage(run, tiles, settings, device, job, progress))
     run.set_record(name, record.with_phase("finished", progress.epoch))
     best = ""
@@ -286,6 +305,7 @@ def training_steps(
     device: torch.device,
     workers: int,
     mode: ExecutionMode,
+    penalty: CostPenalty | None = None,
 ) -> Steps:
     """Return the steps of a search or of the retraining, by the kind of the settings.
 
@@ -298,7 +318,7 @@ def training_steps(
             BatchStream(tiles, half, settings, stream, workers, device)
             for stream, half in enumerate(halves(train, settings.seed))
         )
-        return SearchSteps(network, (a, b), settings, device, pixels, mode)
+        return SearchSteps(network, (a, b), settings, device, pixels, mode, penalty)
     assert isinstance(settings, RetrainSettings)
     stream = BatchStream(tiles, train, settings, RETRAIN_STREAM, workers, device)
     return WeightSteps(network, stream, settings, device, pixels, mode)

@@ -62,6 +62,7 @@ def random_light(
     valid: Mask,
     black: npt.NDArray[np.float32],
     rng: np.random.Generator,
+    width: float = 1.0,
 ) -> npt.NDArray[np.float32]:
     """Change the light, as between scenes: exposure and haze, slightly different per band.
 
@@ -74,10 +75,11 @@ def random_light(
         black: (B,), the normalised value of a raw zero. It is limited to two deviations below the
             mean (temperatures, say, are farther).
         rng: Random generator.
+        width: Factor on the ranges of exposure and haze.
     """
-    bands = len(image)
-    gain = np.exp(rng.uniform(-0.5, 0.5) + rng.uniform(-0.03, 0.03, (bands, 1, 1)))
-    haze = rng.uniform(-0.2, 0.2) + rng.uniform(-0.03, 0.03, (bands, 1, 1))
+    bands, half, fifth = len(image), 0.5 * width, 0.2 * width
+    gain = np.exp(rng.uniform(-half, half) + rng.uniform(-0.03, 0.03, (bands, 1, 1)))
+    haze = rng.uniform(-fifth, fifth) + rng.uniform(-0.03, 0.03, (bands, 1, 1))
     zero = np.clip(black, -2.0, 0.0)[:, None, None]
     changed = (image - zero) * gain.astype(np.float32) + (zero + haze).astype(np.float32)
     return np.where(valid, changed, np.float32(0))

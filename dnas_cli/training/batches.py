@@ -89,8 +89,9 @@ class TrainingTiles(Dataset[Batch | DnasError]):
         rng = sample_generator(settings.seed * 4 + self._stream, epoch, index)
         if settings.augment == "strong":
             size = min(settings.crop or self._tiles.tile_size, self._tiles.tile_size)
+            black, image = normalisation.black, normalisation.apply(image, valid)
             image, valid, label = strong_augmentation(
-                normalisation.apply(image, valid), valid, label, normalisation.black, size, rng
+                image, valid, label, black, size, rng, settings.light
             )
             return torch.from_numpy(image), torch.from_numpy(label.astype(np.int64))
         image, valid, label = random_crop(image, valid, label, settings.crop, rng)
@@ -99,7 +100,7 @@ class TrainingTiles(Dataset[Batch | DnasError]):
         # Also where images are normalised by themselves: how bright one comes out depends on what
         # it shows, and the next one shows other shares of the classes.
         if settings.augment in ("photometric", "scale"):
-            normalised = random_light(normalised, valid, normalisation.black, rng)
+            normalised = random_light(normalised, valid, normalisation.black, rng, settings.light)
         if settings.augment == "scale":
             normalised, valid, label = random_scale(normalised, valid, label, rng)
         return torch.from_numpy(normalised), torch.from_numpy(label.astype(np.int64))

@@ -64,6 +64,7 @@ class Job:
         checkpoint_every: Seconds between checkpoints inside an epoch.
         may_back_off: Whether diverging training returns once and continues with a lower rate.
         ranks: The processes that train together.
+        until: Epochs after which training pauses; None trains to the end.
     """
 
     title: str
@@ -79,6 +80,12 @@ class Job:
     checkpoint_every: float = 600.0
     may_back_off: bool = False
     ranks: Ranks = field(default_factory=Ranks)
+    until: int | None = None
+
+    @property
+    def stop(self) -> int:
+        """Epochs after which this training ends, for now or for good."""
+        return min(self.schedule.epochs, self.until or self.schedule.epochs)
 
     def asked(self, due: bool = False) -> "Asked":
         """Return what was asked for in any process; all of them ask at the same steps.

@@ -31,7 +31,7 @@ class StoppedError(Exception):
 
 
 def train(job: Job) -> Progress:
-    """Train until the last epoch, from the last good checkpoint if there is one.
+    """Train until the job's last epoch, from the last good checkpoint if there is one.
 
     However it ends, no loading process is left.
 
@@ -55,7 +55,7 @@ def _train(job: Job) -> Progress:
         logger.info(
             "%s: resumes in epoch %d, step %d", job.title, progress.epoch + 1, progress.step + 1
         )
-    while progress.epoch < job.schedule.epochs:
+    while progress.epoch < job.stop:
         try:
             with explained():
                 _train_epoch(job, progress)
@@ -70,7 +70,7 @@ def _train(job: Job) -> Progress:
         except DivergedError as error:
             progress = back_off(error, job, progress)
             _save(job, progress)
-        if job.asked().stop and progress.epoch < job.schedule.epochs:
+        if job.asked().stop and progress.epoch < job.stop:
             raise _stopped(job, progress)
     return progress
 

@@ -77,6 +77,12 @@ class TrainingSettings:
         quick="scale",
         strong="strong",
     )
+    light: float = option(
+        1.0,
+        "Factor on random changes of light; 2 for scenes that differ in it.",
+        at_least=0,
+        at_most=3,
+    )
     rare_share: float = option(
         0.0, "Share of tiles drawn by class, all classes equally often.", at_least=0, at_most=1
     )
@@ -129,6 +135,25 @@ class SearchSettings(TrainingSettings):
     fix_logits: float = option(
         0.0, "Logits stop learning below this entropy, from 0 to 1.", at_least=0, below=1
     )
+    target_macs: str = option(
+        "",
+        "Most multiply-accumulates of the network per tile: 4G, or 0.5x the mean of random ones.",
+        metavar="COST",
+        panel="Network",
+    )
+    target_ms: float = option(
+        0.0, "Longest time of the network per tile, by `dnas measure`.", at_least=0, panel="Network"
+    )
+
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        _require(
+            not (self.target_macs and self.target_ms), "give target-macs or target-ms, not both"
+        )
+        _require(
+            self.shards == 1 or not (self.target_macs or self.target_ms),
+            "a target of cost needs shards 1",
+        )
 
     @property
     def weight_epochs(self) -> int:
@@ -145,6 +170,15 @@ class RetrainSettings(TrainingSettings):
     init: str = option(
         "scratch", "First weights: scratch, supernet (of stage 3) or a model file.", metavar="FROM"
     )
+    tournament: int = option(
+        0,
+        "Random architectures that start beside the found one and its runners-up; the best on "
+        "validation stays.",
+        at_least=0,
+        at_most=256,
+        metavar="R",
+        panel="Network",
+    )
     # With few validation tiles, the best epoch is best by chance.
     keep: Keep = option(
         "best",
@@ -155,6 +189,11 @@ class RetrainSettings(TrainingSettings):
     def __post_init__(self) -> None:
         super().__post_init__()
         _require(self.width == 0 or is_width(self.width), f"width must be {WIDTHS}")
+        _require(
+            not self.tournament or self.init == "scratch",
+            "tournament needs init scratch, as random architectures have no other weights",
+        )
+        _require(not self.tournament or self.shards == 1, "tournament needs shards 1")
 
 
 Settings = TypeVar("Settings", bound=TrainingSettings)

@@ -4,7 +4,7 @@ The training loop is the same for both; it sees them as `Steps`.
 """
 
 import itertools
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any, Protocol
 
 import torch
@@ -19,6 +19,7 @@ from dnas_cli.nets.training_pass.executor import executor
 from dnas_cli.space.decoding import normalised_entropy
 from dnas_cli.training.averaging import moving_average
 from dnas_cli.training.batches import Batch, BatchStream
+from dnas_cli.training.cost_penalty import CostPenalty
 from dnas_cli.training.finite import check_loss
 from dnas_cli.training.losses import make_loss
 from dnas_cli.training.precision import Precision
@@ -76,7 +77,10 @@ class _NetworkSteps:
         if settings.shards > 1:
             self._sharding = Sharding(network, settings.shards, joined_ranks(), device)
 
-    def _step(self, optimizer: Optimizer, batch: Batch) -> Tensor:
+    def _step(
+        self, optimizer: Optimizer, batch: Batch, penalty: Callable[[], Tensor] | None = None
+    ) -> Tensor:
+        """Take a step by the loss of a batch and a penalty, and return the loss."""
         if self._sharding is None:
             loss = self._loss_of(batch)
             self._check(loss)
@@ -94,6 +98,8 @@ class _NetworkSteps:
 
             loss = self._sharding.gradients(optimizer, compute)
             self._check(loss)
+        if penalty is not None:
+            self.precision.backward(penalty())
         self.precision.step(optimizer)
         return loss.detach()
 
@@ -167,8 +173,10 @@ class SearchSteps(_NetworkSteps):
         device: torch.device,
         class_pixels: Sequence[int] = (),
         mode: ExecutionMode = "fast",
+        penalty: CostPenalty | None = None,
     ) -> None:
         super().__init__(network, settings, device, class_pixels, mode)
+        self._penalty = penalty
         logits = network.architecture_logits()
         assert logits is not None
         self.optimizers["logits"] = Adam(
@@ -195,6 +203,8 @@ class SearchSteps(_NetworkSteps):
         weighting = self.network.weighting
         assert weighting is not None
         weighting.temperature = temperature(self._settings, epoch)
+        if self._penalty is not None:
+            self._penalty.start_epoch(epoch)
         a = itertools.islice(self._weight_stream.epoch(epoch, start), self.per_epoch - start)
         if epoch < self._settings.weight_epochs or self._decided():
             return zip(a, itertools.repeat(()))
@@ -235,11 +245,18 @@ class SearchSteps(_NetworkSteps):
             parameter.requires_grad_(False)
         self._logits.requires_grad_(True)
         try:
-            return self._step(self.optimizers["logits"], batch)
+            return self._step(self.optimizers["logits"], batch, self._cost())
         finally:
             self._logits.requires_grad_(False)
             for parameter in weights:
                 parameter.requires_grad_(True)
+
+    def _cost(self) -> Callable[[], Tensor] | None:
+        """Return the penalty on what the logits decode to, if there is one."""
+        penalty, weighting = self._penalty, self.network.weighting
+        if penalty is None or weighting is None:
+            return None
+        return lambda: penalty(weighting.groups())
 
 
 def temperature(settings: SearchSettings, epoch: int) -> float:

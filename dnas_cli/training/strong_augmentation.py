@@ -26,6 +26,7 @@ def strong_augmentation(
     black: FloatImage,
     size: int,
     rng: np.random.Generator,
+    light: float = 1.0,
 ) -> tuple[FloatImage, Mask, Label]:
     """Show a tile as another sensor, at another time and from another side, might.
 
@@ -35,12 +36,13 @@ def strong_augmentation(
         label: (H, W).
         black: (B,), what a raw value of zero is after normalisation.
         rng: Random generator.
+        light: Factor on the ranges of changes of light.
     """
     affine = random_view(label.shape[0], label.shape[1], size, rng)
     image = warp_image(image, affine, size)
     valid = warp_classes(valid.view(np.uint8), affine, size).astype(bool)
     label = warp_classes(label, affine, size)
-    image = random_exposure(image, black, rng)
+    image = random_exposure(image, black, rng, light)
     image = _random_optics(image, rng)
     return np.where(valid, image, np.float32(0)), valid, np.where(valid, label, np.uint8(IGNORE))
 
@@ -68,23 +70,27 @@ def random_view(
     return np.column_stack([turn, place])
 
 
-def random_exposure(image: FloatImage, black: FloatImage, rng: np.random.Generator) -> FloatImage:
+def random_exposure(
+    image: FloatImage, black: FloatImage, rng: np.random.Generator, width: float = 1.0
+) -> FloatImage:
     """Change gamma, brightness and contrast of an image, and a little of each band.
 
     Args:
         image: (B, H, W), normalised.
         black: (B,), as `random_light` takes it.
         rng: Random generator.
+        width: Factor on the ranges.
     """
+    some, half, fifth = 0.4 * width, 0.5 * width, 0.2 * width
     zero = np.clip(black, -2.0, 0.0)[:, None, None]
     light = np.maximum(image - zero, 0)
     mean = float(light.mean()) or 1.0
-    gamma = math.exp(rng.uniform(-0.4, 0.4))
+    gamma = math.exp(rng.uniform(-some, some))
     light = mean * (light / mean) ** np.float32(gamma)
     bands = rng.uniform(-0.08, 0.08, (len(image), 1, 1))
-    light = light * np.exp(rng.uniform(-0.5, 0.5) + bands).astype(np.float32)
+    light = light * np.exp(rng.uniform(-half, half) + bands).astype(np.float32)
     middle = light.mean((1, 2), keepdims=True)
-    contrast, haze = math.exp(rng.uniform(-0.4, 0.4)), rng.uniform(-0.2, 0.2)
+    contrast, haze = math.exp(rng.uniform(-some, some)), rng.uniform(-fifth, fifth)
     changed: FloatImage = (light - middle) * np.float32(contrast) + middle
     return changed + zero + np.float32(haze)
 

@@ -1,0 +1,27 @@
+"""`dnas measure`: times of a network's parts on this device."""
+
+import json
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+
+from dnas_cli.commands.options import AsJson, Device, RunArgument, Threads
+
+
+def measure(
+    run: RunArgument,
+    head: Annotated[int, typer.Option(min=1, max=4096, help="Channels of the head.")] = 256,
+    device: Device = "auto",
+    threads: Threads = 0,
+    as_json: AsJson = False,
+) -> None:
+    """Measure a network's parts on this device: RUN/times.json.
+
+    Searches with --target-ms read these times, and measure by themselves where there are none.
+    """
+    from dnas_cli.report.times_table import times_text
+    from dnas_cli.stages.measure import measure_run
+
+    times = measure_run(run, head, device)
+    typer.echo(json.dumps(asdict(times)) if as_json else times_text(times))
