@@ -129,7 +129,7 @@ def named(
 
     units = {f"s{number}": np.array([5, number, 1]) for number in range(10)}
     asked = TilingSettings(description(), ratio=ratio, scenes=tuple(scenes.items()))
-    return split_with_names(units, {unit: unit for unit in units}, asked, {}, {})
+    return split_with_names(units, {unit: unit for unit in units}, asked, {}, {}, {})
 
 
 def test_named_scenes_go_where_they_are_named_for_and_the_rest_to_the_other_splits() -> None:

@@ -14,7 +14,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.files import read_lines
 
 Split = Literal["train", "val", "test"]
-SplitBy = Literal["scene", "block"]
+SplitBy = Literal["scene", "block", "area"]
 SPLITS: tuple[str, ...] = get_args(Split)
 
 _LARGEST_LIST = 256 << 20  # bytes; a published list of 18,900 lines has 2 MB

@@ -278,7 +278,8 @@ def _finish(
         for task in done
         if task.facts.pair.split is not None
     }
-    split = split_with_names(counts, scene_of_unit, settings, by_folder, groups)
+    shapes = {task.facts.pair.key: (task.facts.height, task.facts.width) for task in done}
+    split = split_with_names(counts, scene_of_unit, settings, by_folder, groups, shapes)
     tiles = {
         name: [ref for unit in sorted(split) if split[unit] == name for ref in tiles_of[unit]]
         for name in SPLITS

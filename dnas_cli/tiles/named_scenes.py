@@ -14,6 +14,7 @@ from dnas_cli.errors import UsageError
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.settings import TilingSettings
 from dnas_cli.tiles.split import split_units
+from dnas_cli.tiles.split_areas import split_areas
 
 
 def named_splits(settings: TilingSettings, known: set[str]) -> dict[str, str]:
@@ -68,6 +69,7 @@ def split_with_names(
     settings: TilingSettings,
     by_folder: Mapping[str, str],
     groups: Mapping[str, str],
+    shapes: Mapping[str, tuple[int, int]],
 ) -> dict[str, str]:
     """Put named scenes into their splits, and divide the others among the splits without names.
 
@@ -79,6 +81,7 @@ def split_with_names(
         settings: Named scenes, ratio and seed.
         by_folder: The split of the scenes whose folder says it.
         groups: The group of scenes that overlap on the ground; they go to one split.
+        shapes: Height and width of the images, by name.
 
     Returns:
         The split of every unit that is in one.
@@ -94,7 +97,9 @@ def split_with_names(
     train, val, test = (
         part if is_free else 0 for part, is_free in zip(settings.ratio, free, strict=True)
     )
-    if train + val + test:
+    if train + val + test and settings.split_by == "area":
+        result |= split_areas(rest, shapes, settings.size, (train, val, test))
+    elif train + val + test:
         result |= _split_groups(rest, groups, scene_of_unit, (train, val, test), settings)
     elif rest:
         left = sorted({scene_of_unit[unit] for unit in rest})
@@ -151,8 +156,8 @@ def _warn_divided_groups(
 def _warn_empty_splits(result: Mapping[str, str], settings: TilingSettings) -> None:
     for split, part in zip(SPLITS, settings.ratio, strict=True):
         if split not in result.values() and part:
-            unit = "blocks" if settings.split_by == "block" else "scenes"
-            hint = "" if settings.split_by == "block" else "; split_by=block divides scenes"
+            unit = "scenes" if settings.split_by == "scene" else "blocks"
+            hint = "; split_by=area divides each of them" if unit == "scenes" else ""
             logger.warning("the split %s is empty: there are too few %s%s", split, unit, hint)
 
 

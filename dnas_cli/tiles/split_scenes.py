@@ -93,10 +93,10 @@ def _scenes(
 
 
 def _not_by_scene(tiles: TileSet, settings: Mapping[str, Any]) -> str:
-    if settings.get("split_by") == "block":
+    if settings.get("split_by") in ("block", "area"):
         return (
-            f"{tiles.root}: was split by block: its scenes are in several splits, so that a "
-            "whole one was partly trained on."
+            f"{tiles.root}: was split by {settings['split_by']}: its scenes are in several splits, "
+            "so that a whole one was partly trained on."
         )
     return f"{tiles.root}: was made of existing tiles; it has no scenes."
 

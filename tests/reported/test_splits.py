@@ -1,5 +1,6 @@
 """Splits and statistics that hold."""
 
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -7,6 +8,7 @@ import pytest
 
 from dnas_cli.mapping.image_moments import image_moments
 from dnas_cli.scenes.raster import open_raster
+from dnas_cli.tiles.split_areas import strips
 from tests.support.command_line import dnas
 from tests.support.reported_inputs import INDEX, dataset, noise, place, put, quarters, tiles_of
 from tests.support.small_models import write_model
@@ -128,3 +130,31 @@ def test_outliers_do_not_ruin_the_normalisation_of_each_image(tmp_path: Path) ->
     assert own.std == pytest.approx((0.1,), abs=0.02)
     with open_raster(folder / "images/s0.tif") as scene:
         assert image_moments(scene).std == pytest.approx((0.1,), abs=0.02)
+
+
+def test_one_mosaic_is_split_in_strips_with_a_guard_between(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "data", INDEX)
+    label = np.zeros((330, 128), np.uint8)
+    label[:, 40:90], label[:, 90:] = 1, 2
+    put(folder / "images/mosaic.tif", np.full((3, 330, 128), 9, np.uint8), **place())
+    put(folder / "labels/mosaic.tif", label, **place())
+    tiles = tiles_of(folder, "--split-by", "area")
+    starts = {
+        split: {min(32 * int(ref.image.split("_")[-3]), 330 - 32) for ref in tiles.split(split)}
+        for split in ("train", "val", "test")
+    }
+    spans = sorted((min(rows), max(rows) + 32) for rows in starts.values())
+    assert all(after[0] - before[1] >= 16 for before, after in pairwise(spans))
+    sizes = {split: len(rows) for split, rows in starts.items()}
+    assert sizes["train"] >= 5
+    assert min(sizes.values()) >= 1
+    for split in starts:
+        assert all(tiles.class_pixels(split).values())
+
+
+def test_strips_leave_lines_out_between_them() -> None:
+    tens = list(range(0, 100, 10))
+    assert strips(tens, 10, (6, 2, 2)) == dict.fromkeys(range(5), 0) | {6: 1, 7: 1, 9: 2}
+    shifted = [*tens[:-1], 82]  # the last line starts 2 pixels after the previous one
+    assert strips(shifted, 10, (6, 2, 2)) == dict.fromkeys(range(5), 0) | {6: 1, 9: 2}
+    assert strips([0, 10], 10, (6, 2, 2)) == {0: 0, 1: 0}
