@@ -24,6 +24,7 @@ test: $(READY)  ## run the test suite
 
 torture: $(READY)  ## kill commands and mutate files, many times: CASES=300 FILES=4000
 	$(BIN)/python -m tests.torture --kills $(or $(CASES),300) --mutations $(or $(FILES),4000)
+	$(BIN)/python -m tests.torture_ranks --cases $(or $(RANKS),20)
 
 gpu: $(READY)  ## on an NVIDIA GPU: tests marked gpu, then times and memory; eight minutes
 	$(BIN)/python -m pytest -n 0 -m gpu tests/test_gpu.py
