@@ -12,6 +12,7 @@ from dnas_cli.stages.retrain import Retraining
 from dnas_cli.stages.search import Search
 from dnas_cli.stages.train_stage import Part, Stage, seed_everything, training_steps
 from dnas_cli.stages.validation import validator
+from dnas_cli.training.finite import DivergedError
 from dnas_cli.training.job import Job
 from dnas_cli.training.loop import train
 from dnas_cli.training.messages import Messages
@@ -38,17 +39,15 @@ def follow() -> int:
                 if isinstance(message, int):
                     return message
                 _take_part(build(Part, message), messages.ranks)
-            except Interrupted:
-                continue  # the first process saved, and says how its command ends
+            except (Interrupted, DivergedError):
+                continue  # all processes stop so, and the first one says how its command ends
             except LostRankError:
                 if (code := messages.exit_code()) is None:
                     raise
                 return code
     except DnasError as error:
-        number, count = messages.ranks.number, messages.ranks.count
-        raise type(error)(
-            f"process {number} of {count}: {error.what}", error.remedy, error.details
-        ) from error
+        error.what = f"process {messages.ranks.number} of {messages.ranks.count}: {error.what}"
+        raise
     finally:
         leave()
 
