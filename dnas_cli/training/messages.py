@@ -13,7 +13,8 @@ from typing import Any
 from dnas_cli.training.ranks import LostRankError, join, leave
 
 _PAUSE = 0.05  # seconds between two looks into the store
-_FAREWELL = 30.0  # seconds that the first process waits for the others to read its last message
+_FAREWELL = 120.0  # seconds that the first process waits for the others to read its last message
+_SHORT_FAREWELL = 5.0  # the same if one of them is lost
 _END = "end"
 
 
@@ -29,19 +30,22 @@ def leading() -> Iterator[None]:
         LostRankError: The other processes do not come.
     """
     global _leader
-    _leader, code = Messages(), 1
+    _leader, code, patience = Messages(), 1, _FAREWELL
     try:
         yield
         code = 0
     except KeyboardInterrupt:
         code = 130
         raise
+    except LostRankError:
+        patience = _SHORT_FAREWELL
+        raise
     except Exception as error:
         code = int(getattr(error, "exit_code", 1))
         raise
     finally:
         ended, _leader = _leader, None
-        ended.end(code)
+        ended.end(code, patience)
 
 
 def send(content: dict[str, Any]) -> None:
@@ -94,11 +98,11 @@ class Messages:
         self._store.set(f"read-{self.ranks.number}", "")
         return int(self._store.get(_END))
 
-    def end(self, code: int) -> None:
-        """Send the exit code, and wait until all have read it."""
+    def end(self, code: int, patience: float) -> None:
+        """Send the exit code, and wait so many seconds for all to read it."""
         self._store.set(_END, str(code))
         leave()  # a process that is inside a step stops waiting for this one
-        end = time.monotonic() + _FAREWELL
+        end = time.monotonic() + patience
         others = [f"read-{number}" for number in range(1, self.ranks.count)]
         while time.monotonic() < end and not self._store.check(others):
             time.sleep(_PAUSE)
