@@ -1,11 +1,17 @@
 """The log of a run: `dnas.log`."""
 
 import logging
+import platform
+import shlex
+import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from importlib.metadata import version
 
+from dnas_cli import __version__
 from dnas_cli.console import logger
 from dnas_cli.run.directory import Run
+from dnas_cli.shown_text import shown
 
 
 @contextmanager
@@ -14,12 +20,20 @@ def logged(run: Run) -> Iterator[None]:
     handler = _RunLog(run.log_path, encoding="utf-8", delay=True, errors="backslashreplace")
     handler.setFormatter(logging.Formatter("%(asctime)s %(levelname)s %(message)s"))
     logger.addHandler(handler)
+    handler.handle(_header())
     try:
         yield
     finally:
         logger.removeHandler(handler)
         with suppress(OSError):
             handler.close()
+
+
+def _header() -> logging.LogRecord:
+    """Return the first line of a command: what was typed, and the versions."""
+    versions = f"dnas {__version__}, python {platform.python_version()}, torch {version('torch')}"
+    text = f"{shown(shlex.join(sys.argv))}; {versions}"
+    return logger.makeRecord(logger.name, logging.INFO, "", 0, "%s", (text,), None)
 
 
 class _RunLog(logging.FileHandler):

@@ -82,6 +82,12 @@ class StageOptions:
                 f"{run.root}: {stage} was imported; there is no training to extend.",
                 "Search in a new run, or start it over with restart=True and overwrite=True.",
             )
+        if record.epochs_done < record.settings["epochs"]:
+            raise RunStateError(
+                f"{run.root}: {stage} ended early, by its patience.",
+                "For more epochs search in a branch with more patience, or start it over with "
+                "restart=True and overwrite=True.",
+            )
         if run.has_after(stage):
             raise RunStateError(
                 f"{run.root}: later stages build on {stage}.",

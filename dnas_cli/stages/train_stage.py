@@ -18,6 +18,7 @@ from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.nets.network import Network, NetworkShape
 from dnas_cli.nets.operators import GlobalAveragePool
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
+from dnas_cli.planning.plan import read_plan
 from dnas_cli.run.command_log import record_command
 from dnas_cli.run.directory import Run, is_run, open_run
 from dnas_cli.run.given_settings import RunSettings
@@ -222,6 +223,9 @@ def _train(
         once = StageOptions()
         return _train(stage, run, choice, compute, once, interruption, callbacks, until)
     _announce(stage.title, run, network, tiles, schedule)
+    threads = compute.threads or shard_threads(settings)
+    used = threads or torch.get_num_threads()
+    logger.info("%s: device %s, %d threads, memory %s", stage.title, device, used, mode)
     record = StageRecord(
         "started",
         settings_to_json(settings),
@@ -247,6 +251,7 @@ def _train(
         for callback in callbacks:
             callback(end)
 
+    plan = read_plan(run.root)
     job = Job(
         title=stage.title,
         steps=steps,
@@ -259,11 +264,11 @@ def _train(
         on_epoch=end_epoch,
         interruption=interruption,
         checkpoint_every=60 * compute.checkpoint_every,
+        seconds_after=lambda: None if plan is None else plan.seconds_after(name),
         may_back_off=compute.on_divergence == "backoff",
         ranks=ranks,
         until=until,
     )
-    threads = compute.threads or shard_threads(settings)
     part = Part(
         str(run.root.resolve()),
         name,

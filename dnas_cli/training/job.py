@@ -62,6 +62,7 @@ class Job:
         on_epoch: Called after each epoch with the number of epochs done.
         interruption: Whether a signal asked to save or to stop.
         checkpoint_every: Seconds between checkpoints inside an epoch.
+        seconds_after: Returns the planned time of what follows the stage; None if unknown.
         may_back_off: Whether diverging training returns once and continues with a lower rate.
         ranks: The processes that train together.
         until: Epochs after which training pauses; None trains to the end.
@@ -78,6 +79,7 @@ class Job:
     on_epoch: Callable[[int], None]
     interruption: Interruption
     checkpoint_every: float = 600.0
+    seconds_after: Callable[[], float | None] = lambda: None
     may_back_off: bool = False
     ranks: Ranks = field(default_factory=Ranks)
     until: int | None = None

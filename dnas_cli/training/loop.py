@@ -15,12 +15,16 @@ import torch
 from dnas_cli import console
 from dnas_cli.console import logger
 from dnas_cli.errors import Interrupted
+from dnas_cli.run.rows import read_rows
+from dnas_cli.shown_time import shown_time
 from dnas_cli.training.checkpoint import restore, snapshot
 from dnas_cli.training.divergence import back_off
+from dnas_cli.training.early_end import early_end
 from dnas_cli.training.finite import DivergedError, check_weights
 from dnas_cli.training.job import Asked, Job
 from dnas_cli.training.losses import UnreadLosses
 from dnas_cli.training.progress import Progress
+from dnas_cli.training.time_left import Pace
 from dnas_cli.training.torch_errors import explained
 
 _LOSSES_AT_A_TIME = 50  # steps; reading a loss waits for an accelerator
@@ -55,11 +59,19 @@ def _train(job: Job) -> Progress:
         logger.info(
             "%s: resumes in epoch %d, step %d", job.title, progress.epoch + 1, progress.step + 1
         )
+    pace = Pace(job.schedule.settings, job.schedule.epochs)
     while progress.epoch < job.stop:
+        reason = _early_end(job, progress) if job.ranks.is_first else ""
+        if job.schedule.settings.patience and job.ranks.any(bool(reason))[0]:
+            logger.info(
+                "%s: ends early, after epoch %d of %d: %s",
+                job.title, progress.epoch, job.schedule.epochs, reason,
+            )  # fmt: skip
+            break
         try:
             with explained():
-                _train_epoch(job, progress)
-                _finish_epoch(job, progress)
+                _train_epoch(job, progress, pace)
+                _finish_epoch(job, progress, pace)
         except StoppedError:
             raise _stopped(job, progress) from None
         except KeyboardInterrupt:
@@ -75,12 +87,22 @@ def _train(job: Job) -> Progress:
     return progress
 
 
-def _train_epoch(job: Job, progress: Progress) -> None:
+def _early_end(job: Job, progress: Progress) -> str:
+    """Return why the training ends before its last epoch; empty if it does not."""
+    settings = job.schedule.settings
+    if not settings.patience or job.schedule.extensions:
+        return ""
+    rows = [row for row in read_rows(job.files.history) if row["epoch"] < progress.epoch]
+    return early_end(settings, rows)
+
+
+def _train_epoch(job: Job, progress: Progress, pace: Pace) -> None:
     steps, schedule, losses = job.steps, job.schedule, UnreadLosses()
     interval = 1 if steps.device.type == "cpu" else _LOSSES_AT_A_TIME
     steps.network.train()
     started, saved = time.monotonic() - progress.seconds, time.monotonic()
     label = f"{job.title}, epoch {progress.epoch + 1} of {schedule.epochs}"
+    label += _left(job, pace, progress.epoch)
     with console.progress(label, steps.per_epoch - progress.step) as advance:
         for batches in steps.batches(progress.epoch, progress.step):
             done = progress.epoch + progress.step / steps.per_epoch
@@ -112,7 +134,7 @@ def _save_as_asked(job: Job, progress: Progress, asked: Asked) -> None:
         )
 
 
-def _finish_epoch(job: Job, progress: Progress) -> None:
+def _finish_epoch(job: Job, progress: Progress, pace: Pace) -> None:
     """Validate, write the epoch's rows, then the checkpoints.
 
     In this order, a crash in between repeats the end of the epoch and loses or doubles nothing.
@@ -146,7 +168,9 @@ def _finish_epoch(job: Job, progress: Progress) -> None:
             "overall_accuracy": metrics.overall_accuracy,
             "iou": list(metrics.iou),
         }
-    row["seconds"] = round(progress.seconds + time.monotonic() - started, 3)
+    validation = time.monotonic() - started
+    pace.count(epoch, progress.seconds, validation if wanted else 0.0)
+    row["seconds"] = round(progress.seconds + validation, 3)
     row["peak_memory_mb"] = round(_peak_memory(), 1)
     if description.logits is not None:
         job.files.write_logits({"epoch": epoch, "logits": description.logits})
@@ -158,7 +182,7 @@ def _finish_epoch(job: Job, progress: Progress) -> None:
     progress.next_epoch()
     _save(job, progress)
     job.on_epoch(progress.epoch)
-    _log(job, row)
+    _log(job, row, progress, pace)
 
 
 def _save(job: Job, progress: Progress) -> None:
@@ -174,12 +198,23 @@ def _stopped(job: Job, progress: Progress) -> Interrupted:
     )
 
 
-def _log(job: Job, row: dict[str, Any]) -> None:
+def _left(job: Job, pace: Pace, epoch: int) -> str:
+    """Return the time left for the stage and, by the plan, for the run; empty if unknown."""
+    left, later = pace.left(epoch), job.seconds_after()
+    if left is None:
+        return ""
+    of_run = "" if later is None else f" (run {shown_time(left + later)})"
+    return f", {shown_time(left)} left{of_run}"
+
+
+def _log(job: Job, row: dict[str, Any], progress: Progress, pace: Pace) -> None:
     parts = [f"loss {row['loss']:.4f}"] if "loss" in row else []
     if "logit_loss" in row:
         parts.append(f"logit loss {row['logit_loss']:.4f}")
     if "val" in row:
-        parts.append(f"val mIoU {row['val']['mean_iou']:.4f}")
+        best = f"best {progress.best_metric:.4f} in epoch {progress.best_epoch + 1}"
+        best = "best so far" if progress.best_epoch == row["epoch"] else best
+        parts.append(f"val mIoU {row['val']['mean_iou']:.4f} ({best})")
     if "entropy" in row:
         parts.append(f"entropy {row['entropy']:.3f}")
     decoded = row.get("decoded", {})
@@ -187,7 +222,9 @@ def _log(job: Job, row: dict[str, Any]) -> None:
         parts.append(f"path {''.join(map(str, decoded['path']))}")
     elif decoded and "operators" not in decoded:
         parts.append(f"{len(decoded['edges'])} edges")
-    logger.info("%s: epoch %d, %s", job.title, row["epoch"] + 1, ", ".join(parts))
+    parts.append(f"rate {row['learning_rate']:.2g}")
+    text = f"{', '.join(parts)}, {shown_time(row['seconds'])}{_left(job, pace, progress.epoch)}"
+    logger.info("%s: epoch %d of %d, %s", job.title, row["epoch"] + 1, job.schedule.epochs, text)
 
 
 def _peak_memory() -> float:

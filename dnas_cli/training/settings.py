@@ -94,6 +94,9 @@ class TrainingSettings:
     validate_every: int = option(
         1, "Epochs between validations; the last is always validated.", at_least=1, quick=2
     )
+    patience: int = option(
+        0, "End a stage after so many epochs without a change or gain; 0 for never.", at_least=0
+    )
     seed: int = option(0, "Seed of all randomness.", at_least=0)
 
     def __post_init__(self) -> None:
