@@ -82,7 +82,7 @@ class StageOptions:
                 f"{run.root}: {stage} was imported; there is no training to extend.",
                 "Search in a new run, or start it over with restart=True and overwrite=True.",
             )
-        if record.epochs_done < record.settings["epochs"]:
+        if record.epochs_done < int(record.settings["epochs"]):
             raise RunStateError(
                 f"{run.root}: {stage} ended early, by its patience.",
                 "For more epochs search in a branch with more patience, or start it over with "
