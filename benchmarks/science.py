@@ -70,7 +70,7 @@ def main() -> None:
 
 
 def reduced(data: Path, out: Path, factor: int) -> Path:
-    """Reduce scenes by a whole factor, the labels by their nearest pixels, and tile each fold."""
+    """Reduce scenes by a whole factor, labels by their nearest pixels; return their folder."""
     for path in sorted(data.glob("Tile */images/*.jpg")):
         label = path.parents[1] / "masks" / f"{path.stem}.png"
         for folder, file, shrink in (("images", path, _mean), ("masks", label, _nearest)):

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
 from dnas_cli.console import logger
-from dnas_cli.errors import DataError, DnasError, UsageError
+from dnas_cli.errors import DataError, DnasError, UsageError, brief
 from dnas_cli.files import file_hash, make_folder, read_json, write_json
 from dnas_cli.interruption import Interruption
 from dnas_cli.nets.network import Network
@@ -54,7 +54,8 @@ class Peer(nn.Module):
             import segmentation_models_pytorch as smp
         except ImportError as error:
             raise DnasError(
-                "peers are networks of segmentation-models-pytorch, which is not installed.",
+                "peers are networks of segmentation-models-pytorch, which cannot be imported "
+                f"({brief(error)}).",
                 "pip install 'dnas[peers]'",
             ) from error
         try:
