@@ -27,7 +27,7 @@ from tests.support.command_line import dnas
 from tests.support.same_bits import differences
 from tests.support.small_codings import ARCHITECTURE, CONNECTIONS, PATH
 from tests.support.small_models import write_model
-from tests.support.small_runs import first_search
+from tests.support.small_runs import RETRAIN, SEARCH, first_search
 from tests.support.stopping_steps import stopped_after
 
 pytestmark = pytest.mark.gpu
@@ -64,11 +64,11 @@ def test_every_stage_killed_and_resumed_ends_with_the_same_bits(
         commands = [
             (*first_search(run, tiny_tiles), *same),
             ("decode", run, "--stage", 1),
-            ("search", run, "--stage", 2, *same),
+            ("search", run, "--stage", 2, *SEARCH, *same),
             ("decode", run, "--stage", 2),
-            ("search", run, "--stage", 3, *same),
+            ("search", run, "--stage", 3, *SEARCH, *same),
             ("decode", run, "--stage", 3),
-            ("retrain", run, *same),
+            ("retrain", run, *RETRAIN, *same),
         ]
         for command in commands:
             if steps < 10**9 and command[0] != "decode":
