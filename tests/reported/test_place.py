@@ -1,6 +1,9 @@
 """Labels lie where they say they lie: rasters on other grids, polygons, areas of interest."""
 
 import json
+import shutil
+import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +18,7 @@ from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.placed_labels import LabelFiles
 from dnas_cli.scenes.raster import Window, open_raster
+from dnas_cli.scenes.vector_encoding import VectorEncoding
 from tests.support.command_line import dnas
 from tests.support.predicting import read
 from tests.support.reported_inputs import (
@@ -196,3 +200,26 @@ def test_what_a_layer_lacks_is_named(missing: str, tmp_path: Path) -> None:
     (folder / "fields.geojson").write_text(square((500_100, 4_999_600, 500_300, 4_999_900, "x")))
     said_of = dnas("tile", folder, "--out", tmp_path / "t", "--size", 32, code=4).stderr
     assert value.removesuffix(".geojson") in said_of
+
+
+@pytest.mark.skipif(shutil.which("gdalwarp") is None, reason="the programs of GDAL are missing")
+def test_labels_are_laid_as_gdals_own_programs_lay_them(tmp_path: Path) -> None:
+    image = put(tmp_path / "s.tif", noise(), **place())
+    label = put(tmp_path / "label.tif", np.asarray(noise(1)[0] % 3, np.uint8), **place())
+    degrees, back = tmp_path / "degrees.tif", tmp_path / "back.tif"
+    near = ("gdalwarp", "-q", "-r", "near", "-dstnodata", "255")
+    grid = ("-te", "500000", "4999360", "500640", "5000000", "-ts", "64", "64")
+    subprocess.run([*near, "-t_srs", "EPSG:4326", label, degrees], check=True)
+    subprocess.run([*near, "-et", "0", "-t_srs", "EPSG:32633", *grid, degrees, back], check=True)
+    assert np.array_equal(laid(image, degrees), read(back))
+    fields, burnt = tmp_path / "fields.geojson", tmp_path / "burnt.tif"
+    fields.write_text(square((500_103, 4_999_611, 500_327, 4_999_902, "forest")))
+    for touched, more in ((False, ()), (True, ("-at",))):
+        in_utm = ("gdal_rasterize", "-q", *more, "-burn", "1", "-init", "255", "-ot", "Byte", *grid)
+        utm = tmp_path / f"utm{touched}.geojson"
+        subprocess.run(["ogr2ogr", "-t_srs", "EPSG:32633", utm, fields], check=True)
+        subprocess.run([*in_utm, utm, burnt], check=True)
+        vector = VectorEncoding(class_field="crop", all_touched=touched)
+        encoding = replace(tile_encoding(CLASSES), vector=vector)
+        assert np.array_equal(laid(image, fields, encoding=encoding), read(burnt))
+        burnt.unlink()
