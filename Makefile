@@ -22,8 +22,9 @@ demo: $(READY)  ## from synthetic scenes to a map: dnas-demo/
 test: $(READY)  ## run the test suite
 	$(BIN)/python -m pytest
 
-torture: $(READY)  ## kill commands and mutate files, many times: CASES=300 FILES=4000
-	$(BIN)/python -m tests.torture --kills $(or $(CASES),300) --mutations $(or $(FILES),4000)
+torture: $(READY)  ## disturb commands and mutate files, many times: CASES=300 CALLS=all FILES=4000
+	$(BIN)/python -m tests.torture --kills $(or $(CASES),300) --failures $(or $(CALLS),all) \
+		--cuts $(or $(CASES),300) --disks $(or $(CASES),300) --workers 60 --mutations $(or $(FILES),4000)
 	$(BIN)/python -m tests.torture_ranks --cases $(or $(RANKS),20)
 
 gpu: $(READY)  ## on an NVIDIA GPU: tests marked gpu, then times and memory; eight minutes

@@ -81,6 +81,8 @@ def configure(level: int = logging.INFO) -> None:
     logger.propagate = False
     _terminal.setLevel(level)
     logger.setLevel(min(level, logging.INFO))
+    # It warns where it finds no home to keep its list of fonts in, and works without.
+    logging.getLogger("matplotlib").setLevel(logging.ERROR)
     if sys.unraisablehook is sys.__unraisablehook__:
         sys.unraisablehook = _not_shown
     if hasattr(sys.stdout, "reconfigure"):  # names of files need not be UTF-8

@@ -1,5 +1,10 @@
 """Text from files and names as a person may see it: nothing in it steers a terminal or a table."""
 
+import re
+
+# What has a meaning in Markdown; `_` has none within a word.
+_MARKUP = re.compile(r"[\\`*{}\[\]<>()#|~$&!]|(?<![^\W_])_|_(?![^\W_])")
+
 
 def shown(text: object) -> str:
     """Return a text with its unprintable characters escaped, line ends among them.
@@ -17,3 +22,8 @@ def cell(text: str) -> str:
     """Return a text for a cell of a table that spreadsheets open; none of it is a formula."""
     plain = shown(text)
     return f"'{plain}" if plain.lstrip()[:1] in ("=", "+", "-", "@") else plain
+
+
+def markdown(text: str) -> str:
+    """Return a text as Markdown that shows it as it is: no link, no table, no HTML."""
+    return _MARKUP.sub(lambda found: "\\" + found[0], shown(text))

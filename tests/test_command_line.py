@@ -15,6 +15,7 @@ from dnas_cli import __version__
 from dnas_cli.app import app
 from tests.support.command_line import dnas, start
 from tests.support.small_models import write_model
+from tests.support.small_runs import first_search
 
 ROOT = Path(__file__).resolve().parents[1]
 HEAVY = ("torch", "rasterio", "cv2", "sklearn", "matplotlib", "PIL", "scipy", "numpy")
@@ -153,6 +154,19 @@ def test_quiet_prints_errors_only(tiny_tiles: Path, tmp_path: Path) -> None:
     result = dnas("encode", run, "--stage", "1", "--data", tiny_tiles, "-q")
     assert result.stderr == ""
     assert "--stage" in dnas("search", run, "--stage", "9", "-q", code=2).stderr
+
+
+def _log(run: Path) -> list[str]:
+    lines = (run / "dnas.log").read_text().replace(str(run), "RUN").splitlines()
+    # Without the time; progress on a slow machine is no message.
+    return [line.split(" ", 2)[2] for line in lines if not line.endswith("s left")]
+
+
+def test_a_quiet_run_has_the_same_log(searched: Path, tiny_tiles: Path, tmp_path: Path) -> None:
+    result = dnas(*first_search(tmp_path / "run", tiny_tiles, "-q"))
+    assert "epoch 1" not in result.stderr
+    assert any("epoch 1" in line for line in _log(searched))
+    assert _log(tmp_path / "run") == _log(searched)
 
 
 COMMANDS = sorted(item.name or "" for item in app.registered_commands)

@@ -2,11 +2,13 @@
 
 import json
 import os
+import shutil
 from pathlib import Path
 
 import pytest
 
 from dnas_cli.run.directory import open_run
+from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.space.coding import (
     ArchitectureCoding,
@@ -40,6 +42,74 @@ def test_ten_processes_on_one_tile_set_do_as_one_does(
     assert [end.code for end in ends] == [0] * 10, ends
     for run in runs:
         assert differences(run, alone) == []
+
+
+def _architecture(path: Path, operator: str) -> Path:
+    connections = ConnectionCoding(second_space(PathCoding((0, 1, 1))).graph)
+    operators = tuple((operator,) for _ in connections.graph.nodes)
+    ArchitectureCoding(connections.graph, operators).write(path)
+    return path
+
+
+def test_of_two_commands_that_begin_one_run_at_once_one_does_and_the_other_says_what_is_there(
+    alone: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    sizes = (("--layers", 3, "--width", 4), ("--layers", 4, "--width", 8))
+    encoded = [tmp_path / f"encoded-{k}" for k in range(4)]
+    commands: list[list[object]] = [
+        ["encode", root, "--stage", 1, "--data", tiny_tiles, *size]
+        for root in encoded
+        for size in sizes
+    ]
+    for operator in ("conv1x1", "conv3x3"):
+        coding = _architecture(tmp_path / f"{operator}.json", operator)
+        given = ["--architecture", coding, "--data", tiny_tiles, "--width", 4, "--head", 8]
+        commands.append(["retrain", tmp_path / "adopted", *given, *RETRAIN])
+    commands += [["encode", alone, "--stage", 1, "--branch", tmp_path / "branch"]] * 2
+    ends = crowd(commands)
+    for at in range(0, 10, 2):
+        assert sorted(end.code for end in ends[at : at + 2]) == [0, 3], ends[at : at + 2]
+    assert [end.code for end in ends[10:]] == [0, 0], ends[10:]
+    for root, first in zip(encoded, ends[:8:2], strict=True):
+        run = open_run(root)
+        layers = 3 if first.code == 0 else 4
+        assert (run.manifest.layers, run.space(1).graph.layers) == (layers, layers)
+    for end in ends:
+        assert "space" not in end.output or end.code == 0, end.output
+    assert not list(tmp_path.glob(".*"))
+
+
+def test_an_encoding_that_cannot_have_the_stage_changes_nothing(
+    alone: Path, tiny_tiles: Path, tmp_path: Path
+) -> None:
+    run = tmp_path / "run"
+    dnas("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
+    before = (run / "run.json").read_bytes()
+    with stage_lock(open_run(run), "stage1"):
+        dnas("encode", run, "--stage", 1, "--layers", 5, "--overwrite", code=3)
+    assert (run / "run.json").read_bytes() == before
+
+
+@pytest.mark.parametrize("change", ["logits.jsonl", "history.jsonl", "folder"])
+def test_a_parent_that_changes_while_it_is_copied_leaves_no_branch(
+    alone: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, change: str
+) -> None:
+    run, child, right = Path(shutil.copytree(alone, tmp_path / "run")), tmp_path / "child", os.link
+    stage = run / "search/stage1"
+
+    def link(source: Path, target: Path) -> None:
+        if change == "folder":
+            if stage.exists():
+                stage.rename(tmp_path / "away")  # as a restart does first
+            raise FileNotFoundError(source)
+        (stage / change).write_text("")
+        right(source, target)
+
+    with monkeypatch.context() as patch:
+        patch.setattr(os, "link", link)
+        message = dnas("decode", run, "--stage", 1, "--branch", child, code=3).stderr
+    assert "changed while the branch was made" in message
+    assert sorted(path.name for path in tmp_path.iterdir() if path.name != "away") == ["run"]
 
 
 def test_of_many_writers_of_a_stage_one_works_and_the_others_say_who(
@@ -126,9 +196,7 @@ def test_a_model_is_evaluated_while_its_run_is_trained_further(
     tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run, architecture = tmp_path / "run", tmp_path / "architecture.json"
-    connections = ConnectionCoding(second_space(PathCoding((0, 1, 1))).graph)
-    operators = tuple(("conv1x1",) for _ in connections.graph.nodes)
-    ArchitectureCoding(connections.graph, operators).write(architecture)
+    _architecture(architecture, "conv1x1")
     dnas(
         "retrain", run, "--architecture", architecture, "--data", tiny_tiles, "--width", 4, *RETRAIN
     )

@@ -40,9 +40,10 @@ def test_every_section_of_the_method_that_code_names_exists() -> None:
     assert named <= set(headings)
 
 
-def test_every_test_that_the_page_of_fidelity_names_exists() -> None:
+@pytest.mark.parametrize("page", ["fidelity", "reliability", "security"])
+def test_every_test_that_a_page_names_exists(page: str) -> None:
     named = set(
-        re.findall(r"`((?:\w+/)?test_\w+(?:\.py)?)`", (ROOT / "docs/fidelity.md").read_text())
+        re.findall(r"`((?:\w+/)?test_\w+(?:\.py)?)`", (ROOT / f"docs/{page}.md").read_text())
     )
     tests = ROOT / "tests"
     functions = {

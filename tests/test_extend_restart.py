@@ -1,6 +1,7 @@
 """A stage that exists is gone on with, extended, started over or branched, never changed unseen."""
 
 import json
+import os
 import re
 import shutil
 from pathlib import Path
@@ -163,6 +164,21 @@ def test_linked_files_are_never_written_through(run: Path) -> None:
     dnas("search", child, "--stage", 1, "--extend", 1)
     dnas("search", child, "--stage", 1, "--restart", "--overwrite", *SEARCH, "--seed", 3)
     assert {path: path.read_bytes() for path in sorted(run.rglob("*.pt"))} == before
+
+
+def test_a_branch_has_the_rights_that_the_umask_gives_and_leftovers_go(run: Path) -> None:
+    dnas("decode", run, "--stage", 1)
+    child, left = run.with_name("child"), run.with_name(".child.0123abcd.work")
+    left.mkdir()  # of a command that was killed
+    before = os.umask(0o027)
+    try:
+        dnas("encode", run, "--stage", 2, "--branch", child)
+    finally:
+        os.umask(before)
+    rights = {path.stat().st_mode & 0o777 for path in child.rglob("*") if path.suffix != ".pt"}
+    assert rights == {0o750, 0o640}
+    assert child.stat().st_mode & 0o777 == 0o750
+    assert not left.exists()
 
 
 def test_a_branch_appears_whole_or_not_at_all(run: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The short version of `make torture`: some kills over all stages, some mutations of every file."""
+"""The short version of `make torture`: some disturbances of each kind, some mutated files."""
 
 import re
 import subprocess
@@ -6,6 +6,8 @@ import sys
 from pathlib import Path
 
 import pytest
+
+from tests.support import failing_calls
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -23,17 +25,26 @@ def _table(*arguments: object) -> str:
 
 
 @pytest.mark.slow
-def test_killed_at_any_moment_and_continued_every_stage_ends_with_the_same_bits() -> None:
-    table = _table("--kills", 20, "--mutations", 0)
-    kills, cases, survived, lost = map(int, re.findall(r"\d+", table.split("\nall")[1])[:4])
-    assert kills >= 15
-    assert survived == cases
-    assert lost == 0
+def test_commands_that_are_disturbed_and_then_finish_end_with_the_same_bytes() -> None:
+    kinds = {"killed": ("--kills", 4)}
+    if failing_calls.can_be_loaded():
+        kinds |= {"calls that failed": ("--failures", 6), "power cuts": ("--cuts", 4)}
+        kinds |= {"full disks": ("--disks", 2)}
+    given = [item for option in kinds.values() for item in option]
+    text = _table("--commands", "tile,search 1,decode 1", *given)
+    for kind, (_, wanted) in kinds.items():
+        if f"{kind}: this user may not" in text:
+            continue
+        row = text.split(f"\n{kind} ")[1].split("\nall ")[1].split("\n")[0]
+        times, cases, *wrong = map(int, row.split())
+        assert times >= min(wanted, 3), text  # a kill can come too late
+        assert cases > 0
+        assert wrong == [0, 0, 0, 0]
 
 
 @pytest.mark.slow
 def test_mutated_files_of_every_kind_are_refused_in_one_message_or_harmless() -> None:
-    table = _table("--kills", 0, "--mutations", 114)
-    cases, *_, failed = map(int, re.findall(r"\d+", table.split("\nall")[2])[:4])
+    table = _table("--mutations", 114)
+    cases, *_, failed = map(int, re.findall(r"\d+", table.split("\nall")[1])[:4])
     assert cases >= 114
     assert failed == 0

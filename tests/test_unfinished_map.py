@@ -1,11 +1,14 @@
 """The rows that are finished, while the map is not."""
 
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from dnas_cli.errors import DnasError, RunStateError
+from dnas_cli.mapping import unfinished_map
 from dnas_cli.mapping.blending import MapRows
 from dnas_cli.mapping.unfinished_map import open_unfinished_map, part_folder
 
@@ -48,6 +51,42 @@ def test_bytes_that_were_written_but_not_counted_are_dropped(target: Path) -> No
     with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
         part.append(_rows(2, 4))
         assert part.classes().read(0, 6)[0, :, 0].tolist() == [0, 0, 2, 2, 2, 2]
+
+
+def test_killed_while_finished_work_is_removed_the_next_work_starts_over(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
+        part.append(_rows(0, 6))
+        monkeypatch.setattr(shutil, "rmtree", killed)
+        with pytest.raises(KeyboardInterrupt):
+            part.discard()
+    monkeypatch.undo()
+    assert not part_folder(target).exists()
+    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
+        assert part.rows == 0
+        part.discard()
+    assert list(target.parent.iterdir()) == []
+
+
+def test_a_folder_that_another_process_removes_meanwhile_is_made_again(
+    target: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    right, times = unfinished_map.locked, list[Path]()
+
+    def locked(path: Path) -> Any:
+        times.append(path)
+        if len(times) == 1:
+            shutil.rmtree(path.parent)
+        return right(path)
+
+    monkeypatch.setattr(unfinished_map, "locked", locked)
+    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
+        part.append(_rows(0, 6))
+    assert len(times) == 2
 
 
 @pytest.mark.parametrize("damage", ["", "{}", '{"rows": 4', '{"rows": 99, "key": {}}'])

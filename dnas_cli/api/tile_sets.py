@@ -36,7 +36,6 @@ def tile(
         RunStateError: `out` holds something else, or a tile set with other settings.
         OtherShardsMissing: Other shards are to be cut before the tile set is finished.
     """
-    from dnas_cli.container import usable_processors
     from dnas_cli.datasets.discovery import find_description
     from dnas_cli.report.preview import write_previews
     from dnas_cli.tiles.from_lists import tile_set_from_lists
@@ -69,9 +68,7 @@ def tile(
         groups_overlaps=not given["allow_overlap"],
         resample=given["resample"],
     )
-    work = TilingOptions(
-        given["workers"] or usable_processors(), given["overwrite"], given["strict"], shard
-    )
+    work = TilingOptions(given["workers"], given["overwrite"], given["strict"], shard)
     if given["from_lists"]:
         lists = [Path(path) for path in given["from_lists"]]
         result = tile_set_from_lists(

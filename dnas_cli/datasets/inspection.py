@@ -11,7 +11,7 @@ import numpy as np
 from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.discovery import Pair, Problem
 from dnas_cli.errors import DataError
-from dnas_cli.scenes.georeference import unit_name
+from dnas_cli.scenes.georeference import geotiff_holds, unit_name
 from dnas_cli.scenes.ground import footprint, grid_at, ground_resolution
 from dnas_cli.scenes.on_grid import Grid
 from dnas_cli.scenes.raster import Raster, open_raster
@@ -114,6 +114,9 @@ def _inspect(task: Inspection) -> ImageFacts:
         place = (scene.georeference, scene.height, scene.width)
         resolution, box = ground_resolution(*place), footprint(*place)
         unit = unit_name(scene.georeference)
+    wkt = scene.georeference.crs_wkt
+    if wkt is not None and not geotiff_holds(wkt):
+        notes += ("has a coordinate reference system that tiles, being GeoTIFFs, cannot hold",)
     known = replace(facts, notes=notes, resolution=resolution, footprint=box)
     return replace(known, crs_unit=unit, grid=grid)
 

@@ -1,5 +1,6 @@
 """The model card: what a model is for, what it learnt from, how good it is, where it fails."""
 
+import shlex
 from collections.abc import Iterable
 
 from dnas_cli.bootstrap import Interval, iou_intervals
@@ -7,6 +8,7 @@ from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.export.model_figures import DataFacts
 from dnas_cli.model.model_file import Model
 from dnas_cli.model.onnx_facts import OnnxFacts
+from dnas_cli.shown_text import markdown, shown
 
 
 def model_card(
@@ -26,7 +28,7 @@ def model_card(
         licence: As the user gives it; empty where they do not.
     """
     sections = {
-        f"# {name}": _purpose(model, facts),
+        f"# {markdown(name)}": _purpose(model, facts),
         "## Data": _data(model, data),
         "## Figures": _figures(evaluation),
         "## Limits": _limits(model, facts, evaluation),
@@ -47,12 +49,12 @@ def _purpose(model: Model, facts: OnnxFacts) -> list[str]:
     )
     return [
         f"Semantic segmentation of satellite or aerial scenes into {len(known.classes)} classes: "
-        f"every pixel gets one of {', '.join(item.name for item in known.classes)}.",
+        f"every pixel gets one of {_names(model)}.",
         "",
         *_table(
             ("", ""),
             [
-                ("bands, in order", ", ".join(known.bands)),
+                ("bands, in order", ", ".join(map(markdown, known.bands))),
                 ("values", f"{known.dtype}{resolution}"),
                 ("no data", "not declared" if known.nodata is None else f"{known.nodata:g}"),
                 (
@@ -74,12 +76,12 @@ def _data(model: Model, data: DataFacts | None) -> list[str]:
         found = f" with the fingerprint `{known}`" if known else ""
         return [f"The tile set{found} is not at hand, so that its splits are not listed."]
     rows = [
-        (split.name, str(split.tiles), str(len(split.scenes)), ", ".join(split.scenes[:8]))
+        (split.name, str(split.tiles), str(len(split.scenes)), _listed(split.scenes[:8]))
         for split in data.splits
     ]
     return [
-        f"Tile set `{data.name}`, fingerprint `{data.fingerprint}`. Scenes are in one split only "
-        "unless they are in more than one row.",
+        f"Tile set {markdown(data.name)}, fingerprint `{data.fingerprint}`. Scenes are in one "
+        "split only unless they are in more than one row.",
         "",
         *_table(("split", "tiles", "scenes", "names (8 at most)"), rows),
     ]
@@ -93,7 +95,7 @@ def _figures(evaluation: Evaluation | None) -> list[str]:
     columns = (metrics.iou, metrics.f1, metrics.precision, metrics.recall)
     rows = [
         (
-            item.name,
+            markdown(item.name),
             *(_number(values[index]) for values in columns),
             _interval(intervals.iou[index]) if intervals else "",
         )
@@ -114,9 +116,9 @@ def _figures(evaluation: Evaluation | None) -> list[str]:
 
 
 def _limits(model: Model, facts: OnnxFacts, evaluation: Evaluation | None) -> list[str]:
-    names = ", ".join(item.name for item in model.facts.classes)
     lines = [
-        f"- It knows {names} and nothing else: whatever else a scene shows becomes one of these.",
+        f"- It knows {_names(model)} and nothing else: whatever else a scene shows becomes one of "
+        "these.",
         "- Scenes of another sensor, season, light or ground resolution than those it learnt from "
         "can be mapped much worse than the figures say; evaluate on labels of your own.",
         "- Probabilities are those of the softmax and are not calibrated.",
@@ -126,7 +128,7 @@ def _limits(model: Model, facts: OnnxFacts, evaluation: Evaluation | None) -> li
     if evaluation is not None:
         iou = evaluation.matrix.metrics().iou
         weak = [
-            f"{item.name} ({value:.2f})"
+            f"{markdown(item.name)} ({value:.2f})"
             for item, value in zip(evaluation.classes, iou, strict=True)
             if value is not None and value < 0.5
         ]
@@ -135,7 +137,16 @@ def _limits(model: Model, facts: OnnxFacts, evaluation: Evaluation | None) -> li
     return lines
 
 
+def _names(model: Model) -> str:
+    return _listed(item.name for item in model.facts.classes)
+
+
+def _listed(names: Iterable[str]) -> str:
+    return ", ".join(map(markdown, names))
+
+
 def _use(name: str) -> list[str]:
+    name = shlex.quote(shown(name))
     return [
         "```",
         f"dnas predict {name} scene.tif --out map.tif --out parcels.gpkg",
@@ -149,9 +160,7 @@ def _use(name: str) -> list[str]:
 
 def _table(head: tuple[str, ...], rows: Iterable[tuple[str, ...]]) -> list[str]:
     lines = [head, tuple("---" for _ in head), *rows]
-    return [
-        f"| {' | '.join(cell.replace('|', chr(92) + '|') for cell in line)} |" for line in lines
-    ]
+    return [f"| {' | '.join(line)} |" for line in lines]
 
 
 def _number(value: float | None) -> str:

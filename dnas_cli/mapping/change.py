@@ -2,7 +2,6 @@
 
 import csv
 import io
-import tempfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -25,7 +24,9 @@ from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.polygons import PolygonOptions, check_place, require_libraries, write_polygons
 from dnas_cli.scenes.qgis_style import write_raster_style
 from dnas_cli.scenes.raster import Raster, Window, open_raster
-from dnas_cli.scenes.writers import Rows, write_cog, write_draft, write_sidecar
+from dnas_cli.scenes.writers import Rows, beside_geotiff, write_cog, write_draft, write_sidecar
+from dnas_cli.scratch_folder import scratch_folder
+from dnas_cli.shown_text import cell
 
 UNCHANGED = LandClass("unchanged", (235, 235, 235))
 CAUTION = (
@@ -109,15 +110,16 @@ def find_change(
         try:
             compare = _Comparison(old, new, rasters, len(classes), options.min_confidence)
             make_folder(out[0].parent)
-            with tempfile.TemporaryDirectory(dir=out[0].parent, prefix=".change.") as folder:
-                draft = Path(folder) / "map.tif"
+            with scratch_folder(out[0]) as folder:
+                draft = folder / "map.tif"
                 rows = Rows(1, old.height, old.width, compare.rows)
                 tags = {"DNAS_VERSION": __version__, "DNAS_CAUTION": CAUTION}
                 write_draft(draft, rows, values, old.georeference, tags)
                 counts, areas, unsure = compare.counted()
                 for path in out:
                     if path not in polygons:
-                        write_sidecar(path, values, index_values(len(values), None))
+                        place = beside_geotiff(path, str(old_map), old.georeference)
+                        write_sidecar(path, values, index_values(len(values), None), place)
                         write_raster_style(path, values, index_values(len(values), None))
                         write_cog(draft, path, "MODE")
                 if polygons:
@@ -129,7 +131,7 @@ def find_change(
                 raster.close()
     transitions = _transitions(counts, classes, areas)
     if options.table is not None:
-        write_text(options.table, _table(transitions))
+        write_text(options.table, table_of_transitions(transitions))
     return Change(files, transitions, int(counts.sum()), unsure)
 
 
@@ -268,11 +270,13 @@ def _transitions(
     return tuple(sorted(found, key=lambda item: -item.pixels))
 
 
-def _table(transitions: tuple[Transition, ...]) -> str:
+def table_of_transitions(transitions: tuple[Transition, ...]) -> str:
+    """Return the transitions as CSV."""
     text = io.StringIO()
     table = csv.writer(text, lineterminator="\n")
     table.writerow(["old", "new", "pixels", "share", "hectares"])
     for item in transitions:
         hectares = "" if item.hectares is None else f"{item.hectares:.6g}"
-        table.writerow([item.old, item.new, item.pixels, f"{item.share:.6f}", hectares])
+        names = (cell(item.old), cell(item.new))
+        table.writerow([*names, item.pixels, f"{item.share:.6f}", hectares])
     return text.getvalue()

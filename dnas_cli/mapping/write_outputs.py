@@ -14,7 +14,7 @@ from dnas_cli.scenes.qgis_style import write_raster_style
 from dnas_cli.scenes.raster import Georeference, Raster
 from dnas_cli.scenes.writers import (
     Rows,
-    holds_crs,
+    beside_geotiff,
     write_cog,
     write_draft,
     write_png,
@@ -62,16 +62,8 @@ def write_outputs(
         logger.debug("writing %s", path)
         unfinished.begin_output(path)
         if path.suffix.lower() in TIFF_SUFFIXES:
-            whole = holds_crs(draft, scene.georeference)
-            if not whole:
-                logger.warning(
-                    "%s: a GeoTIFF cannot hold the coordinate reference system of %s; it is in "
-                    "%s.aux.xml beside it",
-                    path,
-                    scene.path,
-                    path.name,
-                )
-            write_sidecar(path, classes, outputs.values, None if whole else scene.georeference)
+            place = beside_geotiff(path, scene.path, scene.georeference)
+            write_sidecar(path, classes, outputs.values, place)
             write_raster_style(path, classes, outputs.values)
             write_cog(raster, path, "MODE")
         elif path not in outputs.polygon_files:
@@ -109,4 +101,6 @@ def _write_shares(
     unfinished.begin_output(target)
     draft = unfinished.folder / "shares.tif"
     write_shares_draft(draft, shares(), names, scene.georeference, tags)
+    if place := beside_geotiff(target, scene.path, scene.georeference):
+        write_sidecar(target, (), index_values(0, None), place)
     write_cog(draft, target, "AVERAGE")

@@ -1,5 +1,6 @@
 """What the commands write after every epoch: curves as a picture and a table, the page, logs."""
 
+import time
 from collections.abc import Sequence
 from typing import Literal
 
@@ -14,6 +15,8 @@ from dnas_cli.stages.epoch_callback import EpochCallback, EpochEnd
 
 Log = Literal["tensorboard"]
 
+_BETWEEN_PICTURES = 10.0  # seconds; drawing one takes a quarter of a second
+
 
 def epoch_callbacks(page: bool = False, log: Log | None = None) -> Sequence[EpochCallback]:
     """Return what is done after every epoch.
@@ -25,7 +28,7 @@ def epoch_callbacks(page: bool = False, log: Log | None = None) -> Sequence[Epoc
     Raises:
         UsageError: The package for `log` is not installed.
     """
-    callbacks: list[EpochCallback] = [_forgiving(write_curves)]
+    callbacks: list[EpochCallback] = [_forgiving(_Curves())]
     if page:
         callbacks.append(_forgiving(_write_page))
     if log == "tensorboard":
@@ -36,16 +39,28 @@ def epoch_callbacks(page: bool = False, log: Log | None = None) -> Sequence[Epoc
     return callbacks
 
 
-def write_curves(end: EpochEnd) -> None:
-    """Write `progress.png` and `history.csv` into the stage's folder."""
-    folder, record = end.run.stage_folder(end.stage), end.run.record(end.stage)
-    rows = read_rows(folder / "history.jsonl")
-    settings = record.settings if record else {}
-    extensions = record.extensions if record else ()
-    epochs = int(settings.get("epochs", len(rows)))
-    marks = history_marks(rows, extensions, epochs, read_commands(folder))
-    write_progress_picture(folder / "progress.png", TITLES[end.stage], rows, marks)
-    write_history_table(folder)
+class _Curves:
+    """Writes `history.csv` into the stage's folder, and `progress.png` where that is due.
+
+    Of quick epochs, the last one is drawn, and others from time to time.
+    """
+
+    def __init__(self) -> None:
+        self._drawn = time.monotonic()
+
+    def __call__(self, end: EpochEnd) -> None:
+        folder, record = end.run.stage_folder(end.stage), end.run.record(end.stage)
+        write_history_table(folder)
+        settings = record.settings if record else {}
+        extensions = record.extensions if record else ()
+        planned = int(settings.get("epochs", 0))
+        last = end.epochs_done >= planned + sum(item.epochs for item in extensions)
+        if not last and time.monotonic() - self._drawn < _BETWEEN_PICTURES:
+            return
+        self._drawn = time.monotonic()
+        rows = read_rows(folder / "history.jsonl")
+        marks = history_marks(rows, extensions, planned or len(rows), read_commands(folder))
+        write_progress_picture(folder / "progress.png", TITLES[end.stage], rows, marks)
 
 
 def _write_page(end: EpochEnd) -> None:

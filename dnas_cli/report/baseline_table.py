@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dnas_cli.evaluation.baseline_figures import FOUND, RANDOM, Comparison, Member
 from dnas_cli.files import write_text
+from dnas_cli.shown_text import cell
 
 _COLUMNS = (
     "name", "seed", "split", "parameters", "multiply_accumulates", "supernet_mean_iou",
@@ -67,7 +68,9 @@ def write_baseline_csv(path: Path, members: Sequence[Member]) -> None:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow([*_COLUMNS, "mean_iou"])
     for member in sorted(members, key=lambda item: (item.name != FOUND, item.name, item.seed)):
-        writer.writerow([*(getattr(member, column) for column in _COLUMNS), member.mean_iou])
+        values = (getattr(member, column) for column in _COLUMNS)
+        row = [cell(item) if isinstance(item, str) else item for item in values]
+        writer.writerow([*row, member.mean_iou])
     write_text(path, text.getvalue())
 
 

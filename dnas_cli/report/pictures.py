@@ -72,12 +72,12 @@ def contact_sheet(
         tops.append(tops[-1] + max(image.height for image in row) + line + gap)
     sheet = Image.new("RGB", (columns * (side + gap) + gap, tops[-1]), "white")
     pen = ImageDraw.Draw(sheet)
-    for number, ((name, _), image) in enumerate(zip(pictures, images, strict=True)):
+    path, names = font_for((name[-side // 8 :] for name, _ in pictures), kind="tile")
+    font = ImageFont.truetype(str(path), 12) if path else ImageFont.load_default(size=12)
+    for number, (name, image) in enumerate(zip(names, images, strict=True)):
         x, y = gap + number % columns * (side + gap), tops[number // columns]
         sheet.paste(image, (x, y))
-        path, (shown,) = font_for([name[-side // 8 :]])
-        font = ImageFont.truetype(str(path), 12) if path else ImageFont.load_default(size=12)
-        pen.text((x, y + image.height + 1), shown, fill=(60, 60, 60), font=font)
+        pen.text((x, y + image.height + 1), name, fill=(60, 60, 60), font=font)
     page: Image.Image = with_legend(sheet.convert("RGBA"), classes).convert("RGB")
     return page
 

@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-from dnas_cli.files import write_bytes
+from dnas_cli.file_lock import locked
+from dnas_cli.files import remove_leftovers, write_bytes
 from dnas_cli.report.pictures import contact_sheet, outlined
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.lists import SPLITS
@@ -28,7 +29,9 @@ def write_previews(tiles: TileSet) -> list[Path]:
         if not tiles.count(split) or path.is_file():
             continue
         shown = rare_classes_first(tiles, split, TILES)
-        _write(path, shown, tiles.bands, tiles.classes)
+        with locked(tiles.root, wait=True):
+            remove_leftovers(tiles.root, path.name)
+            _write(path, shown, tiles.bands, tiles.classes)
         written.append(path)
     return written
 

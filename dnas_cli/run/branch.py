@@ -1,16 +1,18 @@
 """Branching: a child run that starts with copies of its parent's finished stages."""
 
 import os
-import secrets
 import shutil
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DnasError, RunStateError
 from dnas_cli.files import atomic_path, make_folder
 from dnas_cli.run.directory import CODINGS, Run, create_run, is_run, link_path, now, open_run
 from dnas_cli.run.manifest import Lineage
+from dnas_cli.scratch_folder import scratch_folder
 
 _IMMUTABLE = {".pt"}  # replaced whole, never written in place: safe to share as hard links
 
@@ -40,19 +42,13 @@ def branch(parent: Run, target: Path, searched: int, decoded: int) -> Run:
         raise RunStateError(f"{target}: exists already.", "Name another run directory.")
     make_folder(target.parent)
     try:
-        draft = target.with_name(f".{target.name[:50]}.{secrets.token_hex(4)}")
-        draft.mkdir()
-    except OSError as error:
-        raise DnasError(f"{target}: cannot be written ({error.strerror}).") from error
-    try:
-        _take_over(parent, draft, lineage, searched, decoded)
-        draft.replace(target)
+        with scratch_folder(target) as draft:
+            _take_over(parent, draft, lineage, searched, decoded)
+            draft.replace(target)
     except OSError as error:
         if is_run(target):  # another command made it meanwhile
             return branch(parent, target, searched, decoded)
         raise DnasError(f"{target}: cannot be written ({error.strerror}).") from error
-    finally:
-        shutil.rmtree(draft, ignore_errors=True)
     return open_run(target)
 
 
@@ -74,6 +70,46 @@ def _is_that_branch(child: Run, wanted: Lineage) -> bool:
 
 
 def _take_over(parent: Run, root: Path, lineage: Lineage, searched: int, decoded: int) -> None:
+    """Copy stages as they are at one moment.
+
+    Raises:
+        RunStateError: They changed meanwhile.
+    """
+    stages = range(1, searched + 1)
+    before = _state(parent, stages)
+    try:
+        _copy_all(parent, root, lineage, stages, decoded)
+    except (DnasError, OSError):
+        if _state(open_run(parent.root), stages) == before:
+            raise
+    if _state(open_run(parent.root), stages) != before:
+        raise RunStateError(
+            f"{parent.root}: changed while the branch was made.", "Run the command again."
+        )
+
+
+def _state(run: Run, stages: range) -> dict[str, Any]:
+    """Return what tells whether stages are still the same; others may be in use."""
+    found: dict[str, Any] = {f"stage{stage}": run.record(f"stage{stage}") for stage in stages}
+    for path in _files(run, stages, len(stages)):
+        with suppress(OSError):
+            facts = path.stat()
+            found[str(path)] = (facts.st_ino, facts.st_size, facts.st_mtime_ns)
+    return found
+
+
+def _files(run: Run, stages: range, decoded: int) -> list[Path]:
+    """Return the files of stages, with the codings of the first `decoded`."""
+    files = [run.coding_path(f"stage{stage}") for stage in stages]
+    files += [run.coding_path(CODINGS[stage]) for stage in stages if stage <= decoded]
+    if max(CODINGS) in stages and max(CODINGS) <= decoded:
+        files.append(run.coding_path("candidates"))
+    for stage in stages:
+        files += sorted(run.stage_folder(f"stage{stage}").glob("[!.]*"))
+    return [path for path in files if path.is_file()]
+
+
+def _copy_all(parent: Run, root: Path, lineage: Lineage, stages: range, decoded: int) -> None:
     manifest = parent.manifest
     child = create_run(
         root,
@@ -84,32 +120,19 @@ def _take_over(parent: Run, root: Path, lineage: Lineage, searched: int, decoded
         lineage,
         manifest.settings,
     )
-    for stage in range(1, searched + 1):
-        _copy(parent, child, parent.coding_path(f"stage{stage}"))
-        if parent.stage_folder(f"stage{stage}").is_dir():
-            for file in sorted(parent.stage_folder(f"stage{stage}").iterdir()):
-                if not file.name.startswith("."):
-                    _copy(parent, child, file)
-        if stage <= decoded:
-            _copy(parent, child, parent.coding_path(CODINGS[stage]))
-            if stage == max(CODINGS):
-                _copy(parent, child, parent.coding_path("candidates"))
+    for file in _files(parent, stages, decoded):
+        _copy(parent, child, file)
+    for stage in stages:
         if record := parent.record(f"stage{stage}"):
             if stage > decoded and record.phase == "decoded":
                 record = replace(record, phase="finished", decoded={})
             child.set_record(f"stage{stage}", record)
-    _copy(parent, child, parent.root / "times.json")
-    now_there = open_run(parent.root)
-    taken = [f"stage{stage}" for stage in range(1, searched + 1)]  # others may be in use
-    if any(now_there.record(name) != parent.record(name) for name in taken):
-        raise RunStateError(
-            f"{parent.root}: changed while the branch was made.", "Run the command again."
-        )
+    times = parent.root / "times.json"
+    if times.is_file():
+        _copy(parent, child, times)
 
 
 def _copy(parent: Run, child: Run, source: Path) -> None:
-    if not source.is_file():
-        return
     target = child.root / source.relative_to(parent.root)
     make_folder(target.parent)
     if source.suffix in _IMMUTABLE:

@@ -8,6 +8,7 @@ from typing import Any
 
 from dnas_cli.files import write_text
 from dnas_cli.run.rows import read_rows
+from dnas_cli.shown_text import cell
 
 FlatRow = dict[str, int | float | str]
 
@@ -37,7 +38,10 @@ def write_history_table(folder: Path) -> Path:
     text = io.StringIO()
     writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
     writer.writeheader()
-    writer.writerows(rows)
+    writer.writerows(
+        {key: cell(item) if isinstance(item, str) else item for key, item in row.items()}
+        for row in rows
+    )
     path = folder / "history.csv"
     write_text(path, text.getvalue())
     return path

@@ -25,13 +25,16 @@ _LONGEST = 40  # characters of a name in a picture
 _SIZE = 14
 
 
-def font_for(names: Iterable[str], plain: Path | None = None) -> tuple[Path | None, list[str]]:
+def font_for(
+    names: Iterable[str], plain: Path | None = None, kind: str = "class"
+) -> tuple[Path | None, list[str]]:
     """Return a font file and the names as it can draw them.
 
     Args:
         names: Names of classes, in order.
         plain: A font file that is always there, taken where no other draws more of the names;
             Pillow's own font when missing.
+        kind: What is named.
 
     Returns:
         The font, and each name: shortened where it is long, `class 3` where the font lacks a glyph.
@@ -43,7 +46,7 @@ def font_for(names: Iterable[str], plain: Path | None = None) -> tuple[Path | No
     fonts: tuple[Path | None, ...] = (plain, *_wide_fonts())
     font = max(fonts, key=lambda path: sum(can_draw(path, name) for name in short))
     return font, [
-        name if can_draw(font, name) else f"class {index}" for index, name in enumerate(short)
+        name if can_draw(font, name) else f"{kind} {index}" for index, name in enumerate(short)
     ]
 
 

@@ -1,11 +1,14 @@
 """Where a raster lies: written into a file, and the unit of its CRS."""
 
 import math
+from functools import cache
 from typing import Any
 
+import rasterio
 from affine import Affine
 from rasterio.crs import CRS
-from rasterio.errors import CRSError
+from rasterio.errors import CRSError, RasterioError
+from rasterio.io import MemoryFile
 
 from dnas_cli.scenes.raster import Georeference
 
@@ -49,3 +52,19 @@ def set_georeference(raster: Any, georeference: Georeference) -> None:
         raster.gcps = (list(georeference.gcps), CRS.from_wkt(wkt) if wkt else CRS())
     if georeference.rpcs is not None:
         raster.rpcs = georeference.rpcs
+
+
+@cache
+def geotiff_holds(wkt: str) -> bool:
+    """Whether a GeoTIFF gives a CRS back as it was; the format does not know every one."""
+    try:
+        wanted = CRS.from_wkt(wkt)
+        with rasterio.Env(GDAL_PAM_ENABLED="NO"), MemoryFile() as memory:
+            place = {"crs": wanted, "transform": Affine(2, 0, 9, 0, -2, 9)}
+            with memory.open(driver="GTiff", height=1, width=1, count=1, dtype="uint8", **place):
+                pass
+            with memory.open() as raster:
+                found = raster.crs
+                return found == wanted or bool(found and found.to_proj4() == wanted.to_proj4())
+    except (CRSError, RasterioError):
+        return False

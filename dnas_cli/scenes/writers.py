@@ -16,14 +16,14 @@ import numpy.typing as npt
 import rasterio
 import rasterio.shutil
 from rasterio._err import CPLE_BaseError
-from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
+from dnas_cli.console import logger
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.files import atomic_path, write_text
 from dnas_cli.metrics import IGNORE
-from dnas_cli.scenes.georeference import set_georeference
+from dnas_cli.scenes.georeference import geotiff_holds, set_georeference
 from dnas_cli.scenes.map_values import MapValues, index_values
 from dnas_cli.scenes.opening import opened, without_georeference
 from dnas_cli.scenes.palette import LandClass
@@ -138,7 +138,7 @@ def write_sidecar(
     """Write what QGIS, ArcGIS and GDAL read beside a map, `NAME.aux.xml`: above all class names.
 
     Args:
-        classes: The classes; position is the index.
+        classes: The classes; position is the index. None for a raster of shares.
         values: What is written for each class.
         georeference: Of a map whose own format cannot hold its CRS; see `write_world_file`.
     """
@@ -147,26 +147,30 @@ def write_sidecar(
         ElementTree.SubElement(root, "SRS").text = georeference.crs_wkt
     band = ElementTree.SubElement(root, "PAMRasterBand", band="1")
     named = dict(zip(values.of_class, classes, strict=True))
-    if min(named) >= 0 and max(named) <= IGNORE:  # a category for every value from 0 on
+    if named and min(named) >= 0 and max(named) <= IGNORE:  # a category for every value from 0 on
         names = ElementTree.SubElement(band, "CategoryNames")
         for value in range(max(named) + 1):
             name = named[value].name if value in named else ""
             ElementTree.SubElement(names, "Category").text = name
-    band.append(_attribute_table(named))
+    if named:
+        band.append(_attribute_table(named))
     ElementTree.indent(root)
     text = ElementTree.tostring(root, encoding="unicode")
     write_text(target.with_name(target.name + ".aux.xml"), text + "\n")
 
 
-def holds_crs(raster: Path, georeference: Georeference) -> bool:
-    """Whether a written raster has the CRS that it was given: GeoTIFF knows not every one."""
-    if georeference.crs_wkt is None:
-        return True
-    wanted = CRS.from_wkt(georeference.crs_wkt)
-    with rasterio.Env(GDAL_PAM_ENABLED="NO"), opened(raster) as found:
-        return found.crs == wanted or (
-            bool(found.crs) and found.crs.to_proj4() == wanted.to_proj4()
-        )
+def beside_geotiff(target: Path, scene: str, georeference: Georeference) -> Georeference | None:
+    """Return what has to be beside a GeoTIFF because it cannot hold the CRS, and warn of it."""
+    if georeference.crs_wkt is None or geotiff_holds(georeference.crs_wkt):
+        return None
+    logger.warning(
+        "%s: a GeoTIFF cannot hold the coordinate reference system of %s; it is in %s.aux.xml "
+        "beside it",
+        target,
+        scene,
+        target.name,
+    )
+    return georeference
 
 
 def write_png(draft: Path, target: Path) -> None:

@@ -41,9 +41,7 @@ def encode(
         )
     if stage == 1:
         with beginning(root):
-            run = _run_for_first_stage(root, tiles, layers, width, overwrite)
-            _write_space(run, first_space(run.manifest.layers), overwrite)
-        return run
+            return _first_stage(root, tiles, layers, width, overwrite)
     if tiles is not None or layers is not None or width is not None:
         raise UsageError(
             f"data=..., layers=... and width=... belong to stage 1, not to stage {stage}.",
@@ -55,30 +53,38 @@ def encode(
     return run
 
 
-def _run_for_first_stage(
+def _first_stage(
     root: Path, tiles: Path | None, layers: int | None, width: int | None, overwrite: bool
 ) -> Run:
     size = NewRun(tiles, layers, width).size("paper")  # refuses what no network can have
     run = existing_run(root, tiles)
     if run is None:
-        return begin_run(root, new_tile_set(root, tiles), *size)
+        run = begin_run(root, new_tile_set(root, tiles), *size)
     wanted = (layers or run.manifest.layers, width or run.manifest.width)
-    present = (run.manifest.layers, run.manifest.width)
-    if wanted != present:
-        record = run.record("stage1")
-        if record is not None and record.phase != "encoded":
-            raise RunStateError(
-                f"{root}: is searched with {present[0]} layers and width {present[1]}.",
-                f"Branch: dnas encode {root} --stage 1 --branch NEW_RUN "
-                f"--layers {wanted[0]} --width {wanted[1]}",
-            )
-        if record is not None and not overwrite:
-            raise RunStateError(
-                f"{root}: is encoded with {present[0]} layers and width {present[1]}.",
-                "Give overwrite=True to encode it again, or branch=NEW_RUN.",
-            )
-        run.set_network(*wanted)
+    if wanted != (run.manifest.layers, run.manifest.width):
+        with stage_lock(run, "stage1"):  # nothing changes unless all of it can
+            run = open_run(root)
+            _check_change(run, wanted, overwrite)
+            run.set_network(*wanted)
+            _replace_space(run, first_space(wanted[0]))
+    _write_space(run, first_space(run.manifest.layers), overwrite)
     return run
+
+
+def _check_change(run: Run, wanted: tuple[int, int], overwrite: bool) -> None:
+    present = f"{run.manifest.layers} layers and width {run.manifest.width}"
+    record = run.record("stage1")
+    if record is not None and record.phase != "encoded":
+        raise RunStateError(
+            f"{run.root}: is searched with {present}.",
+            f"Branch: dnas encode {run.root} --stage 1 --branch NEW_RUN "
+            f"--layers {wanted[0]} --width {wanted[1]}",
+        )
+    if record is not None and not overwrite:
+        raise RunStateError(
+            f"{run.root}: is encoded with {present}.",
+            "Give overwrite=True to encode it again, or branch=NEW_RUN.",
+        )
 
 
 def _write_space(run: Run, space: SearchSpace, overwrite: bool) -> None:
@@ -101,6 +107,11 @@ def _write_space(run: Run, space: SearchSpace, overwrite: bool) -> None:
                 "Give overwrite=True to encode it again, or branch=NEW_RUN.",
             )
     with stage_lock(run, name):
-        remove_leftovers(path.parent, path.name)
-        space.write(path)
-        run.set_record(name, StageRecord("encoded"))
+        _replace_space(run, space)
+
+
+def _replace_space(run: Run, space: SearchSpace) -> None:
+    path = run.coding_path(f"stage{space.stage}")
+    remove_leftovers(path.parent, path.name)
+    space.write(path)
+    run.set_record(f"stage{space.stage}", StageRecord("encoded"))

@@ -299,12 +299,13 @@ def file_facts(path: Path, name: str) -> dict[str, Any]:
     return {
         "path": name,
         "bytes": facts.st_size,
-        "sha256": _digest(path, facts.st_size, facts.st_mtime_ns),
+        # Copying sets the time of the content at will, but not that of the entry.
+        "sha256": _digest(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns),
     }
 
 
 @cache
-def _digest(path: Path, size: int, changed: int) -> str:
+def _digest(path: Path, size: int, *times: int) -> str:
     """Return the hash of a file; one layer of labels can serve all images."""
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()

@@ -251,11 +251,7 @@ def _tile_set(
     if not len(bands) == len(set(bands)) == len(band_numbers) == len(normalisation.mean):
         raise ValueError("bands, their numbers and the normalisation do not agree")
     nodata = content["nodata"]
-    shapes = {
-        str(source["key"]): (int(source["height"]), int(source["width"]))
-        for source in content["sources"]
-        if "key" in source
-    }
+    shapes = _shapes(content)
     return TileSet(
         root=path,
         tiles_folder=_tiles_folder(path, content["blocks"]),
@@ -288,10 +284,21 @@ def _tile_set(
     )
 
 
+def _shapes(content: dict[str, Any]) -> dict[str, tuple[int, int]]:
+    """Return height and width of the images that the tiles were cut from, by name."""
+    found = {}
+    for source in content["sources"]:
+        if "key" in source:
+            found[str(source["key"])] = (int(source["height"]), int(source["width"]))
+        for name, (height, width) in source.get("images", {}).items():  # of tiles from lists
+            found[str(name)] = (int(height), int(width))
+    return found
+
+
 def _repeated_parts(
     shapes: Mapping[str, tuple[int, int]], tiles: dict[str, tuple[TileRef, ...]], size: int
 ) -> dict[str, Parts]:
-    """Return the repeated parts of all tiles; nothing is known of tiles that were cut elsewhere."""
+    """Return the repeated parts of all tiles, where the sizes of their images are known."""
     found: dict[str, Parts] = {}
     for refs in tiles.values():
         found |= repeated_parts(refs, shapes, size)

@@ -23,11 +23,13 @@ from dnas_cli.scenes.georeference import unit_name
 from dnas_cli.scenes.ground import ground_resolution
 from dnas_cli.scenes.label_survey import settled_encoding
 from dnas_cli.scenes.labels import open_label
-from dnas_cli.scenes.raster import open_raster
+from dnas_cli.scenes.raster import Window, open_raster
 from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
-from dnas_cli.tiles.lists import SPLITS, TileRef, path_inside, read_list
+from dnas_cli.tiles.listed_shapes import image_shapes
+from dnas_cli.tiles.lists import SPLITS, TileRef, path_inside, place_of, read_list
 from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
 from dnas_cli.tiles.measurements import changed_after, load_measurements, required_measurements
+from dnas_cli.tiles.overlaps import repeated_parts
 from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
 from dnas_cli.tiles.refusal import refuse_other_settings
 from dnas_cli.tiles.result import TileSetResult, tile_set_result
@@ -103,9 +105,15 @@ def tile_set_from_lists(
     refuse_nodata(form.nodata, form.dtype, source)
     with folder.lock():
         folder.begin({"source": str(source.resolve()), **settings}, options.overwrite)
-        tasks = _tasks(source, folder, refs, form, keep_empty)
-        _measure_all(tasks, options.workers)
-        measured = _Measured.read(tasks, form, max_unknown)
+        shapes = image_shapes(
+            (ref for entries in refs.values() for ref in entries),
+            lambda ref: _band_values(source, ref, form),
+            form.size,
+        )
+        tasks = _tasks(source, folder, refs, form, keep_empty, shapes)
+        count = sum(len(task.refs) for task in tasks)
+        _measure_all(tasks, options.processes(count * form.size**2))
+        measured = _Measured.read(tasks, form, max_unknown, shapes)
         warn_skipped(measured.problems, options.strict)
         problems += measured.problems
         if measured.empty:
@@ -301,9 +309,11 @@ def _tasks(
     refs: Mapping[str, Sequence[TileRef]],
     form: TileFormat,
     keep_empty: bool,
+    shapes: Mapping[str, tuple[int, int]],
 ) -> list[MeasuringTask]:
     tasks: list[MeasuringTask] = []
     for split, entries in refs.items():
+        repeated = repeated_parts(entries, shapes, form.size)
         scenes: dict[str, list[TileRef]] = defaultdict(list)
         for ref in entries:
             scenes[ref.scene].append(ref)
@@ -312,9 +322,16 @@ def _tasks(
             for start in range(0, len(tiles), _MEASURED_AT_ONCE):
                 part = tuple(tiles[start : start + _MEASURED_AT_ONCE])
                 record = folder.record(f"{split}-{len(tasks)}")
-                task = MeasuringTask(split, source, part, form, record, keep_empty=keep_empty)
-                tasks.append(task)
+                own = {ref.image: repeated[ref.image] for ref in part if ref.image in repeated}
+                tasks.append(MeasuringTask(split, source, part, form, record, own, keep_empty))
     return tasks
+
+
+def _band_values(source: Path, ref: TileRef, form: TileFormat) -> npt.NDArray[Any]:
+    with open_raster(source / ref.image, form.band_numbers) as scene:
+        if (scene.height, scene.width) != (form.size, form.size):
+            raise DataError(f"{source / ref.image}: has another size.")
+        return scene.read_with_validity(Window(0, 0, form.size, form.size))[0]
 
 
 def _measure_all(tasks: Sequence[MeasuringTask], workers: int) -> None:
@@ -357,13 +374,18 @@ class _Measured:
         }
 
     @staticmethod
-    def read(tasks: Sequence[MeasuringTask], form: TileFormat, max_unknown: float) -> "_Measured":
+    def read(
+        tasks: Sequence[MeasuringTask],
+        form: TileFormat,
+        max_unknown: float,
+        shapes: Mapping[str, tuple[int, int]],
+    ) -> "_Measured":
         result = _Measured(form)
         groups: dict[tuple[str, str], list[MeasuringTask]] = defaultdict(list)
         for task in tasks:
             groups[task.split, task.refs[0].scene].append(task)
         for (split, scene), parts in groups.items():
-            result._add(split, scene, parts, form, max_unknown)
+            result._add(split, scene, parts, form, max_unknown, shapes)
         return result
 
     def _add(
@@ -373,6 +395,7 @@ class _Measured:
         parts: Sequence[MeasuringTask],
         form: TileFormat,
         max_unknown: float,
+        shapes: Mapping[str, tuple[int, int]],
     ) -> None:
         measured = [required_measurements(part.record) for part in parts]
         unknown = sum(int(part.facts["unknown_pixels"]) for part in measured)
@@ -394,8 +417,16 @@ class _Measured:
         if not good:
             return
         self.tiles[split] += good
+        images = {place[0] for ref in good if (place := place_of(ref)) is not None}
+        known = {name: list(shapes[name]) for name in sorted(images) if name in shapes}
         self.sources.append(
-            {"scene": scene, "split": split, "tiles": len(good), "unknown_pixels": unknown}
+            {
+                "scene": scene,
+                "split": split,
+                "tiles": len(good),
+                "unknown_pixels": unknown,
+                **({"images": known} if known else {}),
+            }
         )
         for part in measured:
             self.class_pixels[split] += part.class_pixels.sum(axis=0)

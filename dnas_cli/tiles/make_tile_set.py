@@ -22,7 +22,7 @@ from dnas_cli.datasets.inspection import (
     inspect,
     refuse_nodata,
 )
-from dnas_cli.errors import Interrupted, OtherShardsMissing
+from dnas_cli.errors import Interrupted, OtherShardsMissing, RunStateError
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.ground import LARGEST_RATIO
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
@@ -40,6 +40,7 @@ from dnas_cli.tiles.ground_overlaps import overlapping_scenes
 from dnas_cli.tiles.lists import SPLITS, TileRef
 from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
 from dnas_cli.tiles.measurements import (
+    Measurements,
     changed_after,
     class_sums,
     load_measurements,
@@ -57,6 +58,7 @@ from dnas_cli.tiles.workers import run_tasks
 
 _COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likely
 _MEASURED_AT_ONCE = 64  # tiles per task
+_LOOKED_AT = 1 << 14  # pixels that are cut in the time that looking at an image takes
 
 
 def make_tile_set(
@@ -80,7 +82,7 @@ def make_tile_set(
         folder.end()  # which a process that was killed may not have reached
         return tile_set_result(out, (), made=False)
     described = _settled(source, pairs, settings.description)
-    images, unfit = _inspected(source, pairs, described, settings, options.workers)
+    images, unfit = _inspected(source, pairs, described, settings, options)
     problems += unfit
     check_named_scenes(settings, {pair.scene for pair in pairs})
     warn_skipped(problems, options.strict)
@@ -102,7 +104,7 @@ def make_tile_set(
             return tile_set_result(out, problems, made=False)
         folder.begin(content, options.overwrite and not shares)
         left = [task for task in tasks if not (_is_measured(task) if shares else _is_done(task))]
-        damaged = _cut_all(tasks, left, options.workers)
+        damaged = _cut_all(tasks, left, options)
         warn_skipped(damaged, options.strict)
         problems += damaged
         bad = {problem.name for problem in damaged}
@@ -110,7 +112,7 @@ def make_tile_set(
         if not done:
             folder.abandon()
             raise nothing_useful(source, len(problems))
-        _finish(source, folder, done, settings, problems, options.workers)
+        _finish(source, folder, done, settings, problems, options)
         folder.end()
     return tile_set_result(out, problems, made=True)
 
@@ -128,12 +130,12 @@ def _inspected(
     pairs: Sequence[Pair],
     description: DatasetDescription,
     settings: TilingSettings,
-    workers: int,
+    options: TilingOptions,
 ) -> tuple[list[ImageFacts], list[Problem]]:
     as_is, metres = settings.labels_as_is, settings.resample
     tasks = [Inspection(source, pair, description, as_is, metres) for pair in pairs]
     # Opening a file takes a millisecond; processes pay only for very many.
-    workers = workers if len(tasks) > 1000 else 1
+    workers = options.processes(len(tasks) * _LOOKED_AT) if len(tasks) > 1000 else 1
     found = list(_with_progress("looking at images", run_tasks(inspect, tasks, workers), tasks))
     images = [item for item in found if isinstance(item, ImageFacts)]
     images, disagreeing = agreeing(sorted(images, key=lambda facts: facts.pair.key))
@@ -184,7 +186,7 @@ def _cut_shard(
         folder.begin(content, options.overwrite)
     own = options.shard.of(tasks)
     left = [task for task in own if not _is_done(task)]
-    warn_skipped(_cut_all(own, left, options.workers), options.strict)
+    warn_skipped(_cut_all(own, left, options), options.strict)
     if missing := folder.mark_done(options.shard):
         raise OtherShardsMissing(
             f"{folder.root}: shard {options.shard} is cut; the tile set is finished with the last "
@@ -192,12 +194,15 @@ def _cut_shard(
         )
 
 
-def _cut_all(tasks: Sequence[CuttingTask], left: list[CuttingTask], workers: int) -> list[Problem]:
+def _cut_all(
+    tasks: Sequence[CuttingTask], left: list[CuttingTask], options: TilingOptions
+) -> list[Problem]:
     """Cut what is left; return the images that turned out to be unusable."""
     if len(left) < len(tasks):
         logger.info("resuming: %d of %d images are cut already", len(tasks) - len(left), len(tasks))
     # The largest first, so that no worker is left alone with one of them at the end.
     left.sort(key=lambda task: -task.facts.height * task.facts.width)
+    workers = options.processes(sum(task.facts.height * task.facts.width for task in left))
     problems, finished = [], 0
     with progress("cutting", len(left), "image") as advance:
         try:
@@ -226,13 +231,8 @@ def _is_done(task: CuttingTask) -> bool:
     refs = tile_refs(task.facts, task.size)
     if measurements.class_pixels.shape != (len(refs), len(task.encoding.classes) + 1):
         return False
-    written = task.record.stat().st_mtime_ns
-    for known in files_of(measurements.facts):
-        path = task.source / known["path"]
-        if path.stat().st_size != known["bytes"]:
-            return False
-        if changed_after(path, written) and file_facts(path, known["path"]) != known:
-            return False
+    if not _has_same_source(task, measurements):
+        return False
     # After a power cut, a file that was never flushed is there but holds anything.
     kept = [ref for ref, _ in written_refs(task, measurements)]
     return len(measurements.checksums) == len(kept) and all(
@@ -240,6 +240,18 @@ def _is_done(task: CuttingTask) -> bool:
         for ref, both in zip(kept, measurements.checksums.tolist(), strict=True)
         for path, checksum in zip((ref.image, ref.label), both, strict=True)
     )
+
+
+def _has_same_source(task: CuttingTask, measurements: Measurements) -> bool:
+    """Whether the files of an image are those that it was cut from."""
+    written = task.record.stat().st_mtime_ns
+    for known in files_of(measurements.facts):
+        path = task.source / known["path"]
+        if path.stat().st_size != known["bytes"]:
+            return False
+        if changed_after(path, written) and file_facts(path, known["path"]) != known:
+            return False
+    return True
 
 
 def _checksum(path: Path) -> int | None:
@@ -255,7 +267,7 @@ def _finish(
     done: Sequence[CuttingTask],
     settings: TilingSettings,
     problems: Sequence[Problem],
-    workers: int,
+    options: TilingOptions,
 ) -> None:
     """Split what is cut, measure the training split, and write the tile set's description."""
     counts: dict[str, npt.NDArray[np.int64]] = {}
@@ -264,6 +276,11 @@ def _finish(
     sources = []
     for task in done:
         measurements = required_measurements(task.record)
+        if not _has_same_source(task, measurements):
+            raise RunStateError(
+                f"{source / task.facts.pair.image}: changed while the tile set was made.",
+                "Run the same command again.",
+            )
         sources.append(source_facts(task.facts, measurements))
         for ref, pixels in written_refs(task, measurements):
             unit = ref.scene if settings.split_by == "scene" else ref.image
@@ -288,7 +305,7 @@ def _finish(
         class_pixels = class_sums(counts, split, len(settings.description.classes))
         statistics = _training_statistics(done, split)
     else:
-        class_pixels, statistics = _measured(folder, done, tiles, settings, workers)
+        class_pixels, statistics = _measured(folder, done, tiles, settings, options)
     first = done[0].facts
     content = TileSetContent(
         description=settings.description,
@@ -336,7 +353,7 @@ def _measured(
     done: Sequence[CuttingTask],
     tiles: Mapping[str, Sequence[TileRef]],
     settings: TilingSettings,
-    workers: int,
+    options: TilingOptions,
 ) -> tuple[dict[str, npt.NDArray[np.int64]], BandStatistics]:
     """Return class pixels per split and statistics of the training split, of a split by block.
 
@@ -355,8 +372,10 @@ def _measured(
             own = {ref.image: repeated[ref.image] for ref in part if ref.image in repeated}
             record = folder.record(f"{split}-{start}")
             tasks.append(MeasuringTask(split, folder.root, part, form, record, own))
-    with progress("measuring the splits", sum(map(len, tiles.values())), "tile") as advance:
-        for count in run_tasks(measure_tiles, tasks, workers):
+    total_tiles = sum(map(len, tiles.values()))
+    processes = options.processes(total_tiles * settings.size**2)
+    with progress("measuring the splits", total_tiles, "tile") as advance:
+        for count in run_tasks(measure_tiles, tasks, processes):
             advance(count)
     pixels = {split: np.zeros(len(classes) + 1, np.int64) for split in tiles}
     total = BandStatistics.empty(len(facts.bands), facts.dtype)

@@ -4,6 +4,7 @@ import math
 from dataclasses import dataclass, field
 from typing import Any
 
+from dnas_cli.container import usable_processors
 from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.path_patterns import safe_name
 from dnas_cli.errors import UsageError
@@ -11,6 +12,7 @@ from dnas_cli.shard import Shard
 from dnas_cli.tiles.lists import SplitBy
 
 _LARGEST_TILE = 16384
+_WORTH_A_PROCESS = 16 << 20  # pixels, which are cut in the time that a process takes to start
 
 
 @dataclass(frozen=True)
@@ -78,12 +80,24 @@ class TilingSettings:
 
 @dataclass(frozen=True)
 class TilingOptions:
-    """How to make a tile set; none of these changes its content."""
+    """How to make a tile set; none of these changes its content.
 
-    workers: int = 1
+    Attributes:
+        workers: Processes; as many as pay when missing.
+        overwrite: Replace an existing tile set.
+        strict: Every problem is an error.
+    """
+
+    workers: int | None = None
     overwrite: bool = False
     strict: bool = False
     shard: Shard = field(default_factory=Shard)
+
+    def processes(self, pixels: int) -> int:
+        """Return the number of processes for an amount of work, at most one per processor."""
+        if self.workers is not None:
+            return self.workers
+        return max(1, min(usable_processors(), pixels // _WORTH_A_PROCESS))
 
 
 def differences(old: Any, new: Any, where: str = "") -> list[str]:

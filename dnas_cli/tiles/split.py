@@ -16,7 +16,6 @@ import numpy.typing as npt
 from dnas_cli.tiles.lists import SPLITS
 
 _MOST_SWAPPED = 600  # units; above, all pairs are too many and chance balances the shares anyway
-_MOST_COMPARED = 300_000_000  # shares; some seconds, which 600 units of 150 classes would exceed
 _SCALE = 1_000_000  # shares are compared in millionths
 _MISSING = 10**9  # what a class missing from a split costs; above any sum of share differences
 
@@ -109,9 +108,7 @@ def _swap(
     shares = counts * _SCALE // np.maximum(total, 1)  # (units, classes)
     possible = (counts > 0).sum(axis=0) >= len(used)
     target = {split: _SCALE * sizes[split] // len(counts) for split in used}
-    pairs = sum(sizes[a] * sizes[b] for a, b in ((0, 1), (0, 2), (1, 2)))
-    affordable = _MOST_COMPARED // max(1, pairs * counts.shape[1])
-    for _ in range(min(2 * len(counts), affordable)):
+    for _ in range(2 * len(counts)):
         best: tuple[int, int, int] | None = None
         for position, first in enumerate(used):
             for second in used[position + 1 :]:
@@ -139,15 +136,36 @@ def _gains(
     total: npt.NDArray[np.int64],
 ) -> npt.NDArray[np.int64]:
     """Return how much better every swap between two splits is: (ours, theirs)."""
-    our_sum, their_sum = shares[ours].sum(axis=0), shares[theirs].sum(axis=0)  # (classes,)
-    change = shares[theirs][None, :, :] - shares[ours][:, None, :]  # (ours, theirs, classes)
-    exists = total > 0
+    from scipy.spatial.distance import cdist
 
-    def cost(sums: npt.NDArray[np.int64], goal: int) -> npt.NDArray[np.int64]:
-        off = np.abs(sums - goal) * exists
-        missing = (sums <= 0) & possible
-        return np.asarray(off.sum(axis=-1) + _MISSING * missing.sum(axis=-1), np.int64)
-
-    before = cost(our_sum, our_target) + cost(their_sum, their_target)
-    after = cost(our_sum + change, our_target) + cost(their_sum - change, their_target)
+    # In floats, whose whole numbers are exact far beyond the largest sum.
+    our_shares, their_shares = shares[ours].astype(float), shares[theirs].astype(float)
+    our_sum, their_sum = our_shares.sum(axis=0), their_shares.sum(axis=0)  # (classes,)
+    our_excess = (our_sum - our_target) * (total > 0)
+    their_excess = (their_sum - their_target) * (total > 0)
+    # A swap adds theirs - ours to our sum. So what we are off by, |our excess + theirs - ours|
+    # summed over the classes, is a distance of two vectors.
+    after = cdist(our_shares, their_shares + our_excess, "cityblock")
+    after += cdist(our_shares, their_shares - their_excess, "cityblock")
+    after += _MISSING * _missing(our_shares, their_shares, our_sum, possible)
+    after += _MISSING * _missing(their_shares, our_shares, their_sum, possible).T
+    before = np.abs(our_excess).sum() + np.abs(their_excess).sum()
+    for sums in (our_sum, their_sum):
+        before += _MISSING * np.count_nonzero((sums <= 0) & possible)
     return np.asarray(before - after, np.int64)
+
+
+def _missing(
+    ours: npt.NDArray[np.float64],
+    theirs: npt.NDArray[np.float64],
+    our_sum: npt.NDArray[np.float64],
+    possible: npt.NDArray[np.bool_],
+) -> npt.NDArray[np.float64]:
+    """Return how many classes our split lacks after every swap: (ours, theirs)."""
+    count = np.zeros((len(ours), len(theirs)))
+    if not len(ours) or not len(theirs):
+        return count
+    # Most classes are in so many units that no swap takes away the last one.
+    for c in np.flatnonzero(possible & (ours.max(axis=0) - theirs.min(axis=0) >= our_sum)):
+        count += ours[:, c, None] - theirs[:, c] >= our_sum[c]
+    return count

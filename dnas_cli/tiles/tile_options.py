@@ -79,6 +79,6 @@ class TileOptions(TypedDict, total=False):
         float | None, Option("Resample scenes to pixels of this many metres.", metavar="M")
     ]
     strict: Annotated[bool, Option("Skip nothing: problems end it.", default=False)]
-    workers: Annotated[int | None, Option("Processes.  [default: one per processor]", at_least=1)]
+    workers: Annotated[int | None, Option("Processes.  [default: as many as pay]", at_least=1)]
     overwrite: Annotated[bool, OVERWRITE]
     shard: Annotated[str | None, SHARD]

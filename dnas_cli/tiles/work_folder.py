@@ -17,7 +17,11 @@ from dnas_cli.tiles.dataset_json import is_tile_set
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.settings import differences
 
-_OWN = ("dataset.json", *(f"{split}.lst" for split in SPLITS), "image", "label", ".progress")
+_OWN = (
+    *("dataset.json", "image", "label", ".progress"),
+    *(f"{split}.lst" for split in SPLITS),
+    *(f"preview-{split}.png" for split in SPLITS),
+)
 
 
 class WorkFolder:

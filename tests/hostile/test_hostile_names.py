@@ -1,20 +1,31 @@
 """Names are text: to a terminal, a log, a spreadsheet, a picture, a database."""
 
 import csv
+import html
+import json
 import logging
 import time
 from pathlib import Path
+from xml.etree import ElementTree
 
 import numpy as np
 import pytest
+from markdown_it import MarkdownIt
 from PIL import Image
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError
+from dnas_cli.evaluation.baseline_figures import Member
+from dnas_cli.mapping.change import Transition, table_of_transitions
 from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.report.baseline_table import write_baseline_csv
 from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
+from dnas_cli.report.pictures import contact_sheet
 from dnas_cli.scenes.fonts import font_for
+from dnas_cli.scenes.map_values import index_values
 from dnas_cli.scenes.palette import LandClass
+from dnas_cli.scenes.qgis_style import write_raster_style
+from dnas_cli.scenes.writers import write_sidecar
 from dnas_cli.shown_text import cell, shown
 from tests.support.command_line import dnas
 from tests.support.small_models import write_model
@@ -81,6 +92,52 @@ def test_any_class_name_is_drawn_or_numbered(tmp_path: Path, name: str) -> None:
     write_confusion_png(path, _matrix(2), _classes(name, "water"), f"title {name}")
     with Image.open(path) as picture:
         assert max(picture.size) < 2000
+
+
+HOSTILE = (
+    r"$\foo$", "<script>alert(1)</script>", "a|b", "[x](javascript:1)", "=1+1", "`ls`", "水田",
+    "</td>&amp;",
+)  # fmt: skip
+
+
+def test_a_model_card_shows_names_as_they_are(tmp_path: Path) -> None:
+    classes = "classes: " + json.dumps({name: [n, 0, 0] for n, name in enumerate(HOSTILE)})
+    model = write_model(tmp_path / "model.pt", classes=classes)
+    card, item = tmp_path / "card.md", tmp_path / "item.json"
+    dnas("export", model, "--card", card, "--stac", item)
+    text = card.read_text()
+    page = MarkdownIt("commonmark").enable("table").render(text)
+    assert html.escape(", ".join(HOSTILE), quote=False) in page
+    assert "<script" not in page
+    assert 'javascript:1"' not in page
+    content = item.read_text()
+    assert all(json.dumps(name, ensure_ascii=False)[1:-1] in content for name in HOSTILE)
+
+
+def test_a_style_and_a_sidecar_show_names_as_they_are(tmp_path: Path) -> None:
+    classes, values = _classes(*HOSTILE), index_values(len(HOSTILE), None)
+    write_raster_style(tmp_path / "map.tif", classes, values)
+    write_sidecar(tmp_path / "map.tif", classes, values)
+    style = ElementTree.parse(tmp_path / "map.qml")
+    labels = [entry.get("label") for entry in style.iter("paletteEntry")]
+    names = [
+        entry.text for entry in ElementTree.parse(tmp_path / "map.tif.aux.xml").iter("Category")
+    ]
+    assert labels[: len(HOSTILE)] == names == list(HOSTILE)
+
+
+def test_a_contact_sheet_names_tiles_of_any_script() -> None:
+    picture = np.zeros((8, 8, 3), np.uint8)
+    sheet = contact_sheet([(name, picture) for name in HOSTILE], _classes(*HOSTILE), 4, 64)
+    assert sheet.height > 2 * 64
+
+
+def test_no_cell_of_a_baseline_or_of_changes_begins_a_formula(tmp_path: Path) -> None:
+    member = Member("=1+1", 0, "test", 1, 1, None, {"s": _matrix(2)}, "sha256:0")
+    write_baseline_csv(tmp_path / "x.csv", [member])
+    assert "'=1+1" in (tmp_path / "x.csv").read_text()
+    rows = table_of_transitions((Transition("=1+1", "@a", 1, 1.0, None),))
+    assert rows.splitlines()[1].startswith("'=1+1,'@a,")
 
 
 def test_a_name_that_no_font_here_draws_is_the_number_of_its_class() -> None:

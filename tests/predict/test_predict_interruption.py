@@ -56,6 +56,18 @@ def test_an_interrupted_map_goes_on_and_ends_the_same_to_the_bit(
     assert not part_folder(out).exists()
 
 
+def test_rows_that_another_batch_computed_are_not_resumed(
+    models: dict[str, Path], scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("predict", models["rgb"], scene, "--window", 64, "-o", tmp_path / "map.tif")
+    monkeypatch.setattr(
+        "dnas_cli.mapping.write_outputs.write_cog", lambda *_: os.kill(os.getpid(), signal.SIGINT)
+    )
+    dnas(*arguments, "--batch", 1, code=130)
+    monkeypatch.undo()
+    assert "rows are finished" not in dnas(*arguments, "--batch", 2).stderr
+
+
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
 def test_an_interruption_while_outputs_are_written_says_how_to_go_on(
     number: signal.Signals,

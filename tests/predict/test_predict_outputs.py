@@ -10,11 +10,12 @@ import pytest
 import rasterio
 import rasterio.shutil
 from PIL import Image
+from rasterio.crs import CRS
 from rasterio.enums import ColorInterp
 
 from dnas_cli.mapping.unfinished_map import part_folder
 from tests.support.command_line import dnas
-from tests.support.predicting import read
+from tests.support.predicting import read, write_scene
 
 
 def test_one_pass_writes_every_form_of_the_same_map(
@@ -161,3 +162,16 @@ def test_a_file_that_a_full_disk_cut_short_never_becomes_the_map(
     said = dnas("predict", models["rgb"], scene, "-o", tmp_path / "map.tif", code=1)
     assert "map.tif: was not written whole" in said.stderr
     assert not (tmp_path / "map.tif").exists()
+
+
+def test_a_crs_that_a_geotiff_cannot_hold_is_beside_every_output(
+    models: dict[str, Path], tmp_path: Path
+) -> None:
+    rotated = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +ellps=WGS84"
+    scene = write_scene(tmp_path / "scene.tif", crs=CRS.from_user_input(rotated))
+    out, sure = tmp_path / "map.tif", tmp_path / "sure.tif"
+    result = dnas("predict", models["rgb"], scene, "-o", out, "--confidence", sure)
+    for path in (out, sure):
+        assert f"{path}: a GeoTIFF cannot hold the coordinate reference system" in result.stderr
+        with rasterio.open(path) as raster, rasterio.open(scene) as source:
+            assert raster.crs == source.crs

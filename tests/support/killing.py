@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 from dnas_cli.app import app
+from tests.support.failing_calls import Fault, calls_seen
 
 _CHANGES = {
     "os.rename", "os.link", "os.remove", "os.mkdir", "os.rmdir", "os.truncate", "os.chmod",
     "os.symlink", "shutil.rmtree",
 }  # fmt: skip
+_STAYS = 60.0  # seconds that a process may stay after the command
 _TOO_LONG = 600.0  # seconds; a disk that is busy with others can take minutes to flush
 
 
@@ -44,19 +46,33 @@ class End:
         changes: Changes of files that it made; known only if it was not killed.
         seconds: How long it took.
         output: What it printed.
+        calls: Calls that its `Fault` counted; known only if it was not killed.
     """
 
     code: int | None
     changes: int
     seconds: float
     output: str
+    calls: int = 0
 
 
-def run(arguments: list[str], folder: Path, point: Point = NEVER) -> End:
-    """Run a command, killed at a point, with its output kept in `folder`.
+Meanwhile = tuple[float, Callable[[int], None]]
+"""What happens to a running process, given its number, after some seconds."""
+
+
+def run(
+    arguments: list[str],
+    folder: Path,
+    point: Point = NEVER,
+    fault: Fault | None = None,
+    meanwhile: Meanwhile | None = None,
+) -> End:
+    """Run a command, killed at a point or with a fault, with its output kept in `folder`.
+
+    No process of it is left when it has ended.
 
     Raises:
-        TimeoutError: It hangs.
+        TimeoutError: It hangs, or a process of it stays.
     """
     log, count = folder / "output", folder / "changes"
     sys.stdout.flush()
@@ -64,16 +80,18 @@ def run(arguments: list[str], folder: Path, point: Point = NEVER) -> End:
     started = time.monotonic()
     process = os.fork()
     if process == 0:
-        be_the_command(arguments, log, count, point)
-    status = _wait(process, started, point)
+        be_the_command(arguments, log, count, point, fault)
+    status = _wait(process, started, point, meanwhile)
+    _wait_for_group(process)
     output = log.read_text(errors="replace")
     seconds = time.monotonic() - started
     if os.WIFSIGNALED(status):
         number = os.WTERMSIG(status)
-        if number == signal.SIGKILL and point != NEVER:
+        if number == signal.SIGKILL and (point != NEVER or (fault is not None and fault.cut)):
             return End(None, 0, seconds, output)
         return End(-number, 0, seconds, output)
-    return End(os.WEXITSTATUS(status), int(count.read_text()), seconds, output)
+    changes, calls = map(int, count.read_text().split())
+    return End(os.WEXITSTATUS(status), changes, seconds, output, calls)
 
 
 def any_point(whole: End, rng: random.Random) -> Point:
@@ -83,12 +101,15 @@ def any_point(whole: End, rng: random.Random) -> Point:
     return Point(change=rng.randint(1, max(whole.changes, 1)))
 
 
-def _wait(process: int, started: float, point: Point) -> int:
+def _wait(process: int, started: float, point: Point, meanwhile: Meanwhile | None) -> int:
     while True:
         done, status = os.waitpid(process, os.WNOHANG)
         if done:
             return status
         passed = time.monotonic() - started
+        if meanwhile is not None and passed >= meanwhile[0]:
+            meanwhile[1](process)
+            meanwhile = None
         if point.seconds is not None and passed >= point.seconds:
             os.kill(process, signal.SIGKILL)
             return os.waitpid(process, 0)[1]
@@ -96,11 +117,27 @@ def _wait(process: int, started: float, point: Point) -> int:
             os.kill(process, signal.SIGKILL)
             os.waitpid(process, 0)
             raise TimeoutError("the command hangs")
-        time.sleep(0.002)
+        time.sleep(0.01)
 
 
-def be_the_command(arguments: list[str], log: Path, count: Path, point: Point) -> None:
+def _wait_for_group(process: int) -> None:
+    end = time.monotonic() + _STAYS
+    while True:
+        try:
+            os.killpg(process, 0)
+        except ProcessLookupError:
+            return
+        if time.monotonic() > end:
+            os.killpg(process, signal.SIGKILL)
+            raise TimeoutError("a process of the command stays")
+        time.sleep(0.05)
+
+
+def be_the_command(
+    arguments: list[str], log: Path, count: Path, point: Point, fault: Fault | None = None
+) -> None:
     code, counter = 99, _Counter(point.change)
+    os.setsid()
     try:
         handle = os.open(log, os.O_WRONLY | os.O_CREAT | os.O_TRUNC)
         os.dup2(handle, 1)
@@ -108,6 +145,8 @@ def be_the_command(arguments: list[str], log: Path, count: Path, point: Point) -
         # Within a test, these write elsewhere.
         sys.stdout, sys.stderr = (os.fdopen(number, "w", closefd=False) for number in (1, 2))
         sys.addaudithook(counter)
+        if fault is not None:
+            fault.begin()
         app(arguments)
     except SystemExit as error:
         code = error.code if isinstance(error.code, int) else 0 if error.code is None else 98
@@ -117,7 +156,7 @@ def be_the_command(arguments: list[str], log: Path, count: Path, point: Point) -
         sys.stdout.flush()
         sys.stderr.flush()
         counter.last = None
-        count.write_text(str(counter.seen))
+        count.write_text(f"{counter.seen} {calls_seen() if fault else 0}")
         os._exit(code)
 
 
@@ -134,7 +173,3 @@ class _Counter:
             self.seen += 1
             if self.seen == self.last:
                 os.kill(os.getpid(), signal.SIGKILL)
-
-
-Command = Callable[[Path], list[str]]
-"""Given the folder of a case, the arguments of a command."""

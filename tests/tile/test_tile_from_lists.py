@@ -8,8 +8,9 @@ import pytest
 from PIL import Image
 
 from dnas_cli.tiles.dataset_json import open_tile_set
-from dnas_cli.tiles.lists import read_list, scene_of
-from dnas_cli.tiles.tile_set import TileSet
+from dnas_cli.tiles.grid import tile_rows
+from dnas_cli.tiles.listed_shapes import image_shapes
+from dnas_cli.tiles.lists import TileRef, read_list, scene_of
 from tests.support.command_line import dnas
 from tests.support.small_scenes import write_raster
 
@@ -23,12 +24,6 @@ def publish(cut: Path, folder: Path, prefix: str = "rs_") -> Path:
     return folder
 
 
-def class_pixels_of_tiles(tiles: TileSet, split: str) -> dict[str, int]:
-    """Count every pixel of every tile: lists do not say which parts of tiles overlap."""
-    labels = np.concatenate([tiles.read(ref)[2].ravel() for ref in tiles.split(split)])
-    return {item.name: int((labels == n).sum()) for n, item in enumerate(tiles.classes)}
-
-
 def test_published_tiles_are_taken_over_where_they_are(cut: Path, tmp_path: Path) -> None:
     published = publish(cut, tmp_path / "rs")
     dnas("tile", published, "--dataset", "gid5", "--from-lists", published)
@@ -38,17 +33,49 @@ def test_published_tiles_are_taken_over_where_they_are(cut: Path, tmp_path: Path
         "test.lst", "train.lst", "val.lst",
     ]  # fmt: skip
     assert taken.split("train") == own.split("train")
-    assert taken.class_pixels("train") == class_pixels_of_tiles(own, "train")
-    images, valid = zip(*(own.read(ref)[:2] for ref in own.split("train")), strict=True)
-    pixels = np.concatenate([i[:, v] for i, v in zip(images, valid, strict=True)], axis=1)
-    for band, values in zip(own.bands, pixels, strict=True):
-        assert taken.statistics[band]["count"] == values.size
-        assert taken.statistics[band]["mean"] == pytest.approx(values.mean())
-        assert taken.statistics[band]["std"] == pytest.approx(values.std())
     for mine, theirs in zip(
         taken.read(taken.split("test")[0]), own.read(own.split("test")[0]), strict=True
     ):
         assert (mine == theirs).all()
+
+
+def test_published_tiles_count_each_pixel_once(cut: Path, tmp_path: Path) -> None:
+    published = publish(cut, tmp_path / "rs")
+    dnas("tile", published, "--dataset", "gid5", "--from-lists", published)
+    taken, own = open_tile_set(tmp_path / "rs-tiles"), open_tile_set(cut)
+    for split in ("train", "val", "test"):
+        assert taken.class_pixels(split) == own.class_pixels(split)
+        assert taken.unlabelled_pixels(split) == own.unlabelled_pixels(split)
+        for ref in own.split(split):
+            for mine, theirs in zip(taken.read_once(ref), own.read_once(ref), strict=True):
+                assert (mine == theirs).all()
+    for band, known in own.statistics.items():
+        assert taken.statistics[band]["count"] == known["count"]
+        assert taken.statistics[band]["mean"] == pytest.approx(known["mean"])
+
+
+@pytest.mark.parametrize("shape", [(96, 130), (100, 128), (70, 64), (64, 64), (129, 129)])
+@pytest.mark.parametrize("kind", ["noise", "dull", "lossy"])
+def test_the_size_of_an_image_is_told_by_what_tiles_share(
+    shape: tuple[int, int], kind: str
+) -> None:
+    scene = np.random.default_rng(0).integers(0, 255, (2, *shape))
+    scene[:, :, 40:] = 7 if kind == "dull" else scene[:, :, 40:]
+    tiles = {
+        TileRef(f"image/s/s_{row}_{column}_img.tif", "", "s"): scene[
+            :, window.row : window.row + 64, window.column : window.column + 64
+        ]
+        + (kind == "lossy") * (row + 2 * column)
+        for row, windows in enumerate(tile_rows(*shape, 64))
+        for column, window in enumerate(windows)
+    }
+    found = image_shapes(tiles, tiles.__getitem__, 64).get("s")
+    if kind == "lossy":  # counted as they are listed
+        assert found == tuple(64 * -(-side // 64) for side in shape)
+    elif kind == "dull" and shape[1] > 64:
+        assert found is None
+    else:
+        assert found == shape
 
 
 def test_taking_over_twice_does_nothing_and_other_lists_are_refused(
@@ -69,7 +96,7 @@ def test_grey_labels_of_a_colour_dataset_are_class_indices(cut: Path, tmp_path: 
         Image.fromarray(np.asarray(Image.open(path)).copy()).save(path)
     dnas("tile", published, "--dataset", "gid5", "--from-lists", published)
     taken = open_tile_set(tmp_path / "rs-tiles")
-    assert taken.class_pixels("val") == class_pixels_of_tiles(open_tile_set(cut), "val")
+    assert taken.class_pixels("val") == open_tile_set(cut).class_pixels("val")
 
 
 def make_fbp(folder: Path) -> Path:
@@ -133,6 +160,29 @@ def test_scenes_that_are_listed_twice_over_are_named_before_their_tiles(
     scenes = sorted({ref.scene for ref in refs})
     assert f"{len(scenes)} scenes are in more than one split: {', '.join(scenes)}" in lines[1]
     assert f"{refs[0].image}: is listed in train and val" in lines[2]
+
+
+def test_a_scene_in_two_splits_is_seen_where_folders_are_named_after_splits(
+    cut: Path, tmp_path: Path
+) -> None:
+    published, lists = tmp_path / "rs", dict[str, list[str]]()
+    for number, ref in enumerate(read_list(cut / "train.lst")[:4]):
+        split = ("train", "val")[number % 2]
+        name = Path(ref.image).stem.removesuffix("_img")
+        for kind, listed in (("images", ref.image), ("labels", ref.label)):
+            place = published / kind / split / f"{name}{Path(listed).suffix}"
+            place.parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(cut / listed, place)
+        lists.setdefault(split, []).append(f"images/{split}/{name}.tif\tlabels/{split}/{name}.png")
+    first = lists["train"][0]
+    lists["val"].append(first.replace("/", "/./", 1))  # the same block by another spelling
+    for split, lines in lists.items():
+        (published / f"rs_{split}.lst").write_text("\n".join(lines))
+    arguments = (published, "--dataset", "gid5", "--from-lists", published)
+    message = dnas("tile", *arguments, "--strict", code=4).stderr
+    scene = scene_of(first.split("\t")[0])
+    assert f"1 scenes are in more than one split: {scene}" in message
+    assert f"{first.split(chr(9))[0]}: is listed in train and val" in message
 
 
 def test_one_odd_tile_at_the_head_of_a_list_does_not_decide_for_all(

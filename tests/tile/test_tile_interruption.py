@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from dnas_cli.datasets.discovery import Problem
+from dnas_cli.tiles.cutting import CuttingTask, cut_image
 from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas, start
 from tests.support.small_scenes import make_gid
@@ -99,10 +101,48 @@ def test_an_image_changed_after_an_interruption_is_cut_again(
         patch.setattr("dnas_cli.tiles.make_tile_set.write_tile_set", _interrupted)
         dnas("tile", source, "--size", 64, "--out", out, code=130)
     (out / "image/GF2_0/GF2_0_0_0_img.tif").unlink()
-    (out / "label/GF2_1/GF2_1_0_0_label.png").write_bytes(b"")
+    cut_off = out / "label/GF2_1/GF2_1_0_0_label.png"  # as a power cut leaves it
+    cut_off.write_bytes(bytes(cut_off.stat().st_size))
     (out / ".progress/GF2_2.npz").write_bytes(b"damaged")
     dnas("tile", source, "--size", 64, "--out", out)
     assert content(out) == expected
+
+
+def test_a_source_replaced_at_the_same_size_and_time_is_cut_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source = make_gid(tmp_path / "gid5", scenes=3)
+    with monkeypatch.context() as patch:
+        patch.setattr("dnas_cli.tiles.make_tile_set.write_tile_set", _interrupted)
+        dnas("tile", source, "--size", 64, "--out", tmp_path / "resumed", code=130)
+    path = source / "image_NirRGB/GF2_0.tif"
+    image, facts = bytearray(path.read_bytes()), path.stat()
+    image[-1] ^= 1
+    path.write_bytes(bytes(image))
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    for name in ("resumed", "fresh"):
+        dnas("tile", source, "--size", 64, "--out", tmp_path / name)
+    assert content(tmp_path / "resumed") == content(tmp_path / "fresh")
+
+
+def test_a_source_that_is_replaced_while_others_are_cut_is_cut_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = make_gid(tmp_path / "gid5", scenes=3), tmp_path / "gid5-tiles"
+    path = source / "image_NirRGB/GF2_0.tif"
+    first = path.read_bytes()
+
+    def cut(task: CuttingTask) -> Problem | None:
+        result = cut_image(task)
+        if task.facts.pair.key == "GF2_0":
+            path.write_bytes(first[:-1] + bytes([first[-1] ^ 1]))
+        return result
+
+    monkeypatch.setattr("dnas_cli.tiles.make_tile_set.cut_image", cut)
+    assert "changed while" in dnas("tile", source, "--size", 64, "--workers", 1, code=3).stderr
+    dnas("tile", source, "--size", 64, "--workers", 1)
+    dnas("tile", source, "--size", 64, "--workers", 1, "--out", tmp_path / "fresh")
+    assert content(out) == content(tmp_path / "fresh")
 
 
 def _limit_files() -> None:

@@ -182,6 +182,9 @@ def test_any_list_file_is_read_or_refused(tmp_path: Path, content: bytes) -> Non
     [
         ("image/GF2_1/GF2_1_0_12_img.tif", "GF2_1"),
         ("images/GF2_1_0_12_img.tif", "GF2_1"),
+        ("images/train/GF2_1_0_12.png", "GF2_1"),  # the folder names the split
+        ("test/GF2_1_0_12_img.tif", "GF2_1"),
+        ("data/val/images/GF2_1_0_12.tif", "GF2_1"),
         ("GF2_1_3_4.tif", "GF2_1"),
         ("photo.tif", "photo"),
     ],
