@@ -23,11 +23,11 @@ from dnas_cli.scenes.georeference import unit_name
 from dnas_cli.scenes.ground import ground_resolution
 from dnas_cli.scenes.label_survey import settled_encoding
 from dnas_cli.scenes.labels import open_label
-from dnas_cli.scenes.raster import Window, open_raster
+from dnas_cli.scenes.raster import open_raster
 from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
 from dnas_cli.tiles.listed_shapes import image_shapes
 from dnas_cli.tiles.lists import SPLITS, TileRef, path_inside, place_of, read_list
-from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
+from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles, read_image
 from dnas_cli.tiles.measurements import changed_after, load_measurements, required_measurements
 from dnas_cli.tiles.overlaps import repeated_parts
 from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
@@ -107,7 +107,7 @@ def tile_set_from_lists(
         folder.begin({"source": str(source.resolve()), **settings}, options.overwrite)
         shapes = image_shapes(
             (ref for entries in refs.values() for ref in entries),
-            lambda ref: _band_values(source, ref, form),
+            lambda ref: read_image(source, ref, form)[0],
             form.size,
         )
         tasks = _tasks(source, folder, refs, form, keep_empty, shapes)
@@ -325,13 +325,6 @@ def _tasks(
                 own = {ref.image: repeated[ref.image] for ref in part if ref.image in repeated}
                 tasks.append(MeasuringTask(split, source, part, form, record, own, keep_empty))
     return tasks
-
-
-def _band_values(source: Path, ref: TileRef, form: TileFormat) -> npt.NDArray[Any]:
-    with open_raster(source / ref.image, form.band_numbers) as scene:
-        if (scene.height, scene.width) != (form.size, form.size):
-            raise DataError(f"{source / ref.image}: has another size.")
-        return scene.read_with_validity(Window(0, 0, form.size, form.size))[0]
 
 
 def _measure_all(tasks: Sequence[MeasuringTask], workers: int) -> None:

@@ -107,8 +107,27 @@ def measure_tiles(task: MeasuringTask) -> int:
 def _read(
     folder: Path, ref: TileRef, needed: TileFormat
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
+    image, valid = read_image(folder, ref, needed)
+    path = path_inside(folder, ref.label)
+    with open_label(path, needed.encoding) as raster:
+        if (raster.height, raster.width) != (needed.size, needed.size):
+            raise DataError(
+                f"{path}: has {raster.width} x {raster.height} pixels, but its image has "
+                f"{needed.size} x {needed.size}."
+            )
+        label, unknown = raster.read(Window(0, 0, needed.size, needed.size))
+    return image, valid, label, unknown
+
+
+def read_image(
+    folder: Path, ref: TileRef, needed: TileFormat
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
+    """Return the band values (B, size, size) of a tile, and where they are valid.
+
+    Raises:
+        DataError: It cannot be read, or is unlike the others.
+    """
     path = path_inside(folder, ref.image)
-    whole = Window(0, 0, needed.size, needed.size)
     with open_raster(path) as scene:
         count = scene.dataset.count
         if (scene.height, scene.width) != (needed.size, needed.size):
@@ -121,13 +140,4 @@ def _read(
     with open_raster(path, needed.band_numbers, needed.nodata) as scene:
         if scene.dtype != needed.dtype:
             raise DataError(f"{path}: holds {scene.dtype} values, but most hold {needed.dtype}.")
-        image, valid = scene.read_with_validity(whole)
-    path = path_inside(folder, ref.label)
-    with open_label(path, needed.encoding) as raster:
-        if (raster.height, raster.width) != (needed.size, needed.size):
-            raise DataError(
-                f"{path}: has {raster.width} x {raster.height} pixels, but its image has "
-                f"{needed.size} x {needed.size}."
-            )
-        label, unknown = raster.read(whole)
-    return image, valid, label, unknown
+        return scene.read_with_validity(Window(0, 0, needed.size, needed.size))

@@ -21,6 +21,7 @@ def _calls() -> list[tuple[str, ast.Call]]:
     return [
         (ast.unparse(node.func), node)
         for path in (ROOT / "dnas_cli").rglob("*.py")
+        if path.parent.name != "demo"  # which runs `dnas`
         for node in ast.walk(ast.parse(path.read_text()))
         if isinstance(node, ast.Call)
     ]
