@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dnas_cli import file_lock
 from dnas_cli.errors import DnasError, RunStateError
-from dnas_cli.mapping import unfinished_map
 from dnas_cli.mapping.blending import MapRows
 from dnas_cli.mapping.unfinished_map import open_unfinished_map, part_folder
 
@@ -75,15 +75,15 @@ def test_killed_while_finished_work_is_removed_the_next_work_starts_over(
 def test_a_folder_that_another_process_removes_meanwhile_is_made_again(
     target: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    right, times = unfinished_map.locked, list[Path]()
+    times = list[Path]()
 
     def locked(path: Path) -> Any:
         times.append(path)
         if len(times) == 1:
             shutil.rmtree(path.parent)
-        return right(path)
+        return file_lock.locked(path)
 
-    monkeypatch.setattr(unfinished_map, "locked", locked)
+    monkeypatch.setattr("dnas_cli.mapping.unfinished_map.locked", locked)
     with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
         part.append(_rows(0, 6))
     assert len(times) == 2

@@ -301,7 +301,7 @@ def _take_strips(mapper: Mapper, request: Request, task: Task) -> None:
                 known = max(unfinished.rows - first, 0)  # a worker died while it added them
                 if known >= end - first:
                     continue
-                with np.load(_strip_file(task.outputs, key, first, end)) as content:
+                with np.load(_strip_file(task.outputs, key, first, end), allow_pickle=False) as content:
                     shares = content["probabilities"]
                     rows = MapRows(
                         first + known,
