@@ -301,7 +301,8 @@ def _take_strips(mapper: Mapper, request: Request, task: Task) -> None:
                 known = max(unfinished.rows - first, 0)  # a worker died while it added them
                 if known >= end - first:
                     continue
-                with np.load(_strip_file(task.outputs, key, first, end), allow_pickle=False) as content:
+                strip = _strip_file(task.outputs, key, first, end)
+                with np.load(strip, allow_pickle=False) as content:
                     shares = content["probabilities"]
                     rows = MapRows(
                         first + known,
