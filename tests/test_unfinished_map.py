@@ -113,7 +113,7 @@ def test_a_full_disk_is_noticed_before_the_work(
     usage = type("Usage", (), {"free": 10})
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     with (
-        pytest.raises(DnasError, match="GB are free"),
+        pytest.raises(DnasError, match="are free"),
         open_unfinished_map(target, {}, 6, 5, 0, False),
     ):
         pass
