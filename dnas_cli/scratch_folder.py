@@ -28,7 +28,7 @@ def scratch_folder(target: Path) -> Iterator[Path]:
     folder = target.with_name(f"{stem}.{secrets.token_hex(4)}.work")
     folder.mkdir()
     try:
-        with locked(folder):
+        with locked(folder, wait=True):  # as a run that is made in it does once more
             yield folder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
