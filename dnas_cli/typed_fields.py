@@ -7,6 +7,7 @@ dataclasses, with all their values, from the plain data of JSON and YAML.
 """
 
 import difflib
+import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
 from types import NoneType, UnionType
@@ -77,7 +78,8 @@ class Option:
             return f"must be above {self.above:g}"
         if self.below is not None and not value < self.below:
             return f"must be below {self.below:g}"
-        return "" if abs(value) <= self.at_most else f"must be at most {self.at_most:g}"
+        fits = math.isinf(self.at_most) or abs(value) <= self.at_most  # anything, NaN as well
+        return "" if fits else f"must be at most {self.at_most:g}"
 
 
 def option(default: Any, help: str = "", **rules: Any) -> Any:

@@ -189,7 +189,7 @@ class _Keys:
     labels: Any = None
     scene: str = "{scene}"
     bands: Any = field(default_factory=list)
-    nodata: float | None = None
+    nodata: float | None = option(None, at_most=math.inf)
     label_kind: Literal["colour", "index"] | None = None
     first_value: int | None = None
     ignore: Any = field(default_factory=list)
