@@ -19,7 +19,7 @@ from tests.support.small_models import write_model
         (["--out", "m.tif", "--tta", "turns"], 2, "--tta"),
         (["--out", "m.tif", "--nodata", "zero"], 2, "--nodata zero"),
         (["--out", "m.tif", "--bands", "1,,2"], 2, "a name is empty"),
-        (["--out", "m.tif", "--bands", "1,2,9"], 2, "no band '9'"),
+        (["--out", "m.tif", "--bands", "1,2,9"], 4, "no band '9'"),
         (["--out", "m.tif", "--bands", "1,2"], 4, "--bands gives 2 bands"),
         (["--out", "m.tif", "--window", "64", "--overlap", "40"], 2, "between 0 and 32"),
         (["--out", "m.tif", "--device", "tpu"], 2, "--device tpu"),
