@@ -79,7 +79,7 @@ def test_what_the_stage_itself_would_refuse_is_refused(tiny_tiles: Path, tmp_pat
     graph = assumed_connections(assumed_path(3)).graph
     ArchitectureCoding(graph, (("global_average_pool",),) * len(graph.nodes)).write(coding)
     command = ("retrain", tmp_path / "run", "--architecture", coding, "--data", tiny_tiles)
-    assert "must hold two tiles" in dnas(*command, "--batch", 1, "--dry-run", code=2).stderr
+    assert "must hold two" in dnas(*command, "--batch", 1, "--dry-run", code=2).stderr
 
 
 def test_a_stage_that_starts_over_is_estimated_with_other_settings(

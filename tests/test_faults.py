@@ -173,10 +173,8 @@ def test_a_tile_set_that_moved_alone_is_named_and_used_where_the_run_says_it_is(
     tiles.rename(moved)
     message = dnas("search", run, "--stage", 1, *SEARCH, code=4).stderr
     assert f"{tiles}: no such folder" in message
-    assert f"correct tile_set.path in {run / 'run.json'}" in message
-    manifest = json.loads((run / "run.json").read_text())
-    manifest["tile_set"]["path"] = "../moved"
-    (run / "run.json").write_text(json.dumps(manifest))
+    assert f"dnas status {run} --data TILES" in message
+    dnas("status", run, "--data", moved)
     dnas("search", run, "--stage", 1, *SEARCH)
 
 

@@ -18,6 +18,7 @@ from dnas_cli.evaluation.tiles import evaluate_tiles
 from dnas_cli.metrics import IGNORE
 from dnas_cli.nets.network import Network, NetworkShape, build_derived, build_supernet
 from dnas_cli.run.directory import Run
+from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.space.coding import ArchitectureCoding, first_space
 from dnas_cli.space.decoding import decode_path
@@ -174,8 +175,8 @@ def _weights(run: Path) -> dict[str, torch.Tensor]:
 def _stop_after_the_first_epoch(patch: pytest.MonkeyPatch) -> None:
     set_record = Run.set_record
 
-    def stop(run: Run, stage: str, record: StageRecord) -> None:
-        set_record(run, stage, record)
+    def stop(run: Run, stage: str, record: StageRecord, *held: RunSettings | None) -> None:
+        set_record(run, stage, record, *held)
         if record.epochs_done == 1:
             raise Interrupted("stopped")
 

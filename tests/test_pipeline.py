@@ -119,14 +119,14 @@ def test_status_names_the_next_command_at_every_step(searched: Path, tmp_path: P
     )
 
 
-def test_the_next_command_goes_on_with_the_preset_of_the_run(
+def test_the_next_command_needs_no_preset_because_the_run_keeps_it(
     tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     quick = ("--preset", "quick", "--epochs", 2, "--logits-from", 2)
     dnas("search", run, "--stage", 1, "--data", tiny_tiles, "--layers", 3, "--width", 4, *quick)
     dnas("decode", run, "--stage", 1)
-    following = f"dnas search {run} --stage 2 --preset quick"
+    following = f"dnas search {run} --stage 2\n"
     assert following in dnas("status", run).stdout
     assert following in dnas("retrain", run, code=3).stderr
     assert json.loads((run / "run.json").read_text())["stages"]["stage1"]["preset"] == "quick"

@@ -12,7 +12,7 @@ from rasterio.control import GroundControlPoint
 from rasterio.enums import ColorInterp
 from rasterio.transform import Affine
 
-from dnas_cli.errors import DataError, UsageError
+from dnas_cli.errors import DataError
 from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.scenes.raster import Window, open_raster
 
@@ -74,7 +74,7 @@ def test_a_band_that_does_not_exist_is_refused_with_those_that_do(
     write_raster: WriteRaster,
 ) -> None:
     path = write_raster(np.zeros((2, 2, 2), np.uint8), descriptions=("red", "green"))
-    with pytest.raises(UsageError, match="no band 'nir'") as refused:
+    with pytest.raises(DataError, match="no band 'nir'") as refused:
         open_raster(path, ["nir"])
     assert "red, green" in str(refused.value)
 

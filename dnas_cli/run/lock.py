@@ -61,8 +61,10 @@ def stage_lock(run: Run, stage: str) -> Iterator[None]:
                 "Make the folder writable, or branch into another one with branch=NEW_RUN.",
             ) from error
         _write_facts(handle, {"host": socket.gethostname(), "pid": os.getpid(), "since": now()})
-        yield
-        _write_facts(handle, None)
+        try:
+            yield
+        finally:
+            _write_facts(handle, None)
 
 
 def worker(run: Run, stage: str) -> str:

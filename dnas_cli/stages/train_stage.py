@@ -281,7 +281,7 @@ def _train(
     send(asdict(part))
     with computing_threads(threads):
         progress = train(job)
-    if progress.epoch < schedule.epochs:
+    if until is not None and progress.epoch < schedule.epochs:
         return run
     stage.conclude(TrainedStage(run, tiles, settings, device, job, progress))
     run.set_record(name, record.with_phase("finished", progress.epoch))

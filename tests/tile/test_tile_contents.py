@@ -140,4 +140,4 @@ def test_a_split_by_block_measures_its_training_tiles(tmp_path: Path) -> None:
 def test_too_few_scenes_for_a_split_are_told(tmp_path: Path) -> None:
     result = dnas("tile", make_gid(tmp_path / "gid5", scenes=2), "--size", 64)
     assert "the split test is empty" in result.stderr
-    assert "--split-by block" in result.stderr
+    assert "--split-by area" in result.stderr
