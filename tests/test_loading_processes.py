@@ -14,6 +14,7 @@ import torch
 from torch.utils.data import DataLoader
 
 from dnas_cli import container
+from dnas_cli.errors import DataError
 from dnas_cli.nets import device
 from dnas_cli.training import batches
 from dnas_cli.training.losses import LOSSES
@@ -149,3 +150,23 @@ def test_torch_takes_no_more_threads_than_the_container_has_processors(
     monkeypatch.setattr(device, "usable_processors", lambda: 2)
     device.resolve_device("cpu")
     assert threads == [2]
+
+
+def test_an_error_of_a_loading_process_arrives_without_its_cause(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A cause that only GDAL can build would fail where the error arrives."""
+
+    def fail(*_: object) -> None:
+        raise DataError("tile.tif: cannot be read") from ValueError("of GDAL")
+
+    tiles = batches.TrainingTiles.__new__(batches.TrainingTiles)
+    monkeypatch.setattr(batches.TrainingTiles, "_load", fail)
+    causes = []
+    for process in (None, object()):
+        monkeypatch.setattr(batches, "get_worker_info", lambda process=process: process)
+        error = tiles[0, 0]
+        assert isinstance(error, DataError)
+        causes.append(error.__cause__ or error.__context__)
+    assert isinstance(causes[0], ValueError)
+    assert causes[1] is None

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, Dataset, Sampler, default_collate
+from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_worker_info
 
 from dnas_cli.console import as_bytes, logger
 from dnas_cli.errors import DnasError, UsageError
@@ -56,6 +56,8 @@ class TrainingTiles(Dataset[Batch | DnasError]):
         try:
             return self._load(*item)
         except DnasError as error:
+            if get_worker_info() is not None:  # some libraries send causes that nobody can rebuild
+                error.__cause__ = error.__context__ = None
             return error
 
     def __getitems__(self, items: list[Index]) -> list[Batch | DnasError]:
