@@ -136,7 +136,7 @@ def test_maps_in_sixteen_bits_are_close_to_those_in_thirty_two(tmp_path: Path) -
 def test_the_papers_settings_fit_a_small_gpu(stage: str, mode: ExecutionMode, most: int) -> None:
     network = builders("L14")[stage]().to(DEVICE)
     steps = steps_of(network, 32 if ON_CPU else 512, DEVICE, mode)
-    peak_mb(DEVICE)  # starts anew
+    peak_mb(DEVICE)  # resets the peak
     take(steps, 1 if ON_CPU else 3)
     assert peak_mb(DEVICE) < most
 

@@ -89,7 +89,7 @@ def _take_over(parent: Run, root: Path, lineage: Lineage, searched: int, decoded
 
 
 def _state(run: Run, stages: range) -> dict[str, Any]:
-    """Return what tells whether stages are still the same; others may be in use."""
+    """Return facts that change if a stage changes; other stages may be in use."""
     found: dict[str, Any] = {f"stage{stage}": run.record(f"stage{stage}") for stage in stages}
     for path in _files(run, stages, len(stages)):
         with suppress(OSError):

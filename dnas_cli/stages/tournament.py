@@ -39,7 +39,7 @@ def hold_tournament(
         resume_command: The command that resumes.
 
     Returns:
-        Whether it was held now, so that the run's retraining has begun with another network.
+        Whether it was held now, so that the run's retraining starts from another network.
 
     Raises:
         Interrupted: A signal arrived; the next call resumes.
@@ -145,7 +145,7 @@ def _score(place: Path, epochs: int) -> float:
 
 
 def _adopt(place: Path, folder: Path) -> None:
-    """Copy the training of the winner; its checkpoints go on from there."""
+    """Copy the training of the winner; its checkpoints continue there."""
     own, files = StageFiles(place / "retrain"), StageFiles(folder)
     make_folder(folder)
     for name in ("last", "previous", "best", "history"):

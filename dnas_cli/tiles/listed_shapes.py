@@ -1,4 +1,4 @@
-"""The size of the images that tiles from lists were cut from, told by what neighbours share.
+"""The size of the images that tiles from lists were cut from, found by what neighbours share.
 
 Lists do not say it. The tiles of the last row and column are shifted back to end at the border, so
 that they show again what their neighbours show. As many rows and columns as are equal overlap.

@@ -1,4 +1,4 @@
-"""What commands run, ask and write: nothing but what they are told to."""
+"""What commands run, ask and write: only what the user asked for."""
 
 import ast
 import os
