@@ -116,7 +116,7 @@ def _join(stack: ExitStack) -> None:
     # Before torch is loaded: it reports every connection that another process closes.
     os.environ.setdefault("TORCH_CPP_LOG_LEVEL", "ERROR")
     if os.environ["RANK"] == "0":
-        from dnas_cli.training.messages import leading
+        from dnas_cli.training.rank_messages import leading
 
         stack.enter_context(leading())
     else:

@@ -23,7 +23,7 @@ from PIL import Image
 from dnas_cli.errors import DataError
 from dnas_cli.release1.codings import read_release1
 from dnas_cli.report.coding_drawing import write_coding_drawing
-from dnas_cli.report.deciding import lattice_deciding, write_deciding
+from dnas_cli.report.lattice_over_epochs import lattice_deciding, write_deciding
 from dnas_cli.report.page_content import page_content
 from dnas_cli.report.run_page import write_run_page
 from dnas_cli.report.scene_panel import look_pictures

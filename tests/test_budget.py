@@ -8,7 +8,6 @@ from collections.abc import Sequence
 import pytest
 
 from dnas_cli.errors import UsageError
-from dnas_cli.space.budget import connections_within, operators_within, path_within
 from dnas_cli.space.decoding import (
     decode_connections,
     decode_operators,
@@ -16,6 +15,7 @@ from dnas_cli.space.decoding import (
     kept_edges,
     path_shares,
 )
+from dnas_cli.space.decoding_within import connections_within, operators_within, path_within
 from dnas_cli.space.lattice import Edge, Graph, Node, prune
 from dnas_cli.space.operators import OPERATORS
 from dnas_cli.space.spaces import check_path, connection_space, core_edges, path_space

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from dnas_cli.api.given import AnyPath, AnyRun, Data, path_of, path_or_none
+from dnas_cli.api.path_arguments import AnyPath, AnyRun, Data, path_of, path_or_none
 from dnas_cli.run.directory import Run
 
 if TYPE_CHECKING:

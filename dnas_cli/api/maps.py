@@ -5,7 +5,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from dnas_cli.api.given import AnyModel, AnyPath, AnyRun, path_or_none
+from dnas_cli.api.path_arguments import AnyModel, AnyPath, AnyRun, path_or_none
 from dnas_cli.errors import UsageError
 from dnas_cli.mapping.map_options import Engine, MapOptions
 from dnas_cli.run.directory import Run

@@ -3,7 +3,7 @@
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from dnas_cli.api.given import AnyPath
+from dnas_cli.api.path_arguments import AnyPath
 from dnas_cli.errors import UsageError
 from dnas_cli.model.cost_options import CostOptions
 from dnas_cli.typed_fields import completed

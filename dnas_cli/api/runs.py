@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from dnas_cli.api.given import AnyPath, AnyRun, Data, path_of, path_or_none
+from dnas_cli.api.path_arguments import AnyPath, AnyRun, Data, path_of, path_or_none
 from dnas_cli.api.scores import evaluate
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError

@@ -4,7 +4,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
-from dnas_cli.api.given import AnyModel, AnyPath, Data, path_of, path_or_none
+from dnas_cli.api.path_arguments import AnyModel, AnyPath, Data, path_of, path_or_none
 from dnas_cli.evaluation.evaluation_options import EvaluationOptions
 from dnas_cli.run.directory import Run
 from dnas_cli.typed_fields import completed

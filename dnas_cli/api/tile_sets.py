@@ -4,7 +4,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Unpack
 
 from dnas_cli import file_kinds
-from dnas_cli.api.given import AnyPath
+from dnas_cli.api.path_arguments import AnyPath
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.files import refuse_existing

@@ -2,13 +2,14 @@
 
 import os
 from collections import defaultdict
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dnas_cli.console import logger
 from dnas_cli.datasets.band_files import BandIndex
-from dnas_cli.datasets.description import DatasetDescription, ImagePattern, load_description
+from dnas_cli.datasets.description import DatasetDescription, load_description
 from dnas_cli.datasets.path_patterns import SPLIT_OF_NAME, Pattern, safe_name
+from dnas_cli.datasets.pattern_matches import ImageMatches, LabelMatches, best_patterns
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.external import is_external_allowed
 from dnas_cli.scenes.label_encoding import LabelEncoding
@@ -16,7 +17,7 @@ from dnas_cli.scenes.opening import is_address
 from dnas_cli.scenes.placed_labels import LabelFiles
 from dnas_cli.scenes.raster import RASTER_SUFFIXES
 from dnas_cli.scenes.scene_files import BandFile, SceneFiles
-from dnas_cli.scenes.stac_items import is_web_address, read_items
+from dnas_cli.scenes.stac_items import is_web_address
 from dnas_cli.scenes.vector_labels import is_vector
 
 _OWN_DESCRIPTIONS = ("dataset.yaml", "dataset.yml")
@@ -168,7 +169,7 @@ def find_pairs(
         DataError: There is no image.
     """
     files, problems = _files(source, leave_out)
-    images, labels, bands = _best_patterns(source, files, description)
+    images, labels, bands = best_patterns(source, files, description)
     if not images:
         first = f"{problems[0].name} {problems[0].reason}; " if problems else ""
         raise DataError(
@@ -246,7 +247,7 @@ def _aoi_of(
     return Problem("", f"has no area of interest (none fits {pattern.text})")
 
 
-def _without_labels(images: "_Images", labels: "_Labels") -> list[tuple[dict[str, str], str]]:
+def _without_labels(images: ImageMatches, labels: LabelMatches) -> list[tuple[dict[str, str], str]]:
     """Leave out labels beside their images that the image pattern also matches."""
     everything = {path for found in labels.by_names.values() for path in found}
     used: set[str] = set()
@@ -261,7 +262,7 @@ def _without_labels(images: "_Images", labels: "_Labels") -> list[tuple[dict[str
     return [(parts, path) for parts, path in images.entries if path not in labels_only]
 
 
-def _names_in_several_splits(images: "_Images", scene: str) -> set[str]:
+def _names_in_several_splits(images: ImageMatches, scene: str) -> set[str]:
     """Return the names of scenes that images of different `{split}` have."""
     splits: dict[str, set[str]] = defaultdict(set)
     for parts, _ in images.entries:
@@ -296,83 +297,6 @@ def _of_item(scene: SceneFiles, wanted: tuple[str, ...], source: Path) -> tuple[
         part if is_address(part.path) else replace(part, path=os.path.relpath(part.path, source))
         for part in parts
     )
-
-
-@dataclass(frozen=True)
-class _Images:
-    entries: tuple[tuple[dict[str, str], str], ...]
-    items: dict[str, SceneFiles] = field(default_factory=dict)
-
-    def __bool__(self) -> bool:
-        return bool(self.entries)
-
-
-@dataclass(frozen=True)
-class _Labels:
-    pattern: Pattern
-    by_names: dict[tuple[str, ...], list[str]]
-    names: tuple[str, ...]  # that the image pattern has as well
-
-    @property
-    def may_be_many(self) -> bool:
-        """Whether the pattern means several labels of one image: it has more parts, or none."""
-        return not self.names or len(self.names) < len(self.pattern.names)
-
-
-def _best_patterns(
-    source: Path, files: list[str], description: DatasetDescription
-) -> tuple[_Images, _Labels, tuple[str, ...]]:
-    """Choose the image and label patterns that pair the most; ties go to the earlier ones."""
-    found_images = [(image, _images(source, files, image)) for image in description.images]
-    best: tuple[int, int] | None = None
-    first = found_images[0][0]
-    chosen = (found_images[0][1], _labels(files, description.labels[0], first), first)
-    for image, images in found_images:
-        for labels in [_labels(files, pattern, image) for pattern in description.labels]:
-            paired = sum(
-                tuple(parts[name] for name in labels.names) in labels.by_names
-                for parts, _ in images.entries
-            )
-            worth = (paired, len(images.entries))
-            if best is None or worth > best:
-                best, chosen = worth, (images, labels, image)
-    images, labels, image = chosen
-    if images:
-        logger.debug("images: %s, labels: %s", image.pattern.text, labels.pattern.text)
-    others = [
-        other.pattern.text for other, entries in found_images if entries and other is not image
-    ]
-    if images and others:
-        logger.debug("images elsewhere are not used: %s", ", ".join(others))
-    return images, labels, image.bands
-
-
-def _images(source: Path, files: list[str], image: ImagePattern) -> _Images:
-    matches = [(image.pattern.match(path), path) for path in files]
-    if is_web_address(image.pattern.text):
-        matches = [({}, image.pattern.text)]
-    entries = [(parts, path) for parts, path in matches if parts is not None]
-    if not image.holds_items:
-        return _Images(tuple(entries))
-    items: dict[str, SceneFiles] = {}
-    named = []
-    for parts, path in entries:
-        for scene in read_items(path if is_web_address(path) else str(source / path)):
-            name = f"{path}#{scene.name}"
-            items[name] = scene
-            named.append(({"scene": scene.name, **parts}, name))
-    return _Images(tuple(named), items)
-
-
-def _labels(files: list[str], pattern: Pattern, image: ImagePattern) -> _Labels:
-    known = (*image.pattern.names, *(("scene",) if image.holds_items else ()))
-    names = tuple(name for name in pattern.names if name in known)
-    by_names: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for path in files:
-        parts = pattern.match(path)
-        if parts is not None:
-            by_names[tuple(parts[name] for name in names)].append(path)
-    return _Labels(pattern, dict(by_names), names)
 
 
 def _label_problem(found: list[str], pattern: str) -> str:

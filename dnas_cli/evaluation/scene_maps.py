@@ -15,7 +15,7 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from dnas_cli.evaluation.looks import Look
+from dnas_cli.evaluation.reduced_scene import Look
 from dnas_cli.files import make_folder, refuse_existing, write_text
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.scenes.map_values import MapValues, index_values

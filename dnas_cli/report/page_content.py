@@ -15,7 +15,7 @@ from dnas_cli.evaluation.baseline_figures import (
     read_members,
 )
 from dnas_cli.evaluation.evaluation import Evaluation, band_positions
-from dnas_cli.evaluation.looks import Look, look_at_scene, look_at_tile
+from dnas_cli.evaluation.reduced_scene import Look, look_at_scene, look_at_tile
 from dnas_cli.evaluation.tile_scores import (
     SceneTiles,
     TileScore,

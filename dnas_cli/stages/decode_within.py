@@ -6,7 +6,6 @@ they leave to the last stage can be met.
 """
 
 from dnas_cli.nets.cost_table import CostTable
-from dnas_cli.space.budget import connections_within, operators_within, path_within
 from dnas_cli.space.coding import (
     ArchitectureCoding,
     Coding,
@@ -15,6 +14,7 @@ from dnas_cli.space.coding import (
     SearchSpace,
 )
 from dnas_cli.space.decoding import ConnectionRule
+from dnas_cli.space.decoding_within import connections_within, operators_within, path_within
 from dnas_cli.space.logits import Logits, logit_groups
 
 

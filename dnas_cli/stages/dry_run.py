@@ -23,7 +23,7 @@ from dnas_cli.stages.fitting_mode import choose_execution_mode, fits, kept_copie
 from dnas_cli.stages.hold_settings import hold_settings
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
-from dnas_cli.stages.train_stage import check_batch, network_shape, training_steps
+from dnas_cli.stages.training_setup import check_batch, network_shape, training_steps
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings import (
     Preset,

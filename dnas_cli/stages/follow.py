@@ -10,12 +10,13 @@ from dnas_cli.run.directory import open_run
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.retrain import Retraining
 from dnas_cli.stages.search import Search
-from dnas_cli.stages.train_stage import Part, Stage, seed_everything, training_steps
+from dnas_cli.stages.train_stage import Part, Stage
+from dnas_cli.stages.training_setup import seed_everything, training_steps
 from dnas_cli.stages.validation import validator
 from dnas_cli.training.finite import DivergedError
 from dnas_cli.training.job import Job
 from dnas_cli.training.loop import train
-from dnas_cli.training.messages import Messages
+from dnas_cli.training.rank_messages import Messages
 from dnas_cli.training.ranks import LostRankError, Ranks, computing_threads, leave
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import RetrainSettings, SearchSettings, Settings

@@ -22,7 +22,7 @@ from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.dry_run import StageEstimate, estimate_stage
 from dnas_cli.stages.expected_network import expected_network
 from dnas_cli.stages.fitting_mode import HEADROOM, free_memory
-from dnas_cli.stages.train_stage import network_shape
+from dnas_cli.stages.training_setup import network_shape
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice

@@ -17,7 +17,7 @@ from dnas_cli.interruption import Interruption
 from dnas_cli.nets.network import Network
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.model_weights import of_an_epoch, of_the_average
-from dnas_cli.stages.train_stage import RETRAIN_STREAM, seed_everything
+from dnas_cli.stages.training_setup import RETRAIN_STREAM, seed_everything
 from dnas_cli.stages.validation import validator
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream

@@ -25,14 +25,8 @@ from dnas_cli.stages.initial_weights import initialise, origin
 from dnas_cli.stages.model_weights import ModelWeights, of_an_epoch, of_the_average
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
-from dnas_cli.stages.train_stage import (
-    RETRAIN_STREAM,
-    Stage,
-    StageNetwork,
-    TrainedStage,
-    network_shape,
-    train_stage,
-)
+from dnas_cli.stages.train_stage import Stage, StageNetwork, TrainedStage, train_stage
+from dnas_cli.stages.training_setup import RETRAIN_STREAM, network_shape
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.job import Description
 from dnas_cli.training.settings import RetrainSettings

@@ -15,7 +15,7 @@ from dnas_cli.nets.network import build_supernet
 from dnas_cli.run.directory import Run
 from dnas_cli.space.coding import Coding
 from dnas_cli.stages.begin_run import linked_tile_set
-from dnas_cli.stages.train_stage import network_shape
+from dnas_cli.stages.training_setup import network_shape
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.averaging import measure_statistics

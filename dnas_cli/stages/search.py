@@ -16,13 +16,8 @@ from dnas_cli.stages.epoch_callback import EpochCallbacks
 from dnas_cli.stages.logit_summary import summarise_logits
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
-from dnas_cli.stages.train_stage import (
-    Stage,
-    StageNetwork,
-    TrainedStage,
-    network_shape,
-    train_stage,
-)
+from dnas_cli.stages.train_stage import Stage, StageNetwork, TrainedStage, train_stage
+from dnas_cli.stages.training_setup import network_shape
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.cost_penalty import CostPenalty
 from dnas_cli.training.settings import SearchSettings

@@ -1,22 +1,18 @@
 """Training a stage of a run: the steps that searches and the retraining share."""
 
-import random
 from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any, Generic
 
-import numpy as np
 import torch
 
 from dnas_cli.console import logger
-from dnas_cli.container import usable_processors
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.interruption import Interruption
 from dnas_cli.metrics import ConfusionMatrix
-from dnas_cli.nets.network import Network, NetworkShape
-from dnas_cli.nets.operators import GlobalAveragePool
+from dnas_cli.nets.network import Network
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.planning.plan import read_plan
 from dnas_cli.run.command_log import record_command
@@ -25,37 +21,37 @@ from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import Extension, StageRecord
 from dnas_cli.run.run_log import logged
-from dnas_cli.space.lattice import scale_sizes
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.epoch_callback import EpochCallbacks, EpochEnd
-from dnas_cli.stages.fitting_mode import choose_execution_mode, step_size
+from dnas_cli.stages.fitting_mode import choose_execution_mode
 from dnas_cli.stages.hold_settings import hold_settings
 from dnas_cli.stages.restart import check_restart, complete_restart, start_over
 from dnas_cli.stages.stage_options import StageOptions
+from dnas_cli.stages.training_setup import (
+    check_batch,
+    check_ranks,
+    seed_everything,
+    shard_threads,
+    training_steps,
+    warn_crop_beyond_tiles,
+)
 from dnas_cli.stages.validation import validator
 from dnas_cli.tiles.tile_set import TileSet
-from dnas_cli.training.batches import BatchStream, halves
 from dnas_cli.training.cost_penalty import CostPenalty
 from dnas_cli.training.job import Description, Job
 from dnas_cli.training.loop import train
-from dnas_cli.training.messages import send
 from dnas_cli.training.progress import Progress
+from dnas_cli.training.rank_messages import send
 from dnas_cli.training.ranks import computing_threads, joined_ranks
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import (
-    RetrainSettings,
-    SearchSettings,
     Settings,
-    TrainingSettings,
     settings_to_json,
 )
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.stage_files import StageFiles
-from dnas_cli.training.steps import SearchSteps, Steps, WeightSteps
 from dnas_cli.training.torch_errors import deterministic
-
-RETRAIN_STREAM = 3  # separates the randomness of the retraining from that of the searches
 
 
 @dataclass(frozen=True)
@@ -208,7 +204,7 @@ def _train(
         logger.info("%s: %s is finished already.", run.root, stage.title)
         return run
     tiles = linked_tile_set(run)
-    _warn_crop_beyond_tiles(settings, tiles.tile_size)
+    warn_crop_beyond_tiles(settings, tiles.tile_size)
     seed_everything(settings.seed, stage.stream)
     built = stage.build(run, tiles, settings)
     network = built.network.to(device)
@@ -296,117 +292,6 @@ def _train(
 def _is_unused(run: Run) -> bool:
     """Whether no stage of a run has started."""
     return not any(record.settings for record in run.manifest.stages.values())
-
-
-def network_shape(tiles: TileSet, width: int, settings: TrainingSettings) -> NetworkShape:
-    """Return the shape of a network for a tile set."""
-    return NetworkShape(width, len(tiles.bands), len(tiles.classes), head=settings.head)
-
-
-def training_steps(
-    network: Network,
-    tiles: TileSet,
-    settings: TrainingSettings,
-    device: torch.device,
-    workers: int,
-    mode: ExecutionMode,
-    penalty: CostPenalty | None = None,
-) -> Steps:
-    """Return the steps of a search or of the retraining, by the kind of the settings.
-
-    Raises:
-        UsageError: A batch needs more tiles.
-    """
-    train, pixels = tiles.split("train"), list(tiles.class_pixels("train").values())
-    if isinstance(settings, SearchSettings):
-        a, b = (
-            BatchStream(tiles, half, settings, stream, workers, device)
-            for stream, half in enumerate(halves(train, settings.seed))
-        )
-        return SearchSteps(network, (a, b), settings, device, pixels, mode, penalty)
-    assert isinstance(settings, RetrainSettings)
-    stream = BatchStream(tiles, train, settings, RETRAIN_STREAM, workers, device)
-    return WeightSteps(network, stream, settings, device, pixels, mode)
-
-
-def check_batch(settings: TrainingSettings, network: Network, tile_size: int) -> None:
-    """Refuse a batch that cannot train a network.
-
-    Raises:
-        UsageError: A batch or shard of one tile leaves a single value per channel to normalise
-            over.
-    """
-    if settings.shard_size > 1:
-        return
-    given, least = f"batch={settings.batch}", 2 * settings.shards
-    if settings.shards > 1:
-        given += f" shards={settings.shards}"
-    remedy = f"Give batch={least} or more"
-    if any(isinstance(module, GlobalAveragePool) for module in network.modules()):
-        raise UsageError(
-            f"{given}: global_average_pool normalises over the tiles of a "
-            f"{'shard' if settings.shards > 1 else 'batch'}, which must hold two.",
-            f"{remedy}.",
-        )
-    size = step_size(settings, tile_size)
-    stem = -(-size // 4)
-    coarsest = max(node.scale for node in network.graph.nodes)
-    if scale_sizes(stem, stem)[coarsest] == (1, 1):
-        raise UsageError(
-            f"{given}: the coarsest maps of tiles of {size} px have one pixel, and batch "
-            "normalisation needs two values.",
-            f"{remedy}, or larger tiles.",
-        )
-
-
-def check_ranks(settings: TrainingSettings) -> None:
-    """Refuse more processes than shards.
-
-    Raises:
-        UsageError: There are more.
-    """
-    count = joined_ranks().count
-    if count > settings.shards:
-        raise UsageError(
-            f"shards={settings.shards}: {count} processes train, and each needs a shard.",
-            f"Give shards={count} or more, or start fewer processes.",
-        )
-
-
-def shard_threads(settings: TrainingSettings) -> int:
-    """Return how many threads compute a shard on a CPU; 0 for as many as there are.
-
-    The number changes how sums round, so that it depends on the shards and not on the processes.
-    """
-    return max(1, usable_processors() // settings.shards) if settings.shards > 1 else 0
-
-
-def _warn_crop_beyond_tiles(settings: TrainingSettings, tile_size: int) -> None:
-    """Warn of crops that are not the tiles that validation is on.
-
-    On a small map the outer weights of a wide convolution see nothing but padding and never learn;
-    on a larger one they act at random, up to a dozen pixels of the coarsest scale from the border.
-    """
-    if settings.crop > tile_size:
-        logger.warning(
-            "crop=%d: is larger than the tiles of %d px, which are trained on whole.",
-            settings.crop,
-            tile_size,
-        )
-    if 0 < settings.crop < tile_size:
-        logger.warning(
-            "crop=%d: is smaller than the tiles of %d px of the validation. Wide "
-            "convolutions do not learn beyond a crop; tiles of that size are better.",
-            settings.crop,
-            tile_size,
-        )
-
-
-def seed_everything(seed: int, stream: int) -> None:
-    """Seed the randomness outside the sampler: initial weights and logits, dropout."""
-    state = np.random.SeedSequence([seed, stream]).generate_state(1)[0]
-    torch.manual_seed(int(state))
-    random.seed(int(state))
 
 
 def _announce(title: str, run: Run, network: Network, tiles: TileSet, schedule: Schedule) -> None:

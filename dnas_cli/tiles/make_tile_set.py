@@ -24,7 +24,6 @@ from dnas_cli.datasets.inspection import (
 )
 from dnas_cli.errors import Interrupted, OtherShardsMissing, RunStateError
 from dnas_cli.scenes.band_statistics import BandStatistics
-from dnas_cli.scenes.ground import LARGEST_RATIO
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
 from dnas_cli.scenes.label_survey import settled_encoding
 from dnas_cli.tiles.cutting import (
@@ -49,14 +48,22 @@ from dnas_cli.tiles.measurements import (
 )
 from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
 from dnas_cli.tiles.overlaps import repeated_parts
-from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
+from dnas_cli.tiles.problems import (
+    nothing_useful,
+    warn_alpha,
+    warn_notes,
+    warn_resolutions,
+    warn_skipped,
+    warn_small_images,
+    warn_unknown_pixels,
+    warn_values,
+)
 from dnas_cli.tiles.refusal import refuse_other_settings
 from dnas_cli.tiles.result import TileSetResult, tile_set_result
 from dnas_cli.tiles.settings import TilingOptions, TilingSettings
 from dnas_cli.tiles.work_folder import WorkFolder
 from dnas_cli.tiles.workers import run_tasks
 
-_COLLAR = 0.02  # share of zero pixels from which on a forgotten nodata is likely
 _MEASURED_AT_ONCE = 64  # tiles per task
 _LOOKED_AT = 1 << 14  # pixels that are cut in the time that looking at an image takes
 
@@ -90,10 +97,10 @@ def make_tile_set(
         raise nothing_useful(source, len(problems))
     for facts in images:
         refuse_nodata(settings.description.nodata, facts.dtype, source / facts.pair.image)
-    _warn_small_images(images, settings.size)
-    _log_alpha(images)
-    _warn_notes(images)
-    _warn_resolutions(images)
+    warn_small_images(images, settings.size)
+    warn_alpha(images)
+    warn_notes(images)
+    warn_resolutions(images)
     content = {"source": str(source.resolve()), **settings.to_json()}
     tasks = [_cutting_task(source, folder, facts, settings, described.encoding) for facts in images]
     shares = not options.shard.is_all
@@ -288,7 +295,7 @@ def _finish(
             tiles_of[unit].append(ref)
             counts[unit] = counts.get(unit, 0) + pixels
     warn_unknown_pixels(sources)
-    _warn_values(sources)
+    warn_values(sources)
     groups = overlapping_scenes([task.facts for task in done]) if settings.groups_overlaps else {}
     by_folder = {
         task.facts.pair.scene: task.facts.pair.split
@@ -385,66 +392,3 @@ def _measured(
         if task.split == "train":
             total.merge(measured.statistics)
     return pixels, total
-
-
-def _warn_small_images(images: Sequence[ImageFacts], size: int) -> None:
-    small = [facts for facts in images if min(facts.height, facts.width) < size]
-    if small:
-        names = ", ".join(
-            f"{facts.pair.image} ({facts.width} x {facts.height})" for facts in small[:3]
-        )
-        logger.warning(
-            "%d of %d images are smaller than %d px and are filled up; what is filled up is never "
-            "counted: %s%s",
-            len(small), len(images), size, names, ", ..." if len(small) > 3 else "",
-        )  # fmt: skip
-
-
-def _warn_resolutions(images: Sequence[ImageFacts]) -> None:
-    known = sorted((facts.resolution, facts.pair.image) for facts in images if facts.resolution)
-    if known and known[-1][0] > LARGEST_RATIO * known[0][0]:
-        logger.warning(
-            "the ground resolution differs: %s has pixels of %.3g m, %s of %.3g m",
-            known[0][1], known[0][0], known[-1][1], known[-1][0],
-        )  # fmt: skip
-
-
-def _warn_values(sources: Sequence[Mapping[str, Any]]) -> None:
-    collars = [source for source in sources if source["zero_share"] > _COLLAR]
-    if collars:
-        logger.warning(
-            "%d images are 0 in all bands on up to %.0f %% of their pixels and declare no nodata: "
-            "%s%s; if 0 is no data, set `nodata: 0`",
-            len(collars),
-            100 * max(source["zero_share"] for source in collars),
-            ", ".join(source["image"]["path"] for source in collars[:3]),
-            ", ..." if len(collars) > 3 else "",
-        )
-    odd = [source for source in sources if source["implausible_values"]]
-    if odd:
-        logger.warning(
-            "%d images hold values of 1e20 and more, which count as no data: %s%s",
-            len(odd),
-            ", ".join(source["image"]["path"] for source in odd[:3]),
-            ", ..." if len(odd) > 3 else "",
-        )
-
-
-def _warn_notes(images: Sequence[ImageFacts]) -> None:
-    files: dict[str, list[str]] = defaultdict(list)
-    for facts in images:
-        for note in facts.notes:
-            files[note].append(facts.pair.image)
-    for note, names in files.items():
-        logger.warning("%d of %d images (%s, ...): %s", len(names), len(images), names[0], note)
-
-
-def _log_alpha(images: Sequence[ImageFacts]) -> None:
-    masked = [facts for facts in images if facts.alpha is not None]
-    if masked:
-        logger.warning(
-            "%d of %d images have a band %d that is taken for alpha: where it is 0, there is no "
-            "data. If it is a band of the sensor, which many files do not say, name all bands with "
-            "`bands:` in the dataset's description.",
-            len(masked), len(images), masked[0].alpha,
-        )  # fmt: skip

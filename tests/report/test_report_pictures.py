@@ -9,7 +9,7 @@ from PIL import Image
 from dnas_cli.demo.layout import GID5
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
-from dnas_cli.report.deciding import write_deciding
+from dnas_cli.report.lattice_over_epochs import write_deciding
 from dnas_cli.report.pictures import class_picture, outlined
 from dnas_cli.scenes.palette import LandClass
 
