@@ -1,6 +1,6 @@
 """Segmentation metrics, all from one confusion matrix (method, section 6)."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -163,6 +163,15 @@ class ConfusionMatrix:
             precision=_optional(_ratios(right, predicted)),
             recall=_optional(recall),
         )
+
+
+def merged(matrices: Iterable[ConfusionMatrix]) -> ConfusionMatrix:
+    """Return the sum of one or more matrices of the same classes."""
+    first, *others = matrices
+    total = ConfusionMatrix(first.classes)
+    for matrix in (first, *others):
+        total.merge(matrix)
+    return total
 
 
 def _ratios(

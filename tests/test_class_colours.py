@@ -22,6 +22,30 @@ def test_names_that_mean_something_have_its_colour() -> None:
     assert chosen_colours(["farmland"]) != chosen_colours(["bare land"])
 
 
+def test_names_are_understood_in_several_spellings_and_languages() -> None:
+    spellings = {
+        "built-up": (
+            "Buildings",
+            "built_up",
+            "BuiltUp",
+            "Gebäude",
+            "Bâtiments",
+            "edificios",
+            "建筑",
+        ),
+        "water": ("water body", "Waterbodies", "Gewässer", "eau", "Agua", "水体"),
+        "grass": ("grassland", "Grass-land", "Wiese", "prairie", "pastos", "草地"),
+        "forest": ("Forêt", "Nadelwald", "bosque", "woodland", "trees", "林地"),
+        "farm": ("farmland", "Ackerland", "cultures", "cropland", "水田", "paddy field"),
+        "road": ("Roads", "Straße", "carretera", "道路"),
+    }
+    for meant, names in spellings.items():
+        for name in names:
+            assert chosen_colours([name]) == chosen_colours([meant]), name
+    for other in ("office", "plateau"):  # neither ice nor water
+        assert chosen_colours([other]) == chosen_colours(["class 1"])
+
+
 def test_colours_differ_also_for_people_without_red_or_green_cones() -> None:
     for names in (LAND, [f"class {index}" for index in range(12)]):
         for one, other in combinations(chosen_colours(names), 2):

@@ -10,7 +10,7 @@ import numpy as np
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.files import make_folder, read_json, write_json
-from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.metrics import ConfusionMatrix, merged
 from dnas_cli.typed_fields import build
 
 FOUND, RANDOM, CANDIDATE = "found", "random-", "candidate-"
@@ -27,7 +27,7 @@ class Member:
         name: `found`, `random-1`, `candidate-2`, or a peer, as `unet:resnet18, equal steps`.
         split: What it was scored on.
         val_mean_iou: On the validation split, where it was scored there.
-        scenes: Confusion matrix per scene of the split.
+        scenes: Confusion matrix per scene of the split; per tile where it has one scene.
         model_hash: Of the model file that was scored, or of a peer's last checkpoint.
         supernet_mean_iou: What the trained supernet said of the architecture, where it was asked.
     """
@@ -90,7 +90,8 @@ class Comparison:
         percentile: Share of the random networks that the found one is above, in percent.
         difference: Of the found network over the random mean.
         relative: The same as a share of the random mean.
-        interval: 95 % of that difference over draws of scenes; None with one scene.
+        interval: 95 % of that difference over draws of scenes, of tiles where there is one scene;
+            None where scores of an older version do not tell these apart.
         rank_agreement: Kendall's tau between validation and the split, over all networks of the
             space; None where not all are scored on validation, or all are equal.
         supernet_agreement: Kendall's tau between what the supernet said and the split, over the
@@ -218,7 +219,7 @@ def _agreement(members: Sequence[Member]) -> float | None:
 def _interval(members: Sequence[Member], seed: int) -> tuple[float, float] | None:
     """Return the middle 95 % of the difference when scenes are drawn with repetition."""
     names, draw = sorted(members[0].scenes), np.random.default_rng(seed)
-    if len(names) < 2:
+    if len(names) < 2 or any(sorted(member.scenes) != names for member in members):
         return None
     differences = []
     for _ in range(_DRAWS):
@@ -242,9 +243,7 @@ def _by_name(members: Sequence[Member], score: Any) -> dict[str, list[float]]:
 
 
 def _mean_iou(matrices: Sequence[ConfusionMatrix]) -> float:
-    total = ConfusionMatrix(matrices[0].classes)
-    for matrix in matrices:
-        total.merge(matrix)
+    total = merged(matrices)
     return total.metrics().mean_iou if total.pixels else 0.0
 
 

@@ -8,6 +8,7 @@ from typing import Any
 import torch
 
 from dnas_cli import __version__, console
+from dnas_cli.bootstrap import Intervals
 from dnas_cli.errors import MALFORMED, DataError
 from dnas_cli.evaluation.references import Reference, evaluate_references
 from dnas_cli.evaluation.scenes import SceneScore
@@ -109,6 +110,7 @@ class Evaluation:
                     "selection_iou": reference.selection_iou,
                     "metrics": reference.matrix.metrics().to_json(names),
                     "confusion": reference.matrix.to_json(),
+                    "intervals": reference.intervals and reference.intervals.to_json(names),
                 }
                 for reference in self.references
             ],
@@ -141,6 +143,7 @@ class Evaluation:
                         item["detail"],
                         ConfusionMatrix.from_json(item["confusion"]),
                         item["selection_iou"],
+                        Intervals.from_json(found) if (found := item.get("intervals")) else None,
                     )
                     for item in value["references"]
                 ),

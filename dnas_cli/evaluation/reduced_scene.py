@@ -34,12 +34,6 @@ class Look:
     predicted: npt.NDArray[np.uint8]
     confidence: npt.NDArray[np.float32]
 
-    @property
-    def accuracy(self) -> float:
-        """Share of the labelled pixels that are right."""
-        labelled = self.truth != IGNORE
-        return float((self.predicted == self.truth)[labelled].sum() / max(labelled.sum(), 1))
-
 
 def look_at_tile(example: TileExample) -> Look:
     """Return a tile as it is."""
@@ -54,6 +48,7 @@ def look_at_scene(
 
     Args:
         examples: The same tiles with their predictions, in the same order; one is held at a time.
+            Later ones cover earlier ones.
         side: Most pixels along a side of the result.
 
     Returns:

@@ -3,16 +3,18 @@
 Both learn from the training split and see no texture, shape or neighbourhood.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from dnas_cli.bootstrap import Intervals, score_intervals
 from dnas_cli.errors import DataError
 from dnas_cli.evaluation.tiles import read_ahead
-from dnas_cli.metrics import IGNORE, ConfusionMatrix
+from dnas_cli.evaluation.units import drawn_units
+from dnas_cli.metrics import IGNORE, ConfusionMatrix, merged
 from dnas_cli.tiles.tile_set import TileSet
 
 Values = npt.NDArray[np.float32 | np.float64]  # (pixels, bands)
@@ -32,12 +34,14 @@ class Reference:
         matrix: Its confusion matrix on the split.
         selection_iou: Its mIoU on a sample of the validation split, which selects the best
             per-pixel classifier; None for the majority class.
+        intervals: Of its scores; None with one unit, or of an older version.
     """
 
     name: str
     detail: str
     matrix: ConfusionMatrix
     selection_iou: float | None = None
+    intervals: Intervals | None = None
 
 
 def evaluate_references(
@@ -64,18 +68,24 @@ def evaluate_references(
     majority = max(range(len(tiles.classes)), key=lambda index: counts[tiles.classes[index].name])
     name, classifier, selection_iou = _best_classifier(tiles, values, labels, seed)
 
-    always = ConfusionMatrix(len(tiles.classes))
-    by_pixel = ConfusionMatrix(len(tiles.classes))
-    for image, _, truth in read_ahead(tiles, tiles.split(split)):
+    units = drawn_units(tiles, split)
+    always, by_pixel = ({unit: ConfusionMatrix(len(tiles.classes)) for unit in units} for _ in "12")
+    for unit, (image, _, truth) in zip(units, read_ahead(tiles, tiles.split(split)), strict=True):
         scored = truth != IGNORE
         if scored.any():
-            always.add(truth, np.full_like(truth, majority))
-            by_pixel.add(truth[scored], classifier.predict(_values(image, scored)))
+            always[unit].add(truth, np.full_like(truth, majority))
+            by_pixel[unit].add(truth[scored], classifier.predict(_values(image, scored)))
         advance(1)
     return (
-        Reference("majority class", tiles.classes[majority].name, always),
-        Reference("per pixel", name, by_pixel, selection_iou),
+        _reference("majority class", tiles.classes[majority].name, [*always.values()]),
+        _reference("per pixel", name, [*by_pixel.values()], selection_iou),
     )
+
+
+def _reference(
+    name: str, detail: str, units: Sequence[ConfusionMatrix], selection_iou: float | None = None
+) -> Reference:
+    return Reference(name, detail, merged(units), selection_iou, score_intervals(units))
 
 
 def sample_pixels(tiles: TileSet, split: str, seed: int) -> tuple[Values, Indices]:

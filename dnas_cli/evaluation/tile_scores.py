@@ -1,7 +1,7 @@
 """A model on the tiles of a split, one by one: which are best and worst, how sure it is, seams."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import TypeVar
 
@@ -10,7 +10,7 @@ import numpy.typing as npt
 import torch
 
 from dnas_cli.evaluation.tiles import normalised_batches
-from dnas_cli.metrics import IGNORE, ConfusionMatrix
+from dnas_cli.metrics import IGNORE, ConfusionMatrix, merged
 from dnas_cli.model.model_file import Model
 from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.tiles.lists import TileRef
@@ -19,7 +19,7 @@ from dnas_cli.tiles.tile_set import TileSet
 
 BINS = 10
 _FEWEST = 0.25  # of the labelled pixels that another tile or scene has
-_RIM = 16  # pixels from a tile's border that count as its rim
+_RIM = 16  # pixels from a tile's border that count as its rim; of small tiles a quarter
 
 
 @dataclass(frozen=True)
@@ -49,10 +49,7 @@ class SceneTiles:
     @cached_property
     def matrix(self) -> ConfusionMatrix:
         """The confusion matrix over all of them."""
-        total = ConfusionMatrix(self.tiles[0].matrix.classes)
-        for tile in self.tiles:
-            total.merge(tile.matrix)
-        return total
+        return merged(tile.matrix for tile in self.tiles)
 
     @property
     def accuracy(self) -> float:
@@ -91,13 +88,14 @@ class TileScores:
     Attributes:
         tiles: Every tile, in the order of the list.
         reliability: Over all labelled pixels.
-        rim_accuracy: Share of right pixels within 16 pixels of a tile's border, where a seam of a
-            map would be; None where nothing is labelled there.
+        rim: Pixels from a tile's border, where a seam of a map would be.
+        rim_accuracy: Share of right pixels within them; None where nothing is labelled there.
         inner_accuracy: The same farther inside.
     """
 
     tiles: tuple[TileScore, ...]
     reliability: Reliability
+    rim: int
     rim_accuracy: float | None
     inner_accuracy: float | None
 
@@ -124,7 +122,7 @@ def score_tiles(
     pixels, right = np.zeros(BINS, np.int64), np.zeros(BINS, np.int64)
     confidence = np.zeros(BINS)
     rim, inner = np.zeros(2, np.int64), np.zeros(2, np.int64)  # right, labelled
-    order = iter(refs)
+    order, width = iter(refs), min(_RIM, tiles.tile_size // 4)
     for labels, classes, certainty in _predictions(model, tiles, refs, device, bands):
         for label, predicted, sure in zip(labels, classes, certainty, strict=True):
             matrix = ConfusionMatrix(len(tiles.classes))
@@ -135,13 +133,12 @@ def score_tiles(
             pixels += np.bincount(bins, minlength=BINS)
             right += np.bincount(bins, hit[scored], BINS).astype(np.int64)
             confidence += np.bincount(bins, sure[scored], BINS)
-            border = _rim(label.shape)
+            border = _border(label.shape, width)
             rim += (int((hit & scored & border).sum()), int((scored & border).sum()))
             inner += (int((hit & scored & ~border).sum()), int((scored & ~border).sum()))
         advance(len(labels))
-    return TileScores(
-        tuple(found), Reliability(pixels, right, confidence), _share(rim), _share(inner)
-    )
+    certain = Reliability(pixels, right, confidence)
+    return TileScores(tuple(found), certain, width, _share(rim), _share(inner))
 
 
 @dataclass(frozen=True)
@@ -167,10 +164,11 @@ def predict_examples(
     device: torch.device,
     bands: tuple[int, ...],
 ) -> Iterator[TileExample]:
-    """Yield tiles with what the model makes of them, in order."""
+    """Yield tiles with what the model makes of them, in order; labels are those that count."""
     predictions = _predictions(model, tiles, [score.ref for score in scores], device, bands, 1)
-    for score, (_, classes, certainty) in zip(scores, predictions, strict=True):
-        yield TileExample(score, read_tile(tiles, score.ref), classes[0], certainty[0])
+    for score, (labels, classes, certainty) in zip(scores, predictions, strict=True):
+        tile = replace(read_tile(tiles, score.ref), truth=labels[0])
+        yield TileExample(score, tile, classes[0], certainty[0])
 
 
 def by_scene(scores: Sequence[TileScore]) -> list[SceneTiles]:
@@ -214,9 +212,9 @@ def _predictions(
         yield labels, classes.to(torch.uint8).cpu().numpy(), certainty.cpu().numpy()
 
 
-def _rim(shape: tuple[int, ...]) -> npt.NDArray[np.bool_]:
+def _border(shape: tuple[int, ...], width: int) -> npt.NDArray[np.bool_]:
     border = np.ones(shape, np.bool_)
-    border[_RIM : shape[0] - _RIM, _RIM : shape[1] - _RIM] = False
+    border[width : shape[0] - width, width : shape[1] - width] = False
     return border
 
 

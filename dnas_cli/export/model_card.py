@@ -3,7 +3,7 @@
 import shlex
 from collections.abc import Iterable
 
-from dnas_cli.bootstrap import Interval, iou_intervals
+from dnas_cli.bootstrap import Interval, score_intervals
 from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.export.model_figures import DataFacts
 from dnas_cli.model.model_file import Model
@@ -91,7 +91,7 @@ def _figures(evaluation: Evaluation | None) -> list[str]:
     if evaluation is None:
         return ["The model was not evaluated, or its figures are not at hand: `dnas eval`."]
     metrics, subject = evaluation.matrix.metrics(), evaluation.subject
-    intervals = iou_intervals(scene.matrix for scene in evaluation.scenes)
+    intervals = score_intervals([scene.matrix for scene in evaluation.scenes])
     columns = (metrics.iou, metrics.f1, metrics.precision, metrics.recall)
     rows = [
         (

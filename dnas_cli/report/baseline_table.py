@@ -33,7 +33,7 @@ def baseline_text(comparison: Comparison, members: Sequence[Member]) -> str:
     lines += [_beside(name, found - score) for name, score in comparison.peers.items()]
     if comparison.interval is not None:
         low, high = comparison.interval
-        lines.append(f"95 % over draws of scenes: {low:+.4f} to {high:+.4f}.")
+        lines.append(f"95 % over draws of scenes or tiles: {low:+.4f} to {high:+.4f}.")
     if comparison.rank_agreement is not None:
         lines.append(f"Kendall's tau of validation and {split}: {comparison.rank_agreement:.2f}.")
     if comparison.supernet_agreement is not None:

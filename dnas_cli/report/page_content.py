@@ -7,11 +7,10 @@ from typing import Literal
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.evaluation.baseline_figures import (
-    FOUND,
     Comparison,
     Member,
     baseline_path,
-    compare,
+    read_comparison,
     read_members,
 )
 from dnas_cli.evaluation.evaluation import Evaluation, band_positions
@@ -26,6 +25,7 @@ from dnas_cli.evaluation.tile_scores import (
     score_tiles,
 )
 from dnas_cli.files import read_json
+from dnas_cli.model.cost import ModelCost, cost_of_model
 from dnas_cli.model.model_file import load_model
 from dnas_cli.nets.cost import count_nodes
 from dnas_cli.nets.device import resolve_device
@@ -74,6 +74,7 @@ class PageContent:
         tile_examples: Its best, median and worst tiles.
         scene_examples: Its best, median and worst scenes.
         labels: Tiles of each split with their labels.
+        cost: Of the model.
         arithmetic: Share of the derived network's arithmetic in each node, by the node's key.
         members: Networks of the baseline.
         comparison: What they say together.
@@ -89,6 +90,7 @@ class PageContent:
     tile_examples: Sequence[Example] = ()
     scene_examples: Sequence[Example] = ()
     labels: Mapping[str, Sequence[LabelledTile]] = field(default_factory=dict)
+    cost: ModelCost | None = None
     arithmetic: Mapping[str, float] = field(default_factory=dict)
     members: Sequence[Member] = ()
     comparison: Comparison | None = None
@@ -107,15 +109,15 @@ def page_content(
         device: Where the model runs.
         look: Open tiles, and run the model on the split.
     """
-    members = read_members(baseline_path(run.root))
-    both = {member.name == FOUND for member in members} == {True, False}
+    baseline = baseline_path(run.root)
+    members = [member for member in read_members(baseline) if member.split == split]
     content = PageContent(
         split,
         _tiles(run),
         _evaluation(run, split),
         _evaluation(run, f"{split}-scenes"),
         members=members,
-        comparison=compare(members) if both else None,
+        comparison=read_comparison(baseline) if members else None,
     )
     tiles = content.tiles
     if tiles is None:
@@ -151,12 +153,17 @@ def _with_examples(content: PageContent, run: Run, tiles: TileSet, device: str) 
     if len(scenes) > 1:
         for kind, found in best_median_worst(scenes, _SCENES).items():
             for scene in found:
-                examples = predict_examples(model, tiles, scene.tiles, where, bands)
-                refs = [tile.ref for tile in scene.tiles]
+                drawn = scene.tiles[::-1]  # a pixel of several tiles counts in the first: on top
+                examples = predict_examples(model, tiles, drawn, where, bands)
+                refs = [tile.ref for tile in drawn]
                 look = look_at_scene(tiles, refs, examples, SIDE)
                 scene_examples += [Example(kind, scene, look)] if look else []
     return replace(
-        content, scores=scores, tile_examples=tile_examples, scene_examples=scene_examples
+        content,
+        scores=scores,
+        tile_examples=tile_examples,
+        scene_examples=scene_examples,
+        cost=cost_of_model(model),
     )
 
 
@@ -184,7 +191,9 @@ def _arithmetic(run: Run, tiles: TileSet) -> dict[str, float]:
     if not path.is_file():
         return {}
     coding = ArchitectureCoding.read(path)
-    shape = NetworkShape(run.manifest.width, len(tiles.bands), len(tiles.classes))
+    record = run.record("retrain")
+    width = int(record.settings.get("width", 0)) if record else 0
+    shape = NetworkShape(width or run.manifest.width, len(tiles.bands), len(tiles.classes))
     counts = count_nodes(coding, shape, tiles.tile_size, tiles.tile_size)
     total = sum(counts.values())
     return {key: count / total for key, count in counts.items()}

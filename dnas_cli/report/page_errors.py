@@ -19,6 +19,7 @@ from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.tile_set import TileSet
 
 _MOST_CLASSES = 30  # of a matrix that is shown whole
+_MANY_CLASSES = 10  # in columns; of more, the names are turned
 _MOST_CELLS = 9000  # of the table of scenes
 _PHOTOGRAPHS = ("image", "confidence")
 _MIXES = 40  # pairs of classes that are listed of a larger matrix
@@ -48,6 +49,11 @@ class Confusion:
     def is_small(self) -> bool:
         """Whether the matrix is shown whole."""
         return len(self.classes) <= _MOST_CLASSES
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether columns of classes are narrow."""
+        return len(self.classes) > _MANY_CLASSES
 
     @property
     def mixes(self) -> list[tuple[str, str, int, float]]:
@@ -124,6 +130,7 @@ def scene_rows(content: PageContent) -> tuple[list[SceneRow], int]:
 
 def _scene(name: str, matrix: ConfusionMatrix, names: Sequence[str], file: str) -> SceneRow:
     metrics = matrix.metrics()
+    iou = metrics.iou if matrix.classes <= _MOST_CLASSES else ()
 
     def figure(value: float | None, place: str) -> Figure:
         return Figure(value, f"{file}/{place}" if file else "")
@@ -134,8 +141,7 @@ def _scene(name: str, matrix: ConfusionMatrix, names: Sequence[str], file: str) 
         figure(metrics.mean_iou, "mean_iou"),
         figure(metrics.overall_accuracy, "overall_accuracy"),
         tuple(
-            figure(value, f"classes/{key}/iou")
-            for key, value in zip(keys, metrics.iou, strict=True)
+            figure(value, f"classes/{key}/iou") for key, value in zip(keys, iou, strict=bool(iou))
         ),
     )
 
@@ -167,7 +173,7 @@ def pictures(examples: Sequence[Example], tiles: TileSet) -> list[Pictures]:
         Pictures(
             example.kind,
             _name(example.score),
-            example.look.accuracy,
+            example.score.accuracy,
             tuple(_pictures(example, tiles)),
         )
         for example in examples

@@ -55,6 +55,7 @@ def write_run_page(path: Path, run: Run, content: PageContent) -> None:
         version=__version__,
         themes=THEMES,
         summary=read_status(run).to_json(),
+        seconds=sum(story.seconds for story in stories),
         stories=stories,
         frames={story.name: story.trace.frames for story in stories if story.trace},
         architecture=_architecture(run, content),

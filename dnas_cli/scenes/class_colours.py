@@ -6,6 +6,7 @@ them (Viénot, Brettel and Mollon 1999, in linear RGB).
 
 import colorsys
 import re
+import unicodedata
 from collections.abc import Sequence
 
 import numpy as np
@@ -14,23 +15,52 @@ import numpy.typing as npt
 from dnas_cli.scenes.palette import Colour
 
 _MEANINGS: tuple[tuple[Colour, str], ...] = (
-    ((20, 105, 205), "water river lake sea ocean pond canal reservoir stream flood"),
-    ((222, 232, 255), "snow ice glacier"),
-    ((0, 135, 135), "wetland marsh swamp mangrove bog"),
-    ((0, 92, 30), "forest tree wood conifer deciduous broadleaf"),
-    ((150, 165, 50), "shrub bush scrub orchard garden park vineyard plantation"),
-    ((165, 235, 150), "grass meadow pasture lawn vegetation green rangeland"),
-    ((245, 205, 40), "farm crop arable field agri paddy irrigated cultivated"),
+    (
+        (20, 105, 205),
+        "water river lake sea ocean pond canal reservoir stream flood "
+        "wasser fluss meer eau riviere lac mer agua rio mar 水 河 湖 海",
+    ),
+    ((222, 232, 255), "snow ice glacier schnee gletscher neige nieve neve 雪 冰"),
+    ((0, 135, 135), "wetland marsh swamp mangrove bog moor marais humedal 湿地"),
+    (
+        (0, 92, 30),
+        "forest tree wood conifer deciduous broadleaf wald baum foret arbre bosque arbol floresta "
+        "林 树",
+    ),
+    (
+        (150, 165, 50),
+        "shrub bush scrub orchard garden park vineyard plantation garten verger jardin matorral "
+        "灌木 园地",
+    ),
+    (
+        (165, 235, 150),
+        "grass meadow pasture lawn vegetation green rangeland wiese weide prairie pasto pradera 草",
+    ),
+    (
+        (245, 205, 40),
+        "farm crop arable field agri paddy irrigated cultivated acker culture cultivo 耕地 农 水田",
+    ),
     (
         (230, 30, 60),
-        "built urban building residential house industrial settlement roof town",
+        "built urban building residential house industrial settlement roof town "
+        "gebaude gebaeude siedlung stadt bati maison edificio urbano ciudad 建 城 居民 房",
     ),
-    ((62, 56, 80), "road street rail pavement impervious asphalt traffic airport runway"),
-    ((205, 165, 125), "bare soil sand rock desert barren land beach mine"),
-    ((140, 110, 200), "car vehicle ship plane aircraft boat truck"),
-    ((175, 170, 175), "clutter background other unknown unused"),
+    (
+        (62, 56, 80),
+        "road street rail pavement impervious asphalt traffic airport runway "
+        "strasse weg route rue carretera calle estrada 道路 公路 铁路",
+    ),
+    (
+        (205, 165, 125),
+        "bare soil sand rock desert barren land beach mine boden fels sable suelo solo 裸地 沙",
+    ),
+    ((140, 110, 200), "car vehicle ship plane aircraft boat truck auto voiture coche 车 船"),
+    ((175, 170, 175), "clutter background other unknown unused sonstige autre otro 其他"),
 )
-"""Colours by what a name holds, of several words the longest; `farmland` is a farm, no land."""
+"""Colours by what a name holds, of several words the longest; `farmland` is a farm, no land.
+
+English, German, French, Spanish and Chinese words, without accents.
+"""
 
 _FAMILY = (0.0, 0.45, -0.4, 0.25, -0.2, 0.65)
 """Shades of a colour for further classes of one meaning: towards white, or towards black."""
@@ -83,14 +113,26 @@ def distance(one: Colour, other: Colour) -> float:
 
 
 def _meaning(name: str) -> Colour | None:
-    text = re.sub(r"[^a-z]", " ", name.lower())
+    plain = unicodedata.normalize("NFKD", name.casefold())  # ß is ss; ê is e and an accent
+    text = re.sub(r"[\W\d_]", " ", "".join(c for c in plain if not unicodedata.combining(c)))
     found = [
         (len(word), colour)
         for colour, words in _MEANINGS
         for word in words.split()
-        if re.search(rf"(?<![a-z]){word}|{word}(?:s|es|land|area)?(?![a-z])", text)
+        if re.search(_pattern(word), text)
     ]
     return max(found, key=lambda item: item[0])[1] if found else None
+
+
+def _pattern(word: str) -> str:
+    """Return where a word counts: at the start of one, a longer one also at the end: `Nadelwald`.
+
+    A short word would be found in `office` or `plateau`. Chinese has no spaces.
+    """
+    if not word.isascii():
+        return word
+    start, end = rf"(?<![a-z]){word}", rf"{word}(?:s|es|land|area)?(?![a-z])"
+    return rf"{start}|{end}" if len(word) > 3 else start
 
 
 def _shade(colour: Colour, step: float) -> Colour:

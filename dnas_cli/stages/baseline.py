@@ -22,6 +22,7 @@ from dnas_cli.evaluation.baseline_figures import (
 )
 from dnas_cli.evaluation.evaluation import band_positions
 from dnas_cli.evaluation.tiles import normalised_batches
+from dnas_cli.evaluation.units import drawn_units
 from dnas_cli.files import file_hash
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.model_file import load_model
@@ -217,16 +218,16 @@ def _scenes(
     device: torch.device,
     name: str,
 ) -> dict[str, ConfusionMatrix]:
-    """Return the confusion matrix of each scene of a split."""
-    refs = tiles.split(split)
-    scenes = {scene: ConfusionMatrix(len(tiles.classes)) for scene in tiles.scenes(split)}
-    places = iter(refs)
+    """Return the confusion matrix of each scene of a split, or of each tile of its one scene."""
+    refs, units = tiles.split(split), drawn_units(tiles, split)
+    scenes = {unit: ConfusionMatrix(len(tiles.classes)) for unit in units}
+    places = iter(units)
     with progress(f"scoring {name}", len(refs), "tile") as advance:
         for images, labels in normalised_batches(tiles, refs, normalisation, bands, 4):
             with torch.inference_mode():
                 classes = network(images.to(device)).argmax(1).cpu().numpy().astype(np.uint8)
             for label, predicted in zip(labels, classes, strict=True):
-                scenes[next(places).scene].add(label, predicted)
+                scenes[next(places)].add(label, predicted)
             advance(len(images))
     return scenes
 

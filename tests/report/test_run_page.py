@@ -7,9 +7,13 @@ import subprocess
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
 
+from dnas_cli.evaluation.baseline_figures import Member, baseline_path, write_members
+from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.run.directory import open_run
 from tests.support.command_line import dnas, rows
 from tests.support.small_runs import RETRAIN, SEARCH, first_search
@@ -28,7 +32,18 @@ def run(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
         dnas("decode", folder, "--stage", stage)
     dnas("retrain", folder, *RETRAIN)
     dnas("eval", folder, "--references", "--cost")
+    members = [_member("found", seed, 60 + seed) for seed in (0, 1)]
+    members += [_member(f"random-{number}", 0, 40 - number) for number in range(1, 13)]
+    write_members(baseline_path(folder), [*members, _member("unet:resnet18, equal steps", 0, 50)])
     return folder
+
+
+def _member(name: str, seed: int, right: int) -> Member:
+    """A network of which so many pixels in a hundred of a scene are right, fewer in another."""
+    scenes = {"a": ConfusionMatrix(5), "b": ConfusionMatrix(5)}
+    for scene, share in zip(scenes.values(), (right, right - 20), strict=True):
+        scene.counts[:2, :2] += np.array([[share, 100 - share], [100 - share, share]])
+    return Member(name, seed, "test", 1_234_000, 5 * 10**9, None, scenes, "sha256:0")
 
 
 @pytest.fixture(scope="module")
@@ -40,6 +55,7 @@ def page(run: Path) -> str:
 
 def test_the_page_needs_nothing_else(page: str) -> None:
     assert len(page.encode()) < 2_000_000
+    assert "within 8 pixels of a tile's border" in page  # seams, of small tiles
     addresses = re.findall(r"(?:src|href)=\"([^\"]*)\"|url\(([^)]*)\)", page)
     assert all(a.startswith(("data:", "#")) for pair in addresses for a in pair if a)
     assert re.findall(r"https?://[^\s\"<]+", page) == ["http://www.w3.org/2000/svg"] * len(
@@ -70,6 +86,42 @@ def _wrong_numbers(page: str, run: Path) -> tuple[int, list[str]]:
         if shown != f"{_at(run, unescape(source)) / float(scale or 1):.{digits}f}":
             wrong.append(f"{source}: {text}")
     return len(found), wrong
+
+
+def test_references_random_architectures_and_peers_have_rows_with_intervals(
+    page: str, run: Path
+) -> None:
+    table = page.split('<h2 id="verdict">')[1].split("<table>")[1].split("</table>")[0]
+    found = {}
+    for row in re.findall(r"<tr class.*?</tr>", table, re.S):
+        cells = re.findall(r"<td>(.*?)</td>", row, re.S)
+        found[cells[0]] = [re.sub(r"<[^>]*>", " ", cell).split() for cell in cells[1:]]
+    assert list(found)[1].startswith("majority class (")
+    assert list(found)[2].startswith("per pixel (")
+    numbers = [1, 2, 3, 4, 5, 6, 7, 8, 9, 10]  # the best ten of twelve
+    assert list(found)[3:] == [
+        "network found again (mean of 2 seeds)",
+        "unet:resnet18, equal steps",
+        *(f"random {number}" for number in numbers),
+    ]
+    assert "2 more random architectures are not listed" in page
+    mean_iou, accuracy, first, _, unknown, *_, weights, work = found["unet:resnet18, equal steps"]
+    middle, low, high = 40 / 160, 30 / 170, 50 / 150  # of both scenes; of each of them twice
+    assert mean_iou == [f"{middle:.4f}", f"{low:.4f}", "to", f"{high:.4f}"]
+    assert accuracy == ["0.4000", "0.3000", "to", "0.5000"]
+    assert first == [f"{middle:.3f}", f"{low:.3f}", "to", f"{high:.3f}"]
+    assert unknown == ["–"]
+    assert (weights, work) == (["1.234"], ["5.000"])
+    assert all(len(row[0]) == 4 for row in found.values())  # each has an interval
+    for row, item in zip(list(found.values())[1:3], _references(run), strict=True):
+        low, high = item["intervals"]["mean_iou"]
+        assert row[0][1:] == [f"{low:.4f}", "to", f"{high:.4f}"]
+        assert low < item["metrics"]["mean_iou"] < high
+
+
+def _references(run: Path) -> list[dict[str, Any]]:
+    found: list[dict[str, Any]] = json.loads((run / "eval/test.json").read_text())["references"]
+    return found
 
 
 def test_the_architecture_and_the_commands_are_those_of_the_run(page: str, run: Path) -> None:
