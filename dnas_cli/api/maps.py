@@ -15,6 +15,7 @@ from dnas_cli.typed_fields import completed
 if TYPE_CHECKING:
     from dnas_cli.mapping.mapper import Mapper
     from dnas_cli.mapping.scene_result import SceneResult
+    from dnas_cli.scenes.scene_files import SceneFiles
 
 
 def load_model(path: AnyRun, device: str = "auto", engine: Engine | None = None) -> "Mapper":
@@ -92,7 +93,8 @@ def predict_scenes(
         DataError: There is no scene, or a single one cannot be mapped.
         RunStateError: The output of a single scene exists.
     """
-    from dnas_cli.mapping.find_scenes import find_scenes, stands_for_many
+    from dnas_cli.datasets.description import load_description
+    from dnas_cli.mapping.find_scenes import find_described_scenes, find_scenes, stands_for_many
     from dnas_cli.mapping.label_comparison import settled_labels
     from dnas_cli.mapping.mapper import Mapper, MapSettings
     from dnas_cli.mapping.open_scene import SceneReading
@@ -119,13 +121,19 @@ def predict_scenes(
         all_data=nodata == "none",
         resample=given["resample"],
     )
-    found = find_scenes([str(scene) for scene in scenes])
+    names = [str(scene) for scene in scenes]
+    found: Sequence[str | SceneFiles]
+    if dataset is not None and truth is None:
+        description = load_description(str(dataset))
+        found, bands = find_described_scenes(names, description)
+        no_data = description.nodata if nodata is None else reading.nodata
+        reading = replace(reading, described=(bands, description.bands), nodata=no_data)
+    else:
+        found = find_scenes(names)
     planned, shard = plan_outputs(found, patterns), parse_shard(given["shard"])
     scheduler, overwrite = given["scheduler"], given["overwrite"]
-    many = len(found) > 1 or (patterns.many and stands_for_many(str(scenes[0])))
+    many = len(found) > 1 or (patterns.many and stands_for_many(names[0]))
     many = many or scheduler is not None or not shard.is_all
-    if dataset is not None and truth is None:
-        raise UsageError("dataset=...: says how `truth` is written.", "Give truth=... as well.")
     if many and truth is not None:
         raise UsageError(
             "truth=...: is the label of one scene.",

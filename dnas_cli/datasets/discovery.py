@@ -1,14 +1,14 @@
 """Finding the images and labels of a dataset below a folder, and pairing them."""
 
 import os
-from collections import defaultdict
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 from dnas_cli.console import logger
 from dnas_cli.datasets.band_files import BandIndex
 from dnas_cli.datasets.description import DatasetDescription, load_description
-from dnas_cli.datasets.path_patterns import SPLIT_OF_NAME, Pattern, safe_name
+from dnas_cli.datasets.images import Image, ImageNames
+from dnas_cli.datasets.path_patterns import Pattern
 from dnas_cli.datasets.pattern_matches import ImageMatches, LabelMatches, best_patterns
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.external import is_external_allowed
@@ -16,7 +16,6 @@ from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.opening import is_address
 from dnas_cli.scenes.placed_labels import LabelFiles
 from dnas_cli.scenes.raster import RASTER_SUFFIXES
-from dnas_cli.scenes.scene_files import BandFile, SceneFiles
 from dnas_cli.scenes.stac_items import is_web_address
 from dnas_cli.scenes.vector_labels import is_vector
 
@@ -25,36 +24,21 @@ _BUILT_IN_SIGNS = {
     "label_5classes": "gid5", "label_15classes": "gid15", "Annotation__index": "fbp",
 }  # fmt: skip
 _MOST_FILES = 1_000_000
-_LONGEST_NAME = 200  # bytes; a file name has 255, and a tile's adds row, column and kind
 
 
-@dataclass(frozen=True)
-class Pair:
+@dataclass(frozen=True, kw_only=True)
+class Pair(Image):
     """An image and its label.
 
     Attributes:
-        key: Name of the image among all of its dataset; tile names start with it.
-        scene: The scene it belongs to, as a name that is safe in paths.
-        scene_text: The scene's name as the folders have it.
-        image: Path of the image, relative to the source folder.
-        label: Path of the label, likewise.
-        bands: Names of the file's bands in order, when the description says them.
-        split: `train`, `val` or `test`, when the `{split}` of a pattern says it.
+        label: Path of the label, relative to the source folder.
         more_labels: Further labels of the image; of two that label a pixel the earlier counts.
         aoi: Path of the vector layer that says where labels are complete.
-        parts: Where its bands are, if not all in the image.
     """
 
-    key: str
-    scene: str
-    scene_text: str
-    image: str
     label: str
-    bands: tuple[str, ...]
-    split: str | None = None
     more_labels: tuple[str, ...] = ()
     aoi: str | None = None
-    parts: tuple[BandFile, ...] = ()
 
     @property
     def files(self) -> tuple[str, ...]:
@@ -63,16 +47,6 @@ class Pair:
         image = [] if self.parts else [self.image]
         aoi = [self.aoi] if self.aoi else []
         return tuple(dict.fromkeys([*image, self.label, *self.more_labels, *aoi, *more]))
-
-    def scene_files(self, source: Path) -> Path | SceneFiles:
-        """Return what the image is opened by."""
-        if not self.parts:
-            return source / self.image
-        parts = [
-            part if is_address(part.path) else replace(part, path=str(source / part.path))
-            for part in self.parts
-        ]
-        return SceneFiles(str(source / self.image), tuple(parts))
 
     def label_files(self, source: Path, encoding: LabelEncoding, as_is: bool) -> LabelFiles:
         """Return the labels as they are opened over the image."""
@@ -168,6 +142,55 @@ def find_pairs(
     Raises:
         DataError: There is no image.
     """
+    found = _search(source, description, leave_out)
+    labels, problems, pairs, used = found.labels, found.problems, list[Pair](), set[str]()
+    for parts, path in found.entries:
+        own = labels.by_names.get(tuple(parts[name] for name in labels.names), [])
+        used.update(own)
+        if not own or (len(own) > 1 and not labels.may_be_many):
+            problems.append(Problem(path, _label_problem(own, labels.pattern.text)))
+            continue
+        try:
+            aoi = _aoi_of(found.files, description.aoi, parts)
+            image = found.names.image(parts, path)
+        except DataError as error:
+            problems.append(Problem(path, error.what))
+            continue
+        pairs.append(Pair(**vars(image), label=own[0], more_labels=tuple(own[1:]), aoi=aoi))
+    everything = {path for own in labels.by_names.values() for path in own}
+    problems += [Problem(path, "label without image") for path in sorted(everything - used)]
+    return sorted(_one_text_per_scene(pairs, problems), key=lambda pair: pair.key), problems
+
+
+def find_images(source: Path, description: DatasetDescription) -> tuple[list[Image], list[Problem]]:
+    """Find every image, whether it has a label or not.
+
+    Returns:
+        The images by name, and those that cannot be used.
+
+    Raises:
+        DataError: There is no image.
+    """
+    found = _search(source, description, None)
+    images = []
+    for parts, path in found.entries:
+        try:
+            images.append(found.names.image(parts, path))
+        except DataError as error:
+            found.problems.append(Problem(path, error.what))
+    return sorted(images, key=lambda image: image.key), found.problems
+
+
+@dataclass(frozen=True)
+class _Found:
+    files: list[str]
+    entries: list[tuple[dict[str, str], str]]  # named parts and path of every image
+    labels: LabelMatches
+    names: ImageNames
+    problems: list[Problem]
+
+
+def _search(source: Path, description: DatasetDescription, leave_out: Path | None) -> _Found:
     files, problems = _files(source, leave_out)
     images, labels, bands = best_patterns(source, files, description)
     if not images:
@@ -176,67 +199,14 @@ def find_pairs(
             f"{source}: {first}holds no image of the dataset {description.name!r}.",
             "Looked for " + ", ".join(image.pattern.text for image in description.images) + ".",
         )
-    pairs = []
-    keys: dict[str, str] = {}
-    label_names = labels.names
-    shared = _names_in_several_splits(images, description.scene)
-    used = set()
     index = BandIndex(description.band_files, files)
-    for parts, path in _without_labels(images, labels):
-        found = labels.by_names.get(tuple(parts[name] for name in label_names), [])
-        used.update(found)
-        if not found or (len(found) > 1 and not labels.may_be_many):
-            problems.append(Problem(path, _label_problem(found, labels.pattern.text)))
-            continue
-        aoi = _aoi_of(files, description.aoi, parts)
-        if isinstance(aoi, Problem):
-            problems.append(replace(aoi, name=path))
-            continue
-        try:
-            own = images.items.get(path)
-            band_files = (
-                index.parts_of(parts, path)
-                if own is None
-                else _of_item(own, description.bands, source)
-            )
-        except DataError as error:
-            problems.append(Problem(path, error.what))
-            continue
-        split = SPLIT_OF_NAME.get(parts.get("split", "train").lower())
-        if split is None:
-            problems.append(Problem(path, f"{parts['split']!r} is none of train, val and test"))
-            continue
-        scene_text = description.scene.format(**parts)
-        if scene_text in shared:  # a number, say, that counts from 1 in every split
-            scene_text = f"{parts['split']}_{scene_text}"
-        scene = safe_name(scene_text)
-        # What the scene's name does not say distinguishes the images of one scene.
-        rest = [
-            value
-            for name, value in parts.items()
-            if f"{{{name}}}" not in description.scene and name != "split"
-        ]
-        key = safe_name("_".join([scene_text, *rest]))
-        if len(key.encode()) > _LONGEST_NAME:
-            problems.append(Problem(path, "has too long a name for its tiles"))
-            continue
-        if key in keys:
-            problems.append(Problem(path, f"has the same name as {keys[key]} in a tile set"))
-            continue
-        keys[key] = path
-        by_folder = split if "split" in parts else None
-        more = tuple(found[1:])
-        pairs.append(
-            Pair(key, scene, scene_text, path, found[0], bands, by_folder, more, aoi, band_files)
-        )
-    everything = {path for found in labels.by_names.values() for path in found}
-    problems += [Problem(path, "label without image") for path in sorted(everything - used)]
-    return sorted(_one_text_per_scene(pairs, problems), key=lambda pair: pair.key), problems
+    names = ImageNames(
+        source, description, bands, index, images.items, [parts for parts, _ in images.entries]
+    )
+    return _Found(files, _without_labels(images, labels), labels, names, problems)
 
 
-def _aoi_of(
-    files: list[str], pattern: Pattern | None, parts: dict[str, str]
-) -> "str | Problem | None":
+def _aoi_of(files: list[str], pattern: Pattern | None, parts: dict[str, str]) -> str | None:
     """Return the layer that says where the labels of an image are complete, if one is described."""
     if pattern is None:
         return None
@@ -244,7 +214,7 @@ def _aoi_of(
         found = pattern.match(path)
         if found is not None and all(parts.get(name) == text for name, text in found.items()):
             return path
-    return Problem("", f"has no area of interest (none fits {pattern.text})")
+    raise DataError(f"has no area of interest (none fits {pattern.text})")
 
 
 def _without_labels(images: ImageMatches, labels: LabelMatches) -> list[tuple[dict[str, str], str]]:
@@ -262,15 +232,6 @@ def _without_labels(images: ImageMatches, labels: LabelMatches) -> list[tuple[di
     return [(parts, path) for parts, path in images.entries if path not in labels_only]
 
 
-def _names_in_several_splits(images: ImageMatches, scene: str) -> set[str]:
-    """Return the names of scenes that images of different `{split}` have."""
-    splits: dict[str, set[str]] = defaultdict(set)
-    for parts, _ in images.entries:
-        if "split" in parts and "{split}" not in scene:
-            splits[scene.format(**parts)].add(parts["split"])
-    return {name for name, found in splits.items() if len(found) > 1}
-
-
 def _one_text_per_scene(pairs: list[Pair], problems: list[Problem]) -> list[Pair]:
     # "Tile 1" and "Tile_1" would be one folder; that must not join two scenes silently.
     texts: dict[str, str] = {}
@@ -284,19 +245,6 @@ def _one_text_per_scene(pairs: list[Pair], problems: list[Problem]) -> list[Pair
                 Problem(pair.image, f"its scene {pair.scene_text!r} is spelled like {other!r}")
             )
     return kept
-
-
-def _of_item(scene: SceneFiles, wanted: tuple[str, ...], source: Path) -> tuple[BandFile, ...]:
-    """Return the bands of an Item, with paths relative to the source folder."""
-    if not wanted and not scene.is_one_file:
-        raise DataError(
-            f"{scene.name}: is a STAC Item of several bands, and the description names none."
-        )
-    parts = scene.of_bands(wanted).parts
-    return tuple(
-        part if is_address(part.path) else replace(part, path=os.path.relpath(part.path, source))
-        for part in parts
-    )
 
 
 def _label_problem(found: list[str], pattern: str) -> str:

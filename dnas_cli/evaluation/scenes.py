@@ -8,7 +8,6 @@ from typing import Any
 from dnas_cli import console
 from dnas_cli.console import logger
 from dnas_cli.datasets.discovery import LabelledScenes, Pair
-from dnas_cli.datasets.inspection import described_bands
 from dnas_cli.errors import DataError
 from dnas_cli.evaluation.scene_maps import SceneMaps
 from dnas_cli.mapping.label_comparison import add_rows, look_through
@@ -126,7 +125,7 @@ def _open(facts: ModelFacts, scenes: LabelledScenes, pair: Pair) -> Raster:
     path = pair.scene_files(scenes.root)
     reading = SceneReading(
         nodata=scenes.nodata,
-        file_bands=described_bands(path, pair.bands, scenes.bands),
+        described=(pair.bands, scenes.bands),
         resample=scenes.resample,
     )
     scene = open_scene(facts, path, reading, lambda text: logger.warning("%s: %s", path, text))

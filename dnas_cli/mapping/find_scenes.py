@@ -6,12 +6,14 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dnas_cli.console import logger
+from dnas_cli.datasets.description import DatasetDescription
+from dnas_cli.datasets.discovery import find_images
 from dnas_cli.datasets.path_patterns import nfc
-from dnas_cli.errors import DataError
+from dnas_cli.errors import DataError, UsageError
 from dnas_cli.files import read_lines
 from dnas_cli.scenes.map_metadata import is_map
 from dnas_cli.scenes.raster import RASTER_SUFFIXES
-from dnas_cli.scenes.scene_files import SceneFiles
+from dnas_cli.scenes.scene_files import BandFile, SceneFiles
 from dnas_cli.scenes.stac_items import is_items, read_items
 
 _LIST_SUFFIXES = (".txt", ".lst")
@@ -34,6 +36,40 @@ def find_scenes(arguments: Sequence[str]) -> list[str | SceneFiles]:
     for argument in arguments:
         found.update(dict.fromkeys(_expand(argument)))
     return list(found)
+
+
+def find_described_scenes(
+    arguments: Sequence[str], description: DatasetDescription
+) -> tuple[list[SceneFiles], tuple[str, ...]]:
+    """Return the scenes that a description finds in a folder, with or without labels.
+
+    Returns:
+        The scenes by name, and the names of the bands of their files where the description says
+        them.
+
+    Raises:
+        UsageError: The argument is no folder.
+        DataError: The folder holds no image of the dataset.
+    """
+    folder = Path(arguments[0])
+    if len(arguments) != 1 or not folder.is_dir():
+        raise UsageError(
+            "dataset=...: says what one folder of scenes holds, or how `truth` is written.",
+            "Name that folder alone, or give truth=... as well.",
+        )
+    images, problems = find_images(folder, description)
+    for problem in problems:
+        logger.warning("%s: left out: %s", problem.name, problem.reason)
+    if not images:
+        raise DataError(f"{folder}: none of its scenes can be used.")
+    scenes = []
+    for image in images:
+        files = image.scene_files(folder)
+        parts = (
+            files.parts if isinstance(files, SceneFiles) else (BandFile((), str(files), number=0),)
+        )
+        scenes.append(SceneFiles(image.key, parts))
+    return scenes, images[0].bands
 
 
 def stands_for_many(argument: str) -> bool:
@@ -75,7 +111,8 @@ def _in_folder(folder: Path) -> list[str]:
     ]
     if not scenes:
         raise DataError(
-            f"{folder}: holds no raster.", "Name its folder of scenes, or 'FOLDER/*/*.tif'."
+            f"{folder}: holds no raster.",
+            "Name its folder of scenes, 'FOLDER/*/*.tif', or give dataset=YAML to describe it.",
         )
     return without_maps(scenes)
 

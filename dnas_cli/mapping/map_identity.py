@@ -28,6 +28,7 @@ def map_identity(mapper: Mapper, scene: str | SceneFiles, reading: SceneReading)
             "views": mapper.settings.views,
             "clip": file_hash(reading.clip) if reading.clip else None,
             **({"resample": True} if reading.resample else {}),
+            **({"described": reading.described} if any(reading.described) else {}),
         }
     )
 

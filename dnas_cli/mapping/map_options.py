@@ -71,8 +71,7 @@ class MapOptions(TypedDict, total=False):
     ]
     dataset: Annotated[
         str | Path | None,
-        Option("How the truth is written.  [default: as the labels of training]",
-               metavar="NAME|YAML"),
+        Option("Description of the folders of scenes, or of the truth.", metavar="NAME|YAML"),
     ]  # fmt: skip
     max_unknown: Annotated[float, MAX_UNKNOWN]
     labels_as_is: Annotated[bool, LABELS_AS_IS]

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dnas_cli.console import logger
+from dnas_cli.datasets.inspection import described_bands
 from dnas_cli.errors import DataError
 from dnas_cli.mapping.bands import choose_bands
 from dnas_cli.mapping.scene_checks import alpha_holds_data, doubts_about, zero_share
@@ -27,8 +28,8 @@ class SceneReading:
         nodata: Value that means "no data"; the file's own when missing.
         all_data: No value means "no data", whatever the file declares.
         scaled: Apply the scale and offset that the file declares.
-        file_bands: Names of the file's bands, from the first on, where a description says them;
-            the file's own when empty.
+        described: Where a description says them: the names of the file's bands, and those of the
+            dataset.
         clip: Polygons; only what lies inside is mapped.
         resample: Bring the scene to the ground resolution of the training data.
     """
@@ -36,7 +37,7 @@ class SceneReading:
     bands: tuple[str, ...] = ()
     nodata: float | None = None
     scaled: bool = False
-    file_bands: tuple[str, ...] = ()
+    described: tuple[tuple[str, ...], tuple[str, ...]] = ((), ())
     clip: Path | None = None
     all_data: bool = False
     resample: bool = False
@@ -58,11 +59,12 @@ def open_scene(
         DataError: The scene cannot be opened, or has other bands than the model.
     """
     if isinstance(path, SceneFiles):
-        path = path.of_bands(reading.file_bands or reading.bands or facts.bands)
+        path = path.of_bands(reading.described[1] or reading.bands or facts.bands)
+    file_bands = described_bands(path, *reading.described)
     grid = None
     with open_raster(path) as whole:
         nodata = _nodata(whole, reading, warn)
-        chosen = _chosen_bands(facts, whole, reading, warn)
+        chosen = _chosen_bands(facts, whole, path, file_bands, reading, warn)
         if nodata is None and not whole.has_validity and facts.nodata is not None:
             nodata = facts.nodata
             logger.info("%s: declares no nodata; %g counts as such, as in training", path, nodata)
@@ -124,11 +126,16 @@ def _nodata(whole: Raster, reading: SceneReading, warn: Callable[[str], None]) -
 
 
 def _chosen_bands(
-    facts: ModelFacts, whole: Raster, reading: SceneReading, warn: Callable[[str], None]
+    facts: ModelFacts,
+    whole: Raster,
+    path: str | Path | SceneFiles,
+    file_bands: tuple[str, ...],
+    reading: SceneReading,
+    warn: Callable[[str], None],
 ) -> tuple[str | int, ...]:
     """Return the bands of a file in the model's order."""
-    names = reading.file_bands or whole.file_bands
-    if len(names) < len(facts.bands) and alpha_holds_data(whole):
+    names = file_bands or whole.file_bands
+    if len(names) < len(facts.bands) and alpha_holds_data(path, whole.alpha_band):
         names = (*names, str(whole.alpha_band))
         logger.info(
             "%s: its band %d is called alpha but holds other data; it is read as a band",
@@ -140,6 +147,6 @@ def _chosen_bands(
         logger.info("%s: %s", whole.path, choice.note)
     if choice.doubt:
         warn(f"{choice.doubt}; if that is wrong, name the bands")
-    if not reading.file_bands:
+    if not file_bands:
         return choice.bands
     return tuple(names.index(band) + 1 if band in names else band for band in choice.bands)

@@ -1,12 +1,14 @@
 """Does a scene look like the training data? Checks on a sample of its values."""
 
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 
 import numpy as np
 
 from dnas_cli.scenes.band_statistics import BandSummary
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.raster import Raster, open_raster
+from dnas_cli.scenes.scene_files import SceneFiles
 
 _SAMPLE = 512  # pixels on the longer side
 _FAR = 1.5  # training ranges between the training median and a scene's median
@@ -14,14 +16,14 @@ _FLAT, _WILD = 0.04, 5.0  # a scene's range, in training ranges
 _ALPHA_LIKE = 0.5  # share of transparent or opaque pixels from which on a band is alpha
 
 
-def alpha_holds_data(scene: Raster) -> bool:
-    """Whether a file's alpha band is one: alpha is mostly transparent or mostly opaque.
+def alpha_holds_data(path: str | Path | SceneFiles, alpha_band: int | None) -> bool:
+    """Whether a scene's alpha band is none: alpha is mostly transparent or mostly opaque.
 
     GDAL calls the fourth band of many R G B NIR files alpha by default.
     """
-    if scene.alpha_band is None:
+    if alpha_band is None:
         return False
-    with open_raster(scene.path, [scene.alpha_band]) as band:
+    with open_raster(path, [alpha_band]) as band:
         values, _ = band.preview(_SAMPLE)
     extreme = (values == 0) | (values == values.max())
     return float(extreme.mean()) < _ALPHA_LIKE

@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 import rasterio
 import rasterio.shutil
+from rasterio.warp import Resampling, reproject
 
 from dnas_cli.scenes.raster import Window, open_raster
 from tests.support.command_line import dnas
@@ -73,6 +74,28 @@ def test_whole_scenes_of_several_files_are_scored(tmp_path: Path) -> None:
     given = ("eval", model, tmp_path / "data-tiles", "--scenes", "--json", "--device", "cpu")
     score = json.loads(dnas(*given).stdout)
     assert score["metrics"]["pixels"] == 4096
+
+
+def test_predict_finds_scenes_by_a_description_as_tile_does(tmp_path: Path) -> None:
+    folder = bands_of(tmp_path / "data")
+    shutil.rmtree(folder / "labels")
+    described = tmp_path / "s2.yaml"
+    described.write_text(INDEX + FILES)
+    model = write_model(tmp_path / "model.pt", ("nir", "rededge", "red"))
+    maps, given = tmp_path / "maps", ("--dataset", described, "--device", "cpu")
+    dnas("predict", model, folder, "--out", f"{maps}/", *given)
+    assert sorted(path.name for path in maps.glob("*.tif")) == ["s0.tif", "s1.tif", "s2.tif"]
+    again = dnas("predict", model, folder, "--out", f"{maps}/", *given)
+    assert again.stderr.count("skipped, its outputs exist") == 3
+    values, coarse, finer = noise(1), place(510_000, pixel=20), place(510_000)
+    by = {"src_transform": coarse["transform"], "dst_transform": finer["transform"]}
+    rededge, crs = np.zeros((64, 64), np.uint8), {"src_crs": "EPSG:32633", "dst_crs": "EPSG:32633"}
+    reproject(values[1, ::2, ::2], rededge, resampling=Resampling.bilinear, **by, **crs)
+    one_file = put(tmp_path / "s1.tif", np.stack([values[2], rededge, values[0]]), **finer)
+    dnas("predict", model, one_file, "--out", tmp_path / "one.tif", "--bands", "1,2,3")
+    assert np.array_equal(read(maps / "s1.tif"), read(tmp_path / "one.tif"))
+    said = dnas("predict", model, one_file, "--out", tmp_path / "m.tif", *given, code=2).stderr
+    assert "what one folder of scenes holds" in said
 
 
 @pytest.mark.parametrize("suffix", ["nc", "h5"])
