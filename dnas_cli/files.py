@@ -11,6 +11,7 @@ import os
 import re
 import secrets
 import stat
+import unicodedata
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -171,6 +172,11 @@ def read_lines(path: Path, largest: int = LARGEST_TEXT) -> list[tuple[int, str]]
     lines = enumerate(read_text(path, largest).removeprefix("\ufeff").split("\n"), 1)
     entries = [(number, line.strip(" \r")) for number, line in lines]
     return [(number, _unquoted(entry)) for number, entry in entries if entry and entry[0] != "#"]
+
+
+def nfc(text: str) -> str:
+    """Return a name as it compares: files differ in how they store letters with accents."""
+    return unicodedata.normalize("NFC", text)
 
 
 def _unquoted(text: str) -> str:

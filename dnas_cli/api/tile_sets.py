@@ -71,15 +71,7 @@ def tile(
     work = TilingOptions(given["workers"], given["overwrite"], given["strict"], shard)
     if given["from_lists"]:
         lists = [Path(path) for path in given["from_lists"]]
-        result = tile_set_from_lists(
-            source,
-            target,
-            lists,
-            settings.description,
-            settings.max_unknown,
-            work,
-            settings.keep_empty,
-        )
+        result = tile_set_from_lists(source, target, lists, settings, work)
     else:
         result = make_tile_set(source, target, settings, work)
     if not result.made:

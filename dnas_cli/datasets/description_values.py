@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import Any, Literal, TypeVar
 
 from dnas_cli.errors import DataError
+from dnas_cli.files import nfc
 from dnas_cli.scenes.class_colours import chosen_colours
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.palette import Colour, LandClass
@@ -16,14 +17,14 @@ Kind = TypeVar("Kind")
 
 
 def text_of(value: Any, key: str) -> str:
-    """Return a text of one line.
+    """Return a text of one line, as it compares.
 
     Raises:
         DataError: It is none.
     """
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
         raise DataError(f"`{key}` is {_shown(value)}, but must be a text.", _quote_hint(value))
-    return value
+    return nfc(value)
 
 
 def number_of(value: float, key: str) -> float:

@@ -6,12 +6,12 @@ part = "003". A part never reaches over a folder; `*` stands for any text within
 """
 
 import re
-import unicodedata
 from dataclasses import dataclass
 from functools import cached_property
 from string import Formatter
 
 from dnas_cli.errors import DataError
+from dnas_cli.files import nfc
 from dnas_cli.scenes.raster import RASTER_SUFFIXES
 
 SPLIT_OF_NAME = {
@@ -83,11 +83,6 @@ def placeholders(text: str) -> tuple[str, ...]:
         if not re.fullmatch(r"[A-Za-z]\w*", name) or "{" + name + "}" not in text:
             raise DataError(f"pattern {text!r}: {{{name}}} is not a plain name.")
     return tuple(names)
-
-
-def nfc(text: str) -> str:
-    """Return a name as it compares: file systems differ in how they store letters with accents."""
-    return unicodedata.normalize("NFC", text)
 
 
 def safe_name(text: str) -> str:

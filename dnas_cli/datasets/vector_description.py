@@ -5,6 +5,7 @@ from typing import Any
 
 from dnas_cli.datasets.description_values import number_of, text_of
 from dnas_cli.errors import DataError
+from dnas_cli.files import nfc
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
 from dnas_cli.scenes.vector_encoding import VectorEncoding
 from dnas_cli.scenes.vector_labels import is_vector
@@ -76,6 +77,7 @@ def vector_encoding(keys: VectorKeys, encoding: LabelEncoding, valued: bool) -> 
 
 
 def _class_named(name: Any, names: list[str]) -> int:
-    if name not in names:
+    text = nfc(name) if isinstance(name, str) else name
+    if text not in names:
         raise DataError(f"`labels` names the class {name!r}, which `classes` does not have.")
-    return names.index(name)
+    return names.index(text)

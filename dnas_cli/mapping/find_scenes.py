@@ -8,9 +8,8 @@ from pathlib import Path
 from dnas_cli.console import logger
 from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.discovery import find_images
-from dnas_cli.datasets.path_patterns import nfc
 from dnas_cli.errors import DataError, UsageError
-from dnas_cli.files import read_lines
+from dnas_cli.files import nfc, read_lines
 from dnas_cli.scenes.map_metadata import is_map
 from dnas_cli.scenes.raster import RASTER_SUFFIXES
 from dnas_cli.scenes.scene_files import BandFile, SceneFiles

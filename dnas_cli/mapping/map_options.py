@@ -1,5 +1,6 @@
 """The options of mapping, for `dnas predict` and `dnas_cli.predict`."""
 
+import math
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Literal, TypedDict
@@ -41,7 +42,7 @@ class MapOptions(TypedDict, total=False):
     nodata: Annotated[
         float | Literal["none"] | None,
         Option("Value without data, or none.  [default: the file's]", metavar="VALUE",
-               read=_nodata),
+               at_most=math.inf, read=_nodata),
     ]  # fmt: skip
     scaled: Annotated[bool, Option("Apply the file's scale and offset.", default=False)]
     resample: Annotated[

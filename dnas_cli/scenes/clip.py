@@ -10,7 +10,7 @@ import numpy.typing as npt
 from dnas_cli.errors import DataError, brief
 from dnas_cli.scenes.polygons import require_libraries
 from dnas_cli.scenes.raster import Georeference, Raster, Window
-from dnas_cli.scenes.vector_labels import first_layer
+from dnas_cli.scenes.vector_labels import layers_of
 
 
 @dataclass(frozen=True)
@@ -58,7 +58,7 @@ def read_clip(path: Path, scene: str, georeference: Georeference) -> Clip:
     if georeference.crs_wkt is None or georeference.transform is None:
         raise DataError(f"{scene}: has no place, so that it cannot be clipped.")
     try:
-        layer = first_layer(path)
+        layer = layers_of(path)[0]
         meta, _, geometries, _ = pyogrio.raw.read(path, layer=layer, columns=[])
         outlines = shapely.from_wkb(geometries)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:

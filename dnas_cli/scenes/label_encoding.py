@@ -53,10 +53,22 @@ class LabelEncoding:
         own = {item.colour: index for index, item in enumerate(self.classes)}
         return own | dict(self.more_colours)
 
-    def for_grey(self) -> "LabelEncoding":
-        """Return how a file of one band without colours is read."""
-        is_index = self.kind == "colour" and self.grey_is_index
-        return tile_encoding(self.classes) if is_index else self
+    def for_grey(self, dtype: str) -> "LabelEncoding":
+        """Return how a file of one band without colours is read.
+
+        Colours of wider types than 8 bits are numbers: 255 is white in 16 bits as well.
+        """
+        if self.kind == "colour" and self.grey_is_index:
+            return tile_encoding(self.classes)
+        greys = {c: index for c, index in self.class_of_colour.items() if len(set(c)) == 1}
+        if self.kind != "colour" or dtype == "uint8" or not greys:
+            return self
+        return LabelEncoding(
+            "index",
+            self.classes,
+            ignored_values=tuple(c[0] for c in self.ignored_colours if len(set(c)) == 1),
+            more_values=tuple((colour[0], index) for colour, index in greys.items()),
+        )
 
     def from_colours(
         self, colours: npt.NDArray[np.uint8]

@@ -112,8 +112,8 @@ def _look(path: str | Path, classes: tuple[LandClass, ...], survey: _Survey) -> 
             if len(found) > _MOST_VALUES:
                 break
         survey.values.update(found)
-        if label.dataset.dtypes[0] != "uint8":
-            survey.greys |= {-1} if found else set()  # no grey of a picture
+        if label.dataset.dtypes[0] != "uint8":  # -1 is no grey of a picture
+            survey.greys |= {int(value) if value in range(256) else -1 for value in found}
             return
         shown = label.shown(np.array([sorted(found)], np.uint8))[0].tolist()
         if label.form == "grey":

@@ -77,7 +77,8 @@ class LabelRaster(OpenFile):
         self.height: int = dataset.height
         self.alpha = _alpha_band(dataset)
         self.form = _form(dataset, self.alpha)
-        self.encoding = encoding.for_grey() if self.form == "grey" else encoding
+        grey = self.form == "grey"
+        self.encoding = encoding.for_grey(dataset.dtypes[0]) if grey else encoding
         self._bands = [1, 2, 3] if self.form == "colour" else [1]
         self._table = colour_table(dataset) if self.form == "palette" else None
         flags = dataset.mask_flag_enums[0] if dataset.count else [MaskFlags.all_valid]

@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.opening import opened
-from dnas_cli.scenes.vector_labels import first_layer
+from dnas_cli.scenes.vector_labels import layers_of
 
 MODEL, KEY = "DNAS_MODEL", "DNAS_KEY"
 _HEAD = 1 << 16  # bytes of a GeoJSON file that hold what is said before its features
@@ -48,7 +48,7 @@ def _layer_tags(path: Path) -> dict[str, str]:
     import pyogrio.errors
 
     try:
-        metadata = pyogrio.read_info(path, layer=first_layer(path)).get("layer_metadata") or {}
+        metadata = pyogrio.read_info(path, layer=layers_of(path)[0]).get("layer_metadata") or {}
     except (DataError, pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError):
         return {}
     return {key: str(value) for key, value in metadata.items() if key.startswith("DNAS_")}

@@ -14,6 +14,7 @@ from rasterio.transform import Affine
 from rasterio.vrt import WarpedVRT
 from rasterio.windows import Window
 
+from dnas_cli.errors import DataError
 from dnas_cli.scenes.validity import can_hold
 
 _EXACT = 1e-6  # of a pixel; with 0, rasterio makes no transformer at all
@@ -35,6 +36,10 @@ class Grid:
     transform: tuple[float, float, float, float, float, float]
     height: int
     width: int
+
+
+class NoOverlapError(DataError):
+    """A label that lies elsewhere than its scene."""
 
 
 class OnGrid:

@@ -6,7 +6,7 @@ something counts, and an area of interest says where labels are complete.
 """
 
 from contextlib import ExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -20,7 +20,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.labels import LabelRaster, open_label
-from dnas_cli.scenes.on_grid import Grid, OnGrid, crs_of
+from dnas_cli.scenes.on_grid import Grid, NoOverlapError, OnGrid, crs_of
 from dnas_cli.scenes.raster import (
     Georeference,
     OpenFile,
@@ -68,21 +68,17 @@ class LabelFiles:
                     part = _placed(path, self, scene)
                     stack.callback(part.close)
                     parts.append(part)
-                except _NoOverlapError:
+                except NoOverlapError:
                     if len(self.paths) == 1:
                         raise
             if not parts:
-                raise _NoOverlapError(f"{self.paths[0]}: lies elsewhere than {scene.path}.")
+                raise NoOverlapError(f"{self.paths[0]}: lies elsewhere than {scene.path}.")
             aoi = None
             if self.aoi is not None:
                 grid = (scene.georeference, scene.height, scene.width)
                 aoi = VectorLabel(self.aoi, VectorEncoding(), (), *grid)
             return PlacedLabels(parts, self.encoding, aoi, stack.pop_all())
         raise AssertionError  # an exit stack passes errors on
-
-
-class _NoOverlapError(DataError):
-    """A label that lies elsewhere than its scene."""
 
 
 class PlacedLabels(OpenFile):
@@ -138,12 +134,18 @@ def _placed(path: Path, files: LabelFiles, scene: Raster) -> LabelRaster | Vecto
         names = [item.name for item in files.encoding.classes]
         vector = files.encoding.vector or VectorEncoding(class_field="class")
         grid = (scene.georeference, scene.height, scene.width)
-        return VectorLabel(path, vector, names, *grid)
+        layer = VectorLabel(path, vector, names, *grid)
+        if files.aoi is None:  # which says that labels are complete where no feature is
+            layer.refuse_elsewhere(scene.path)
+        return layer
     label = open_label(path, files.encoding)
     try:
-        own, stored = georeference_of(label.dataset), scene.stored
-        if files.as_is or not _comparable(own, stored.georeference):
+        stored = scene.stored
+        own = None if files.as_is else _comparable(label, stored)
+        if own is None:
             refuse_other_size(label, stored)
+            if not files.as_is and (note := _doubtful_pairing(label, stored.georeference)):
+                label = LabelRaster(label.path, label.dataset, label.encoding, (note,))
             own = stored.georeference
         is_own_grid = _same_grid(label, own, stored)
         if is_own_grid and not scene.is_resampled:
@@ -167,10 +169,50 @@ def refuse_other_size(label: LabelRaster, scene: StoredGrid) -> None:
         )
 
 
-def _comparable(one: Georeference, other: Georeference) -> bool:
-    if one.transform is None or other.transform is None:
-        return False
-    return (one.crs_wkt is None) == (other.crs_wkt is None)
+def refuse_other_grid(label: LabelRaster, scene: StoredGrid) -> None:
+    """Refuse a label that says that it lies on another grid than its image.
+
+    Raises:
+        DataError: It does.
+    """
+    own = _comparable(label, scene)
+    if own is not None and not _same_grid(label, own, scene):
+        raise DataError(
+            f"{label.path}: lies on another grid than its image; tiles of lists are not warped.",
+            "Cut the scenes themselves, or give labels_as_is=True if the georeference is wrong.",
+        )
+
+
+def _comparable(label: LabelRaster, scene: StoredGrid) -> Georeference | None:
+    """Return where a label lies by the CRS of its scene; None where one of them lies nowhere.
+
+    A world file says no CRS; it means that of the other side.
+    """
+    own, place = georeference_of(label.dataset), scene.georeference
+    if own.transform is None or place.transform is None:
+        return None
+    if (own.crs_wkt is None) == (place.crs_wkt is None):
+        return own
+    counts_pixels = [
+        side.crs_wkt is None and side.transform in ((1, 0, 0, 0, -1, 0), (1, 0, 0, 0, -1, height))
+        for side, height in ((own, label.height), (place, scene.height))
+    ]
+    return None if any(counts_pixels) else replace(own, crs_wkt=place.crs_wkt)
+
+
+def _doubtful_pairing(label: LabelRaster, scene: Georeference) -> str:
+    """Say what speaks against pairing by pixel; empty if nothing does."""
+    own = georeference_of(label.dataset)
+    by_points = bool(own.gcps) or bool(scene.gcps)
+    if not by_points or not (own.gcps or own.transform) or not (scene.gcps or scene.transform):
+        return ""
+    places = [[(p.row, p.col, p.x, p.y) for p in side.gcps] for side in (own, scene)]
+    if places[0] == places[1]:
+        return ""
+    return (
+        "and its image have different ground control points, or only one has any; they are paired "
+        "pixel by pixel"
+    )
 
 
 def _same_grid(label: LabelRaster, own: Georeference, scene: StoredGrid) -> bool:
@@ -222,7 +264,7 @@ def _refuse_elsewhere(label: LabelRaster, own: Georeference, scene: Raster) -> N
         raise DataError(f"{label.path}: cannot be laid over {scene.path} ({error}).") from error
     x0, y0, x1, y1 = _box(own, label)
     if not (left < x1 and x0 < right and bottom < y1 and y0 < top):
-        raise _NoOverlapError(
+        raise NoOverlapError(
             f"{label.path}: lies elsewhere than its image {scene.path}; they do not overlap.",
             "Give the label of this image, or labels_as_is=True if its georeference is wrong.",
         )

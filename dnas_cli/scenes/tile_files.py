@@ -31,11 +31,15 @@ _TIFF_TILE = 256
 
 @contextmanager
 def cutting_environment() -> Iterator[None]:
-    """Bound GDAL's memory and keep masks inside the files while tiles are cut."""
+    """Bound GDAL's memory and keep masks inside the files while tiles are cut.
+
+    Files beside a raster (masks, world files, `.aux.xml`) are looked for one by one: a list of its
+    folder for every raster takes long where the folder has thousands.
+    """
     with rasterio.Env(
         GDAL_CACHEMAX=_CACHE,
         GDAL_TIFF_INTERNAL_MASK=True,
-        GDAL_DISABLE_READDIR_ON_OPEN="EMPTY_DIR",
+        GDAL_DISABLE_READDIR_ON_OPEN="TRUE",
     ):
         yield
 

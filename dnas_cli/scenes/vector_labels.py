@@ -15,9 +15,10 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine
 
 from dnas_cli.errors import DataError
-from dnas_cli.files import size_of_file
+from dnas_cli.files import nfc, size_of_file
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.ground import pixel_ground
+from dnas_cli.scenes.on_grid import NoOverlapError
 from dnas_cli.scenes.polygons import require_libraries
 from dnas_cli.scenes.raster import Georeference, Window
 from dnas_cli.scenes.tile_files import tile_georeference
@@ -43,9 +44,6 @@ def is_vector(path: str | Path) -> bool:
 class VectorLabel:
     """A layer of features over a scene, read as class indices; use it as a context manager.
 
-    Attributes:
-        notes: What a user should know of the layer.
-
     Raises:
         DataError: The layer cannot be read or placed, or has not the attributes.
     """
@@ -69,26 +67,28 @@ class VectorLabel:
                 "Give the image a CRS and a transform, or a label raster.",
             )
         self.path, self.height, self.width = str(path), height, width
-        self.notes: tuple[str, ...] = ()
         self._encoding, self._place = encoding, place
         self._transform = Affine(*place.transform)
         refuse_other_kind(path)
         try:
-            self._layer = encoding.layer or first_layer(path)
-            info = pyogrio.read_info(path, layer=self._layer)
+            self._layers = layers_of(path)
+            self._layer = encoding.layer or self._layers[0]
+            info = pyogrio.read_info(path, layer=self._layer, force_feature_count=True)
         except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
             raise DataError(f"{path}: cannot be opened as a vector layer ({error}).") from error
         fields = [str(field) for field in info["fields"]]
         by = (encoding.order or "").removeprefix("-")
         self._order = None if by in ("", *ORDERS) else by
         self._columns = [item for item in (encoding.class_field, self._order) if item]
+        self._is_empty = not info["features"]  # which may have no attributes, either
         for name in self._columns:
-            if name not in fields:
+            if name not in fields and not self._is_empty:
                 raise DataError(f"{path}: has no attribute {name!r}; it has {', '.join(fields)}.")
         known = dict(encoding.values) or {name: i for i, name in enumerate(class_names)}
-        self._class_of = {str(text): index for text, index in known.items()}
+        self._class_of = {nfc(str(text)): index for text, index in known.items()}
         self._unlisted = IGNORE if encoding.values else _UNKNOWN
         self._unlisted_texts: set[str] = set()
+        self._says_crs = bool(info["crs"])
         crs = info["crs"] or place.crs_wkt
         self._to_scene = pyproj.Transformer.from_crs(crs, place.crs_wkt, always_xy=True)
         self._is_moved = pyproj.CRS(crs) != pyproj.CRS(place.crs_wkt)
@@ -105,6 +105,62 @@ class VectorLabel:
 
     def close(self) -> None:
         """Nothing is kept open."""
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a user should know of the layer over this scene."""
+        notes = []
+        if len(self._layers) > 1 and self._encoding.layer is None:
+            notes.append(
+                f"holds {len(self._layers)} layers, of which the first, {self._layer!r}, is read "
+                "(`layer` names another)"
+            )
+        if not self._says_crs:
+            notes.append("says no CRS, and is taken to lie in that of its image")
+        left_out = self._encoding.values and not self._is_empty and self._left_out()
+        if left_out:
+            notes.append(
+                f"has features that are not labelled, because `values` does not list their "
+                f"{self._encoding.class_field}: {', '.join(left_out[:5])}"
+                + (", ..." if len(left_out) > 5 else "")
+            )
+        return tuple(notes)
+
+    def refuse_elsewhere(self, scene: str) -> None:
+        """Refuse a layer that lies elsewhere than the scene.
+
+        Raises:
+            NoOverlapError: It does.
+        """
+        import pyogrio.raw
+
+        if self._is_empty:  # a scene of its own, which shows nothing but background
+            return
+        whole = self._bounds(Window(0, 0, self.height, self.width))
+        found = pyogrio.raw.read(
+            self.path, layer=self._layer, columns=[], bbox=whole, read_geometry=False,
+            return_fids=True, max_features=1,
+        )[1]  # fmt: skip
+        if len(found):
+            return
+        info = pyogrio.read_info(self.path, layer=self._layer, force_total_bounds=True)
+        x0, y0, x1, y1 = info["total_bounds"]
+        left, bottom, right, top = whole
+        if not (left < x1 and x0 < right and bottom < y1 and y0 < top):
+            raise NoOverlapError(
+                f"{self.path}: lies elsewhere than its image {scene}; they do not overlap.",
+                "Give the layer of this image; `aoi` says where no feature means the background.",
+            )
+
+    def _left_out(self) -> list[str]:
+        """Return the texts of the class attribute in the scene that are no class."""
+        import pyogrio.raw
+
+        fields = pyogrio.raw.read(
+            self.path, layer=self._layer, columns=[self._encoding.class_field],
+            bbox=self._bounds(Window(0, 0, self.height, self.width)), read_geometry=False,
+        )[3]  # fmt: skip
+        return sorted({_text(value) for value in fields[0]} - set(self._class_of))
 
     def read(self, window: Window) -> tuple[npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
         """Burn the features of a window: class indices (h, w), unknown pixels (h, w)."""
@@ -147,6 +203,8 @@ class VectorLabel:
         import pyogrio.raw
         import shapely
 
+        if self._is_empty:
+            return np.empty(0, np.object_), np.empty(0, np.uint8)
         _, numbers, geometries, fields = pyogrio.raw.read(
             self.path,
             layer=self._layer,
@@ -251,8 +309,8 @@ def burning_order(
     return np.argsort(np.where(np.isnan(ranks), -np.inf, ranks), kind="stable")
 
 
-def first_layer(path: str | Path) -> str:
-    """Return the name of the first layer of features: QGIS keeps its styles in a table beside.
+def layers_of(path: str | Path) -> list[str]:
+    """Return the names of the layers of features: QGIS keeps its styles in a table beside.
 
     Raises:
         DataError: There is none.
@@ -262,7 +320,7 @@ def first_layer(path: str | Path) -> str:
     names = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
     if not names:
         raise DataError(f"{path}: holds no layer of features.")
-    return names[0]
+    return names
 
 
 def refuse_other_kind(path: Path) -> None:
@@ -281,7 +339,9 @@ def moved(points: npt.NDArray[np.float64], by: Affine) -> npt.NDArray[np.float64
 
 
 def _text(value: Any) -> str:
-    """Return an attribute as a description writes it: 3.0 is 3."""
+    """Return an attribute as a description writes it: 3.0 is 3, and no value is None, as null."""
+    if value != value:  # a missing number
+        return str(None)
     if isinstance(value, float) and value.is_integer():
         return str(int(value))
-    return str(value)
+    return nfc(str(value))

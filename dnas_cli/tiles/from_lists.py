@@ -32,7 +32,7 @@ from dnas_cli.tiles.overlaps import repeated_parts
 from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
 from dnas_cli.tiles.refusal import refuse_other_settings
 from dnas_cli.tiles.result import TileSetResult, tile_set_result
-from dnas_cli.tiles.settings import TilingOptions
+from dnas_cli.tiles.settings import TilingOptions, TilingSettings
 from dnas_cli.tiles.work_folder import WorkFolder
 from dnas_cli.tiles.workers import run_tasks
 
@@ -52,21 +52,28 @@ def tile_set_from_lists(
     source: Path,
     out: Path,
     lists: Sequence[Path],
-    description: DatasetDescription,
-    max_unknown: float,
+    tiling: TilingSettings,
     options: TilingOptions,
-    keep_empty: bool = False,
 ) -> TileSetResult:
     """Make a tile set of tiles that are cut already.
 
-    Every tile is read once, to check it and to measure bands and classes.
+    Every tile is read once, to check it and to measure bands and classes. Of the settings, the
+    description and what is said of labels matter.
 
     Raises:
         DataError: No tile can be used, or the description normalises per image.
         RunStateError: What is in `out` is in the way.
-        UsageError: It is not clear which list is for which split.
+        UsageError: It is not clear which list is for which split, or a setting needs scenes.
         Interrupted: The user stopped it.
     """
+    description, keep_empty = tiling.description, tiling.keep_empty
+    if tiling.resample is not None:
+        raise UsageError("resample=...: tiles of from_lists=... are cut already.", "Cut scenes.")
+    if description.aoi is not None:
+        raise DataError(
+            f"{source}: tiles of lists are read as they are, without an `aoi`.",
+            "Cut the scenes themselves, or leave `aoi` out.",
+        )
     if description.per_image:
         raise DataError(
             f"{source}: existing tiles do not say the light of their whole images, "
@@ -79,8 +86,9 @@ def tile_set_from_lists(
     settings = {
         "dataset": description.to_json(),
         "from_lists": {split: _list_facts(path) for split, path in files.items()},
-        "max_unknown": max_unknown,
+        "max_unknown": tiling.max_unknown,
         **({"keep_empty": True} if keep_empty else {}),
+        **({"labels_as_is": True} if tiling.labels_as_is else {}),
     }
     if folder.is_finished and not options.overwrite:
         refuse_other_settings(out, settings, {})
@@ -100,6 +108,7 @@ def tile_set_from_lists(
         logger.info("grey labels are taken for class indices, 255 unlabelled")
     described = replace(description, encoding=encoding)
     form, bands = _format_of(source, refs, described, len(problems))
+    form = replace(form, labels_as_is=tiling.labels_as_is)
     refuse_nodata(form.nodata, form.dtype, source)
     with folder.lock():
         folder.begin({"source": str(source.resolve()), **settings}, options.overwrite)
@@ -111,7 +120,7 @@ def tile_set_from_lists(
         tasks = _tasks(source, folder, refs, form, keep_empty, shapes)
         count = sum(len(task.refs) for task in tasks)
         _measure_all(tasks, options.processes(count * form.size**2))
-        measured = _Measured.read(tasks, form, max_unknown, shapes)
+        measured = _Measured.read(tasks, form, tiling.max_unknown, shapes)
         warn_skipped(measured.problems, options.strict)
         problems += measured.problems
         if measured.empty:
@@ -159,20 +168,23 @@ def _format_of(
 ) -> tuple[TileFormat, tuple[str, ...]]:
     """Return what most of the tiles that are looked at are; all others must be like them."""
     found: Counter[tuple[TileFormat, tuple[str, ...]]] = Counter()
+    notes: dict[str, str] = {}  # the first label of each
     for entries in refs.values():
         for ref in entries[:: max(1, len(entries) // _LOOKED_AT)]:
             try:
-                found[_format(source, ref, description)] += 1
+                found[_format(source, ref, description, notes)] += 1
             except DataError as error:
                 logger.debug("%s", error.what)
     if not found:
         raise nothing_useful(source, problems)
+    for note, name in notes.items():
+        logger.warning("labels such as %s: label %s", name, note)
     form, bands = found.most_common(1)[0][0]
     return form, bands
 
 
 def _format(
-    source: Path, ref: TileRef, description: DatasetDescription
+    source: Path, ref: TileRef, description: DatasetDescription, notes: dict[str, str]
 ) -> tuple[TileFormat, tuple[str, ...]]:
     path = source / ref.image
     with open_raster(path) as scene:
@@ -183,8 +195,9 @@ def _format(
         size, count = scene.height, int(scene.dataset.count)
     with open_raster(path, numbers) as scene:
         dtype = scene.dtype
-    with open_label(source / ref.label, description.encoding):
-        pass  # it can be read as described
+    with open_label(source / ref.label, description.encoding) as label:  # it can be read so
+        for note in label.notes:
+            notes.setdefault(note, ref.label)
     form = TileFormat(size, count, numbers, dtype, description.nodata, description.encoding)
     return form, bands
 

@@ -14,7 +14,8 @@ from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.labels import open_label
-from dnas_cli.scenes.raster import Window, open_raster
+from dnas_cli.scenes.placed_labels import refuse_other_grid
+from dnas_cli.scenes.raster import StoredGrid, Window, open_raster
 from dnas_cli.scenes.tile_files import cutting_environment
 from dnas_cli.tiles.lists import TileRef, path_inside
 from dnas_cli.tiles.measurements import (
@@ -36,6 +37,7 @@ class TileFormat:
         dtype: NumPy name of the values.
         nodata: The nodata value by the description, if it has one.
         encoding: How labels say the class.
+        labels_as_is: Labels lie on their images pixel by pixel, wherever they say they lie.
     """
 
     size: int
@@ -44,6 +46,7 @@ class TileFormat:
     dtype: str
     nodata: float | None
     encoding: LabelEncoding
+    labels_as_is: bool = False
 
 
 @dataclass(frozen=True)
@@ -107,7 +110,7 @@ def measure_tiles(task: MeasuringTask) -> int:
 def _read(
     folder: Path, ref: TileRef, needed: TileFormat
 ) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], npt.NDArray[np.uint8], npt.NDArray[np.bool_]]:
-    image, valid = read_image(folder, ref, needed)
+    image, valid, place = read_image(folder, ref, needed)
     path = path_inside(folder, ref.label)
     with open_label(path, needed.encoding) as raster:
         if (raster.height, raster.width) != (needed.size, needed.size):
@@ -115,14 +118,16 @@ def _read(
                 f"{path}: has {raster.width} x {raster.height} pixels, but its image has "
                 f"{needed.size} x {needed.size}."
             )
+        if not needed.labels_as_is:
+            refuse_other_grid(raster, place)
         label, unknown = raster.read(Window(0, 0, needed.size, needed.size))
     return image, valid, label, unknown
 
 
 def read_image(
     folder: Path, ref: TileRef, needed: TileFormat
-) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_]]:
-    """Return the band values (B, size, size) of a tile, and where they are valid.
+) -> tuple[npt.NDArray[Any], npt.NDArray[np.bool_], StoredGrid]:
+    """Return the band values (B, size, size) of a tile, where they are valid, and where it lies.
 
     Raises:
         DataError: It cannot be read, or is unlike the others.
@@ -140,4 +145,4 @@ def read_image(
     with open_raster(path, needed.band_numbers, needed.nodata) as scene:
         if scene.dtype != needed.dtype:
             raise DataError(f"{path}: holds {scene.dtype} values, but most hold {needed.dtype}.")
-        return scene.read_with_validity(Window(0, 0, needed.size, needed.size))
+        return *scene.read_with_validity(Window(0, 0, needed.size, needed.size)), scene.stored

@@ -9,8 +9,9 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli.console import logger
-from dnas_cli.datasets.path_patterns import nfc, safe_name
+from dnas_cli.datasets.path_patterns import safe_name
 from dnas_cli.errors import UsageError
+from dnas_cli.files import nfc
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.settings import TilingSettings
 from dnas_cli.tiles.split import split_units

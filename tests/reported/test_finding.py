@@ -56,6 +56,19 @@ def test_nan_is_a_nodata_value_of_floats(tmp_path: Path) -> None:
     dnas("tile", folder, "--out", tmp_path / "data-tiles", "--size", 32)  # the same once more
 
 
+@pytest.mark.parametrize("value", ["nan", "inf", "-inf"])
+def test_a_nodata_that_integers_never_are_leaves_the_declared_one(
+    value: str, tmp_path: Path
+) -> None:
+    values = noise()
+    values[:, :, :16] = 0
+    scene, model = put(tmp_path / "s.tif", values, nodata=0), write_model(tmp_path / "model.pt")
+    out = ("--out", tmp_path / "map.tif", "--device", "cpu", "--json")
+    result = dnas("predict", model, scene, *out, "--nodata", value)
+    assert json.loads(result.stdout)[0]["pixels_without_data"] == 16 * 64
+    assert f"never {value}; the nodata that it declares stays" in result.stderr
+
+
 def test_the_split_of_folders_is_the_split(tmp_path: Path) -> None:
     patterns = 'images: "{split}/images/{scene}.*"\nlabels: "{split}/masks/{scene}.*"\n'
     folder = dataset(tmp_path / "data", patterns + INDEX)

@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import rasterio
 from PIL import Image
 
 from tests.support.command_line import dnas
@@ -78,6 +79,24 @@ def test_what_the_label_itself_takes_out_is_unlabelled_in_tiles(form: str, tmp_p
     folder = scenes(dataset(tmp_path / "data", description))
     for number in range(3):
         write(folder / f"labels/s{number}")
+    assert class_shares(tiles_of(folder))["unlabelled"] == pytest.approx(0.25)
+
+
+def test_files_beside_a_label_count_where_it_is_cut(tmp_path: Path) -> None:
+    folder = scenes(dataset(tmp_path / "data", INDEX))
+    for number in range(3):
+        label = folder / f"labels/s{number}.tif"
+        if number == 0:
+            put(label, quarters(), **place())
+            beside = rasterio.Env(GDAL_TIFF_INTERNAL_MASK=False)
+            with beside, rasterio.open(label, "r+") as raster:
+                raster.write_mask(np.arange(64) < np.full((64, 1), 48))
+            assert label.with_name("s0.tif.msk").exists()
+        else:
+            png(label.with_suffix(".png"), np.where(np.arange(64) < 48, quarters(), 7))
+            nodata = "<PAMRasterBand band='1'><NoDataValue>7</NoDataValue></PAMRasterBand>"
+            notes = label.with_name(f"s{number}.png.aux.xml")
+            notes.write_text(f"<PAMDataset>{nodata}</PAMDataset>")
     assert class_shares(tiles_of(folder))["unlabelled"] == pytest.approx(0.25)
 
 

@@ -26,11 +26,15 @@ from tests.support.reported_inputs import (
 from tests.support.small_models import write_model
 
 
-@pytest.mark.parametrize("by_lists", [False, True])
-def test_grey_masks_of_0_and_255_are_black_and_white(by_lists: bool, tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("by_lists", "dtype"), [(False, "uint8"), (True, "uint8"), (False, "uint16")]
+)
+def test_grey_masks_of_0_and_255_are_black_and_white(
+    by_lists: bool, dtype: str, tmp_path: Path
+) -> None:
     folder = scenes(dataset(tmp_path / "data", BLACK_WHITE), 4)
     for number in range(4):
-        png(folder / f"masks/s{number}.png", ((quarters() > 0) * 255).astype(np.uint8))
+        png(folder / f"masks/s{number}.png", ((quarters() > 0) * 255).astype(dtype))
     for name, numbers in (("train", (0, 1)), ("val", (2,)), ("test", (3,))):
         lines = [f"images/s{number}.tif\tmasks/s{number}.png\n" for number in numbers]
         (folder / f"{name}.lst").write_text("".join(lines))

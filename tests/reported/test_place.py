@@ -19,6 +19,7 @@ from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.placed_labels import LabelFiles
 from dnas_cli.scenes.raster import Window, open_raster
 from dnas_cli.scenes.vector_encoding import VectorEncoding
+from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas
 from tests.support.predicting import read
 from tests.support.reported_inputs import (
@@ -28,6 +29,7 @@ from tests.support.reported_inputs import (
     dataset,
     noise,
     place,
+    png,
     put,
     quarters,
     scenes,
@@ -200,6 +202,48 @@ def test_what_a_layer_lacks_is_named(missing: str, tmp_path: Path) -> None:
     (folder / "fields.geojson").write_text(square((500_100, 4_999_600, 500_300, 4_999_900, "x")))
     said_of = dnas("tile", folder, "--out", tmp_path / "t", "--size", 32, code=4).stderr
     assert value.removesuffix(".geojson") in said_of
+
+
+def test_a_label_with_a_world_file_lies_in_the_crs_of_its_image(tmp_path: Path) -> None:
+    image = put(tmp_path / "s.tif", noise(), **place())
+    label = png(tmp_path / "label.png", quarters())
+    label.with_suffix(".pgw").write_text("10\n0\n0\n-10\n500325\n4999995\n")
+    expected = np.full((64, 64), IGNORE, np.uint8)
+    expected[:, 32:] = quarters()[:, :32]
+    assert np.array_equal(laid(image, label), expected)
+    label.with_suffix(".pgw").write_text("1\n0\n0\n-1\n0.5\n-0.5\n")  # of pixels, not of places
+    assert np.array_equal(laid(image, label), quarters())
+
+
+def test_listed_labels_elsewhere_are_left_out_and_named(tmp_path: Path) -> None:
+    folder = scenes(dataset(tmp_path / "data", INDEX))
+    for number in range(3):
+        put(folder / f"labels/s{number}.tif", quarters(), **place(500_320 + 10_000 * number))
+    for number, name in enumerate(("train", "val", "test")):
+        (folder / f"{name}.lst").write_text(f"images/s{number}.tif\tlabels/s{number}.tif\n")
+    lists = ("tile", folder, "--out", tmp_path / "t", "--from-lists", folder)
+    assert "lies on another grid than its image" in dnas(*lists, code=4).stderr
+    dnas(*lists, "--labels-as-is")
+    assert "cut already" in dnas(*lists, "--resample", 20, "--overwrite", code=2).stderr
+
+
+def test_a_layer_says_what_it_does_not_label_and_where_it_lies(tmp_path: Path) -> None:
+    field, values = "class_field: crop", "values: {ble\u0301: wheat}"  # two letters, one sign
+    text = f"classes: [wheat, maize]\nlabels: {{path: f.geojson, {field}, {values}}}\n"
+    folder = scenes(dataset(tmp_path / "data", text), 1)
+    west, east = (500_000, 4_999_680, 500_320, 5_000_000), (500_320, 4_999_680, 500_640, 5_000_000)
+    (folder / "f.geojson").write_text(square((*west, "bl\u00e9"), (*east, "grass")))
+    out = ("--out", tmp_path / "t", "--size", 32, "--workers", 1, "--keep-empty")
+    said = dnas("tile", folder, *out).stderr
+    assert "`values` does not list their crop: grass" in said
+    assert class_shares(open_tile_set(tmp_path / "t"))["wheat"] == 0.25
+    (folder / "f.geojson").write_text(square((0, 4_999_680, 100, 5_000_000, "bl\u00e9")))
+    (folder / "dataset.yaml").write_text(text.replace("values", "background: maize, values"))
+    said = dnas("tile", folder, *out, "--overwrite", code=4).stderr
+    assert "lies elsewhere than its image" in said
+    (folder / "f.geojson").write_text(square())
+    dnas("tile", folder, *out, "--overwrite")
+    assert class_shares(open_tile_set(tmp_path / "t"))["maize"] == 1
 
 
 @pytest.mark.skipif(shutil.which("gdalwarp") is None, reason="the programs of GDAL are missing")
