@@ -15,7 +15,7 @@ from dnas_cli.console import logger, progress
 from dnas_cli.datasets.description import PER_IMAGE, DatasetDescription
 from dnas_cli.datasets.discovery import Problem
 from dnas_cli.datasets.inspection import choose_bands, refuse_absurd, refuse_nodata
-from dnas_cli.errors import DataError, Interrupted
+from dnas_cli.errors import DataError, Interrupted, UsageError
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.georeference import unit_name
 from dnas_cli.scenes.ground import ground_resolution
