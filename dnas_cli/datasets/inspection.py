@@ -122,7 +122,10 @@ def _inspect(task: Inspection) -> ImageFacts:
 
 
 def choose_bands(
-    path: Path | SceneFiles, scene: Raster, file_bands: tuple[str, ...], wanted: tuple[str, ...]
+    path: str | Path | SceneFiles,
+    scene: Raster,
+    file_bands: tuple[str, ...],
+    wanted: tuple[str, ...],
 ) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """Decide which bands of a file are used, and in which order.
 
@@ -161,7 +164,7 @@ def choose_bands(
     )
 
 
-def _refuse_renaming(path: Path | SceneFiles, scene: Raster, wanted: tuple[str, ...]) -> None:
+def _refuse_renaming(path: str | Path | SceneFiles, scene: Raster, wanted: tuple[str, ...]) -> None:
     """Refuse other names for bands than those that a file itself gives to all of them.
 
     What GDAL takes for red, green and blue in a file without names is no such name.
@@ -177,7 +180,7 @@ def _refuse_renaming(path: Path | SceneFiles, scene: Raster, wanted: tuple[str, 
 
 
 def described_bands(
-    path: Path | SceneFiles, file_bands: tuple[str, ...], wanted: tuple[str, ...]
+    path: str | Path | SceneFiles, file_bands: tuple[str, ...], wanted: tuple[str, ...]
 ) -> tuple[str, ...]:
     """Return the names that a dataset gives the bands of a file, from the first on.
 
