@@ -13,7 +13,7 @@ import pytest
 
 from dnas_cli import __version__
 from dnas_cli.app import app
-from tests.support.command_line import dnas, start
+from tests.support.command_line import dnas, start_interpreter
 from tests.support.small_models import write_model
 from tests.support.small_runs import first_search
 
@@ -24,7 +24,7 @@ COMPILER = "torch._dynamo"
 
 def _process(*arguments: object, **environment: str) -> tuple[int, str, str]:
     """Run a command as a process; return its exit code, standard output and standard error."""
-    process = start(*arguments, env={**os.environ, **environment})
+    process = start_interpreter(*arguments, env={**os.environ, **environment})
     output, errors = process.communicate(timeout=120)
     return process.returncode, output, errors
 
@@ -107,7 +107,7 @@ def test_a_reader_that_goes_away_is_no_error_worth_a_word(
 ) -> None:
     scene = next(tiny_scenes.rglob("*.tif"))
     command = [argument.format(file=scene) for argument in arguments]
-    with start(*command) as process:
+    with start_interpreter(*command) as process:
         assert process.stdout is not None
         process.stdout.close()  # as `| head -1` does, at the worst moment
         assert process.stderr is not None
@@ -128,14 +128,14 @@ class TestFullDevices:
         command = [argument.format(file=scene) for argument in arguments]
         environment = {**os.environ, "PYTHONUNBUFFERED": "1" if buffering == "unbuffered" else ""}
         with Path("/dev/full").open("w") as full:
-            process = start(*command, env=environment, stdout=full)
+            process = start_interpreter(*command, env=environment, stdout=full)
         _, errors = process.communicate(timeout=120)
         assert errors == "dnas: standard output: No space left on device.\n"
         assert process.returncode == 1
 
     def test_a_message_that_cannot_be_written_keeps_its_exit_code(self, tmp_path: Path) -> None:
         with Path("/dev/full").open("w") as full:
-            process = start("info", tmp_path / "no.tif", stderr=full)
+            process = start_interpreter("info", tmp_path / "no.tif", stderr=full)
         process.communicate(timeout=120)
         assert process.returncode == 4
 

@@ -21,7 +21,7 @@ from tests.support.crowd import crowd
 from tests.support.same_bits import assert_same_stage, differences
 from tests.support.small_runs import RETRAIN, SEARCH, SIZE, first_search, wait_for
 
-SHORT = ("--epochs", 1, "--logits-from", 1, "--batch", 4, "--device", "cpu")
+SHORT = ("--epochs", 1, "--logits-from", 1, "--batch", 4, "--head", 8, "--device", "cpu")
 
 
 @pytest.fixture(scope="module")

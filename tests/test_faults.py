@@ -11,7 +11,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import dnas, start
+from tests.support.command_line import dnas, start_interpreter
 from tests.support.same_bits import assert_same_stage, differences
 from tests.support.small_runs import SEARCH, SIZE, first_search
 
@@ -49,7 +49,7 @@ def test_a_limit_on_file_sizes_is_one_message_and_the_same_command_goes_on(
 ) -> None:
     run = tmp_path / "run"
     command = first_search(run, tiny_tiles)
-    process = start(*command, preexec_fn=_limit_files)
+    process = start_interpreter(*command, preexec_fn=_limit_files)
     _, errors = process.communicate()
     assert process.returncode == 1
     assert errors.count("dnas: ") == 1

@@ -12,8 +12,8 @@ from dnas_cli.run.directory import open_run
 from dnas_cli.space.coding import PathCoding
 from tests.support.command_line import dnas, rows
 
-QUICK = ("--epochs", 2, "--logits-from", 2, "--batch", 4, "--device", "cpu")
-RETRAIN = ("--epochs", 2, "--batch", 4, "--device", "cpu")
+QUICK = ("--epochs", 2, "--logits-from", 2, "--batch", 4, "--head", 8, "--device", "cpu")
+RETRAIN = ("--epochs", 2, "--batch", 4, "--head", 8, "--device", "cpu")
 
 
 @pytest.fixture(scope="module")

@@ -14,13 +14,13 @@ from tests.support.small_runs import wait_for
 SIZE = ("--layers", 3, "--width", 4)
 STRONG = (
     "--recipe", "strong", "--decay", "polynomial", "--mix-classes", 0.5, "--cut-out", 0.5,
-    "--rare-share", 0.5, "--head", 8,
+    "--rare-share", 0.5,
 )  # fmt: skip
 DECIDING = (
     "--logit-steps", 2, "--logit-temperature", 0.1, "--logit-learning-rate", 0.3,
     "--fix-logits", 0.6,
 )  # fmt: skip
-SEARCH = ("--epochs", 4, "--logits-from", 3, "--batch", 2, "--device", "cpu")
+SEARCH = ("--epochs", 4, "--logits-from", 3, "--batch", 2, "--head", 8, "--device", "cpu")
 
 
 def _search(run: Path, tiles: Path) -> tuple[object, ...]:

@@ -111,7 +111,7 @@ def test_a_signal_to_the_whole_group_leaves_loading_processes_to_their_parent(
 ) -> None:
     run = tmp_path / "run"
     command = first_search(run, tiny_tiles, *LONG, "--workers", 2)
-    process = start(*command, start_new_session=True)
+    process = start(*command, own_session=True)
     wait_for(run / "search/stage1/previous.pt")  # an epoch is done, so the workers are there
     os.killpg(process.pid, signal.SIGTERM)
     _, errors = process.communicate(timeout=120)

@@ -6,13 +6,15 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
+from dnas_cli.nets.cost import count_cost
 from dnas_cli.nets.network import Network
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.nets.training_pass.executor import executor
 
 _FLOAT = 4  # bytes
+_SMALL = 2**12  # pixels of a batch: computing such a step is quicker than loading what torch needs
+# to go without values, which takes it seconds
 
 
 @dataclass(frozen=True)
@@ -50,24 +52,32 @@ def estimate_step(
 ) -> StepEstimate:
     """Estimate a step of the weights, by running it on tensors that have shapes and no values.
 
+    A small step is computed, on copies, without a draw from the random generators.
+
     Args:
         network: The plain network, on any device or on `meta`; it is not changed.
         mode: The execution mode.
         batch: Tiles per step.
         copies: Numbers kept per weight besides the weight and its gradient; momentum is one.
     """
-    shapes = _without_values(network).train()
+    device = torch.device("cpu" if batch * size**2 <= _SMALL else "meta")
+    with torch.random.fork_rng(devices=[]):
+        return _estimate(_on(device, network).train(), mode, batch, size, copies)
+
+
+def _estimate(
+    shapes: Network, mode: ExecutionMode, batch: int, size: int, copies: int
+) -> StepEstimate:
     logits = shapes.architecture_logits()
     for parameter in shapes.parameters():
         parameter.requires_grad_(parameter is not logits)
     run = executor(shapes, mode)
-    image = torch.empty(batch, shapes.shape.bands, size, size, device="meta")
+    device = next(shapes.parameters()).device
+    image = torch.zeros(batch, shapes.shape.bands, size, size, device=device)
     saved = SavedBytes(shapes)
     with saved.counted():
         run(image)
-    with torch.no_grad(), FlopCounterMode(display=False) as flops:
-        shapes.eval()(image)
-    forward = flops.get_total_flops() // 2
+    forward = batch * count_cost(shapes, size, size).multiply_accumulates
     count = sum(parameter.numel() for parameter in shapes.parameters())
     of_logits = 0 if logits is None else logits.numel()
     return StepEstimate(
@@ -79,15 +89,15 @@ def estimate_step(
     )
 
 
-def _without_values(network: Network) -> Network:
-    """Return a copy whose tensors have no memory, so that large networks are never there twice."""
-    empty: dict[int, Any] = {}
+def _on(device: torch.device, network: Network) -> Network:
+    """Return a copy on a device; on `meta` it has no memory, so large ones are never there twice."""
+    blank: dict[int, Any] = {}
     for parameter in network.parameters():
-        blank = torch.empty_like(parameter, device="meta")
-        empty[id(parameter)] = nn.Parameter(blank, parameter.requires_grad)
+        empty = torch.zeros_like(parameter, device=device)
+        blank[id(parameter)] = nn.Parameter(empty, parameter.requires_grad)
     for buffer in network.buffers():
-        empty[id(buffer)] = torch.empty_like(buffer, device="meta")
-    return copy.deepcopy(network, empty)
+        blank[id(buffer)] = torch.zeros_like(buffer, device=device)
+    return copy.deepcopy(network, blank)
 
 
 class SavedBytes:

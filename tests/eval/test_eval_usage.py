@@ -9,7 +9,7 @@ from dnas_cli.model.model_file import Model, save_model
 from dnas_cli.run.directory import create_run
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.tile_set import TileSet
-from tests.support.command_line import dnas, start
+from tests.support.command_line import dnas, start_interpreter
 
 
 def test_models_and_tile_sets_that_do_not_fit_are_told_apart(
@@ -77,7 +77,9 @@ def test_a_changed_tile_set_is_noticed(tiles: TileSet, model: Model, tmp_path: P
 
 def test_figures_need_no_home(run: Path) -> None:
     kept = {name: text for name, text in os.environ.items() if "XDG" not in name}
-    process = start("eval", run, "--device", "cpu", env=kept | {"HOME": "/proc/nowhere"})
+    process = start_interpreter(
+        "eval", run, "--device", "cpu", env=kept | {"HOME": "/proc/nowhere"}
+    )
     _, errors = process.communicate()
     assert process.returncode == 0, errors
     assert "atplotlib" not in errors

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from tests.support.command_line import dnas, start
+from tests.support.command_line import dnas, start_interpreter
 from tests.support.small_models import write_model
 from tests.support.small_scenes import make_gid, write_raster
 
@@ -73,7 +73,7 @@ def test_a_command_writes_only_where_it_is_told_to(model: Path, tmp_path: Path) 
     for name in ("home", "here", "temporary"):
         (tmp_path / name).mkdir()
     places = {"HOME": tmp_path / "home", "TMPDIR": tmp_path / "temporary"}
-    process = start(
+    process = start_interpreter(
         "predict", model, tmp_path / "scene.tif", "--out", tmp_path / "out/map.tif",
         env={**os.environ, **{name: str(path) for name, path in places.items()}},
         cwd=tmp_path / "here",

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.support.command_line import dnas, start
+from tests.support.command_line import dnas, start_interpreter
 from tests.support.predicting import read
 from tests.support.small_models import write_model
 
@@ -65,7 +65,7 @@ def test_a_scene_that_is_no_scene_and_a_model_that_is_none(
 
 def test_the_program_itself_keeps_results_and_messages_apart(scene: Path, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.pt")
-    process = start("predict", model, scene, "--out", tmp_path / "map.tif", "--json")
+    process = start_interpreter("predict", model, scene, "--out", tmp_path / "map.tif", "--json")
     output, errors = process.communicate()
     assert json.loads(output)[0]["status"] == "done"
     assert "of memory" in errors
@@ -75,7 +75,9 @@ def test_the_program_itself_keeps_results_and_messages_apart(scene: Path, tmp_pa
 def test_a_log_that_cannot_be_written_stops_no_work(scene: Path, tmp_path: Path) -> None:
     model = write_model(tmp_path / "model.pt")
     with Path("/dev/full").open("w") as full:
-        process = start("predict", model, scene, "--out", tmp_path / "map.tif", stderr=full)
+        process = start_interpreter(
+            "predict", model, scene, "--out", tmp_path / "map.tif", stderr=full
+        )
     process.communicate()
     assert process.returncode == 0
     assert read(tmp_path / "map.tif").shape == (150, 130)

@@ -10,6 +10,7 @@ from typing import Any
 from typer.testing import CliRunner, Result
 
 from dnas_cli.app import app
+from tests.support.forked import Forked
 
 
 def dnas(*arguments: object, code: int | None = 0) -> Result:
@@ -30,8 +31,13 @@ def dnas(*arguments: object, code: int | None = 0) -> Result:
     return result
 
 
-def start(*arguments: object, **options: Any) -> subprocess.Popen[str]:
-    """Start a command as a process, with options of `subprocess.Popen`; both streams are piped."""
+def start(*arguments: object, own_session: bool = False) -> Forked:
+    """Start a command as a process of its own."""
+    return Forked([str(argument) for argument in arguments], own_session)
+
+
+def start_interpreter(*arguments: object, **options: Any) -> subprocess.Popen[str]:
+    """Start a command and its interpreter, with options of `Popen`; both streams are piped."""
     pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
     return subprocess.Popen(
         [sys.executable, "-m", "dnas_cli", *map(str, arguments)], text=True, **(pipes | options)

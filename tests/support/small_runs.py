@@ -4,8 +4,9 @@ import time
 from pathlib import Path
 
 SIZE = ("--layers", 3, "--width", 4)
-SEARCH = ("--epochs", 2, "--logits-from", 2, "--batch", 4, "--device", "cpu")
-RETRAIN = ("--epochs", 2, "--batch", 4, "--device", "cpu")
+HEAD = ("--head", 8)  # with the 256 channels of the paper it takes most of a step at this width
+SEARCH = ("--epochs", 2, "--logits-from", 2, "--batch", 4, *HEAD, "--device", "cpu")
+RETRAIN = ("--epochs", 2, "--batch", 4, *HEAD, "--device", "cpu")
 
 
 def first_search(run: Path, tiles: Path, *more: object) -> tuple[object, ...]:

@@ -13,7 +13,7 @@ import pytest
 from dnas_cli.datasets.discovery import Problem
 from dnas_cli.tiles.cutting import CuttingTask, cut_image
 from dnas_cli.tiles.dataset_json import open_tile_set
-from tests.support.command_line import dnas, start
+from tests.support.command_line import dnas, start, start_interpreter
 from tests.support.small_scenes import make_gid
 from tests.support.tiling import content
 
@@ -44,7 +44,7 @@ def test_interrupted_at_any_moment_the_same_command_goes_on_to_the_same_bytes(
     dnas("tile", source, "--size", 32, "--workers", 1, "--out", tmp_path / "whole")
     out = tmp_path / "broken"
     command = ("tile", source, "--size", 32, "--out", out, "--workers", workers)
-    process = start(*command, start_new_session=True)
+    process = start(*command, own_session=True)
     deadline = time.monotonic() + 60
     while len(list(out.glob(".progress/*.npz"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.002)
@@ -151,7 +151,7 @@ def _limit_files() -> None:
 
 def test_a_full_disk_ends_with_one_message_and_the_same_command_goes_on(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5", scenes=6, height=300, width=300)
-    broken = start("tile", source, "--size", 128, preexec_fn=_limit_files)
+    broken = start_interpreter("tile", source, "--size", 128, preexec_fn=_limit_files)
     _, errors = broken.communicate()
     assert broken.returncode == 1, errors
     assert "cannot write" in errors
