@@ -90,7 +90,7 @@ def _estimate(
 
 
 def _on(device: torch.device, network: Network) -> Network:
-    """Return a copy on a device; on `meta` it has no memory, so large ones are never there twice."""
+    """Return a blank copy on a device; on `meta` it has no memory, however large it is."""
     blank: dict[int, Any] = {}
     for parameter in network.parameters():
         empty = torch.zeros_like(parameter, device=device)
