@@ -104,9 +104,8 @@ def _server() -> tuple[socket.socket, subprocess.Popen[bytes]]:
     ours, theirs = socket.socketpair()
     handle = theirs.fileno()
     # Its streams are pipes, as those of commands are: those of a file would want to seek.
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE}
-    command = [sys.executable, __file__, str(handle)]
-    process = subprocess.Popen(command, pass_fds=[handle], **pipes)
+    pipe, command = subprocess.PIPE, [sys.executable, __file__, str(handle)]
+    process = subprocess.Popen(command, pass_fds=[handle], stdout=pipe, stderr=pipe)
     theirs.close()
     return ours, process
 
