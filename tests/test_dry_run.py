@@ -87,7 +87,7 @@ def test_a_stage_that_starts_over_is_estimated_with_other_settings(
 ) -> None:
     run = tmp_path / "run"
     dnas(*first_search(run, tiny_tiles))
-    command = ("search", run, "--stage", 1, *SEARCH[:-4], "--batch", 2, "--dry-run")
+    command = ("search", run, "--stage", 1, *SEARCH, "--batch", 2, "--dry-run")
     assert "--restart" in dnas(*command, code=3).stderr
     for start in (("--restart", "--overwrite"), ("--branch", tmp_path / "other")):
         stages = _columns(dnas(*command, *start).stdout)

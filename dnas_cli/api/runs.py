@@ -78,12 +78,21 @@ def encode(
     return encode_stage(path_of(run), stage, path_or_none(data), layers, width, overwrite, new_run)
 
 
-def search(run: AnyRun, stage: int, *, callbacks: "EpochCallbacks" = (), **options: Any) -> Run:
+def search(
+    run: AnyRun,
+    stage: int,
+    *,
+    budget: str | float | None = None,
+    callbacks: "EpochCallbacks" = (),
+    **options: Any,
+) -> Run:
     """Search a stage to its end, or resume it where it was interrupted (method, section 6).
 
     Args:
         run: The run; a new one needs `data`.
         stage: 1 path, 2 connections, 3 operators.
+        budget: Time that the stage may take, as seconds or as `45m`, `8h`: measures steps, and
+            chooses the epochs; in stage 1 of a new run the size as well, unless it is given.
         callbacks: Called after each epoch.
         options: Fields of `NewRun` (data, layers, width), of `Sources` (preset, recipe, settings),
             of `SearchSettings` (epochs, batch, ...), which go over those, of `ComputeOptions`
@@ -94,13 +103,16 @@ def search(run: AnyRun, stage: int, *, callbacks: "EpochCallbacks" = (), **optio
         RunStateError: The stage exists with other settings, or another process works on it.
         Interrupted: A signal came; the state is saved.
     """
+    from dnas_cli.stages.budgeted_stage import search_within
     from dnas_cli.stages.search import search as search_stage
     from dnas_cli.training.settings import SearchSettings
 
     work = _work(SearchSettings, options, ("new_run", "stage"))
-    return search_stage(
-        path_of(run), stage, work.choice, work.new_run, work.compute, work.stage, callbacks
+    root = path_of(run)
+    choice, new_run = search_within(
+        root, stage, budget, work.choice, work.new_run, work.compute, work.stage
     )
+    return search_stage(root, stage, choice, new_run, work.compute, work.stage, callbacks)
 
 
 def decode(run: AnyRun, stage: int | None = None, **options: Unpack[DecodeOptions]) -> Run:
@@ -138,6 +150,7 @@ def retrain(
     *,
     architecture: AnyPath | None = None,
     data: "Data | None" = None,
+    budget: str | float | None = None,
     callbacks: "EpochCallbacks" = (),
     **options: Any,
 ) -> Run:
@@ -147,6 +160,7 @@ def retrain(
         run: The run.
         architecture: Architecture coding of a run without searches.
         data: Tile set of the run that `architecture` starts.
+        budget: Time that it may take, as in `search`.
         callbacks: Called after each epoch.
         options: Fields of `Sources`, `RetrainSettings`, `ComputeOptions` and `StageOptions`, as in
             `search`.
@@ -156,13 +170,16 @@ def retrain(
         RunStateError: There is no architecture yet, or the run is in the way.
         Interrupted: A signal came; the state is saved.
     """
+    from dnas_cli.stages.budgeted_stage import retraining_within
     from dnas_cli.stages.retrain import retrain as retrain_run
     from dnas_cli.training.settings import RetrainSettings
 
     work, coding = _work(RetrainSettings, options, ("stage",)), path_or_none(architecture)
-    return retrain_run(
-        path_of(run), work.choice, work.compute, work.stage, coding, path_or_none(data), callbacks
+    root, tile_set = path_of(run), path_or_none(data)
+    choice = retraining_within(
+        root, budget, work.choice, work.compute, work.stage, coding, tile_set
     )
+    return retrain_run(root, choice, work.compute, work.stage, coding, tile_set, callbacks)
 
 
 def run(
@@ -257,29 +274,39 @@ def _conclude(run: Run, device: str) -> None:
     write_run_page(run.root / "report.html", run, page_content(run, device=device))
 
 
-def estimate(run: AnyRun, stage: int | None = None, **options: Any) -> "list[StageEstimate]":
+def estimate(
+    run: AnyRun, stage: int | None = None, *, budget: str | float | None = None, **options: Any
+) -> "list[StageEstimate]":
     """Estimate memory and time of a search and all that follows, and write nothing.
 
     Args:
         run: The run; it need not exist.
         stage: The first stage; only the retraining when missing.
+        budget: Time of this stage, as in `search`.
         options: As `search` takes them, without a stage as `retrain`.
 
     Raises:
         DnasError: As the search or retraining before its start.
     """
-    from dnas_cli.stages.dry_run import estimate_retraining, estimate_search
+    from dnas_cli.stages.budgeted_stage import retraining_within, search_within
+    from dnas_cli.stages.dry_run import estimate_retraining, search_estimates
     from dnas_cli.training.settings import RetrainSettings, SearchSettings
 
     root = path_of(run)
     if stage is not None:
         work = _work(SearchSettings, options, ("new_run", "stage"))
-        return estimate_search(root, stage, work.choice, work.new_run, work.compute, work.stage)
+        choice, new_run = search_within(
+            root, stage, budget, work.choice, work.new_run, work.compute, work.stage
+        )
+        return list(search_estimates(root, stage, choice, new_run, work.compute, work.stage))
     architecture, data = (
         path_or_none(options.pop(name, None)) for name in ("architecture", "data")
     )
     work = _work(RetrainSettings, options, ("stage",))
-    return estimate_retraining(root, work.choice, work.compute, work.stage, architecture, data)
+    choice = retraining_within(
+        root, budget, work.choice, work.compute, work.stage, architecture, data
+    )
+    return estimate_retraining(root, choice, work.compute, work.stage, architecture, data)
 
 
 @dataclass(frozen=True)

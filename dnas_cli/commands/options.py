@@ -69,7 +69,7 @@ Budget = Annotated[
     str | None,
     typer.Option(
         metavar="TIME",
-        help="Plan all for this time: 45m, 8h, 3d.",
+        help="Choose sizes and epochs for this time: 45m, 8h, 3d.",
         rich_help_panel="Network",
     ),
 ]

@@ -34,6 +34,7 @@ def retrain(
             rich_help_panel="Network",
         ),
     ] = None,
+    budget: options.Budget = None,
     *,
     sources: Sources,
     flags: dict[str, Any],
@@ -49,7 +50,7 @@ def retrain(
     """
     from dnas_cli import api
 
-    inputs = {"architecture": architecture, "data": data}
+    inputs = {"architecture": architecture, "data": data, "budget": budget}
     given = inputs | vars(sources) | flags | vars(compute) | vars(stage_options)
     if dry_run:
         from dnas_cli.report.dry_run_table import print_dry_run

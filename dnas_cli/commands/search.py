@@ -22,6 +22,7 @@ def search(
     stage: options.Stage,
     new_run: NewRun,
     sources: Sources,
+    budget: options.Budget = None,
     logits_from: options.LogitsFrom = None,
     *,
     flags: dict[str, Any],
@@ -39,7 +40,14 @@ def search(
     from dnas_cli import api
 
     flags |= {} if logits_from is None else {"logits_from": logits_from}
-    given = vars(new_run) | vars(sources) | flags | vars(compute) | vars(stage_options)
+    given = (
+        {"budget": budget}
+        | vars(new_run)
+        | vars(sources)
+        | flags
+        | vars(compute)
+        | vars(stage_options)
+    )
     if dry_run:
         from dnas_cli.report.dry_run_table import print_dry_run
 

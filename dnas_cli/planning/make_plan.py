@@ -34,7 +34,7 @@ widths in proportion."""
 
 _TILES_PER_WIDTH = 12  # training tiles for each channel of the finest scale above the smallest
 _VALIDATION_SHARE = 0.1
-_MARGIN = 0.03  # of the budget
+MARGIN = 0.03  # of the budget
 _CLOSING = (12.0, 0.02)  # seconds of start, decoding, references, page; and per test tile
 
 
@@ -101,20 +101,14 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
         + _threads_reason(machine.one_thread, machine.threads)
     ]
     closing = _closing(data)
-    left = budget * (1 - _MARGIN) - measured.seconds - closing
+    left = budget * (1 - MARGIN) - measured.seconds - closing
     allowed, refused = _allowed(measured.candidates, data, machine.memory)
     reasons += refused
     fits = [fit for item in allowed if (fit := _fit(item, data, left)) is not None]
     if not fits:
         least = min(_least(item, data) for item in allowed) if allowed else math.inf
-        if math.isinf(least):
-            raise UsageError("budget=...: no size of network fits into the free memory.")
-        total = (least + measured.seconds + closing) / (1 - _MARGIN)
-        raise UsageError(
-            f"budget={shown_time(budget).replace(' ', '')}: is too short for these tiles on this "
-            f"machine; a decision of the logits in all stages takes {shown_time(total)}.",
-            "Give more time, or cut fewer or smaller tiles.",
-        )
+        total = (least + measured.seconds + closing) / (1 - MARGIN)
+        raise _too_short(budget, "a decision of the logits in all stages", total)
     enough = [fit for fit in fits if _steps(fit, data) >= _wanted_steps(fit.candidate.size)]
     chosen = enough[-1] if enough else fits[0]
     size = chosen.candidate.size
@@ -151,6 +145,37 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
     return plan
 
 
+def plan_search(
+    measured: Measurements, data: DataFacts, budget: float, stage: str
+) -> tuple[Size, StagePlan]:
+    """Plan a single search: the largest size whose logits decide within a time.
+
+    Raises:
+        UsageError: Those of no size do; the message names the least budget.
+    """
+    allowed, _ = _allowed(measured.candidates, data, measured.machine.memory)
+    left = budget * (1 - MARGIN)
+    each = [_epoch_seconds(item, stage, data) for item in allowed]
+    least = [_fewest_epochs(item.size, data) for item in allowed]
+    fits = [number for number, epoch in enumerate(each) if least[number] * epoch <= left]
+    if not fits:
+        needed = min(map(math.prod, zip(each, least, strict=True)), default=math.inf)
+        raise _too_short(budget, "a decision of its logits", needed / (1 - MARGIN))
+    chosen = allowed[fits[-1]]
+    epochs = min(int(left / each[fits[-1]]), MOST_EPOCHS[stage])
+    return chosen.size, _search_plan(stage, _Fit(chosen, epochs, 0), data)
+
+
+def _too_short(budget: float, what: str, least: float) -> UsageError:
+    if math.isinf(least):
+        return UsageError("budget=...: no size of network fits into the free memory.")
+    return UsageError(
+        f"budget={shown_time(budget).replace(' ', '')}: is too short for these tiles on this "
+        f"machine; {what} takes {shown_time(least)}.",
+        "Give more time, or cut fewer or smaller tiles.",
+    )
+
+
 def replan(plan: Plan, finished: dict[str, float], spent: float, steps: dict[str, float]) -> Plan:
     """Plan the rest of a run from what the finished stages took.
 
@@ -174,7 +199,7 @@ def replan(plan: Plan, finished: dict[str, float], spent: float, steps: dict[str
         stages.append(replace(item, seconds=item.seconds * factor))
     plan = replace(plan, stages=tuple(stages), spent=spent)
     rest = [item for item in plan.stages if not item.taken]
-    left = plan.budget * (1 - _MARGIN) - plan.closing - spent - sum(finished.values())
+    left = plan.budget * (1 - MARGIN) - plan.closing - spent - sum(finished.values())
     if not rest:
         return plan
     searches = [item for item in rest if item.name in SEARCHES]

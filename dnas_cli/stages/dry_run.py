@@ -1,6 +1,7 @@
 """A dry run: what the stages of a run will take, estimated and measured without writing."""
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -56,6 +57,7 @@ class StageEstimate:
             small to take one.
         full_seconds: The same in later epochs; in a search with a step of the logits.
         loading: Time of loading the tiles of such a step, in this process.
+        validated: Batches that are validated per epoch, on average.
     """
 
     name: str
@@ -71,6 +73,18 @@ class StageEstimate:
     weight_seconds: float | None
     full_seconds: float | None
     loading: float
+    validated: float
+
+    @property
+    def mean_epoch_seconds(self) -> float | None:
+        """Mean time of an epoch, with tiles read as without workers, and validations.
+
+        A forward pass takes a third of a step.
+        """
+        if self.seconds is None or self.weight_seconds is None:
+            return None
+        validating = self.validated * self.weight_seconds / 3
+        return self.seconds / self.epochs + self.steps * self.loading + validating
 
     @property
     def epoch_seconds(self) -> float | None:
@@ -86,15 +100,15 @@ class StageEstimate:
         return self.steps * (self.weight_epochs * self.weight_seconds + later * self.full_seconds)
 
 
-def estimate_search(
+def search_estimates(
     root: Path,
     stage: int,
     choice: SettingsChoice,
     new_run: NewRun,
     compute: ComputeOptions,
     options: StageOptions,
-) -> list[StageEstimate]:
-    """Estimate the search of a stage and all stages that follow, with the retraining.
+) -> Iterator[StageEstimate]:
+    """Estimate the search of a stage and all stages that follow, with the retraining, one by one.
 
     What is given to stage 1 holds for the later stages and for the retraining.
 
@@ -105,7 +119,6 @@ def estimate_search(
     run, tiles, layers, width = _begin(root, choice.preset, new_run)
     given = run.manifest.settings if run else RunSettings()
     held = hold_settings(given, f"stage{stage}", SearchSettings, choice, options)
-    estimates = []
     for number in range(stage, RETRAINING):
         name = f"stage{number}"
         record = run.record(name) if run and not options.starts_over else None
@@ -115,13 +128,11 @@ def estimate_search(
         chosen = chosen.within(given if number == stage else held, name, SearchSettings)
         settings = chosen.resolve(SearchSettings, record.settings if record else {})
         expected = expected_network(run, layers, number, network_shape(tiles, width, settings))
-        estimates.append(
-            estimate_stage(f"stage {number}", expected, settings, record, tiles, compute)
-        )
+        yield estimate_stage(f"stage {number}", expected, settings, record, tiles, compute)
     later = SettingsChoice().within(held, STAGES[-1], RetrainSettings)
     retraining = later.resolve(RetrainSettings, {})
     expected = expected_network(run, layers, RETRAINING, network_shape(tiles, width, retraining))
-    return [*estimates, estimate_stage("retraining", expected, retraining, None, tiles, compute)]
+    yield estimate_stage("retraining", expected, retraining, None, tiles, compute)
 
 
 def estimate_retraining(
@@ -212,6 +223,7 @@ def estimate_stage(
         weight_seconds=weights_alone,
         full_seconds=full,
         loading=loading,
+        validated=tiles.count("val") / settings.batch / settings.validate_every,
     )
 
 
