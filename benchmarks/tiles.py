@@ -55,7 +55,7 @@ def main() -> None:
             "plain rasterio": [Path(__file__).with_name("cut_plainly.py"), image, label, plain],
             "dnas tile": [
                 *("-m", "dnas_cli", "tile", folder / "gid", "--dataset", "gid5", "--quiet"),
-                *("--out", out, "--size", SIZE, "--workers", 1, "--split-by", "block"),
+                *("--out", out, "--size", SIZE, "--workers", 1, "--split-by", "tile"),
             ],
         }
         seconds: dict[str, list[float]] = {key: [] for key in commands}

@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 __all__ = [
-    "build_network", "count_cost", "decode", "encode", "estimate", "evaluate", "export_coding",
-    "import_architecture", "import_model", "import_search", "info", "load_model", "open_run",
-    "plan", "predict", "predict_scenes", "preview", "retrain", "run", "search", "tile",
+    "baseline", "build_network", "change", "count_cost", "decode", "encode", "estimate", "evaluate",
+    "export_coding", "export_model", "import_architecture", "import_model", "import_search", "info",
+    "load_model", "measure", "open_run", "plan", "predict", "predict_scenes", "preview", "retrain",
+    "run_pipeline", "search", "tile", "write_report",
 ]  # fmt: skip
 
 if TYPE_CHECKING:

@@ -1,6 +1,8 @@
 """What this process may use of the machine: containers and jobs are given less than there is."""
 
 import os
+import resource
+import sys
 from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -28,6 +30,12 @@ def usable_processors() -> int:
     else:
         count = os.cpu_count() or 1
     return min([count, *_quotas()])
+
+
+def peak_memory() -> int:
+    """Return the most bytes of memory that this process has held so far."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
 
 
 def memory_left() -> int | None:

@@ -4,15 +4,17 @@ Every file that `dnas` leaves behind goes through `atomic_path` or one of the wr
 What is read may come from anywhere, so reading is bounded in size and in depth.
 """
 
+import csv
 import errno
 import hashlib
+import io
 import json
 import os
 import re
 import secrets
 import stat
 import unicodedata
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
@@ -124,6 +126,13 @@ def write_text(target: Path, content: str) -> None:
     write_bytes(target, content.encode())
 
 
+def write_csv(target: Path, rows: Iterable[Iterable[object]]) -> None:
+    """Write rows of cells as CSV, atomically."""
+    text = io.StringIO()
+    csv.writer(text, lineterminator="\n").writerows(rows)
+    write_text(target, text.getvalue())
+
+
 def write_json(target: Path, value: Any) -> None:
     """Write plain data as indented JSON, atomically."""
     text = json.dumps(value, indent=2, ensure_ascii=False, allow_nan=False) + "\n"
@@ -199,7 +208,7 @@ def size_of_file(path: Path) -> int:
     if stat.S_ISDIR(facts.st_mode):
         raise DataError(f"{path}: is a folder, not a file.")
     if not stat.S_ISREG(facts.st_mode):
-        raise DataError(f"{path}: is no regular file.")
+        raise DataError(f"{path}: is not a regular file.")
     return facts.st_size
 
 
@@ -245,6 +254,30 @@ def _depth(value: Any) -> int:
             for item in (parent.values() if isinstance(parent, dict) else parent)
         ]
     return depth
+
+
+def check_schema(
+    value: Any, schema: str, version: int, name: str, kind: str, remedy: str = ""
+) -> dict[str, Any]:
+    """Return plain data of a schema and version.
+
+    Args:
+        value: As it was read.
+        name: The file, for messages.
+        kind: What such data is, `plan of a run` for example.
+        remedy: What helps where it is of another one.
+
+    Raises:
+        DataError: It is of another schema or version.
+    """
+    if not isinstance(value, dict) or value.get("schema") != schema:
+        raise DataError(f"{name}: is not the {kind}.", remedy)
+    if value.get("version") != version:
+        raise DataError(
+            f"{name}: {kind}, version {value.get('version')!r} is not version {version}.",
+            remedy or "It was written by another version of dnas; use that one.",
+        )
+    return value
 
 
 def content_hash(value: Any) -> str:

@@ -39,7 +39,7 @@ class Interruption:
         """Stop here if a signal requested it.
 
         Raises:
-            KeyboardInterrupt: One did.
+            KeyboardInterrupt: A signal requested it.
         """
         if self.requested:
             raise KeyboardInterrupt

@@ -47,7 +47,7 @@ def parse_shard(text: str | None) -> Shard:
     """Read a shard such as `2/8`; without one, it is all of the work.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not a shard.
     """
     if text is None:
         return Shard()
@@ -73,7 +73,7 @@ def shard_of_job_array() -> str:
     number = (task - first) // max(step, 1) + 1
     if not 1 <= number <= count:
         raise UsageError(
-            f"{_ARRAY}ID={task}: is no task of an array of {count} from {first}.",
+            f"{_ARRAY}ID={task}: is not a task of an array of {count} from {first}.",
             "Give shard=1/1 for all of the work.",
         )
     if count > 1:

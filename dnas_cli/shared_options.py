@@ -4,7 +4,7 @@ from dnas_cli.typed_fields import Option
 
 DEVICE = Option("auto, cpu, cuda, cuda:N or mps.", default="auto", panel="Machine")
 OVERWRITE = Option("Replace what exists.", default=False, panel="Output")
-LABELS_AS_IS = Option("Pair labels pixel by pixel, wherever they say they lie.", default=False)
+LABELS_AS_IS = Option("Pair labels pixel by pixel, whatever their georeference.", default=False)
 MAX_UNKNOWN = Option(
     "Largest share of a label in no known colour or value.",
     default=0.05,

@@ -127,7 +127,7 @@ def refuse_unknown(names: Collection[str], known: Collection[str]) -> None:
     """
     for name in names:
         if name not in known:
-            raise UsageError(f"{name}: is no option.{did_you_mean(name, known)}")
+            raise UsageError(f"{name}: is not an option.{did_you_mean(name, known)}")
 
 
 def types_of(kind: Any) -> dict[str, Any]:
@@ -139,7 +139,7 @@ def check_fields(value: object) -> None:
     """Check that every field of a dataclass has its type and keeps its rule.
 
     Raises:
-        ValueError: One does not; the message starts with the field, written like an option.
+        ValueError: A value does not; the message starts with the field, written like an option.
     """
     kinds = types_of(type(value))
     for item in fields(value):  # type: ignore[arg-type]
@@ -162,7 +162,7 @@ def build(kind: type[Built], value: Any, where: str = "") -> Built:
         ValueError: A key is wrong; the message names it, and for an unknown key the nearest.
     """
     if not isinstance(value, Mapping):
-        raise ValueError(f"{where or 'it'} is {_shown(value)}, not keys with values".lstrip())
+        raise ValueError(f"{where or 'it'} is {shown_value(value)}, not keys with values".lstrip())
     known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
     inside = f"{where}." if where else ""
     for key in value:
@@ -195,7 +195,7 @@ def convert(value: Any, kind: Any, where: str) -> Any:
         if isinstance(value, str) and value in inner:
             return value
         hint = did_you_mean(value, inner)
-        raise ValueError(f"{where} {_shown(value)} is none of {', '.join(inner)}.{hint}")
+        raise ValueError(f"{where} {shown_value(value)} is none of {', '.join(inner)}.{hint}")
     if origin is dict and isinstance(value, Mapping):
         return {
             convert(key, inner[0], f"a key of {where}"): convert(item, inner[1], f"{where}.{key}")
@@ -215,7 +215,7 @@ def convert(value: Any, kind: Any, where: str) -> Any:
         return value
     names = {int: "a whole number", float: "a number", str: "a text", bool: "true or false"}
     wanted = names.get(kind, "a list" if origin in (tuple, list) else "keys with values")
-    raise ValueError(f"{where} {_shown(value)} is not {wanted}")
+    raise ValueError(f"{where} {shown_value(value)} is not {wanted}")
 
 
 def did_you_mean(key: object, known: Collection[str]) -> str:
@@ -231,6 +231,7 @@ def _field(item: Field[Any], value: Any, kind: Any, where: str) -> Any:
     return converted
 
 
-def _shown(value: object) -> str:
+def shown_value(value: object) -> str:
+    """Return a value as messages show it, in 60 characters."""
     text = repr(value)
     return text if len(text) <= 60 else text[:57] + "..."

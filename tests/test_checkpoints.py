@@ -14,7 +14,7 @@ import torch
 
 from dnas_cli.training.checkpoint import random_state, set_random_state
 from dnas_cli.training.losses import LOSSES
-from dnas_cli.training.stage_files import StageFiles
+from dnas_cli.training.stage_files import Checkpoint, StageFiles
 from tests.support.command_line import dnas, rows
 from tests.support.same_bits import assert_same_stage, differences
 from tests.support.small_runs import first_search
@@ -108,7 +108,7 @@ def test_training_saves_at_the_end_of_every_epoch_and_every_so_many_minutes(
 ) -> None:
     saved, right = [], StageFiles.save_last
 
-    def save(self: StageFiles, content: dict[str, Any]) -> None:
+    def save(self: StageFiles, content: Checkpoint) -> None:
         saved.append((content["position"]["epoch"], content["position"]["step"]))
         right(self, content)
 

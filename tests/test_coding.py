@@ -10,6 +10,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.files import content_hash
 from dnas_cli.space.coding import (
     ArchitectureCoding,
+    CodingDocument,
     ConnectionCoding,
     PathCoding,
     SearchSpace,
@@ -47,8 +48,8 @@ def test_a_child_names_its_parent_by_hash() -> None:
     assert PathCoding((0, 0)).hash != path.hash
 
 
-def _tamper(document: dict[str, Any], **changes: Any) -> dict[str, Any]:
-    changed = {**document, **changes}
+def _tamper(document: CodingDocument, **changes: Any) -> dict[str, Any]:
+    changed: dict[str, Any] = {**document, **changes}
     changed.pop("hash")
     return {**changed, "hash": content_hash(changed)}
 

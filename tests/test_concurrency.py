@@ -10,12 +10,7 @@ import pytest
 from dnas_cli.run.directory import open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import StageRecord
-from dnas_cli.space.coding import (
-    ArchitectureCoding,
-    ConnectionCoding,
-    PathCoding,
-    second_space,
-)
+from dnas_cli.space.coding import ArchitectureCoding, ConnectionCoding, PathCoding, second_space
 from tests.support.command_line import dnas, start
 from tests.support.crowd import crowd
 from tests.support.same_bits import assert_same_stage, differences

@@ -14,6 +14,7 @@ from dnas_cli.errors import UsageError
 from dnas_cli.nets.cost_table import CostTable
 from dnas_cli.nets.expected_cost import expected_cost
 from dnas_cli.nets.network import NetworkShape
+from dnas_cli.run.rows import EpochRow
 from dnas_cli.space.coding import (
     ArchitectureCoding,
     Coding,
@@ -111,7 +112,7 @@ def test_the_expected_cost_of_operators_is_that_of_one_decided_set_and_their_mea
 
 
 def test_the_weight_doubles_above_the_target_and_halves_below_it() -> None:
-    settings, history = SearchSettings(epochs=10, warmup=0.2), list[dict[str, int]]()
+    settings, history = SearchSettings(epochs=10, warmup=0.2), list[EpochRow]()
     space = first_space(3)
     costs = [9, 9, 200, 200, 50, 200, 50, 50]
     history.extend({"epoch": k, "decoded_cost": cost} for k, cost in enumerate(costs))

@@ -92,7 +92,7 @@ def test_weights_that_are_not_finite_are_never_saved(
     assert _all_finite(run / "search/stage1/last.pt")
 
 
-def test_backing_off_goes_on_at_a_tenth_of_the_rate_and_records_it(
+def test_backing_off_continues_at_a_tenth_of_the_rate_and_records_it(
     tiny_tiles: Path, tmp_path: Path, losses_of: Callable[[dict[int, float]], None]
 ) -> None:
     run = tmp_path / "run"

@@ -104,7 +104,7 @@ def test_what_does_not_fit_is_said_and_not_measured(
         assert (facts["memory"], facts["time in all"]) == ("low", "does not fit")
 
 
-def test_a_stage_is_executed_low_where_memory_is_short_and_goes_on_so(
+def test_a_stage_is_executed_low_where_memory_is_short_and_continues_so(
     tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run = tmp_path / "run"

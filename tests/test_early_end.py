@@ -3,10 +3,10 @@
 import json
 import shutil
 from pathlib import Path
-from typing import Any
 
 import pytest
 
+from dnas_cli.run.rows import EpochRow
 from dnas_cli.training.early_end import early_end
 from dnas_cli.training.settings import RetrainSettings, SearchSettings
 from dnas_cli.training.time_left import Pace
@@ -15,7 +15,7 @@ from tests.support.same_bits import same_tensors
 from tests.support.small_runs import SIZE
 
 
-def _search(paths: list[int]) -> list[dict[str, Any]]:
+def _search(paths: list[int]) -> list[EpochRow]:
     return [{"epoch": epoch, "decoded": {"path": [path]}} for epoch, path in enumerate(paths)]
 
 
@@ -46,8 +46,8 @@ def test_a_search_ends_when_what_it_decodes_to_stays(paths: list[int], ends: boo
 def test_a_retraining_ends_when_the_validation_gains_nothing(
     scores: list[float | None], ends: bool
 ) -> None:
-    history = [
-        {"epoch": epoch} | ({} if score is None else {"val": {"mean_iou": score}})
+    history: list[EpochRow] = [
+        {"epoch": epoch} if score is None else {"epoch": epoch, "val": {"mean_iou": score}}
         for epoch, score in enumerate(scores)
     ]
     assert bool(early_end(RetrainSettings(epochs=9, patience=2), history)) == ends

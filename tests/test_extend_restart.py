@@ -1,4 +1,4 @@
-"""A stage that exists is gone on with, extended, started over or branched, never changed unseen."""
+"""A stage that exists is resumed, extended, started over or branched, never changed unseen."""
 
 import json
 import os
@@ -58,7 +58,7 @@ def test_extensions_add_up_and_a_coding_before_them_is_decoded_again(run: Path) 
     assert json.loads(dnas("status", run, "--json").stdout)["next"].endswith("--stage 2")
 
 
-def test_an_extension_that_was_interrupted_goes_on_by_the_same_command(
+def test_an_extension_that_was_interrupted_continues_by_the_same_command(
     run: Path, tmp_path: Path
 ) -> None:
     whole = Path(shutil.copytree(run, tmp_path / "whole"))

@@ -15,12 +15,7 @@ from dnas_cli.nets.step_estimate import SavedBytes, estimate_step
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.nets.training_pass.executor import executor
 from dnas_cli.nets.training_pass.head import joined_convolution
-from dnas_cli.space.coding import (
-    ArchitectureCoding,
-    ConnectionCoding,
-    first_space,
-    third_space,
-)
+from dnas_cli.space.coding import ArchitectureCoding, ConnectionCoding, first_space, third_space
 from tests.support.random_networks import KINDS, random_network
 
 CODINGS = Path(__file__).resolve().parents[1] / "benchmarks" / "codings"

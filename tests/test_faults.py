@@ -44,7 +44,7 @@ def _limit_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))  # a checkpoint has 5 MB
 
 
-def test_a_limit_on_file_sizes_is_one_message_and_the_same_command_goes_on(
+def test_a_limit_on_file_sizes_is_one_message_and_the_same_command_resumes(
     searched: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
@@ -71,7 +71,7 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
     subprocess.run(["umount", str(folder)], check=True)
 
 
-def test_a_disk_that_runs_full_is_one_message_and_after_freeing_space_work_goes_on(
+def test_a_disk_that_runs_full_is_one_message_and_after_freeing_space_work_continues(
     searched: Path, tiny_tiles: Path, small_disk: Path
 ) -> None:
     run = small_disk / "run"
@@ -87,7 +87,7 @@ def test_a_disk_that_runs_full_is_one_message_and_after_freeing_space_work_goes_
     assert differences(run, searched) == []
 
 
-def test_cutting_on_a_full_disk_goes_on_by_the_same_command(
+def test_cutting_on_a_full_disk_continues_by_the_same_command(
     tiny_scenes: Path, tmp_path: Path, small_disk: Path
 ) -> None:
     tile = ("tile", tiny_scenes, "--size", 32, "--workers", 1, "--out")
@@ -136,7 +136,7 @@ def test_a_log_that_cannot_be_written_stops_nothing(
 
 
 @pytest.mark.parametrize("workers", [0, 2])
-def test_a_tile_that_goes_during_a_search_is_named_and_the_search_goes_on_when_it_is_back(
+def test_a_tile_that_goes_during_a_search_is_named_and_the_search_continues_when_it_is_back(
     searched: Path, tiny_tiles: Path, tmp_path: Path, workers: int
 ) -> None:
     tiles, run = tmp_path / "tiles", tmp_path / "run"

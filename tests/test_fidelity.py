@@ -183,7 +183,7 @@ def _stop_after_the_first_epoch(patch: pytest.MonkeyPatch) -> None:
     patch.setattr(Run, "set_record", stop)
 
 
-def test_momentum_goes_on_after_a_stop(tiles: TileSet, tmp_path: Path) -> None:
+def test_momentum_continues_after_a_stop(tiles: TileSet, tmp_path: Path) -> None:
     coding = ArchitectureCoding(make_graph(1, [Edge(Node(0, 0), STEM)]), (("conv3x3",),))
     architecture = tmp_path / "architecture.json"
     coding.write(architecture)

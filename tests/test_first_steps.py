@@ -70,7 +70,7 @@ def test_a_damaged_line_of_history_does_not_stop_status(searched: Path, tmp_path
     assert f"dnas decode {run} --stage 1" in shown
 
 
-def test_a_disk_that_is_almost_full_is_told_in_units_that_show_it(
+def test_a_disk_that_is_almost_full_is_reported_in_units_that_show_it(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     usage = shutil.disk_usage(tmp_path)

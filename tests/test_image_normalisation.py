@@ -133,7 +133,7 @@ def test_training_evaluation_and_scenes_agree_on_the_input(scenes: Path, tmp_pat
     assert trained.facts.normalisation.per_image
     assert "by each image" in dnas("info", tmp_path / "run/model.pt").output
     dnas("eval", tmp_path / "run", "--scenes")
-    # Tiles that do not tell the light of their images are of no use to it.
+    # Tiles that do not hold the light of their images are of no use to it.
     plain = tmp_path / "plain"
     shutil.copytree(tiles, plain)
     content = json.loads((plain / "dataset.json").read_text())

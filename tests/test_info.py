@@ -20,7 +20,7 @@ def _facts(path: Path) -> Any:
     return json.loads(result.stdout)
 
 
-def test_a_scene_is_told_with_bands_place_storage_and_values(real_data: Path) -> None:
+def test_a_scene_is_shown_with_bands_place_storage_and_values(real_data: Path) -> None:
     facts = _facts(real_data / "naip_nd/m_4709963_se_14_1_20100629.tif")
     assert facts["kind"] == "raster"
     assert (facts["width"], facts["height"], facts["dtype"]) == (934, 723, "uint8")
@@ -53,7 +53,7 @@ def test_an_undeclared_collar_is_pointed_out(real_data: Path) -> None:
         ("all-nodata.tif", "0.0 % of the pixels hold data"),
     ],
 )
-def test_what_is_odd_about_a_file_is_told(name: str, said: str, real_data: Path) -> None:
+def test_what_is_odd_about_a_file_is_shown(name: str, said: str, real_data: Path) -> None:
     path = real_data / "odd_geotiffs" / name
     result = dnas("info", path)
     assert said in result.stdout
@@ -67,7 +67,7 @@ def test_what_cannot_be_read_is_bad_input(name: str, real_data: Path) -> None:
     assert str(path) in result.stderr
 
 
-def test_a_map_is_told_with_its_classes_whatever_their_names(tmp_path: Path) -> None:
+def test_a_map_is_shown_with_its_classes_whatever_their_names(tmp_path: Path) -> None:
     classes = [LandClass("trees, dense", (0, 80, 0)), LandClass("water", (0, 0, 255))]
     rows = Rows(1, 8, 8, lambda start, stop: np.zeros((1, stop - start, 8), np.uint8))
     write_draft(tmp_path / "map.tif", rows, classes, Georeference(), {})
@@ -80,13 +80,13 @@ def _told(path: Path) -> dict[str, Any]:
     return facts
 
 
-def test_a_run_is_told_with_its_stages(decoded: Path) -> None:
+def test_a_run_is_shown_with_its_stages(decoded: Path) -> None:
     facts = _told(decoded)
     assert facts["kind"] == "run"
     assert facts["stages"]["stage1"]["state"] == "decoded"
 
 
-def test_a_tile_set_is_told_with_the_share_of_each_class(tiny_tiles: Path) -> None:
+def test_a_tile_set_is_shown_with_the_share_of_each_class(tiny_tiles: Path) -> None:
     facts = _told(tiny_tiles)
     assert facts["kind"] == "tile set"
     assert facts["splits"]["train"]["tiles"] == 36
@@ -109,15 +109,15 @@ def test_models_and_checkpoints_are_told_apart(decoded: Path, tmp_path: Path) ->
     assert model["cost"]["network"]["parameters"] > 0
 
 
-def test_what_nothing_here_knows_is_told_as_that(tmp_path: Path) -> None:
+def test_what_dnas_does_not_know_is_reported_as_that(tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("fields and rivers")
     assert (
-        "notes.txt: is a file that nothing here knows"
+        "notes.txt: is a file that dnas does not know"
         in dnas("info", tmp_path / "notes.txt", code=4).stderr
     )
     (tmp_path / "folder").mkdir()
     message = dnas("info", tmp_path / "folder", code=4).stderr
-    assert "folder: is a folder that nothing here knows" in message
+    assert "folder: is a folder that dnas does not know" in message
     assert "Name a file or folder in it." in message
 
 

@@ -6,7 +6,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.mapping.bands import choose_bands
 
 
-def test_names_decide_in_any_order_and_the_user_is_told() -> None:
+def test_names_decide_in_any_order_and_the_user_is_informed() -> None:
     choice = choose_bands("a.tif", ("nir", "Red", "green", "blue"), ("red", "green", "nir"))
     assert choice.bands == ("Red", "green", "nir")
     assert "Red, green, nir" in choice.note

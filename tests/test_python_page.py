@@ -8,6 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+import dnas_cli
+from dnas_cli import api
 from tests.support.small_scenes import make_gid, write_raster
 
 PAGE = Path(__file__).resolve().parents[1] / "docs/python.md"
@@ -25,6 +27,12 @@ def test_every_code_block_of_the_page_runs(tmp_path: Path, monkeypatch: pytest.M
     for block in blocks:
         exec(compile(block, str(PAGE), "exec"), names)
     assert {"map.tif", "map.png"} <= {path.name for path in tmp_path.iterdir()}
+
+
+def test_no_room_of_the_package_hides_a_function() -> None:
+    rooms = {path.parent.name for path in Path(dnas_cli.__file__).parent.glob("*/__init__.py")}
+    assert not rooms & set(dnas_cli.__all__)
+    assert set(api.__all__) == set(dnas_cli.__all__)
 
 
 def test_the_import_loads_neither_torch_nor_numpy() -> None:

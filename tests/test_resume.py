@@ -100,7 +100,7 @@ def test_killed_and_continued_a_search_ends_with_the_same_bits(
 
 
 @pytest.mark.parametrize(("before", "after"), [("fast", "low"), ("low", "plain")])
-def test_a_search_goes_on_with_another_memory_if_told_to(
+def test_a_search_continues_with_another_memory_if_told_to(
     tiny_tiles: Path, tmp_path: Path, before: str, after: str
 ) -> None:
     run = tmp_path / "run"
@@ -114,7 +114,7 @@ def test_a_search_goes_on_with_another_memory_if_told_to(
     assert len(rows(run / "search/stage1/history.jsonl")) == 4
 
 
-def test_a_search_begun_before_there_was_a_choice_of_memory_goes_on_as_it_was(
+def test_a_search_begun_before_there_was_a_choice_of_memory_continues_as_it_was(
     tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"

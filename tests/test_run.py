@@ -9,6 +9,7 @@ import pytest
 
 from dnas_cli.planning.measurements import DataFacts, Machine, Size
 from dnas_cli.planning.plan import Plan, StagePlan, read_plan, write_plan
+from dnas_cli.typed_fields import SettingValue
 from tests.support.command_line import dnas, start
 from tests.support.same_bits import assert_same_stage, differences, same_tensors
 from tests.support.small_runs import wait_for
@@ -131,7 +132,7 @@ def test_where_the_model_is_gone_everything_names_the_retraining(
 def _plan(run: Path, epochs: int) -> None:
     """Write a plan as a person may edit it."""
     machine = Machine("cpu")
-    settings = {"head": 8, "batch": 4, "validate_every": 1}
+    settings: dict[str, SettingValue] = {"head": 8, "batch": 4, "validate_every": 1}
     names = ("stage1", "stage2", "stage3", "retrain")
     stages = tuple(StagePlan(name, epochs, 4, settings, 1.0, fixed=True) for name in names)
     size = Size(2, 2, 8, 4, 0)

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import fields
+from dataclasses import asdict, fields
 from pathlib import Path
 from runpy import run_path
 from typing import Any
@@ -10,12 +10,7 @@ from typing import Any
 import pytest
 
 from dnas_cli.errors import DataError, RunStateError, UsageError
-from dnas_cli.training.settings import (
-    RetrainSettings,
-    SearchSettings,
-    TrainingSettings,
-    settings_to_json,
-)
+from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.typed_fields import option_of, spelled
 from tests.support.command_line import dnas
@@ -26,7 +21,7 @@ ROOT = Path(__file__).resolve().parents[1]
 
 def test_a_setting_that_came_after_a_stage_began_has_its_default_there() -> None:
     quick = SettingsChoice("quick")
-    stored = settings_to_json(quick.resolve(RetrainSettings, {}))
+    stored = asdict(quick.resolve(RetrainSettings, {}))
     del stored["keep"]
     assert quick.resolve(RetrainSettings, stored).keep == "best"
     with pytest.raises(RunStateError, match=r"keep best \(now last\)"):
@@ -58,14 +53,14 @@ def test_an_unknown_key_names_the_nearest(tmp_path: Path) -> None:
     assert "Did you mean epochs?" in str(caught.value)
 
 
-def test_a_value_of_the_wrong_type_in_a_file_is_told_with_the_file(tmp_path: Path) -> None:
+def test_a_value_of_the_wrong_type_in_a_file_is_shown_with_the_file(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("epochs: many\n")
     with pytest.raises(DataError, match=r"settings\.yaml: epochs 'many' is not a whole number"):
         SettingsChoice("paper", file, {}).resolve(SearchSettings, {})
 
 
-def test_a_value_that_cannot_work_is_told_with_the_file_that_holds_it(tmp_path: Path) -> None:
+def test_a_value_that_cannot_work_is_shown_with_the_file_that_holds_it(tmp_path: Path) -> None:
     file = tmp_path / "settings.yaml"
     file.write_text("logits-from: 15\n")
     together = SettingsChoice("quick", file, {"epochs": 20}).resolve(SearchSettings, {})
@@ -115,15 +110,13 @@ def test_values_that_cannot_work_are_refused(flags: dict[str, Any]) -> None:
 
 
 def test_a_stage_keeps_the_settings_it_was_started_with() -> None:
-    stored = settings_to_json(
-        SettingsChoice("quick", None, {"seed": 3}).resolve(SearchSettings, {})
-    )
+    stored = asdict(SettingsChoice("quick", None, {"seed": 3}).resolve(SearchSettings, {}))
     settings = SettingsChoice("paper", None, {"seed": 3}).resolve(SearchSettings, stored)
     assert settings == SettingsChoice("quick", None, {"seed": 3}).resolve(SearchSettings, {})
 
 
 def test_other_settings_for_a_started_stage_are_refused_with_the_difference() -> None:
-    stored = settings_to_json(SettingsChoice("paper", None, {}).resolve(SearchSettings, {}))
+    stored = asdict(SettingsChoice("paper", None, {}).resolve(SearchSettings, {}))
     with pytest.raises(RunStateError, match=r"batch 2 \(now 4\)") as caught:
         SettingsChoice("paper", None, {"batch": 4, "epochs": 60}).resolve(SearchSettings, stored)
     assert "branch=NEW_RUN" in str(caught.value)

@@ -70,5 +70,5 @@ def test_variables_that_contradict_each_other_are_refused(monkeypatch: pytest.Mo
     monkeypatch.setenv(ARRAY + "ID", "9")
     monkeypatch.setenv(ARRAY + "COUNT", "2")
     monkeypatch.setenv(ARRAY + "MIN", "1")
-    with pytest.raises(UsageError, match="is no task of an array of 2 from 1"):
+    with pytest.raises(UsageError, match="is not a task of an array of 2 from 1"):
         shard_of_job_array()

@@ -26,7 +26,7 @@ def uninterrupted(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) ->
     return run / "search/stage1"
 
 
-def test_sigusr1_saves_and_goes_on(uninterrupted: Path, tiny_tiles: Path, tmp_path: Path) -> None:
+def test_sigusr1_saves_and_continues(uninterrupted: Path, tiny_tiles: Path, tmp_path: Path) -> None:
     run = tmp_path / "run"
     process = start(*first_search(run, tiny_tiles, *LONG))
     wait_for(run / "search/stage1/last.pt")

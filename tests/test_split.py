@@ -151,7 +151,8 @@ def test_naming_all_three_leaves_the_other_scenes_out() -> None:
 
 def test_a_misspelt_scene_is_refused_with_the_nearest_name() -> None:
     asked = TilingSettings(description(), scenes=(("test", ("Tile 44",)),))
-    with pytest.raises(UsageError, match=r"no such scene 'Tile 44'\. Did you mean Tile_4\?"):
+    message = r"test_scenes='Tile 44': no such scene\. Did you mean Tile_4\?"
+    with pytest.raises(UsageError, match=message):
         check_named_scenes(asked, {"Tile_1", "Tile_4"})
 
 

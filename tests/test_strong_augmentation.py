@@ -12,11 +12,7 @@ from dnas_cli.training.augmentation import sample_generator
 from dnas_cli.training.epoch_order import RareTiles, epoch_order
 from dnas_cli.training.losses import cross_entropy, cross_entropy_and_dice, dice
 from dnas_cli.training.mixing import cut_out, mix_classes
-from dnas_cli.training.strong_augmentation import (
-    random_exposure,
-    random_view,
-    strong_augmentation,
-)
+from dnas_cli.training.strong_augmentation import random_exposure, random_view, strong_augmentation
 
 Image = npt.NDArray[np.float32]
 
@@ -97,7 +93,7 @@ def test_blur_and_low_resolution_keep_the_mean_and_lose_detail() -> None:
 
 
 def _tiles(count: int = 4) -> tuple[Image, npt.NDArray[np.int64]]:
-    """Return tiles whose pixels tell where they come from: tile, row and column."""
+    """Return tiles whose pixels say where they come from: tile, row and column."""
     labels = np.random.default_rng(1).integers(0, 4, (count, 16, 16))
     labels[:, :2] = 255
     numbers = np.arange(labels.size, dtype=np.float32).reshape(labels.shape)

@@ -14,12 +14,7 @@ from dnas_cli.space.coding import ConnectionCoding, first_space, third_space
 from dnas_cli.space.lattice import edge, make_graph
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.training.batches import EpochSampler, halves
-from dnas_cli.training.losses import (
-    balanced_weights,
-    cross_entropy,
-    cross_entropy_and_dice,
-    focal,
-)
+from dnas_cli.training.losses import balanced_weights, cross_entropy, cross_entropy_and_dice, focal
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.steps import SearchSteps

@@ -10,7 +10,7 @@ import pytest
 from dnas_cli import file_lock
 from dnas_cli.errors import DnasError, RunStateError
 from dnas_cli.mapping.blending import MapRows
-from dnas_cli.mapping.unfinished_map import open_unfinished_map, part_folder
+from dnas_cli.mapping.unfinished_map import UnfinishedMap, part_folder
 
 
 def _rows(row: int, height: int) -> MapRows:
@@ -24,9 +24,9 @@ def target(tmp_path: Path) -> Path:
 
 
 def test_rows_survive_and_are_continued(target: Path) -> None:
-    with open_unfinished_map(target, {"a": 1}, 6, 5, 2, True) as part:
+    with UnfinishedMap(target, {"a": 1}, 6, 5, 2, True) as part:
         part.append(_rows(0, 4))
-    with open_unfinished_map(target, {"a": 1}, 6, 5, 2, True) as part:
+    with UnfinishedMap(target, {"a": 1}, 6, 5, 2, True) as part:
         assert part.rows == 4
         part.append(_rows(4, 2))
         assert part.classes().read(0, 6)[0, :, 0].tolist() == [0, 0, 0, 0, 4, 4]
@@ -37,18 +37,18 @@ def test_rows_survive_and_are_continued(target: Path) -> None:
 
 
 def test_other_settings_start_over(target: Path) -> None:
-    with open_unfinished_map(target, {"a": 1}, 6, 5, 0, False) as part:
+    with UnfinishedMap(target, {"a": 1}, 6, 5, 0, False) as part:
         part.append(_rows(0, 4))
-    with open_unfinished_map(target, {"a": 2}, 6, 5, 0, False) as part:
+    with UnfinishedMap(target, {"a": 2}, 6, 5, 0, False) as part:
         assert part.rows == 0
 
 
 def test_bytes_that_were_written_but_not_counted_are_dropped(target: Path) -> None:
-    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
+    with UnfinishedMap(target, {}, 6, 5, 0, False) as part:
         part.append(_rows(0, 2))
     with (part_folder(target) / "classes.raw").open("ab") as file:
         file.write(b"half a ro")
-    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
+    with UnfinishedMap(target, {}, 6, 5, 0, False) as part:
         part.append(_rows(2, 4))
         assert part.classes().read(0, 6)[0, :, 0].tolist() == [0, 0, 2, 2, 2, 2]
 
@@ -59,14 +59,14 @@ def test_killed_while_finished_work_is_removed_the_next_work_starts_over(
     def killed(*_: Any, **__: Any) -> None:
         raise KeyboardInterrupt
 
-    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
+    with UnfinishedMap(target, {}, 6, 5, 0, False) as part:
         part.append(_rows(0, 6))
         monkeypatch.setattr(shutil, "rmtree", killed)
         with pytest.raises(KeyboardInterrupt):
             part.discard()
     monkeypatch.undo()
     assert not part_folder(target).exists()
-    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
+    with UnfinishedMap(target, {}, 6, 5, 0, False) as part:
         assert part.rows == 0
         part.discard()
     assert list(target.parent.iterdir()) == []
@@ -84,25 +84,25 @@ def test_a_folder_that_another_process_removes_meanwhile_is_made_again(
         return file_lock.locked(path)
 
     monkeypatch.setattr("dnas_cli.mapping.unfinished_map.locked", locked)
-    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
+    with UnfinishedMap(target, {}, 6, 5, 0, False) as part:
         part.append(_rows(0, 6))
     assert len(times) == 2
 
 
 @pytest.mark.parametrize("damage", ["", "{}", '{"rows": 4', '{"rows": 99, "key": {}}'])
 def test_a_damaged_state_starts_over(target: Path, damage: str) -> None:
-    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
+    with UnfinishedMap(target, {}, 6, 5, 0, False) as part:
         part.append(_rows(0, 2))
     (part_folder(target) / "state.json").write_text(damage)
-    with open_unfinished_map(target, {}, 6, 5, 0, False) as part:
+    with UnfinishedMap(target, {}, 6, 5, 0, False) as part:
         assert part.rows == 0
 
 
 def test_two_processes_cannot_write_one_map(target: Path) -> None:
     with (
-        open_unfinished_map(target, {}, 6, 5, 0, False),
+        UnfinishedMap(target, {}, 6, 5, 0, False),
         pytest.raises(RunStateError, match="another process"),
-        open_unfinished_map(target, {}, 6, 5, 0, False),
+        UnfinishedMap(target, {}, 6, 5, 0, False),
     ):
         pass
 
@@ -114,6 +114,6 @@ def test_a_full_disk_is_noticed_before_the_work(
     monkeypatch.setattr("shutil.disk_usage", lambda path: usage)
     with (
         pytest.raises(DnasError, match="are free"),
-        open_unfinished_map(target, {}, 6, 5, 0, False),
+        UnfinishedMap(target, {}, 6, 5, 0, False),
     ):
         pass

@@ -11,14 +11,26 @@ from dnas_cli.api.first_release import (
     import_model,
     import_search,
 )
-from dnas_cli.api.maps import load_model, predict, predict_scenes
+from dnas_cli.api.maps import change, export_model, load_model, predict, predict_scenes
 from dnas_cli.api.networks import build_network, count_cost
-from dnas_cli.api.runs import decode, encode, estimate, open_run, plan, retrain, run, search
-from dnas_cli.api.scores import evaluate, info
+from dnas_cli.api.runs import (
+    decode,
+    encode,
+    estimate,
+    measure,
+    open_run,
+    plan,
+    retrain,
+    run_pipeline,
+    search,
+    write_report,
+)
+from dnas_cli.api.scores import baseline, evaluate, info
 from dnas_cli.api.tile_sets import preview, tile
 
 __all__ = [
-    "build_network", "count_cost", "decode", "encode", "estimate", "evaluate", "export_coding",
-    "import_architecture", "import_model", "import_search", "info", "load_model", "open_run",
-    "plan", "predict", "predict_scenes", "preview", "retrain", "run", "search", "tile",
+    "baseline", "build_network", "change", "count_cost", "decode", "encode", "estimate", "evaluate",
+    "export_coding", "export_model", "import_architecture", "import_model", "import_search", "info",
+    "load_model", "measure", "open_run", "plan", "predict", "predict_scenes", "preview", "retrain",
+    "run_pipeline", "search", "tile", "write_report",
 ]  # fmt: skip

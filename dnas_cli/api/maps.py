@@ -3,9 +3,9 @@
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from dnas_cli.api.path_arguments import AnyModel, AnyPath, AnyRun, path_or_none
+from dnas_cli.api.path_arguments import AnyModel, AnyPath, AnyRun, options_as, path_or_none
 from dnas_cli.errors import UsageError
 from dnas_cli.mapping.map_options import Engine, MapOptions
 from dnas_cli.run.directory import Run
@@ -13,6 +13,8 @@ from dnas_cli.shard import parse_shard
 from dnas_cli.typed_fields import completed
 
 if TYPE_CHECKING:
+    from dnas_cli.export.export_model import Exported
+    from dnas_cli.mapping.change import Change
     from dnas_cli.mapping.mapper import Mapper
     from dnas_cli.mapping.scene_result import SceneResult
     from dnas_cli.scenes.scene_files import SceneFiles
@@ -36,8 +38,53 @@ def load_model(path: AnyRun, device: str = "auto", engine: Engine | None = None)
     """
     from dnas_cli.mapping.mapper import MapSettings, load_mapper
 
-    file = path.model_path if isinstance(path, Run) else Path(path)
-    return load_mapper(file, device, MapSettings(), engine)
+    return load_mapper(_model_file(path), device, MapSettings(), engine)
+
+
+def export_model(model: AnyRun, *, overwrite: bool = False, **options: Any) -> "Exported":
+    """Write a model as ONNX, `.pt2`, card or STAC Item.
+
+    Args:
+        model: A model file, or a run with a model.
+        overwrite: Replace what exists.
+        options: Fields of `ExportRequest` (onnx, program, card, stac, ...).
+
+    Returns:
+        The files, and how well an ONNX file agrees with the model.
+
+    Raises:
+        UsageError: Nothing is to be written, or a form cannot express the model.
+        DataError: It is not a model file.
+        RunStateError: An output exists.
+    """
+    from dnas_cli.export.export_model import export_model as export
+    from dnas_cli.export.export_request import ExportRequest
+
+    return export(_model_file(model), options_as(ExportRequest, options), overwrite)
+
+
+def change(
+    old: AnyPath, new: AnyPath, out: AnyPath | Sequence[AnyPath], **options: Any
+) -> "Change":
+    """Compare two maps of one place, and write the transitions, in bounded memory.
+
+    Args:
+        old: The earlier map, a GeoTIFF of `predict`.
+        new: The later one, of the same classes and on the same grid.
+        out: Transitions: `.tif`, `.gpkg` or `.geojson`.
+        options: Fields of `ChangeOptions` (table, min_confidence, ...).
+
+    Raises:
+        UsageError: A value cannot work.
+        DataError: A map names no classes, or they have other classes or another grid.
+        RunStateError: An output exists.
+    """
+    from dnas_cli.mapping.change import find_change
+    from dnas_cli.mapping.change_options import ChangeOptions
+
+    targets = [out] if isinstance(out, str | Path) else out
+    chosen = options_as(ChangeOptions, options)
+    return find_change(Path(old), Path(new), [Path(path) for path in targets], chosen)
 
 
 def predict(
@@ -67,7 +114,7 @@ def predict(
     from dnas_cli.mapping.find_scenes import find_scenes
 
     if len(find_scenes([str(scene)])) != 1:
-        raise UsageError(f"scene={scene}: is many scenes.", "Call predict_scenes.")
+        raise UsageError(f"scene={scene}: stands for many scenes.", "Call predict_scenes.")
     return predict_scenes(model, [scene], out, **options)[0]
 
 
@@ -167,3 +214,7 @@ def predict_scenes(
             given["labels_as_is"],
         )
     return [map_scene(mapper, found[0], reading, planned[0], overwrite, labels)]
+
+
+def _model_file(model: AnyRun) -> Path:
+    return model.model_path if isinstance(model, Run) else Path(model)

@@ -4,7 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
 
-from dnas_cli.api.path_arguments import AnyPath, AnyRun, Data, path_of, path_or_none
+from dnas_cli.api.path_arguments import AnyPath, AnyRun, Data, options_as, path_of, path_or_none
 from dnas_cli.api.scores import evaluate
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError
@@ -18,14 +18,12 @@ if TYPE_CHECKING:
     from dnas_cli.stages.compute_options import ComputeOptions
     from dnas_cli.stages.dry_run import StageEstimate
     from dnas_cli.stages.epoch_callback import EpochCallbacks
+    from dnas_cli.stages.measure import Times
     from dnas_cli.stages.new_run import NewRun
     from dnas_cli.stages.run_pipeline import Step
     from dnas_cli.stages.stage_options import StageOptions
     from dnas_cli.training.settings import TrainingSettings
     from dnas_cli.training.settings_choice import SettingsChoice
-
-
-_PATHS = ("data", "settings", "branch")
 
 
 def open_run(path: AnyPath, data: "Data | None" = None) -> Run:
@@ -36,7 +34,7 @@ def open_run(path: AnyPath, data: "Data | None" = None) -> Run:
         data: Where its tile set is now, if that was moved; the run stores it.
 
     Raises:
-        DataError: It is none, or is damaged, or `data` is another tile set.
+        DataError: It is not a run, is damaged, or `data` is another tile set.
     """
     run, place = open_directory(Path(path)), path_or_none(data)
     if place is not None:
@@ -73,9 +71,10 @@ def encode(
         DataError: The previous coding is missing, or the tile set cannot be used.
     """
     from dnas_cli.stages.encode import encode as encode_stage
+    from dnas_cli.stages.new_run import NewRun
 
-    new_run = path_or_none(branch)
-    return encode_stage(path_of(run), stage, path_or_none(data), layers, width, overwrite, new_run)
+    new_run = NewRun(path_or_none(data), layers, width)
+    return encode_stage(path_of(run), stage, new_run, overwrite, path_or_none(branch))
 
 
 def search(
@@ -182,7 +181,7 @@ def retrain(
     return retrain_run(root, choice, work.compute, work.stage, coding, tile_set, callbacks)
 
 
-def run(
+def run_pipeline(
     run: AnyRun,
     *,
     retrain_epochs: int | None = None,
@@ -245,7 +244,7 @@ def plan(run: AnyRun, budget: str | float, *, data: "Data | None" = None, **opti
 
     Args:
         run: The run; it need not exist.
-        budget: As in `run`.
+        budget: As in `run_pipeline`.
         data: Tile set of a new run.
         options: Fields of `ComputeOptions`.
 
@@ -256,14 +255,45 @@ def plan(run: AnyRun, budget: str | float, *, data: "Data | None" = None, **opti
     from dnas_cli.stages.budgeted_run import plan_run
     from dnas_cli.stages.compute_options import ComputeOptions
 
-    seconds = budget_seconds(budget)
-    return plan_run(path_of(run), path_or_none(data), seconds, ComputeOptions(**options))
+    seconds, compute = budget_seconds(budget), options_as(ComputeOptions, options)
+    return plan_run(path_of(run), path_or_none(data), seconds, compute)
+
+
+def measure(run: AnyRun, head: int = 256, device: str = "auto") -> "Times":
+    """Measure the parts of a run's networks on a device, and keep the times in `times.json`.
+
+    Args:
+        run: The run.
+        head: Channels of the head.
+        device: As in `load_model`.
+
+    Returns:
+        Nanoseconds of every operator between scales, and of stem and head together.
+    """
+    from dnas_cli.stages.measure import measure_run
+
+    return measure_run(path_of(run), head, device)
+
+
+def write_report(run: AnyRun, out: AnyPath | None = None, device: str = "auto") -> Path:
+    """Write a run on one page, whole or half done, and return the page.
+
+    Args:
+        run: The run.
+        out: The page; `report.html` in the run when missing.
+        device: As in `load_model`; some tiles are mapped for the page.
+    """
+    from dnas_cli.report.page_content import page_content
+    from dnas_cli.report.run_page import write_run_page
+
+    opened = open_directory(path_of(run))
+    path = opened.root / "report.html" if out is None else Path(out)
+    write_run_page(path, opened, page_content(opened, device=device))
+    return path
 
 
 def _conclude(run: Run, device: str) -> None:
     """Score a run's model, if its test split has tiles, and write its page."""
-    from dnas_cli.report.page_content import page_content
-    from dnas_cli.report.run_page import write_run_page
     from dnas_cli.stages.begin_run import linked_tile_set
 
     if linked_tile_set(run).count("test"):
@@ -271,7 +301,7 @@ def _conclude(run: Run, device: str) -> None:
         evaluate(run, references=True, cost=True, device=device, overwrite=outdated)
     else:
         logger.warning("%s: has no test tiles, so its model is not scored.", run.tile_set_path)
-    write_run_page(run.root / "report.html", run, page_content(run, device=device))
+    write_report(run, device=device)
 
 
 def estimate(
@@ -334,9 +364,8 @@ def _work(
     flags = [*options_of(settings), *([LOGITS_FROM] if settings is SearchSettings else [])]
     names = {name: list(options_of(kind)) for name, kind in kinds.items()}
     refuse_unknown(options, [*flags, *(name for group in names.values() for name in group)])
-    options |= {name: path_or_none(options[name]) for name in _PATHS if name in options}
     built = {
-        group: kind(**{name: options[name] for name in names[group] if name in options})
+        group: options_as(kind, {name: options[name] for name in names[group] if name in options})
         for group, kind in kinds.items()
     }
     sources, given = built["sources"], {name: options[name] for name in flags if name in options}

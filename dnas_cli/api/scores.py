@@ -2,14 +2,23 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Unpack
+from typing import TYPE_CHECKING, Any, Unpack
 
-from dnas_cli.api.path_arguments import AnyModel, AnyPath, Data, path_of, path_or_none
+from dnas_cli.api.path_arguments import (
+    AnyModel,
+    AnyPath,
+    AnyRun,
+    Data,
+    options_as,
+    path_of,
+    path_or_none,
+)
 from dnas_cli.evaluation.evaluation_options import EvaluationOptions
 from dnas_cli.run.directory import Run
-from dnas_cli.typed_fields import completed
+from dnas_cli.typed_fields import completed, options_of
 
 if TYPE_CHECKING:
+    from dnas_cli.evaluation.baseline_figures import Member
     from dnas_cli.evaluation.evaluation import Evaluation
     from dnas_cli.stages.known_files import KnownFile
 
@@ -46,6 +55,36 @@ def evaluate(
     files = write_evaluation(folder, evaluation)
     remove_scores(folder, evaluation.subject)
     return replace(evaluation, files=(*files, *evaluation.files))
+
+
+def baseline(run: AnyRun, **options: Any) -> "list[Member]":
+    """Train and score random and standard networks beside a run's own, or resume that.
+
+    Figures go to `results.json` and `results.csv` in the run's folder `baseline`.
+
+    Args:
+        run: A run that is retrained.
+        options: Fields of `BaselineOptions` (random, seeds, peers, ...) and of `ComputeOptions`.
+
+    Returns:
+        The networks with their scores, the found one first.
+
+    Raises:
+        UsageError: A value cannot work.
+        RunStateError: The run is not retrained.
+        Interrupted: A signal came; the state is saved.
+    """
+    from dnas_cli.evaluation.baseline_figures import baseline_path
+    from dnas_cli.report.baseline_table import write_baseline_csv
+    from dnas_cli.stages.baseline import baseline as score
+    from dnas_cli.stages.baseline_options import BaselineOptions
+    from dnas_cli.stages.compute_options import ComputeOptions
+
+    compute = {name: options.pop(name) for name in options_of(ComputeOptions) if name in options}
+    chosen = options_as(BaselineOptions, options)
+    _, members = score(path_of(run), chosen, options_as(ComputeOptions, compute))
+    write_baseline_csv(baseline_path(path_of(run)).with_suffix(".csv"), members)
+    return members
 
 
 def info(path: AnyPath) -> "KnownFile":

@@ -103,7 +103,7 @@ def preview(source: AnyPath, out: AnyPath | None = None, **options: Unpack[TileO
         RunStateError: The picture exists.
     """
     from dnas_cli.datasets.discovery import find_description
-    from dnas_cli.report.preview import TILES, write_source_preview
+    from dnas_cli.report.preview import TILES, write_preview
     from dnas_cli.tiles.settings import TilingSettings
     from dnas_cli.tiles.source_look import look_at_source
 
@@ -117,8 +117,9 @@ def preview(source: AnyPath, out: AnyPath | None = None, **options: Unpack[TileO
     dataset = given["dataset"]
     description = find_description(source, None if dataset is None else str(dataset))
     settings = TilingSettings(description, given["size"], labels_as_is=given["labels_as_is"])
-    look = look_at_source(source, description, settings.size, TILES, settings.labels_as_is)
-    write_source_preview(path, look, description.encoding.classes)
+    as_is = settings.labels_as_is
+    windows, bands = look_at_source(source, description, settings.size, TILES, as_is)
+    write_preview(path, windows, bands, description.encoding.classes)
     return path
 
 

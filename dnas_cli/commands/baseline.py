@@ -24,14 +24,12 @@ def baseline(
     Interrupted, the same command resumes. Figures go to RUN/baseline/results.json and
     results.csv.
     """
+    from dnas_cli import api
     from dnas_cli.evaluation.baseline_figures import baseline_path, compare
-    from dnas_cli.report.baseline_table import baseline_text, write_baseline_csv
-    from dnas_cli.stages.baseline import baseline as compute_baseline
+    from dnas_cli.report.baseline_table import baseline_text
 
-    _, members = compute_baseline(run, options, compute)
-    path = baseline_path(run)
-    write_baseline_csv(path.with_suffix(".csv"), members)
+    members = api.baseline(run, **vars(options), **vars(compute))
     if as_json:
-        typer.echo(json.dumps(json.loads(path.read_text())))
+        typer.echo(json.dumps(json.loads(baseline_path(run).read_text())))
     else:
         typer.echo(baseline_text(compare(members), members))

@@ -35,8 +35,8 @@ def change(
 
     Example: dnas change 2010.tif 2018.tif --out change.tif --table change.csv
     """
-    from dnas_cli.mapping.change import find_change
+    from dnas_cli import api
     from dnas_cli.report.change_text import change_text
 
-    found = find_change(old, new, out, options)
+    found = api.change(old, new, out, **vars(options))
     print(json.dumps(found.to_json(), indent=2) if as_json else change_text(found))

@@ -12,7 +12,7 @@ def demo(
     folder: Annotated[
         Path, typer.Argument(metavar="DIR", help="The folder of all results.", show_default=True)
     ] = Path("dnas-demo"),
-    seed: Annotated[int, typer.Option(min=0, help="Of scenes, split and training.")] = 0,
+    seed: Annotated[int, typer.Option(min=0, help="Seed of scenes, split and training.")] = 0,
     overwrite: Overwrite = False,
 ) -> None:
     """Make synthetic scenes, and run all steps to a map.

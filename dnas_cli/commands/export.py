@@ -27,9 +27,9 @@ def export(
 
     Example: dnas export run/model.pt --onnx model.onnx
     """
-    from dnas_cli.export.export_model import export_model
+    from dnas_cli import api
 
-    exported = export_model(model, request, overwrite)
+    exported = api.export_model(model, overwrite=overwrite, **vars(request))
     found = exported.agreement
     if as_json:
         result = {

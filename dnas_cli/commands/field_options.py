@@ -84,7 +84,7 @@ def _parameter(
     if is_dataclass(kind) and issubclass(kind, TrainingSettings):
         quick = f"; quick: {about.quick}" if about.quick is not None else ""
         quick += f"; strong: {about.strong}" if about.strong is not None else ""
-        text += f" [default: {default}{quick}]"
+        text += f" [default: {default}{quick}]" if default != "" else ""
         annotation, default, panel = annotation | None, None, panel or "Training"
     elif about.read:
         annotation, default = str | None, None

@@ -20,8 +20,8 @@ def measure(
 
     Searches with --target-ms read these times, and measure by themselves where there are none.
     """
+    from dnas_cli import api
     from dnas_cli.report.times_table import times_text
-    from dnas_cli.stages.measure import measure_run
 
-    times = measure_run(run, head, device)
+    times = api.measure(run, head, device)
     typer.echo(json.dumps(asdict(times)) if as_json else times_text(times))

@@ -1,6 +1,7 @@
 """Options that several commands share."""
 
 import logging
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -33,37 +34,20 @@ def _threads(value: int) -> int:
     return value
 
 
+_in_output = partial(typer.Option, rich_help_panel="Output")
+_in_machine = partial(typer.Option, rich_help_panel="Machine")
+
 Quiet = Annotated[
+    bool, _in_output("--quiet", "-q", help="Print warnings and errors only.", callback=_quiet)
+]
+Verbose = Annotated[bool, _in_output("--verbose", "-v", help="Print details.", callback=_verbose)]
+AsJson = Annotated[bool, _in_output("--json", help="Print the result as JSON.")]
+Overwrite = Annotated[bool, _in_output("--overwrite", help="Replace what exists.")]
+Report = Annotated[bool, _in_output("--report", help="Write RUN/report.html after every epoch.")]
+Log = Annotated[Literal["tensorboard"] | None, _in_output(help="Also write RUN/tensorboard.")]
+DryRun = Annotated[
     bool,
-    typer.Option(
-        "--quiet",
-        "-q",
-        help="Print warnings and errors only.",
-        callback=_quiet,
-        rich_help_panel="Output",
-    ),
-]
-Verbose = Annotated[
-    bool,
-    typer.Option(
-        "--verbose", "-v", help="Print details.", callback=_verbose, rich_help_panel="Output"
-    ),
-]
-AsJson = Annotated[
-    bool, typer.Option("--json", help="Print the result as JSON.", rich_help_panel="Output")
-]
-Overwrite = Annotated[
-    bool, typer.Option("--overwrite", help="Replace what exists.", rich_help_panel="Output")
-]
-Report = Annotated[
-    bool,
-    typer.Option(
-        "--report", help="Write RUN/report.html after every epoch.", rich_help_panel="Output"
-    ),
-]
-Log = Annotated[
-    Literal["tensorboard"] | None,
-    typer.Option(help="Also write RUN/tensorboard.", rich_help_panel="Output"),
+    _in_output("--dry-run", help="Print memory and time of all stages to come; write nothing."),
 ]
 Budget = Annotated[
     str | None,
@@ -73,25 +57,14 @@ Budget = Annotated[
         rich_help_panel="Network",
     ),
 ]
-DryRun = Annotated[
-    bool,
-    typer.Option(
-        "--dry-run",
-        help="Print memory and time of all stages to come; write nothing.",
-        rich_help_panel="Output",
-    ),
-]
-Device = Annotated[
-    str, typer.Option(help="auto, cpu, cuda, cuda:N or mps.", rich_help_panel="Machine")
-]
+Device = Annotated[str, _in_machine(help="auto, cpu, cuda, cuda:N or mps.")]
 Threads = Annotated[
     int,
-    typer.Option(
+    _in_machine(
         min=0,
         max=1024,
-        help="Of the CPU; 0 takes what affinity and container allow.",
+        help="CPU threads; 0 takes what affinity and container allow.",
         callback=_threads,
-        rich_help_panel="Machine",
     ),
 ]
 AllowExternal = Annotated[

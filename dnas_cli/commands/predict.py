@@ -66,6 +66,6 @@ def predict(
     if failed:
         raise DnasError(
             f"{len(failed)} of {len(results)} scenes failed:",
-            "Mend or leave out these; run the same command again for the rest.",
+            "Repair or leave out these scenes, and run the same command again.",
             [str(result.error) for result in failed],
         )

@@ -24,11 +24,6 @@ def report(
     The page needs no network and no other file. It can be written at any time, and replaces the
     previous one.
     """
-    from dnas_cli.report.page_content import page_content
-    from dnas_cli.report.run_page import write_run_page
-    from dnas_cli.run.directory import open_run
+    from dnas_cli import api
 
-    opened = open_run(run)
-    path = out or opened.root / "report.html"
-    write_run_page(path, opened, page_content(opened, device=device))
-    typer.echo(path)
+    typer.echo(api.write_report(run, out, device))

@@ -37,7 +37,7 @@ def read_band_patterns(value: dict[Any, Any]) -> tuple[BandPattern, ...]:
     A number after a colon is that of a band: `"{scene}.tif:4"`.
 
     Raises:
-        DataError: A name or pattern is none, or a pattern has parts that the first one lacks.
+        DataError: A name or pattern is invalid, or a pattern has parts that the first one lacks.
     """
     patterns = []
     for band, text in zip(names_of(list(value), "bands"), value.values(), strict=True):

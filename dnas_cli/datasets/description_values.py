@@ -10,6 +10,7 @@ from dnas_cli.files import nfc
 from dnas_cli.scenes.class_colours import chosen_colours
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.palette import Colour, LandClass
+from dnas_cli.typed_fields import shown_value
 
 _MOST_CLASSES = 250
 
@@ -20,10 +21,10 @@ def text_of(value: Any, key: str) -> str:
     """Return a text of one line, as it compares.
 
     Raises:
-        DataError: It is none.
+        DataError: It is not such a text.
     """
     if not isinstance(value, str) or not value.strip() or not value.isprintable():
-        raise DataError(f"`{key}` is {_shown(value)}, but must be a text.", _quote_hint(value))
+        raise DataError(f"`{key}` is {shown_value(value)}, but must be a text.", _quote_hint(value))
     return nfc(value)
 
 
@@ -31,14 +32,14 @@ def number_of(value: float, key: str) -> float:
     """Return a number as a float that is finite; `nodata` may be anything.
 
     Raises:
-        DataError: It is not.
+        DataError: It is not such a number.
     """
     try:
         number = float(value)
     except OverflowError as error:
-        raise DataError(f"`{key}` is {_shown(value)}, which is too large.") from error
+        raise DataError(f"`{key}` is {shown_value(value)}, which is too large.") from error
     if not math.isfinite(number) and key != "nodata":
-        raise DataError(f"`{key}` is {_shown(value)}, but must be a finite number.")
+        raise DataError(f"`{key}` is {shown_value(value)}, but must be a finite number.")
     return number
 
 
@@ -46,7 +47,7 @@ def numbers_of(values: tuple[float, ...]) -> tuple[float, ...]:
     """Return finite numbers.
 
     Raises:
-        DataError: One is not.
+        DataError: One is not finite.
     """
     return tuple(number_of(value, "normalisation") for value in values)
 
@@ -55,10 +56,10 @@ def names_of(value: Any, key: str) -> tuple[str, ...]:
     """Return a list of names that all differ; plain numbers are taken as names.
 
     Raises:
-        DataError: It is none.
+        DataError: It is not such a list.
     """
     if not isinstance(value, list):
-        raise DataError(f"`{key}` is {_shown(value)}, but must be a list of names.")
+        raise DataError(f"`{key}` is {shown_value(value)}, but must be a list of names.")
     names = []
     for entry in value:
         is_number = isinstance(entry, int) and not isinstance(entry, bool)
@@ -72,14 +73,14 @@ def colour_of(value: Any, key: str) -> Colour:
     """Return a colour given as [red, green, blue] or as "#rrggbb".
 
     Raises:
-        DataError: It is neither.
+        DataError: It is not a colour.
     """
     if isinstance(value, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", value):
         return int(value[1:3], 16), int(value[3:5], 16), int(value[5:7], 16)
     channels = value if isinstance(value, list) else []
     if len(channels) != 3 or not all(_is_channel(channel) for channel in channels):
         raise DataError(
-            f"`{key}` has the colour {_shown(value)}, but a colour is [red, green, blue] or "
+            f"`{key}` has the colour {shown_value(value)}, but a colour is [red, green, blue] or "
             '"#rrggbb" with values from 0 to 255.'
         )
     red, green, blue = channels
@@ -134,13 +135,15 @@ def group_classes(encoding: LabelEncoding, value: Any) -> LabelEncoding:
         DataError: A group holds no class, an unknown one, or one that is in another group.
     """
     if not isinstance(value, dict):
-        raise DataError(f"`groups` is {_shown(value)}, but must name groups with their classes.")
+        raise DataError(
+            f"`groups` is {shown_value(value)}, but must name groups with their classes."
+        )
     names = [item.name for item in encoding.classes]
     group_of: dict[str, str] = {}
     for group, members in value.items():
         for member in names_of(members, f"groups: {text_of(group, 'groups')}"):
             if member not in names:
-                raise DataError(f"`groups: {group}` holds {member!r}, which is no class.")
+                raise DataError(f"`groups: {group}` holds {member!r}, which is not a class.")
             if group_of.setdefault(member, group) != group:
                 raise DataError(f"`groups` has the class {member!r} in two groups.")
     joined = list(dict.fromkeys(group_of.get(name, name) for name in names))
@@ -187,7 +190,9 @@ def _whole_numbers(value: Any, name: str) -> tuple[int, ...]:
     numbers = value if isinstance(value, list) and value else [value]
     for number in numbers:
         if isinstance(number, bool) or not isinstance(number, int):
-            raise DataError(f"class {name!r} has the value {_shown(number)}, not a whole number.")
+            raise DataError(
+                f"class {name!r} has the value {shown_value(number)}, not a whole number."
+            )
     return tuple(numbers)
 
 
@@ -221,8 +226,3 @@ def _is_channel(value: Any) -> bool:
 def _quote_hint(value: Any) -> str:
     # YAML reads yes, no, on, off and bare numbers as something else than text.
     return f"Put it in quotes if {value} is meant." if isinstance(value, bool | int) else ""
-
-
-def _shown(value: Any) -> str:
-    text = repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."

@@ -202,11 +202,11 @@ def refuse_nodata(nodata: float | None, dtype: str, path: Path) -> None:
     """Refuse a `nodata` of a description that can be no value of an image.
 
     Raises:
-        DataError: It cannot.
+        DataError: The value cannot occur.
     """
     if nodata is not None and not can_hold(dtype, nodata):
         raise DataError(
-            f"{path}: holds {dtype} values, of which `nodata: {nodata:g}` can be none.",
+            f"{path}: holds {dtype} values, which cannot be `nodata: {nodata:g}`.",
             "Leave `nodata` out of the description, or give the value that the files hold.",
         )
 
@@ -215,7 +215,7 @@ def refuse_absurd(path: Path, height: int, width: int, bands: int, dtype: str) -
     """Refuse a raster whose header promises far more than its file can hold.
 
     Raises:
-        DataError: It does.
+        DataError: The header promises too much.
     """
     if max(height, width) > _LONGEST_SIDE:
         raise DataError(f"{path}: says it has {width} x {height} pixels, which no scene has.")

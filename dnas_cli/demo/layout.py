@@ -148,7 +148,7 @@ def _curve(
     """Return a winding line across the scene as (points, 2) in x, y.
 
     Args:
-        generator: Source of chance.
+        generator: Random generator.
         direction: Mean direction in radians.
         bends: Number of bends over the scene's diagonal.
         swing: How far the bends go, as a share of the diagonal.

@@ -138,7 +138,7 @@ def _claim(folder: Path, seed: int, size: DemoSize, overwrite: bool) -> None:
     """Mark the folder as a demonstration, or check that it is the same one.
 
     Raises:
-        RunStateError: It is not.
+        RunStateError: It holds something else.
     """
     record = folder / _RECORD
     wanted = {"seed": seed, **asdict(size)}

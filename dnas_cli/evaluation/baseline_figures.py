@@ -1,8 +1,9 @@
 """Does a search earn its cost? A found network's scores beside those of random ones."""
 
+import math
 import statistics
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, field
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +39,7 @@ class Member:
     parameters: int
     multiply_accumulates: int
     val_mean_iou: float | None
-    scenes: Mapping[str, ConfusionMatrix]
+    scenes: dict[str, ConfusionMatrix]
     model_hash: str
     supernet_mean_iou: float | None = None
 
@@ -49,34 +50,15 @@ class Member:
 
     def to_json(self) -> dict[str, Any]:
         """Return the member as plain data."""
-        return {
-            "name": self.name,
-            "seed": self.seed,
-            "split": self.split,
-            "parameters": self.parameters,
-            "multiply_accumulates": self.multiply_accumulates,
-            "val_mean_iou": self.val_mean_iou,
-            "mean_iou": self.mean_iou,
-            "scenes": {scene: matrix.to_json() for scene, matrix in self.scenes.items()},
-            "model_hash": self.model_hash,
-            "supernet_mean_iou": self.supernet_mean_iou,
-        }
+        scenes = {scene: matrix.to_json() for scene, matrix in self.scenes.items()}
+        return {**vars(self), "mean_iou": self.mean_iou, "scenes": scenes}
 
     @staticmethod
     def from_json(value: dict[str, Any]) -> "Member":
         """Build a member from plain data; ValueError, KeyError or TypeError if it is none."""
-        val, supernet = value["val_mean_iou"], value.get("supernet_mean_iou")
-        return Member(
-            str(value["name"]),
-            int(value["seed"]),
-            str(value["split"]),
-            int(value["parameters"]),
-            int(value["multiply_accumulates"]),
-            None if val is None else float(val),
-            {str(key): ConfusionMatrix.from_json(item) for key, item in value["scenes"].items()},
-            str(value["model_hash"]),
-            None if supernet is None else float(supernet),
-        )
+        scenes = {key: ConfusionMatrix.from_json(item) for key, item in value["scenes"].items()}
+        known = {key: item for key, item in value.items() if key not in ("mean_iou", "scenes")}
+        return replace(build(Member, known | {"scenes": {}}), scenes=scenes)
 
 
 @dataclass(frozen=True)
@@ -199,10 +181,10 @@ def kendall_tau(a: Sequence[float], b: Sequence[float]) -> float | None:
     Returns:
         1 for the same order, -1 for the opposite; None where one of them is all ties.
     """
-    pairs = [(i, j) for i in range(len(a)) for j in range(i)]
-    signs = [(_sign(a[i] - a[j]), _sign(b[i] - b[j])) for i, j in pairs]
-    untied = sum(x != 0 for x, _ in signs) * sum(y != 0 for _, y in signs)
-    return sum(x * y for x, y in signs) / untied**0.5 if untied else None
+    from scipy.stats import kendalltau  # takes a while to load
+
+    tau = float(kendalltau(a, b).statistic) if len(a) > 1 else math.nan
+    return None if math.isnan(tau) else tau
 
 
 def _is_random(member: Member) -> bool:
@@ -249,7 +231,3 @@ def _mean_iou(matrices: Sequence[ConfusionMatrix]) -> float:
 
 def _spread(values: Sequence[float]) -> float | None:
     return statistics.stdev(values) if len(values) > 1 else None
-
-
-def _sign(value: float) -> int:
-    return (value > 0) - (value < 0)

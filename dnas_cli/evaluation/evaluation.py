@@ -1,7 +1,7 @@
 """The evaluation of a model against labels, and the check that model and data fit."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +10,13 @@ import torch
 from dnas_cli import __version__, console
 from dnas_cli.bootstrap import Intervals
 from dnas_cli.errors import MALFORMED, DataError
-from dnas_cli.evaluation.references import Reference, evaluate_references
+from dnas_cli.evaluation.references import Reference
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.tiles import evaluate_tiles
+from dnas_cli.files import check_schema
 from dnas_cli.mapping.map_options import Views
 from dnas_cli.metrics import ConfusionMatrix
-from dnas_cli.model.cost import ModelCost, timed_cost
+from dnas_cli.model.cost import ModelCost
 from dnas_cli.model.model_file import Model, ModelFacts
 from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.scenes.palette import LandClass
@@ -125,13 +126,7 @@ class Evaluation:
         Raises:
             DataError: It is not an evaluation, or one of another version.
         """
-        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-            raise DataError(f"{name}: is not an evaluation.", _REPLACE)
-        if value.get("version") != VERSION:
-            raise DataError(
-                f"{name}: evaluation version {value.get('version')!r} is not version {VERSION}.",
-                _REPLACE,
-            )
+        check_schema(value, SCHEMA, VERSION, name, "evaluation of a model", _REPLACE)
         try:
             return Evaluation(
                 subject=Subject(**value["subject"]),
@@ -154,45 +149,6 @@ class Evaluation:
             raise DataError(f"{name}: is not a valid evaluation ({error!r}).", _REPLACE) from error
 
 
-def evaluate_on_tiles(
-    model: Model,
-    subject: Subject,
-    tiles: TileSet,
-    device: torch.device,
-    batch: int,
-    stored: Evaluation | None,
-    with_references: bool,
-    with_cost: bool,
-    matrix: ConfusionMatrix | None = None,
-) -> Evaluation:
-    """Evaluate a model on a split, or add the requested parts to a stored evaluation.
-
-    Args:
-        model: The model, on `device`.
-        subject: What is evaluated on what.
-        batch: Tiles per forward pass.
-        stored: An earlier evaluation of the same subject; its figures are kept.
-        with_references: Also score plain references.
-        with_cost: Also measure the cost.
-        matrix: The confusion matrix, if it is known.
-
-    Raises:
-        DataError: Model and tile set do not fit, or a tile cannot be read.
-    """
-    split = subject.split
-    if stored is None:
-        if matrix is None:
-            matrix = confusion_on_tiles(model, subject, tiles, device, batch, tiles.split(split))
-        stored = Evaluation(subject, tiles.classes, matrix)
-    if with_references and not stored.references:
-        with console.progress(f"references on {split}", subject.items, "tile") as advance:
-            references = evaluate_references(tiles, split, advance=advance)
-        stored = replace(stored, references=references)
-    if with_cost and stored.cost is None:
-        stored = replace(stored, cost=timed_cost(model, device))
-    return stored
-
-
 def confusion_on_tiles(
     model: Model,
     subject: Subject,
@@ -201,7 +157,13 @@ def confusion_on_tiles(
     batch: int,
     refs: Sequence[TileRef],
 ) -> ConfusionMatrix:
-    """Return the confusion matrix of a model on tiles of a split; arguments as above.
+    """Return the confusion matrix of a model on tiles of a split.
+
+    Args:
+        model: The model, on `device`.
+        subject: What is evaluated on what.
+        batch: Tiles per forward pass.
+        refs: The tiles.
 
     Raises:
         DataError: Model and tile set do not fit, or a tile cannot be read.

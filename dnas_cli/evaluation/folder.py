@@ -26,7 +26,7 @@ def open_folder(
         DataError: There are no pairs, or their classes are not the model's.
     """
     if not root.is_dir():
-        raise DataError(f"{root}: is {'no folder' if root.exists() else 'not there'}.")
+        raise DataError(f"{root}: is {'not a folder' if root.exists() else 'not there'}.")
     description, is_described = _description(root, dataset, facts)
     facts.refuse_other_classes([item.name for item in description.classes], str(root), model)
     pairs, problems = find_pairs(root, description)

@@ -2,13 +2,12 @@
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dnas_cli.evaluation.tile_scores import TileExample
+from dnas_cli.evaluation.tile_scores import Look
 from dnas_cli.metrics import IGNORE
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.tile_set import TileSet
@@ -16,39 +15,14 @@ from dnas_cli.tiles.tile_set import TileSet
 _GAP = 2  # pixels between the images of a scene
 
 
-@dataclass(frozen=True)
-class Look:
-    """A tile or a scene beside what a model makes of it.
-
-    Attributes:
-        image: (B, H, W) band values.
-        valid: (H, W) pixels that hold data.
-        truth: (H, W) class indices, 255 where there is no label.
-        predicted: (H, W) class indices, 255 where there is no map.
-        confidence: (H, W) probability of the predicted class, 0 to 1.
-    """
-
-    image: npt.NDArray[Any]
-    valid: npt.NDArray[np.bool_]
-    truth: npt.NDArray[np.uint8]
-    predicted: npt.NDArray[np.uint8]
-    confidence: npt.NDArray[np.float32]
-
-
-def look_at_tile(example: TileExample) -> Look:
-    """Return a tile as it is."""
-    tile = example.tile
-    return Look(tile.image, tile.valid, tile.truth, example.predicted, example.confidence)
-
-
 def look_at_scene(
-    tiles: TileSet, refs: Sequence[TileRef], examples: Iterable[TileExample], side: int
+    tiles: TileSet, refs: Sequence[TileRef], looks: Iterable[Look], side: int
 ) -> Look | None:
     """Put a scene together from its tiles; the images of a scene of several lie side by side.
 
     Args:
-        examples: The same tiles with their predictions, in the same order; one is held at a time.
-            Later ones cover earlier ones.
+        looks: At the same tiles, in the same order; one is held at a time. Later ones cover
+            earlier ones.
         side: Most pixels along a side of the result.
 
     Returns:
@@ -71,13 +45,12 @@ def look_at_scene(
         np.full(shape, IGNORE, np.uint8),
         np.zeros(shape, np.float32),
     )
-    for (name, row, column), example in zip(known, examples, strict=True):
+    for (name, row, column), here in zip(known, looks, strict=True):
         top, left = corners[name][0] + row, corners[name][1] + column
         y, x = _inside(rows, top, size), _inside(columns, left, size)
         if not len(y) or not len(x):
             continue
         at, own = np.ix_(y, x), np.ix_(rows[y] - top, columns[x] - left)
-        here = look_at_tile(example)
         look.image[:, at[0], at[1]] = _means(here.image, rows[y] - top, columns[x] - left)
         look.valid[at] = here.valid[own]
         look.truth[at] = here.truth[own]

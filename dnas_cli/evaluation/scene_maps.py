@@ -4,8 +4,6 @@ The error raster says which class was taken for which: its values are `label * c
 the grid of the scene, with a colour and a name for every pair that occurs.
 """
 
-import csv
-import io
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -15,8 +13,8 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import numpy.typing as npt
 
-from dnas_cli.evaluation.reduced_scene import Look
-from dnas_cli.files import make_folder, refuse_existing, write_text
+from dnas_cli.evaluation.tile_scores import Look
+from dnas_cli.files import make_folder, refuse_existing, write_csv
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.scenes.map_values import MapValues, index_values
 from dnas_cli.scenes.palette import Colour, LandClass
@@ -106,12 +104,10 @@ class SceneMaps:
 
     def write_worst(self) -> Path:
         """Write `worst.csv`: the windows of lowest accuracy over all scenes, worst first."""
-        text = io.StringIO()
-        table = csv.writer(text, lineterminator="\n")
-        table.writerow(
+        rows: list[list[object]] = [
             ["scene", "row", "column", "height", "width", "labelled_pixels", "wrong_pixels",
              "accuracy", "label", "mapped_as", "x", "y"]
-        )  # fmt: skip
+        ]  # fmt: skip
         listed = [
             item
             for item in self._windows
@@ -123,11 +119,11 @@ class SceneMaps:
             label, mapped = np.unravel_index(int(wrong.argmax()), wrong.shape)
             mixed = [names[int(label)], names[int(mapped)]] if wrong.any() else ["", ""]
             place = ["" if item.place is None else f"{value:.9g}" for value in item.place or (0, 0)]
-            table.writerow(
+            rows.append(
                 [cell(item.scene), item.row, item.column, item.height, item.width,
                  item.matrix.pixels, item.wrong, f"{item.accuracy:.4f}", *mixed, *place]
             )  # fmt: skip
-        write_text(self._worst, text.getvalue())
+        write_csv(self._worst, rows)
         self.files.append(self._worst)
         return self._worst
 
@@ -236,7 +232,7 @@ class SceneRows:
         classes: npt.NDArray[np.uint8],
         confidence: npt.NDArray[np.uint8],
     ) -> None:
-        """Add rows (h, W), which follow those that are there; confidence is 0..254 for 0..1."""
+        """Add rows (h, W) below the existing ones; confidence is 0..254 for 0..1."""
         for file, content in zip(self._files, (truth, classes), strict=True):
             file.write(np.ascontiguousarray(content).data)
         mine = np.flatnonzero((self._rows >= row) & (self._rows < row + len(truth)))

@@ -1,9 +1,9 @@
 """A model on the tiles of a split, one by one: which are best and worst, how sure it is, seams."""
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -14,7 +14,6 @@ from dnas_cli.metrics import IGNORE, ConfusionMatrix, merged
 from dnas_cli.model.model_file import Model
 from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.tiles.lists import TileRef
-from dnas_cli.tiles.showcase import LabelledTile, read_tile
 from dnas_cli.tiles.tile_set import TileSet
 
 BINS = 10
@@ -142,33 +141,42 @@ def score_tiles(
 
 
 @dataclass(frozen=True)
-class TileExample:
-    """A tile beside its prediction.
+class Look:
+    """A tile or a scene beside what a model makes of it.
 
     Attributes:
-        score: How the model does on it.
-        predicted: (H, W) class indices.
+        image: (B, H, W) band values.
+        valid: (H, W) pixels that hold data.
+        truth: (H, W) class indices, 255 where there is no label.
+        predicted: (H, W) class indices, 255 where there is no map.
         confidence: (H, W) probability of the predicted class, 0 to 1.
     """
 
-    score: TileScore
-    tile: LabelledTile
+    image: npt.NDArray[Any]
+    valid: npt.NDArray[np.bool_]
+    truth: npt.NDArray[np.uint8]
     predicted: npt.NDArray[np.uint8]
     confidence: npt.NDArray[np.float32]
 
+    @property
+    def accuracy(self) -> float:
+        """Share of the labelled pixels that are right."""
+        labelled = self.truth != IGNORE
+        return float((self.predicted == self.truth)[labelled].sum() / max(labelled.sum(), 1))
 
-def predict_examples(
+
+def look_at_tiles(
     model: Model,
     tiles: TileSet,
-    scores: Sequence[TileScore],
+    refs: Sequence[TileRef],
     device: torch.device,
     bands: tuple[int, ...],
-) -> Iterator[TileExample]:
-    """Yield tiles with what the model makes of them, in order; labels are those that count."""
-    predictions = _predictions(model, tiles, [score.ref for score in scores], device, bands, 1)
-    for score, (labels, classes, certainty) in zip(scores, predictions, strict=True):
-        tile = replace(read_tile(tiles, score.ref), truth=labels[0])
-        yield TileExample(score, tile, classes[0], certainty[0])
+) -> Iterator[Look]:
+    """Yield tiles beside what the model makes of them, in order; labels are those that count."""
+    predictions = _predictions(model, tiles, refs, device, bands, 1)
+    for ref, (labels, classes, certainty) in zip(refs, predictions, strict=True):
+        image, valid, _ = tiles.read(ref)
+        yield Look(image, valid, labels[0], classes[0], certainty[0])
 
 
 def by_scene(scores: Sequence[TileScore]) -> list[SceneTiles]:

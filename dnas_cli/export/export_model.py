@@ -6,7 +6,7 @@ from pathlib import Path
 import torch
 
 from dnas_cli.console import logger
-from dnas_cli.export.export_request import ExportRequest, OnnxPurpose
+from dnas_cli.export.export_request import ExportRequest
 from dnas_cli.export.exported_program import write_exported_program
 from dnas_cli.export.model_card import model_card
 from dnas_cli.export.model_figures import data_of, evaluation_of
@@ -53,7 +53,7 @@ def export_model(path: Path, request: ExportRequest, overwrite: bool = False) ->
         card = model_card(path.name, model, facts, data_of(path), evaluation, request.licence)
         write_text(request.card, card)
     if request.stac is not None:
-        onnx = request.onnx if request.purpose is OnnxPurpose.any else None
+        onnx = request.onnx if request.purpose == "any" else None
         item = model_item(path, model, facts, onnx, request.licence, request.stac)
         write_json(request.stac, item)
     return Exported(request.files, agreement)
@@ -62,7 +62,7 @@ def export_model(path: Path, request: ExportRequest, overwrite: bool = False) ->
 def _write_onnx(
     target: Path, model: Model, facts: OnnxFacts, request: ExportRequest
 ) -> Agreement | None:
-    make = for_deepness if request.purpose is OnnxPurpose.deepness else for_any
+    make = for_deepness if request.purpose == "deepness" else for_any
     form = make(model, facts)
     agreement = check_onnx(form, model, str(target)) if request.check else None
     write_bytes(target, form.content)

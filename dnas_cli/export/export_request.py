@@ -1,18 +1,14 @@
 """What is exported: the options of `dnas export`."""
 
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
+from typing import Literal
 
 from dnas_cli.errors import UsageError
 from dnas_cli.typed_fields import option
 
-
-class OnnxPurpose(StrEnum):
-    """The readers of an ONNX file: any program, or the QGIS plugin Deepness."""
-
-    any = "any"
-    deepness = "deepness"
+OnnxPurpose = Literal["any", "deepness"]
+"""The readers of an ONNX file: any program, or the QGIS plugin Deepness."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +17,7 @@ class ExportRequest:
 
     onnx: Path | None = option(None, "Write an ONNX file.", metavar="FILE")
     purpose: OnnxPurpose = option(
-        OnnxPurpose.any, "any: raw values in; deepness: as the QGIS plugin reads it.", flag="--for"
+        "any", "any: raw values in; deepness: as the QGIS plugin reads it.", flag="--for"
     )
     program: Path | None = option(
         None, "Write a .pt2 of torch.export.", metavar="FILE", flag="--torch"

@@ -5,17 +5,18 @@ from collections.abc import Iterable
 
 from dnas_cli.bootstrap import Interval, score_intervals
 from dnas_cli.evaluation.evaluation import Evaluation
-from dnas_cli.export.model_figures import DataFacts
 from dnas_cli.model.model_file import Model
 from dnas_cli.model.onnx_facts import OnnxFacts
 from dnas_cli.shown_text import markdown, shown
+from dnas_cli.tiles.lists import SPLITS
+from dnas_cli.tiles.tile_set import TileSet
 
 
 def model_card(
     name: str,
     model: Model,
     facts: OnnxFacts,
-    data: DataFacts | None,
+    data: TileSet | None,
     evaluation: Evaluation | None,
     licence: str,
 ) -> str:
@@ -70,14 +71,19 @@ def _purpose(model: Model, facts: OnnxFacts) -> list[str]:
     ]
 
 
-def _data(model: Model, data: DataFacts | None) -> list[str]:
+def _data(model: Model, data: TileSet | None) -> list[str]:
     if data is None:
         known = model.facts.provenance.get("tile_set")
         found = f" with the fingerprint `{known}`" if known else ""
         return [f"The tile set{found} is not at hand, so that its splits are not listed."]
     rows = [
-        (split.name, str(split.tiles), str(len(split.scenes)), _listed(split.scenes[:8]))
-        for split in data.splits
+        (
+            split,
+            str(data.count(split)),
+            str(len(data.scenes(split))),
+            _listed(data.scenes(split)[:8]),
+        )
+        for split in SPLITS
     ]
     return [
         f"Tile set {markdown(data.name)}, fingerprint `{data.fingerprint}`. Scenes are in one "

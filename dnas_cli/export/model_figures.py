@@ -1,6 +1,5 @@
 """What is known of a model beyond its file: its figures, and the tile set it learnt from."""
 
-from dataclasses import dataclass
 from pathlib import Path
 
 from dnas_cli.errors import DataError, DnasError
@@ -8,39 +7,19 @@ from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.files import read_json
 from dnas_cli.run.directory import is_run, open_run
 from dnas_cli.tiles.dataset_json import open_tile_set
-from dnas_cli.tiles.lists import SPLITS
+from dnas_cli.tiles.tile_set import TileSet
 
 _FIGURES = ("test-scenes.json", "test.json")  # by scene first: they have intervals
 
 
-@dataclass(frozen=True)
-class SplitCount:
-    """A split of the tile set that a model learnt from."""
-
-    name: str
-    tiles: int
-    scenes: tuple[str, ...]
-
-
-@dataclass(frozen=True)
-class DataFacts:
-    """The tile set that a model learnt from."""
-
-    name: str
-    fingerprint: str
-    splits: tuple[SplitCount, ...]
-
-
-def data_of(model: Path) -> DataFacts | None:
+def data_of(model: Path) -> TileSet | None:
     """Return the tile set of a model that lies in its run; none where either is missing."""
     if not is_run(model.parent):
         return None
     try:
-        tiles = open_tile_set(open_run(model.parent).tile_set_path)
+        return open_tile_set(open_run(model.parent).tile_set_path)
     except DnasError:
         return None
-    splits = tuple(SplitCount(split, tiles.count(split), tiles.scenes(split)) for split in SPLITS)
-    return DataFacts(tiles.name, tiles.fingerprint, splits)
 
 
 def evaluation_of(model: Path, model_hash: str, figures: Path | None) -> Evaluation | None:

@@ -1,7 +1,5 @@
 """What changed between two maps of one place: transitions as a map of their own."""
 
-import csv
-import io
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -12,7 +10,7 @@ import numpy.typing as npt
 
 from dnas_cli import __version__
 from dnas_cli.errors import DataError, UsageError
-from dnas_cli.files import make_folder, refuse_existing, write_text
+from dnas_cli.files import make_folder, refuse_existing, write_csv
 from dnas_cli.mapping.change_options import ChangeOptions
 from dnas_cli.mapping.outputs import TIFF_SUFFIXES
 from dnas_cli.metrics import IGNORE
@@ -53,7 +51,7 @@ class Change:
     """What changed.
 
     Attributes:
-        transitions: All that occur, unchanged classes too, most frequent first.
+        transitions: All that occur, unchanged classes included, most frequent first.
         pixels: Pixels that are compared.
         unsure: Pixels that are left out for their confidence.
         caution: What a reader must know of it.
@@ -131,7 +129,7 @@ def find_change(
                 raster.close()
     transitions = _transitions(counts, classes, areas)
     if options.table is not None:
-        write_text(options.table, table_of_transitions(transitions))
+        write_csv(options.table, table_of_transitions(transitions))
     return Change(files, transitions, int(counts.sum()), unsure)
 
 
@@ -270,13 +268,10 @@ def _transitions(
     return tuple(sorted(found, key=lambda item: -item.pixels))
 
 
-def table_of_transitions(transitions: tuple[Transition, ...]) -> str:
-    """Return the transitions as CSV."""
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
-    table.writerow(["old", "new", "pixels", "share", "hectares"])
+def table_of_transitions(transitions: tuple[Transition, ...]) -> list[list[object]]:
+    """Return the transitions as rows of a table, below their heads."""
+    rows: list[list[object]] = [["old", "new", "pixels", "share", "hectares"]]
     for item in transitions:
         hectares = "" if item.hectares is None else f"{item.hectares:.6g}"
-        names = (cell(item.old), cell(item.new))
-        table.writerow([*names, item.pixels, f"{item.share:.6f}", hectares])
-    return text.getvalue()
+        rows.append([cell(item.old), cell(item.new), item.pixels, f"{item.share:.6f}", hectares])
+    return rows

@@ -14,7 +14,7 @@ class ChangeOptions:
     table: Path | None = option(None, "Write the transitions as a table.", metavar="CSV")
     old_confidence: Path | None = option(None, "Confidence of the earlier map.", metavar="TIF")
     new_confidence: Path | None = option(None, "Confidence of the later map.", metavar="TIF")
-    min_confidence: float = option(0.5, "Leave out pixels that are less sure in either.")
+    min_confidence: float = option(0.5, "Leave out pixels of lower confidence in either.")
     overwrite: bool = option(False, "Replace what exists.", panel="Output")
 
     def __post_init__(self) -> None:

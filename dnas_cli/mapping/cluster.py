@@ -198,7 +198,7 @@ def _connected(address: str) -> Iterator["Client"]:
     """Connect to a scheduler while the block lasts.
 
     Raises:
-        UsageError: There is none.
+        UsageError: No scheduler answers.
         Interrupted: The user stopped the work.
         DnasError: Dask is not installed, or the scheduler is gone.
     """
@@ -221,12 +221,12 @@ def _connected(address: str) -> Iterator["Client"]:
         yield client
     except KeyboardInterrupt as error:
         raise Interrupted(
-            "interrupted; workers finish the scenes that they are at.",
+            "interrupted; workers finish their current scenes.",
             "Run the same command again to resume.",
         ) from error
     except CommClosedError as error:
         raise DnasError(
-            f"scheduler={address}: is gone ({brief(error)}).",
+            f"scheduler={address}: is lost ({brief(error)}).",
             "Start it again and run the same command; finished maps are skipped.",
         ) from error
     finally:

@@ -46,7 +46,7 @@ class MapOptions(TypedDict, total=False):
     ]  # fmt: skip
     scaled: Annotated[bool, Option("Apply the file's scale and offset.", default=False)]
     resample: Annotated[
-        bool, Option("Bring scenes to the model's ground resolution.", default=False)
+        bool, Option("Resample scenes to the model's ground resolution.", default=False)
     ]
     window: Annotated[
         int | None,

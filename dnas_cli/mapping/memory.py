@@ -1,10 +1,10 @@
 """The estimated peak memory of a map."""
 
-import sys
 from dataclasses import dataclass
 
 import numpy as np
 
+from dnas_cli.container import peak_memory
 from dnas_cli.mapping.stream import Predictor, probabilities
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.scenes.patches import STRIP_BYTES
@@ -39,7 +39,7 @@ def process_bytes(predictor: Predictor, bands: int, grid: WindowGrid) -> int:
     probabilities(
         predictor, np.zeros((predictor.batch, bands, grid.window, grid.window), np.float32)
     )
-    return _peak_so_far()
+    return peak_memory()
 
 
 def estimate_memory(
@@ -82,12 +82,3 @@ def window_bytes(bands: int, predictor: Predictor, grid: WindowGrid) -> int:
     pixels = grid.window**2 * 4
     prepared = 2 * predictor.batch * bands * pixels * 2  # and a copy while they are made
     return prepared + (predictor.batch + 3) * predictor.classes * pixels
-
-
-def _peak_so_far() -> int:
-    try:
-        import resource
-    except ImportError:  # not on Windows
-        return 0
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak if sys.platform == "darwin" else peak * 1024

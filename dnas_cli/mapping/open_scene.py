@@ -120,7 +120,7 @@ def _nodata(whole: Raster, reading: SceneReading, warn: Callable[[str], None]) -
         warn(f"its {dtype} values are never {nodata:g}; the nodata that it declares stays")
         return None
     raise DataError(
-        f"{whole.path}: holds {dtype} values, of which nodata {nodata:g} can be none.",
+        f"{whole.path}: holds {dtype} values, which cannot be nodata {nodata:g}.",
         "Give the value that the file holds where there is no data, or none.",
     )
 

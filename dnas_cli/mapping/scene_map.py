@@ -3,7 +3,7 @@
 import math
 import time
 from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +26,7 @@ from dnas_cli.mapping.read_ahead import written_behind
 from dnas_cli.mapping.scene_result import ClassShare, SceneResult
 from dnas_cli.mapping.stored_grid import Regrid, stored_scene, to_grid_of
 from dnas_cli.mapping.stream import stream_map
-from dnas_cli.mapping.unfinished_map import UnfinishedMap, open_unfinished_map
+from dnas_cli.mapping.unfinished_map import UnfinishedMap
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.clip import Clip, read_clip, touches
@@ -131,8 +131,8 @@ def open_rows(
     outputs: Outputs,
     key: dict[str, Any],
     shown: Regrid = lambda rows: rows,
-) -> AbstractContextManager[UnfinishedMap]:
-    """Take the unfinished rows of a scene's map, or begin them.
+) -> UnfinishedMap:
+    """Return the unfinished rows of a scene's map, to be opened by `with`.
 
     Args:
         mapper: The model.
@@ -140,14 +140,10 @@ def open_rows(
         outputs: The files to write; the rows are kept beside the first one.
         key: As `scene_key` returns it.
         shown: Brings finished rows to the grid of the outputs.
-
-    Raises:
-        MapInWorkError: Another process is at work on them.
-        DnasError: The disk has too little space.
     """
     classes = len(mapper.model.facts.classes) if outputs.probabilities else 0
     confidence = outputs.confidence is not None
-    return open_unfinished_map(
+    return UnfinishedMap(
         outputs.files[0], key, scene.height, scene.width, classes, confidence, shown
     )
 
@@ -156,7 +152,7 @@ def scene_clip(scene: Raster, reading: SceneReading) -> Clip | None:
     """Return what of a scene is to be mapped; None for all.
 
     Raises:
-        DataError: It is none of the scene.
+        DataError: It covers nothing of the scene.
     """
     if reading.clip is None:
         return None

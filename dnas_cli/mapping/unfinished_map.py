@@ -10,10 +10,10 @@ import glob
 import os
 import secrets
 import shutil
-from collections.abc import Callable, Iterator
-from contextlib import ExitStack, contextmanager, suppress
+from collections.abc import Callable
+from contextlib import ExitStack, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Self
 
 import numpy as np
 import numpy.typing as npt
@@ -41,59 +41,16 @@ def remove_discarded(folder: Path) -> None:
         shutil.rmtree(gone, ignore_errors=True)
 
 
-@contextmanager
-def open_unfinished_map(
-    target: Path,
-    key: dict[str, Any],
-    height: int,
-    width: int,
-    classes: int,
-    confidence: bool,
-    shown: Callable[[Rows], Rows] = lambda rows: rows,
-) -> Iterator["UnfinishedMap"]:
-    """Take the unfinished state of an output, or begin one.
+class UnfinishedMap:
+    """Rows of a map on disk; a block with it holds the lock on them, and resumes what is there.
 
     Args:
+        target: The output.
         key: What must be the same to resume: scene, model, settings.
         width: Pixels per row.
         classes: Number of classes whose probabilities are kept; 0 keeps none.
         confidence: Keep the confidence.
         shown: Brings finished rows to the grid of the outputs.
-
-    Raises:
-        RunStateError: Another process is at work on it.
-        DnasError: The disk has too little space.
-    """
-    folder = part_folder(target)
-    with ExitStack() as stack:
-        try:
-            _lock(folder, stack)
-        except BlockingIOError as error:
-            raise MapInWorkError(
-                f"{target}: another process is writing it.", "Wait for it or stop it."
-            ) from error
-        except OSError as error:
-            raise DnasError(
-                f"{folder}: cannot be written ({error.strerror}).",
-                "Choose another place with out=PATH.",
-            ) from error
-        remove_discarded(folder)
-        unfinished = UnfinishedMap(folder, key, height, width, classes, confidence, shown)
-        stack.callback(unfinished.close)
-        yield unfinished
-
-
-def _lock(folder: Path, stack: ExitStack) -> None:
-    """Make the folder and lock it; the process that finished it may just have removed it."""
-    while True:
-        make_folder(folder)
-        with suppress(FileNotFoundError):
-            stack.enter_context(locked(folder / "lock"))
-            return
-
-
-class UnfinishedMap:
-    """Rows of a map on disk; see `open_part`.
 
     Attributes:
         rows: How many rows are finished.
@@ -102,7 +59,7 @@ class UnfinishedMap:
 
     def __init__(
         self,
-        folder: Path,
+        target: Path,
         key: dict[str, Any],
         height: int,
         width: int,
@@ -110,8 +67,8 @@ class UnfinishedMap:
         confidence: bool,
         shown: Callable[[Rows], Rows] = lambda rows: rows,
     ) -> None:
-        self.folder, self._shown = folder, shown
-        self._key = key
+        self.folder, self._shown = part_folder(target), shown
+        self._key, self._stack = key, ExitStack()
         self._height, self._width, self._classes = height, width, classes
         # Bytes per row of each file; a row of probabilities is (classes, width).
         self._row_bytes = {"classes": width}
@@ -119,20 +76,56 @@ class UnfinishedMap:
             self._row_bytes["confidence"] = width
         if classes:
             self._row_bytes["probabilities"] = classes * width
-        state = self._stored()
-        self.rows: int = state["rows"]
-        self.outputs: list[str] = state["outputs"]
-        self._check_space()
-        self._files = {}
-        for name, row_bytes in self._row_bytes.items():
-            path = self._path(name)
-            path.touch()
-            os.truncate(path, self.rows * row_bytes)
-            self._files[name] = path.open("ab")
-        self._save()
+        self.rows, self.outputs = 0, list[str]()
+        self._files: dict[str, BinaryIO] = {}
+
+    def __enter__(self) -> Self:
+        """Lock the rows, and take those that are finished.
+
+        Raises:
+            MapInWorkError: Another process is at work on them.
+            DnasError: The disk has too little space.
+        """
+        with ExitStack() as stack:
+            try:
+                self._lock(stack)
+            except BlockingIOError as error:
+                raise MapInWorkError(
+                    f"{self.folder.with_suffix('')}: another process is writing it.",
+                    "Wait for it or stop it.",
+                ) from error
+            except OSError as error:
+                raise DnasError(
+                    f"{self.folder}: cannot be written ({error.strerror}).",
+                    "Choose another place with out=PATH.",
+                ) from error
+            remove_discarded(self.folder)
+            stack.callback(self.close)
+            self.rows, self.outputs = self._stored()
+            self._check_space()
+            for name, row_bytes in self._row_bytes.items():
+                path = self._path(name)
+                path.touch()
+                os.truncate(path, self.rows * row_bytes)
+                self._files[name] = path.open("ab")
+            self._save()
+            self._stack = stack.pop_all()
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        """Close the files and give the lock back."""
+        self._stack.close()
+
+    def _lock(self, stack: ExitStack) -> None:
+        """Make the folder and lock it; the process that finished it may just have removed it."""
+        while True:
+            make_folder(self.folder)
+            with suppress(FileNotFoundError):
+                stack.enter_context(locked(self.folder / "lock"))
+                return
 
     def append(self, rows: MapRows) -> None:
-        """Add finished rows, which follow those that are there."""
+        """Add finished rows below the existing ones."""
         assert rows.row == self.rows
         content = {"classes": rows.classes, "confidence": rows.confidence}
         if rows.probabilities is not None:
@@ -201,12 +194,12 @@ class UnfinishedMap:
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.raw"
 
-    def _stored(self) -> dict[str, Any]:
-        new: dict[str, Any] = {"rows": 0, "outputs": []}
+    def _stored(self) -> tuple[int, list[str]]:
+        """Return how many rows count, and the outputs that are partly written from them."""
         try:
             state = read_json(self.folder / "state.json")
             if state["key"] != self._key:
-                return new
+                return 0, []
             rows = int(state["rows"])
             enough = all(
                 self._path(name).stat().st_size >= rows * row_bytes
@@ -214,8 +207,8 @@ class UnfinishedMap:
             )
             outputs = [str(name) for name in state["outputs"]]
         except (DataError, OSError, KeyError, TypeError, ValueError):
-            return new
-        return {"rows": rows, "outputs": outputs} if enough else new
+            return 0, []
+        return (rows, outputs) if enough else (0, [])
 
     def _save(self) -> None:
         state = {"rows": self.rows, "outputs": self.outputs, "key": self._key}

@@ -12,6 +12,7 @@ import torch
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.file_kinds import FILE, MODEL, kind_of, wrong_kind
+from dnas_cli.files import check_schema
 from dnas_cli.model.provenance import Provenance
 from dnas_cli.model.tensor_file import load_tensors, save_tensors
 from dnas_cli.nets.network import HEAD_CHANNELS, Network, NetworkShape, build_derived
@@ -182,14 +183,7 @@ def load_model(path: Path, device: torch.device) -> Model:
     """
     if kind_of(path) not in ("", FILE, MODEL):
         raise wrong_kind(path, MODEL)
-    content = load_tensors(path)
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise DataError(f"{path}: is not a dnas model.", "Models are written by `dnas retrain`.")
-    if content.get("version") != VERSION:
-        raise DataError(
-            f"{path}: model version {content.get('version')!r} is not version {VERSION}.",
-            "It was written by another version of dnas; use that one.",
-        )
+    content = check_schema(load_tensors(path), SCHEMA, VERSION, str(path), "file of a model")
     try:
         architecture = ArchitectureCoding.from_document(content["architecture"], str(path))
         facts = ModelFacts.from_json(content["facts"])

@@ -13,12 +13,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from dnas_cli.nets.operators import ConvCell, OperatorCell
-from dnas_cli.nets.weighting import (
-    ConnectionWeighting,
-    OperatorWeighting,
-    PathWeighting,
-    Weighting,
-)
+from dnas_cli.nets.weighting import ConnectionWeighting, OperatorWeighting, PathWeighting, Weighting
 from dnas_cli.space.coding import ArchitectureCoding, SearchSpace
 from dnas_cli.space.lattice import STEM, Edge, Graph, Node, scale_sizes
 from dnas_cli.space.operators import OPERATORS

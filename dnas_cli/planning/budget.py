@@ -11,7 +11,7 @@ def budget_seconds(text: str | float) -> float:
     """Return the seconds of a budget: `90s`, `45m`, `8h`, `3d`, `1h30m`, or a number of seconds.
 
     Raises:
-        UsageError: It is none.
+        UsageError: It is not a time.
     """
     if isinstance(text, str):
         parts = re.findall(r"(\d+(?:\.\d+)?)([smhd])", text)
@@ -22,5 +22,5 @@ def budget_seconds(text: str | float) -> float:
     else:
         seconds = float(text)
     if not 0 < seconds <= 366 * _UNITS["d"]:
-        raise UsageError(f"budget={text}: is no time.", "Give 45m, 8h, 3d or 1h30m.")
+        raise UsageError(f"budget={text}: is not a time.", "Give 45m, 8h, 3d or 1h30m.")
     return seconds

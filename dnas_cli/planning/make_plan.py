@@ -14,6 +14,7 @@ from dnas_cli.planning.measurements import (
 )
 from dnas_cli.planning.plan import Plan, StagePlan
 from dnas_cli.shown_time import shown_time
+from dnas_cli.typed_fields import SettingValue
 
 SEARCH_SHARE = 0.35
 """Of the time to train. Random networks were as good as searched ones at equal training
@@ -320,15 +321,10 @@ def _logit_steps(fit: _Fit, data: DataFacts) -> int:
     return learning * _steps_per_epoch(fit.candidate.size, SEARCHES[0], data)
 
 
-def _settings(fit: _Fit, stage: str, epochs: int, data: DataFacts) -> dict[str, object]:
+def _settings(fit: _Fit, stage: str, epochs: int, data: DataFacts) -> dict[str, SettingValue]:
     size = fit.candidate.size
     every = min(_validate_every(fit.candidate, stage, data), max(epochs // 4, 1))
-    return {
-        "batch": size.batch,
-        "crop": size.crop,
-        "head": size.head,
-        "validate_every": every,
-    }
+    return {"batch": size.batch, "crop": size.crop, "head": size.head, "validate_every": every}
 
 
 def _search_plan(stage: str, fit: _Fit, data: DataFacts) -> StagePlan:

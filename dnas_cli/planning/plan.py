@@ -2,12 +2,11 @@
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
 
 from dnas_cli.errors import MALFORMED, DataError, brief
-from dnas_cli.files import read_json, write_json
+from dnas_cli.files import check_schema, read_json, write_json
 from dnas_cli.planning.measurements import DataFacts, Machine, Size
-from dnas_cli.typed_fields import build, option
+from dnas_cli.typed_fields import SettingValue, build, option
 
 SCHEMA = "dnas/plan"
 VERSION = 1
@@ -31,7 +30,7 @@ class StagePlan:
     name: str
     epochs: int = option(1, at_least=1)
     steps: int = option(1, at_least=1)
-    settings: dict[str, Any] = field(default_factory=dict)
+    settings: dict[str, SettingValue] = field(default_factory=dict)
     seconds: float = option(0.0, at_least=0)
     taken: float = option(0.0, at_least=0)
     fixed: bool = False
@@ -100,11 +99,7 @@ def read_plan(root: Path) -> Plan | None:
     path = root / NAME
     if not path.is_file():
         return None
-    value = read_json(path)
-    if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-        raise DataError(f"{path}: is not the plan of a run.")
-    if value.get("version") != VERSION:
-        raise DataError(f"{path}: plan version {value.get('version')!r} is not version {VERSION}.")
+    value = check_schema(read_json(path), SCHEMA, VERSION, str(path), "plan of a run")
     try:
         return build(Plan, {k: v for k, v in value.items() if k not in ("schema", "version")})
     except MALFORMED as error:

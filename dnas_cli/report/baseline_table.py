@@ -1,12 +1,10 @@
 """A baseline as text for the terminal, and as a table of its members."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from dnas_cli.evaluation.baseline_figures import FOUND, RANDOM, Comparison, Member
-from dnas_cli.files import write_text
+from dnas_cli.files import write_csv
 from dnas_cli.shown_text import cell
 
 _COLUMNS = (
@@ -64,14 +62,12 @@ def baseline_line(comparison: Comparison) -> str:
 
 def write_baseline_csv(path: Path, members: Sequence[Member]) -> None:
     """Write one row per member."""
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow([*_COLUMNS, "mean_iou"])
+    rows: list[list[object]] = [[*_COLUMNS, "mean_iou"]]
     for member in sorted(members, key=lambda item: (item.name != FOUND, item.name, item.seed)):
         values = (getattr(member, column) for column in _COLUMNS)
         row = [cell(item) if isinstance(item, str) else item for item in values]
-        writer.writerow([*row, member.mean_iou])
-    write_text(path, text.getvalue())
+        rows.append([*row, member.mean_iou])
+    write_csv(path, rows)
 
 
 def _spread(value: float | None, between: str) -> str:

@@ -1,7 +1,5 @@
 """Confusion matrices as a spreadsheet and as a picture."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -14,7 +12,7 @@ from matplotlib.figure import Figure
 from matplotlib.font_manager import FontProperties
 from matplotlib.patches import Rectangle
 
-from dnas_cli.files import atomic_path, write_text
+from dnas_cli.files import atomic_path, write_csv
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.scenes.fonts import can_draw, font_for
 from dnas_cli.scenes.palette import LandClass
@@ -29,12 +27,8 @@ _LARGEST = 18.4  # inches: 40 cells
 def write_confusion_csv(path: Path, matrix: ConfusionMatrix, classes: Sequence[LandClass]) -> None:
     """Write the pixel counts: a row per labelled class, a column per predicted one."""
     table, names = _table(matrix, classes)
-    text = io.StringIO()
-    writer = csv.writer(text, lineterminator="\n")
-    writer.writerow(["label \\ prediction", *map(cell, names)])
-    for land_class, row in zip(classes, table.tolist(), strict=True):
-        writer.writerow([cell(land_class.name), *row])
-    write_text(path, text.getvalue())
+    rows = [[cell(item.name), *row] for item, row in zip(classes, table.tolist(), strict=True)]
+    write_csv(path, [["label \\ prediction", *map(cell, names)], *rows])
 
 
 def write_confusion_png(

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from html import escape
 from io import BytesIO
-from typing import Literal
+from typing import Any, Literal
 
 Anchor = Literal["start", "middle", "end"]
 Point = tuple[float, float]
@@ -152,7 +152,7 @@ def to_png(drawing: Drawing, scale: float = 2.0) -> bytes:
     """Return a drawing as a PNG picture, `scale` pixels for each of its own."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
     from matplotlib.figure import Figure
-    from matplotlib.patches import Circle, PathPatch, Rectangle
+    from matplotlib.patches import Circle, Patch, PathPatch, Rectangle
     from matplotlib.path import Path as Outline
 
     dpi = 100 * scale
@@ -164,45 +164,7 @@ def to_png(drawing: Drawing, scale: float = 2.0) -> bytes:
     axes.set_axis_off()
     points = 0.72  # typographic points per pixel of the drawing
     for order, shape in enumerate(drawing.shapes):
-        if isinstance(shape, Line):
-            codes = [Outline.MOVETO] + (len(shape.points) - 1) * [
-                Outline.CURVE4 if shape.curved else Outline.LINETO
-            ]
-            style = (0, [points * part for part in shape.dash]) if shape.dash else "solid"
-            patch = PathPatch(
-                Outline(list(shape.points), codes),
-                fill=False,
-                edgecolor=_hex(shape.colour),
-                linewidth=points * shape.width,
-                alpha=shape.opacity,
-                linestyle=style,
-                zorder=order,
-            )
-            axes.add_patch(patch)
-        elif isinstance(shape, Disc):
-            axes.add_patch(
-                Circle(
-                    shape.centre,
-                    shape.radius,
-                    facecolor=_hex(shape.fill),
-                    edgecolor=_hex(shape.colour),
-                    linewidth=points * shape.width,
-                    alpha=shape.opacity,
-                    zorder=order,
-                )
-            )
-        elif isinstance(shape, Box):
-            axes.add_patch(
-                Rectangle(
-                    shape.corner,
-                    *shape.size,
-                    facecolor=_hex(shape.fill),
-                    linewidth=0,
-                    alpha=shape.opacity,
-                    zorder=order,
-                )
-            )
-        else:
+        if isinstance(shape, Text):
             axes.text(
                 *shape.place,
                 shape.text,
@@ -215,6 +177,23 @@ def to_png(drawing: Drawing, scale: float = 2.0) -> bytes:
                 parse_math=False,
                 zorder=order,
             )
+            continue
+        style: dict[str, Any] = {"linewidth": 0, "alpha": shape.opacity, "zorder": order}
+        if not isinstance(shape, Box):
+            style |= {"linewidth": points * shape.width, "edgecolor": _hex(shape.colour)}
+        patch: Patch
+        if isinstance(shape, Line):
+            codes = [Outline.MOVETO] + (len(shape.points) - 1) * [
+                Outline.CURVE4 if shape.curved else Outline.LINETO
+            ]
+            if shape.dash:
+                style["linestyle"] = (0, [points * part for part in shape.dash])
+            patch = PathPatch(Outline(list(shape.points), codes), fill=False, **style)
+        elif isinstance(shape, Disc):
+            patch = Circle(shape.centre, shape.radius, facecolor=_hex(shape.fill), **style)
+        else:
+            patch = Rectangle(shape.corner, *shape.size, facecolor=_hex(shape.fill), **style)
+        axes.add_patch(patch)
     target = BytesIO()
     figure.savefig(target, format="png", dpi=dpi)
     return target.getvalue()

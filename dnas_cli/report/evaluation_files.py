@@ -1,14 +1,12 @@
 """The files of an evaluation: figures as JSON; confusion matrix and scenes as tables."""
 
-import csv
-import io
 from collections.abc import Sequence
 from pathlib import Path
 
 from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.stored import evaluation_files
-from dnas_cli.files import write_json, write_text
+from dnas_cli.files import write_csv, write_json
 from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.shown_text import cell
@@ -40,10 +38,8 @@ def write_scenes_csv(
     A cell is empty if its figure is undefined: the class occurs in neither labels nor map, or the
     scene has no labelled pixel.
     """
-    text = io.StringIO()
-    table = csv.writer(text, lineterminator="\n")
     head = ["scene", "image", "label", "width", "height", "labelled_pixels", *_COLUMNS]
-    table.writerow([*head, *(cell(f"iou {item.name}") for item in classes)])
+    rows: list[list[object]] = [[*head, *(cell(f"iou {item.name}") for item in classes)]]
     for scene in scenes:
         names = map(cell, (scene.name, scene.image, scene.label))
         row = [*names, scene.width, scene.height]
@@ -52,5 +48,5 @@ def write_scenes_csv(
             metrics = scene.matrix.metrics()
             figures = [*(getattr(metrics, name) for name in _COLUMNS), *metrics.iou]
         numbers = ["" if value is None else f"{value:.6f}" for value in figures]
-        table.writerow([*row, scene.matrix.pixels, *numbers])
-    write_text(path, text.getvalue())
+        rows.append([*row, scene.matrix.pixels, *numbers])
+    write_csv(path, rows)

@@ -79,11 +79,11 @@ def _coding_text(coding: "Coding") -> list[str]:
     if "edges" in document:
         nodes = {tuple(target) for _, target in document["edges"]}
         lines.append(f"graph         {len(nodes)} nodes, {len(document['edges'])} edges")
-    if isinstance(document.get("operators"), dict):
-        width = max(map(len, document["operators"]))
+    operators = document.get("operators")
+    if isinstance(operators, dict):
+        width = max(map(len, operators))
         lines.extend(
-            f"node {node:{width}}     {', '.join(names)}"
-            for node, names in document["operators"].items()
+            f"node {node:{width}}     {', '.join(names)}" for node, names in operators.items()
         )
     return lines
 

@@ -5,6 +5,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from dnas_cli.run.rows import EpochRow
 from dnas_cli.space.coding import (
     ArchitectureCoding,
     Coding,
@@ -39,7 +40,7 @@ class EpochLogits:
     coding: Coding
 
 
-def trace_logits(space: SearchSpace, rows: Sequence[Mapping[str, object]]) -> list[EpochLogits]:
+def trace_logits(space: SearchSpace, rows: Sequence[EpochRow]) -> list[EpochLogits]:
     """Return what the rows of `logits.jsonl` say, epoch by epoch.
 
     Args:
@@ -49,10 +50,8 @@ def trace_logits(space: SearchSpace, rows: Sequence[Mapping[str, object]]) -> li
     keys = logit_keys(space)
     trace = []
     for row in rows:
-        logits = row["logits"]
-        assert isinstance(logits, dict)
-        if set(keys) <= set(logits):  # else of another space: a file that was edited
-            trace.append(_of_epoch(space, keys, int(str(row["epoch"])) + 1, logits))
+        if set(keys) <= set(row["logits"]):  # else of another space: a file that was edited
+            trace.append(_of_epoch(space, keys, row["epoch"] + 1, row["logits"]))
     return trace
 
 

@@ -14,14 +14,15 @@ from dnas_cli.evaluation.baseline_figures import (
     read_members,
 )
 from dnas_cli.evaluation.evaluation import Evaluation, band_positions
-from dnas_cli.evaluation.reduced_scene import Look, look_at_scene, look_at_tile
+from dnas_cli.evaluation.reduced_scene import look_at_scene
 from dnas_cli.evaluation.tile_scores import (
+    Look,
     SceneTiles,
     TileScore,
     TileScores,
     best_median_worst,
     by_scene,
-    predict_examples,
+    look_at_tiles,
     score_tiles,
 )
 from dnas_cli.files import read_json
@@ -145,18 +146,22 @@ def _with_examples(content: PageContent, run: Run, tiles: TileSet, device: str) 
     with progress(f"the {split} split", tiles.count(split), "tile") as advance:
         scores = score_tiles(model, tiles, split, where, bands, advance)
     tile_examples = [
-        Example(kind, example.score, look_at_tile(example))
+        Example(kind, score, look)
         for kind, chosen in best_median_worst(scores.tiles, _TILES).items()
-        for example in predict_examples(model, tiles, chosen, where, bands)
+        for score, look in zip(
+            chosen,
+            look_at_tiles(model, tiles, [score.ref for score in chosen], where, bands),
+            strict=True,
+        )
     ]
     scene_examples, scenes = [], by_scene(scores.tiles)
     if len(scenes) > 1:
         for kind, found in best_median_worst(scenes, _SCENES).items():
             for scene in found:
-                drawn = scene.tiles[::-1]  # a pixel of several tiles counts in the first: on top
-                examples = predict_examples(model, tiles, drawn, where, bands)
-                refs = [tile.ref for tile in drawn]
-                look = look_at_scene(tiles, refs, examples, SIDE)
+                # A pixel of several tiles counts in the first, which is drawn last.
+                refs = [tile.ref for tile in scene.tiles[::-1]]
+                looks = look_at_tiles(model, tiles, refs, where, bands)
+                look = look_at_scene(tiles, refs, looks, SIDE)
                 scene_examples += [Example(kind, scene, look)] if look else []
     return replace(
         content,

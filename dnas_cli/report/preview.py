@@ -10,7 +10,6 @@ from dnas_cli.report.pictures import contact_sheet, outlined
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.showcase import LabelledTile, rare_classes_first
-from dnas_cli.tiles.source_look import SourceLook
 from dnas_cli.tiles.tile_set import TileSet
 
 TILES = 12
@@ -31,22 +30,18 @@ def write_previews(tiles: TileSet) -> list[Path]:
         shown = rare_classes_first(tiles, split, TILES)
         with locked(tiles.root, wait=True):
             remove_leftovers(tiles.root, path.name)
-            _write(path, shown, tiles.bands, tiles.classes)
+            write_preview(path, shown, tiles.bands, tiles.classes)
         written.append(path)
     return written
 
 
-def write_source_preview(path: Path, look: SourceLook, classes: Sequence[LandClass]) -> None:
-    """Write windows of scenes with their labels as a PNG, atomically."""
-    _write(path, look.tiles, look.bands, classes)
-
-
-def _write(
+def write_preview(
     path: Path,
     shown: Sequence[LabelledTile],
     bands: Sequence[str],
     classes: Sequence[LandClass],
 ) -> None:
+    """Write tiles, or windows of scenes, with their labels as a PNG, atomically."""
     pictures = [
         (Path(item.ref.image).name, outlined(item.image, item.valid, bands, item.truth, classes))
         for item in shown

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from io import BytesIO
 from pathlib import Path
 
-from dnas_cli.evaluation.reduced_scene import Look
+from dnas_cli.evaluation.tile_scores import Look
 from dnas_cli.files import write_bytes
 from dnas_cli.report.pictures import (
     Picture,

@@ -8,12 +8,7 @@ from dnas_cli.errors import DataError, RunStateError
 from dnas_cli.report.chart import Series, line_chart
 from dnas_cli.report.drawing import Drawing
 from dnas_cli.report.lattice import LatticeLook, draw_lattice, edge_width
-from dnas_cli.report.logit_trace import (
-    EpochLogits,
-    last_change,
-    operator_titles,
-    trace_logits,
-)
+from dnas_cli.report.logit_trace import EpochLogits, last_change, operator_titles, trace_logits
 from dnas_cli.report.run_status import TITLES
 from dnas_cli.report.training_curves import history_marks, training_charts
 from dnas_cli.run.command_log import read_commands
@@ -54,7 +49,7 @@ class StageStory:
         name: `stage1` to `stage3` or `retrain`.
         title: For people.
         epochs: Epochs done.
-        seconds: They took.
+        seconds: Time that they took.
         charts: Curves.
         trace: Of a search that has logits.
     """

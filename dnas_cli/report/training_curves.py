@@ -9,8 +9,9 @@ from dnas_cli.report.chart import Mark, Series, line_chart, stack
 from dnas_cli.report.drawing import Drawing, to_png
 from dnas_cli.run.command_log import CommandRecord
 from dnas_cli.run.manifest import Extension
+from dnas_cli.run.rows import EpochRow
 
-Rows = Sequence[Mapping[str, Any]]  # of history.jsonl
+Rows = Sequence[EpochRow]
 
 
 def training_charts(rows: Rows, marks: Sequence[Mark] = ()) -> list[Drawing]:

@@ -28,9 +28,7 @@ class CommandRecord:
         work: What it did.
         command: As it was typed; empty where Python called.
         epochs_done: Epochs of the stage that were complete by then: above 0 where it resumed.
-        dnas: Version.
-        torch: Version.
-        python: Version.
+        dnas: Version; likewise of torch and Python.
     """
 
     at: str
@@ -45,9 +43,7 @@ class CommandRecord:
 def record_command(run: Run, stage: str, work: Work, epochs_done: int) -> None:
     """Add the present command to those of a stage, whose lock is held."""
     folder = run.stage_folder(stage)
-    record = CommandRecord(
-        now(), work, _typed(), epochs_done, __version__, _version("torch"), python_version()
-    )
+    record = CommandRecord(now(), work, _typed(), epochs_done, **versions())
     make_folder(folder)
     path = folder / _NAME
     earlier = read_text(path) if path.is_file() else ""
@@ -78,8 +74,10 @@ def _typed() -> str:
     return shlex.join(["dnas", *sys.argv[1:]]) if name in ("dnas", "dnas_cli") else ""
 
 
-def _version(package: str) -> str:
+def versions() -> dict[str, str]:
+    """Return the versions of dnas, Python and torch."""
     try:
-        return version(package)
+        torch = version("torch")
     except PackageNotFoundError:
-        return "unknown"
+        torch = "unknown"
+    return {"dnas": __version__, "python": python_version(), "torch": torch}

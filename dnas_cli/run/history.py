@@ -1,13 +1,9 @@
 """The history of a stage as a flat table, for spreadsheets and data frames."""
 
-import csv
-import io
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
-from dnas_cli.files import write_text
-from dnas_cli.run.rows import read_rows
+from dnas_cli.files import write_csv
+from dnas_cli.run.rows import EpochRow, read_rows
 from dnas_cli.shown_text import cell
 
 FlatRow = dict[str, int | float | str]
@@ -35,19 +31,13 @@ def write_history_table(folder: Path) -> Path:
     """Write `history.csv` beside `history.jsonl`, with the columns of `flat_history`."""
     rows = flat_history(folder)
     names = list(dict.fromkeys(key for row in rows for key in row))
-    text = io.StringIO()
-    writer = csv.DictWriter(text, names, restval="", lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(
-        {key: cell(item) if isinstance(item, str) else item for key, item in row.items()}
-        for row in rows
-    )
+    cells = [[row.get(name, "") for name in names] for row in rows]
     path = folder / "history.csv"
-    write_text(path, text.getvalue())
+    write_csv(path, [names, *([cell(x) if isinstance(x, str) else x for x in c] for c in cells)])
     return path
 
 
-def _flat(row: Mapping[str, Any]) -> FlatRow:
+def _flat(row: EpochRow) -> FlatRow:
     flat: FlatRow = {"epoch": row["epoch"] + 1}
     for key, value in row.items():
         if isinstance(value, str | int | float) and key != "epoch":

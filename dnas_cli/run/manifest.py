@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from dnas_cli.errors import MALFORMED, DataError, brief
+from dnas_cli.files import check_schema
 from dnas_cli.run.given_settings import GivenSettings, RunSettings
 from dnas_cli.space.lattice import MAX_LAYERS
 from dnas_cli.typed_fields import SettingValue, build, option
@@ -150,13 +151,7 @@ class Manifest:
         Raises:
             DataError: It is not a manifest, or one of another version.
         """
-        if not isinstance(value, dict) or value.get("schema") != SCHEMA:
-            raise DataError(f"{name}: is not the manifest of a run.")
-        if value.get("version") != VERSION:
-            raise DataError(
-                f"{name}: run version {value.get('version')!r} is not version {VERSION}.",
-                "The run was written by another version of dnas; use that one.",
-            )
+        check_schema(value, SCHEMA, VERSION, name, "manifest of a run")
         try:
             content = {key: item for key, item in value.items() if key not in _HEADER}
             manifest = build(Manifest, {**content, **value["network"]})
@@ -198,6 +193,6 @@ def is_width(width: int) -> bool:
 def _check_paths(*texts: str) -> None:
     for text in texts:
         if "\0" in text or len(text) > 4096:
-            raise ValueError(f"{text:.60} is no path")
+            raise ValueError(f"{text:.60} is not a path")
         if any(len(part.encode("utf-8", "replace")) > 255 for part in text.split("/")):
             raise ValueError(f"{text:.60} is too long")

@@ -1,17 +1,61 @@
 """Files of one JSON object per line and epoch: history and logits."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
+from typing import Any, Required, TypedDict
 
 from dnas_cli.errors import DataError, brief
 from dnas_cli.files import parse_json, read_text, write_text
+from dnas_cli.space.coding import CodingBody
 
 _MOST_EPOCHS = 1 << 31
 _LARGEST = 1e30
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
+class Losses(TypedDict, total=False):
+    """Mean losses of an epoch: of the weights' steps, and of the logits'."""
+
+    loss: float
+    logit_loss: float
+
+
+class LogitFacts(TypedDict, total=False):
+    """What a search's logits say: their entropy (1 is undecided), their coding and its cost."""
+
+    entropy: float
+    decoded: CodingBody
+    decoded_cost: int
+
+
+class Validation(TypedDict, total=False):
+    """Scores on the validation split; those by class are None where it lacks the class."""
+
+    mean_iou: Required[float]
+    overall_accuracy: float
+    iou: list[float | None]
+
+
+class EpochRow(Losses, LogitFacts, total=False):
+    """An epoch, counted from 0, in `history.jsonl`; in `logits.jsonl` with its logits alone."""
+
+    epoch: Required[int]
+    learning_rate: float
+    rate_factor: float
+    warning: str
+    val: Validation
+    seconds: float
+    peak_memory_mb: float
+    logits: dict[str, float]
+
+
+def best_row(rows: Sequence[EpochRow]) -> EpochRow | None:
+    """Return the row of the highest mean IoU on validation, the first of equal ones, if any."""
+    scored = [row for row in rows if "val" in row]
+    return max(scored, key=lambda row: row["val"]["mean_iou"], default=None)
+
+
+def read_rows(path: Path) -> list[EpochRow]:
     """Read a file of one JSON object per line, each with its `epoch`; none when it is missing.
 
     Raises:
@@ -52,7 +96,7 @@ def _check(row: dict[str, Any]) -> None:
             raise ValueError(f"{number!r} is out of range")
 
 
-def write_row(path: Path, row: dict[str, Any]) -> None:
+def write_row(path: Path, row: EpochRow) -> None:
     """Add the row of an epoch, in place of that epoch's and any later one's.
 
     So rows later than the checkpoint that training resumes from never occur twice. The file is

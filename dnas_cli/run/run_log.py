@@ -1,15 +1,13 @@
 """The log of a run: `dnas.log`."""
 
 import logging
-import platform
 import shlex
 import sys
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
-from importlib.metadata import version
 
-from dnas_cli import __version__
 from dnas_cli.console import logger
+from dnas_cli.run.command_log import versions
 from dnas_cli.run.directory import Run
 from dnas_cli.shown_text import shown
 
@@ -31,8 +29,8 @@ def logged(run: Run) -> Iterator[None]:
 
 def _header() -> logging.LogRecord:
     """Return the first line of a command: what was typed, and the versions."""
-    versions = f"dnas {__version__}, python {platform.python_version()}, torch {version('torch')}"
-    text = f"{shown(shlex.join(sys.argv))}; {versions}"
+    by = versions()
+    text = f"{shown(shlex.join(sys.argv))}; " + ", ".join(f"{key} {by[key]}" for key in by)
     return logger.makeRecord(logger.name, logging.INFO, "", 0, "%s", (text,), None)
 
 

@@ -194,7 +194,7 @@ class BandStatistics:
 
 
 def is_outweighed(summary: BandSummary) -> bool:
-    """Tell whether outliers decide about the deviation of a band."""
+    """Return whether outliers dominate the deviation of a band."""
     low, high = (float(summary["percentiles"][key]) for key in ("1", "99"))
     return high > low and float(summary["std"]) > _OUTWEIGHED * (high - low)
 

@@ -6,10 +6,13 @@ from typing import Any
 
 import numpy as np
 import numpy.typing as npt
+from rasterio.features import geometry_mask
+from rasterio.transform import Affine
 
 from dnas_cli.errors import DataError, brief
-from dnas_cli.scenes.polygons import require_libraries
+from dnas_cli.scenes.polygons import in_system, require_libraries
 from dnas_cli.scenes.raster import Georeference, Raster, Window
+from dnas_cli.scenes.tile_files import tile_georeference
 from dnas_cli.scenes.vector_labels import layers_of
 
 
@@ -19,21 +22,18 @@ class Clip:
 
     Attributes:
         shapes: The polygons, as GeoJSON has them.
+        place: Of the scene; it has a transform.
     """
 
     shapes: tuple[Any, ...]
-    transform: tuple[float, float, float, float, float, float]
+    place: Georeference
 
     def covers(self, window: Window) -> npt.NDArray[np.bool_]:
         """Return (h, w) which pixels have their centre in a polygon."""
-        from rasterio.features import geometry_mask
-        from rasterio.transform import Affine
-
-        a, b, c, d, e, f = self.transform
-        column, row = window.column, window.row
-        moved = Affine(a, b, c + a * column + b * row, d, e, f + d * column + e * row)
+        moved = tile_georeference(self.place, window).transform
+        assert moved is not None
         inside: npt.NDArray[np.bool_] = geometry_mask(
-            self.shapes, (window.height, window.width), moved, invert=True
+            self.shapes, (window.height, window.width), Affine(*moved), invert=True
         )
         return inside
 
@@ -69,10 +69,7 @@ def read_clip(path: Path, scene: str, georeference: Georeference) -> Clip:
     if meta["crs"] is None:
         raise DataError(f"{path}: has no coordinate reference system.")
     transformer = pyproj.Transformer.from_crs(meta["crs"], georeference.crs_wkt, always_xy=True)
-    moved = shapely.transform(
-        outlines, lambda points: np.column_stack(transformer.transform(*points.T))
-    )
-    return Clip(tuple(mapping(item) for item in moved), georeference.transform)
+    return Clip(tuple(map(mapping, in_system(outlines, transformer))), georeference)
 
 
 def touches(clip: Clip, scene: Raster) -> bool:

@@ -4,6 +4,8 @@ import math
 from functools import cache
 from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import rasterio
 from affine import Affine
 from rasterio.crs import CRS
@@ -52,6 +54,12 @@ def set_georeference(raster: Any, georeference: Georeference) -> None:
         raster.gcps = (list(georeference.gcps), CRS.from_wkt(wkt) if wkt else CRS())
     if georeference.rpcs is not None:
         raster.rpcs = georeference.rpcs
+
+
+def moved(points: npt.NDArray[np.float64], by: Affine) -> npt.NDArray[np.float64]:
+    """Return points (n, 2) moved by an affine transform."""
+    x, y = points[:, 0], points[:, 1]
+    return np.column_stack([by.a * x + by.b * y + by.c, by.d * x + by.e * y + by.f])
 
 
 @cache

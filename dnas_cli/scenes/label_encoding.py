@@ -10,6 +10,7 @@ import numpy.typing as npt
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.palette import Colour, LandClass, colours_to_indices
 from dnas_cli.scenes.vector_encoding import VectorEncoding
+from dnas_cli.typed_fields import build
 
 BLACK: Colour = (0, 0, 0)
 
@@ -109,7 +110,10 @@ class LabelEncoding:
             more = [list(entry) for entry in self.more_values]
             plain = {"values": list(self.values), "ignore": list(self.ignored_values)}
             return {"kind": "index", **plain, **({"more_values": more} if more else {})}
-        content: dict[str, Any] = {"kind": "colour", "ignore": _lists(self.ignored_colours)}
+        content: dict[str, Any] = {
+            "kind": "colour",
+            "ignore": [list(item) for item in self.ignored_colours],
+        }
         if self.more_colours:
             content["more_colours"] = [[list(colour), i] for colour, i in self.more_colours]
         if self.grey_is_index:
@@ -125,11 +129,7 @@ class LabelEncoding:
         """
         vector = value.get("vector")
         encoding = _pixels_from_json(value, classes)
-        return (
-            encoding
-            if vector is None
-            else replace(encoding, vector=VectorEncoding.from_json(vector))
-        )
+        return replace(encoding, vector=None if vector is None else build(VectorEncoding, vector))
 
 
 def _pixels_from_json(value: Mapping[str, Any], classes: tuple[LandClass, ...]) -> LabelEncoding:
@@ -225,10 +225,6 @@ def shift_advice(encoding: LabelEncoding, found: Iterable[float]) -> tuple[str, 
             False,
         )
     return "", False
-
-
-def _lists(colours: tuple[Colour, ...]) -> list[list[int]]:
-    return [list(colour) for colour in colours]
 
 
 def _colour(value: Any) -> Colour:

@@ -78,7 +78,7 @@ def settled_encoding(
         return colour_encoding(encoding.classes)
     advice, certain = shift_advice(encoding, survey.values)
     if certain:
-        raise DataError(f"{paths[0]}: {advice}.", "Mend the dataset description.")
+        raise DataError(f"{paths[0]}: {advice}.", "Correct the dataset description.")
     if advice:
         logger.warning("%s", advice)
     return encoding

@@ -90,7 +90,7 @@ class LabelRaster(OpenFile):
         """Refuse bands that the encoding does not go with.
 
         Raises:
-            DataError: They do not.
+            DataError: The bands do not fit the encoding.
         """
         dtypes = self.dataset.dtypes
         if self.encoding.kind == "index":
@@ -212,7 +212,7 @@ class LabelRaster(OpenFile):
         return self.encoding.class_of_colour.get((red, green, blue))
 
     def _holds_nodata(self, bands: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-        """Tell the pixels (h, w) that are not numbers, or nodata in every band."""
+        """Return which pixels (h, w) are not numbers, or nodata in every band."""
         nodata = [self.dataset.nodatavals[number - 1] for number in self._bands]
         outside = np.zeros(bands.shape[1:], np.bool_)
         if bands.dtype.kind == "f":

@@ -40,7 +40,11 @@ def _geojson_tags(path: Path) -> dict[str, str]:
     if start < 0:
         return {}
     text, _ = json.JSONDecoder().raw_decode(head, start + len('"description": '))
-    return _parsed(text)
+    try:
+        value = json.loads(text)
+    except ValueError:
+        return {}
+    return {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else {}
 
 
 def _layer_tags(path: Path) -> dict[str, str]:
@@ -52,11 +56,3 @@ def _layer_tags(path: Path) -> dict[str, str]:
     except (DataError, pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError):
         return {}
     return {key: str(value) for key, value in metadata.items() if key.startswith("DNAS_")}
-
-
-def _parsed(text: str) -> dict[str, str]:
-    try:
-        value = json.loads(text)
-    except ValueError:
-        return {}
-    return {str(k): str(v) for k, v in value.items()} if isinstance(value, dict) else {}

@@ -68,7 +68,9 @@ class OnGrid:
     ) -> None:
         self.dataset = dataset
         alpha = dataset.colorinterp[-1] == ColorInterp.alpha and dataset.count > 1
-        nodata = _usable(nodata if nodata is not None else dataset.nodata, dataset.dtypes[0])
+        nodata = nodata if nodata is not None else dataset.nodata
+        if nodata is not None and not can_hold(dataset.dtypes[0], nodata):
+            nodata = None
         # A value that is no data must not be mixed into others; a nearest pixel stays what it is.
         mixes = resampling != Resampling.nearest
         excluded = nodata if mixes and not alpha else None
@@ -122,10 +124,6 @@ class OnGrid:
     def close(self) -> None:
         self._vrt.close()
         self.dataset.close()
-
-
-def _usable(nodata: float | None, dtype: str) -> float | None:
-    return nodata if nodata is not None and can_hold(dtype, nodata) else None
 
 
 def crs_of(wkt: str | None) -> CRS:

@@ -12,7 +12,7 @@ import re
 import stat
 import warnings
 from collections.abc import Iterator
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -65,7 +65,7 @@ _REFUSED = frozenset(("OOI", "PixelFunctionCode", "X_DATASET", "Y_DATASET", "OVE
 
 
 class NotARasterError(DataError):
-    """GDAL cannot open a file or folder that is there."""
+    """GDAL cannot open an existing file or folder."""
 
 
 @contextmanager
@@ -76,14 +76,9 @@ def without_georeference() -> Iterator[None]:
         yield
 
 
-@contextmanager
-def opened(path: str | Path, what: str = "a raster") -> Iterator[Any]:
-    """Open a raster as `open_dataset` does and close it when the block ends."""
-    dataset = open_dataset(path, what)
-    try:
-        yield dataset
-    finally:
-        dataset.close()
+def opened(path: str | Path, what: str = "a raster") -> AbstractContextManager[Any]:
+    """Open a raster as `open_dataset` does, to be closed when the block ends."""
+    return closing(open_dataset(path, what))
 
 
 def open_dataset(path: str | Path, what: str = "a raster") -> Any:
@@ -214,7 +209,7 @@ def _refuse_special(path: str | Path) -> None:
     except (OSError, ValueError):
         return  # not there: opening it says more
     if not (stat.S_ISREG(mode) or stat.S_ISDIR(mode)):
-        raise DataError(f"{path}: is no regular file.")
+        raise DataError(f"{path}: is not a regular file.")
 
 
 def _refuse_references(path: Path) -> None:
@@ -224,7 +219,7 @@ def _refuse_references(path: Path) -> None:
     for suffix in _COMPANIONS:
         companion = path.with_name(path.name + suffix)
         if companion.is_file() and _start(companion, 4) not in _TIFF:
-            raise DataError(f"{companion}: is no TIFF, as a file of this name has to be.")
+            raise DataError(f"{companion}: is not a TIFF, as a file of this name must be.")
     notes = path.with_name(path.name + ".aux.xml")
     if notes.is_file() and b"OVERVIEW_FILE" in _start(notes, _LARGEST_DOCUMENT):
         raise DataError(f"{notes}: refers to another file for overviews.", "Remove it.")
@@ -237,7 +232,7 @@ def _check_vrt(path: Path, folder: Path, depth: int) -> None:
     try:
         root = ElementTree.fromstring(read_text(path, _LARGEST_DOCUMENT))
     except (ElementTree.ParseError, ValueError) as error:
-        raise NotARasterError(f"{path}: is no VRT ({error}).") from error
+        raise NotARasterError(f"{path}: is not a VRT ({error}).") from error
     for element in root.iter():
         tag = element.tag.rpartition("}")[2]
         # Warped, derived and raw ones; a mosaic or a choice of bands is none of them.

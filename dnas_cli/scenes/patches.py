@@ -219,15 +219,15 @@ class _Line:
         ]  # fmt: skip
         groups, group_of = self._joined(strip, new, place[pieces.first])
         owners = np.append(group_of, -1)[place[pieces.last]]
-        goes_on = np.zeros(len(groups), bool)
+        continues = np.zeros(len(groups), bool)
         if strip.below is not None:
-            goes_on[owners[owners >= 0]] = True
-        cut = _cut_longest(groups, goes_on)
-        number = np.append(np.where(goes_on, np.cumsum(goes_on) - 1, -1), -1)
+            continues[owners[owners >= 0]] = True
+        cut = _cut_longest(groups, continues)
+        number = np.append(np.where(continues, np.cumsum(continues) - 1, -1), -1)
         line = _Line(
-            number[owners], [group for group, on in zip(groups, goes_on, strict=True) if on]
+            number[owners], [group for group, on in zip(groups, continues, strict=True) if on]
         )
-        ended = [group for group, on in zip(groups, goes_on, strict=True) if not on]
+        ended = [group for group, on in zip(groups, continues, strict=True) if not on]
         outlines = np.empty(len(ended), np.object_)
         outlines[:] = [_united(group.pieces, straighten) for group in ended]
         whole = np.ones(len(pieces.outlines), bool)
@@ -275,13 +275,13 @@ class _Line:
         return groups, group_of.astype(np.intp)
 
 
-def _cut_longest(groups: list[_Waiting], goes_on: npt.NDArray[np.bool_]) -> int:
+def _cut_longest(groups: list[_Waiting], continues: npt.NDArray[np.bool_]) -> int:
     """End the patches with most vertices until the rest fit the limit; return how many."""
-    vertices = np.array([group.vertices for group in groups], np.int64) * goes_on
+    vertices = np.array([group.vertices for group in groups], np.int64) * continues
     cut = 0
     while vertices.sum() > _HELD_VERTICES:
         longest = int(vertices.argmax())
-        vertices[longest], goes_on[longest] = 0, False
+        vertices[longest], continues[longest] = 0, False
         cut += 1
     return cut
 

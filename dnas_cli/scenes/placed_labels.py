@@ -18,6 +18,7 @@ from rasterio.warp import transform_bounds
 
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.georeference import moved
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.labels import LabelRaster, open_label
 from dnas_cli.scenes.on_grid import Grid, NoOverlapError, OnGrid, crs_of
@@ -30,7 +31,7 @@ from dnas_cli.scenes.raster import (
     georeference_of,
 )
 from dnas_cli.scenes.vector_encoding import VectorEncoding
-from dnas_cli.scenes.vector_labels import VectorLabel, is_vector, moved
+from dnas_cli.scenes.vector_labels import VectorLabel, is_vector
 
 _SAME = 0.1  # of a pixel; grids that differ by less are one
 _ELSEWHERE = (

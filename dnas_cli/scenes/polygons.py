@@ -12,7 +12,6 @@ import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -23,11 +22,11 @@ from rasterio.transform import Affine
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, DnasError, UsageError
 from dnas_cli.files import atomic_path
-from dnas_cli.scenes.georeference import is_in_degrees, metres_per_unit
+from dnas_cli.scenes.georeference import is_in_degrees, metres_per_unit, moved
 from dnas_cli.scenes.ground import ground_resolution
 from dnas_cli.scenes.opening import opened
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.patches import patches
+from dnas_cli.scenes.patches import Measure, patches
 from dnas_cli.scenes.qgis_style import add_layer_style
 from dnas_cli.scenes.raster import Georeference
 
@@ -132,9 +131,12 @@ def write_polygons(
     for path in draft.parent.glob("polygons.gpkg*"):  # of a killed command, with its journal
         path.unlink()
     layer = _Layer(draft.with_name("polygons.gpkg"), classes, georeference, options.min_area)
-    measure = None
+    measure: Measure | None = None
     if options.min_area and options.simplify:  # before simplification
-        measure = partial(_areas_on_the_ground, georeference=georeference)
+
+        def measure(outlines: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
+            return _areas(_placed(outlines, georeference), georeference)
+
     cut = 0
     with (
         opened(draft) as raster,
@@ -168,7 +170,7 @@ def tolerance_of(length: float | str) -> tuple[float, bool]:
         return float(text.removesuffix("m")), text.endswith("m")
     except ValueError as error:
         raise UsageError(
-            f"simplify={length}: is no length.", "Write 10m, or a number in CRS units."
+            f"simplify={length}: is not a length.", "Write 10m, or a number in CRS units."
         ) from error
 
 
@@ -203,12 +205,6 @@ def tolerance_in_pixels(
     return float(pixels)
 
 
-def _areas_on_the_ground(
-    outlines: npt.NDArray[np.object_], georeference: Georeference
-) -> npt.NDArray[np.float64]:
-    return _areas(_placed(outlines, georeference), georeference)
-
-
 def _placed(
     outlines: npt.NDArray[np.object_], georeference: Georeference
 ) -> npt.NDArray[np.object_]:
@@ -219,14 +215,9 @@ def _placed(
         return outlines
     to_map = Affine(*georeference.transform)
     placed: npt.NDArray[np.object_] = shapely.transform(
-        outlines, lambda points: _moved(points, to_map)
+        outlines, lambda points: moved(points, to_map)
     )
     return placed
-
-
-def _moved(points: npt.NDArray[np.float64], by: Affine) -> npt.NDArray[np.float64]:
-    x, y = points[:, 0], points[:, 1]
-    return np.column_stack([by.a * x + by.b * y + by.c, by.d * x + by.e * y + by.f])
 
 
 def _areas(
@@ -248,19 +239,20 @@ def _areas(
     if geod is None or degrees is None:  # a local system
         return plain * metres_per_unit(georeference) ** 2
     if not crs.is_geographic:
-        geometries = _in_system(
+        geometries = in_system(
             geometries, pyproj.Transformer.from_crs(crs, degrees, always_xy=True)
         )
     return np.array([abs(geod.geometry_area_perimeter(item)[0]) for item in geometries])
 
 
-def _in_system(geometries: npt.NDArray[np.object_], transformer: Any) -> npt.NDArray[np.object_]:
+def in_system(geometries: npt.NDArray[np.object_], transformer: Any) -> npt.NDArray[np.object_]:
+    """Return geometries in another coordinate reference system, by a transformer of pyproj."""
     import shapely
 
-    moved: npt.NDArray[np.object_] = shapely.transform(
+    placed: npt.NDArray[np.object_] = shapely.transform(
         geometries, lambda points: np.column_stack(transformer.transform(*points.T))
     )
-    return moved
+    return placed
 
 
 class _Layer:

@@ -295,7 +295,7 @@ class Raster(OpenFile):
         return self._scale(values) if self._scaled else values
 
     def valid(self, window: Window) -> npt.NDArray[np.bool_]:
-        """Tell which pixels hold data: (h, w).
+        """Return which pixels hold data: (h, w).
 
         A pixel holds none where the mask or alpha says so, where any band is no finite number or
         one that nothing measures (see `are_measurements`), or where bands hold the nodata value

@@ -72,13 +72,13 @@ def read_items(name: str) -> list[SceneFiles]:
             logger.warning("%s: has further pages, which are not read", name)
     else:
         raise DataError(
-            f"{name}: is no STAC Item or ItemCollection, but {kind or 'something else'}.",
+            f"{name}: is not a STAC Item or ItemCollection, but {kind or 'something else'}.",
             "Name its Items, or search for them and save the ItemCollection.",
         )
     try:
         return [_scene(item, name) for item in items]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise DataError(f"{name}: is no valid STAC document ({error!r}).") from error
+        raise DataError(f"{name}: is not a valid STAC document ({error!r}).") from error
 
 
 def _read(name: str) -> str:

@@ -4,8 +4,8 @@ The bands of several files become one dataset on the finest of their grids; the 
 resampled to it.
 """
 
-from collections.abc import Iterator, Sequence
-from contextlib import ExitStack, contextmanager
+from collections.abc import Sequence
+from contextlib import ExitStack, closing
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +38,7 @@ def resampled(dataset: Any, grid: Grid, nodata: float | None) -> Any:
     """Return an open dataset on another grid: averages where it is coarser, palettes by nearest.
 
     Raises:
-        DataError: That cannot be done.
+        DataError: It cannot be resampled.
     """
     is_palette = ColorInterp.palette in dataset.colorinterp
     by = Resampling.nearest if is_palette else Resampling.bilinear
@@ -54,7 +54,7 @@ def _in_container(path: str | Path) -> SceneFiles:
     """Return the variables of a file as bands: those with the most pixels, or with a place."""
     parts, sizes, placed = [], [], []
     for variable in variables_of(path):
-        with _closing(open_variable(path, variable)) as dataset:
+        with closing(open_variable(path, variable)) as dataset:
             many = dataset.count > 1
             for number in dataset.indexes:
                 name = f"{variable}_{number}" if many else variable
@@ -69,14 +69,6 @@ def _in_container(path: str | Path) -> SceneFiles:
         if size == max(sizes) or has_place
     ]
     return SceneFiles(str(path), tuple(kept))
-
-
-@contextmanager
-def _closing(dataset: Any) -> Iterator[Any]:
-    try:
-        yield dataset
-    finally:
-        dataset.close()
 
 
 def _stacked(scene: SceneFiles) -> "_Stack":

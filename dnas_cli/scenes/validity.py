@@ -11,14 +11,14 @@ _LARGEST = 1.8e19  # its square is the largest that float32 holds
 
 
 def beyond_plausible(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Tell the numbers that no sensor measures: undeclared fill values of floats."""
+    """Return which numbers no sensor measures: undeclared fill values of floats."""
     if values.dtype.kind != "f":
         return np.zeros(values.shape, np.bool_)
     return np.asarray(np.isfinite(values) & (np.abs(values) > _LARGEST))
 
 
 def can_hold(dtype: str, value: float) -> bool:
-    """Tell whether a value can occur in a raster of a type."""
+    """Return whether a value can occur in a raster of a type."""
     kind = np.dtype(dtype)
     if kind.kind not in "iu":
         return not math.isfinite(value) or abs(value) <= float(np.finfo(kind).max) * (1 + 1e-7)
@@ -52,7 +52,7 @@ def holds_nodata(values: npt.NDArray[Any], nodata: Sequence[float | None]) -> np
 
 
 def are_measurements(values: npt.NDArray[Any]) -> npt.NDArray[np.bool_]:
-    """Tell where all bands (B, h, w) hold numbers that something can have measured: (h, w).
+    """Return where all bands (B, h, w) hold numbers that a sensor can measure: (h, w).
 
     NaN and infinity are none, nor are numbers whose square float32 cannot hold. Such are -3.4e38,
     9.97e36 and 1e20, by which files mark missing data that they do not declare; one of them among

@@ -1,6 +1,5 @@
 """How features of a vector layer say which class they show."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,20 +33,3 @@ class VectorEncoding:
     def to_json(self) -> dict[str, Any]:
         """Return the encoding as plain data."""
         return {**vars(self), "values": [list(entry) for entry in self.values]}
-
-    @staticmethod
-    def from_json(value: Mapping[str, Any]) -> "VectorEncoding":
-        """Build an encoding from plain data; KeyError, TypeError or ValueError if it is none."""
-        texts = {
-            name: None if value[name] is None else str(value[name])
-            for name in ("layer", "class_field", "order")
-        }
-        background = value["background"]
-        return VectorEncoding(
-            **texts,
-            values=tuple((str(text), int(index)) for text, index in value["values"]),
-            only=int(value["only"]),
-            background=None if background is None else int(background),
-            all_touched=value["all_touched"] is True,
-            buffer=float(value["buffer"]),
-        )

@@ -17,10 +17,11 @@ from rasterio.transform import Affine
 from dnas_cli.errors import DataError
 from dnas_cli.files import nfc, size_of_file
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.georeference import moved
 from dnas_cli.scenes.ground import pixel_ground
 from dnas_cli.scenes.on_grid import NoOverlapError
-from dnas_cli.scenes.polygons import require_libraries
-from dnas_cli.scenes.raster import Georeference, Window
+from dnas_cli.scenes.polygons import in_system, require_libraries
+from dnas_cli.scenes.raster import Georeference, OpenFile, Window
 from dnas_cli.scenes.tile_files import tile_georeference
 from dnas_cli.scenes.vector_encoding import VectorEncoding
 
@@ -41,7 +42,7 @@ def is_vector(path: str | Path) -> bool:
     return Path(path).suffix.lower() in SUFFIXES
 
 
-class VectorLabel:
+class VectorLabel(OpenFile):
     """A layer of features over a scene, read as class indices; use it as a context manager.
 
     Raises:
@@ -96,12 +97,6 @@ class VectorLabel:
         self._metres = None if sides is None else (float(sides.across[0]), float(sides.down[0]))
         if encoding.buffer and self._metres is None:
             raise DataError(f"{path}: a buffer in metres needs an image whose CRS is on the Earth.")
-
-    def __enter__(self) -> "VectorLabel":
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        return None
 
     def close(self) -> None:
         """Nothing is kept open."""
@@ -184,7 +179,7 @@ class VectorLabel:
         return ", ".join(sorted(self._unlisted_texts)[:5])
 
     def covers(self, window: Window) -> npt.NDArray[np.bool_]:
-        """Tell which pixels (h, w) of a window any feature holds."""
+        """Return which pixels (h, w) of a window lie in a feature."""
         shapes, _ = self._features(window)
         shape = (window.height, window.width)
         burnt = np.zeros(shape, np.uint8)
@@ -222,9 +217,7 @@ class VectorLabel:
         shapes = shapes[kept]
         classes = self._classes(columns, kept)
         if self._is_moved and len(shapes):
-            shapes = shapely.transform(
-                shapes, lambda points: np.column_stack(self._to_scene.transform(*points.T))
-            )
+            shapes = in_system(shapes, self._to_scene)
         if self._encoding.order:
             values = columns[self._order][kept] if self._order else None
             by = burning_order(self._encoding.order, values, classes, shapely.area(shapes))
@@ -313,7 +306,7 @@ def layers_of(path: str | Path) -> list[str]:
     """Return the names of the layers of features: QGIS keeps its styles in a table beside.
 
     Raises:
-        DataError: There is none.
+        DataError: There is no such layer.
     """
     import pyogrio
 
@@ -329,13 +322,7 @@ def refuse_other_kind(path: Path) -> None:
     with path.open("rb") as file:
         head = file.read(64).removeprefix(b"\xef\xbb\xbf")
     if not head.lstrip().startswith(_BEGINNINGS[path.suffix.lower()].lstrip()):
-        raise DataError(f"{path}: is no {path.suffix} file.", "Check that the file is whole.")
-
-
-def moved(points: npt.NDArray[np.float64], by: Affine) -> npt.NDArray[np.float64]:
-    """Return points (n, 2) moved by an affine transform."""
-    x, y = points[:, 0], points[:, 1]
-    return np.column_stack([by.a * x + by.b * y + by.c, by.d * x + by.e * y + by.f])
+        raise DataError(f"{path}: is not a {path.suffix} file.", "Check that the file is whole.")
 
 
 def _text(value: Any) -> str:

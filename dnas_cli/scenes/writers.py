@@ -262,7 +262,7 @@ def _check_copy(target: Path, written: Path, draft: Path) -> None:
 
 
 def _check(written: Path, expected: Rows, target: Path | None = None) -> None:
-    """Read a raster back: on a full disk GDAL may close a file that is cut short without a word.
+    """Read a raster back: on a full disk GDAL may close a truncated file without an error.
 
     Args:
         written: The raster.

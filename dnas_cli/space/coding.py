@@ -8,15 +8,17 @@ hash of its parent.
 """
 
 from abc import ABC, abstractmethod
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Self
+from typing import TYPE_CHECKING, Any, ClassVar, Required, Self, TypedDict, cast
 
 from dnas_cli.errors import DataError, DnasError, brief
 from dnas_cli.file_kinds import CODINGS, kind_of
+from dnas_cli.files import write_json
 from dnas_cli.space.lattice import Edge, Graph, edge, make_graph, prune
 from dnas_cli.space.operators import OPERATORS
-from dnas_cli.space.sealed_json import read_sealed_json, seal, write_sealed_json
+from dnas_cli.space.sealed_json import read_sealed_json, seal
 from dnas_cli.space.spaces import check_path, connection_space, core_edges, path_space
 from dnas_cli.typed_fields import convert, did_you_mean
 
@@ -24,6 +26,31 @@ if TYPE_CHECKING:
     import networkx
 
 VERSION = 1
+
+
+class CodingBody(TypedDict, total=False):
+    """A coding as plain data; each kind has some of these.
+
+    Edges are pairs of [layer, scale], source first; operators are a list in a space, and lists by
+    node in an architecture.
+    """
+
+    stage: int
+    layers: int
+    edges: list[list[list[int]]]
+    path: list[int]
+    operators: list[str] | dict[str, list[str]]
+
+
+class CodingDocument(CodingBody, total=False):
+    """The sealed form of a coding, as in its file."""
+
+    schema: Required[str]
+    version: Required[int]
+    derived_from: Required[str | None]
+    hash: Required[str]
+    score: float
+
 
 _MOST_EDGES = 257 * 256 // 2  # between any two of the 4 x 64 nodes of the largest lattice and stem
 _Edges = list[tuple[tuple[int, int], tuple[int, int]]]
@@ -43,31 +70,32 @@ class Coding(ABC):
     score: float | None = field(default=None, kw_only=True)
 
     @abstractmethod
-    def body(self) -> dict[str, Any]:
+    def body(self) -> CodingBody:
         """Return the content as plain data."""
 
     @classmethod
     @abstractmethod
-    def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
+    def from_body(cls, body: Mapping[str, Any], derived_from: str | None) -> Self:
         """Build the coding from plain data; ValueError, KeyError or TypeError if it is invalid."""
 
-    def document(self) -> dict[str, Any]:
+    def document(self) -> CodingDocument:
         """Return the sealed document."""
         score = {} if self.score is None else {"score": self.score}
-        return seal(self.schema, VERSION, {**self.body(), **score}, self.derived_from)
+        sealed = seal(self.schema, VERSION, {**self.body(), **score}, self.derived_from)
+        return cast(CodingDocument, sealed)
 
     def to_json(self) -> dict[str, Any]:
         """Return the coding as plain data: its document."""
-        return self.document()
+        return dict(self.document())
 
     @property
     def hash(self) -> str:
         """The content hash, `sha256:<hex>`."""
-        return str(self.document()["hash"])
+        return self.document()["hash"]
 
     def write(self, path: Path) -> None:
         """Write the coding to a file, atomically."""
-        write_sealed_json(path, self.document())
+        write_json(path, self.document())
 
     @classmethod
     def read(cls, path: Path) -> Self:
@@ -79,7 +107,7 @@ class Coding(ABC):
         return cls.from_document(read_sealed_json(path, cls.schema, VERSION), str(path))
 
     @classmethod
-    def from_document(cls, document: dict[str, Any], name: str) -> Self:
+    def from_document(cls, document: Mapping[str, Any], name: str) -> Self:
         """Build the coding from a document; errors call it `name`."""
         try:
             score = document.get("score")
@@ -109,8 +137,8 @@ class SearchSpace(Coding):
         """The edges of constant weight 1 (stage 2)."""
         return core_edges(self.path) if self.stage == 2 else ()
 
-    def body(self) -> dict[str, Any]:
-        body: dict[str, Any] = {
+    def body(self) -> CodingBody:
+        body: CodingBody = {
             "stage": self.stage,
             "layers": self.graph.layers,
             "edges": _edges_to_json(self.graph),
@@ -122,7 +150,7 @@ class SearchSpace(Coding):
         return body
 
     @classmethod
-    def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
+    def from_body(cls, body: Mapping[str, Any], derived_from: str | None) -> Self:
         stage: int = convert(body["stage"], int, "stage")
         path: tuple[int, ...] = convert(body.get("path", []), tuple[int, ...], "path")
         graph = _graph_from_json(body)
@@ -144,11 +172,11 @@ class PathCoding(Coding):
     schema: ClassVar[str] = "dnas/path-coding"
     scales: tuple[int, ...]
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> CodingBody:
         return {"layers": len(self.scales), "path": list(self.scales)}
 
     @classmethod
-    def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
+    def from_body(cls, body: Mapping[str, Any], derived_from: str | None) -> Self:
         scales: tuple[int, ...] = convert(body["path"], tuple[int, ...], "path")
         check_path(scales)
         return cls(scales, derived_from=derived_from)
@@ -161,11 +189,11 @@ class ConnectionCoding(Coding):
     schema: ClassVar[str] = "dnas/connection-coding"
     graph: Graph
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> CodingBody:
         return {"layers": self.graph.layers, "edges": _edges_to_json(self.graph)}
 
     @classmethod
-    def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
+    def from_body(cls, body: Mapping[str, Any], derived_from: str | None) -> Self:
         return cls(_graph_from_json(body), derived_from=derived_from)
 
 
@@ -205,7 +233,7 @@ class ArchitectureCoding(Coding):
             graph.add_edge((source.layer, source.scale), (target.layer, target.scale))
         return graph
 
-    def body(self) -> dict[str, Any]:
+    def body(self) -> CodingBody:
         return {
             "layers": self.graph.layers,
             "edges": _edges_to_json(self.graph),
@@ -216,7 +244,7 @@ class ArchitectureCoding(Coding):
         }
 
     @classmethod
-    def from_body(cls, body: dict[str, Any], derived_from: str | None) -> Self:
+    def from_body(cls, body: Mapping[str, Any], derived_from: str | None) -> Self:
         graph = _graph_from_json(body)
         named: dict[str, list[str]] = convert(body["operators"], dict[str, list[str]], "operators")
         expected = [node.key for node in graph.nodes]
@@ -270,7 +298,7 @@ def _edges_to_json(graph: Graph) -> list[list[list[int]]]:
     ]
 
 
-def _graph_from_json(body: dict[str, Any]) -> Graph:
+def _graph_from_json(body: Mapping[str, Any]) -> Graph:
     """Read the graph, and require that it is pruned: no dead cell is ever built."""
     if len(body["edges"]) > _MOST_EDGES:
         raise ValueError(f"{len(body['edges']):,} edges are more than any lattice has")

@@ -1,26 +1,22 @@
 """Sealed documents: plain JSON with a schema, a content hash and the parent's hash."""
 
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
 from dnas_cli.errors import DataError
 from dnas_cli.file_kinds import CODINGS, FILE, kind_of, wrong_kind
-from dnas_cli.files import content_hash, parse_json, read_text, write_json
+from dnas_cli.files import content_hash, parse_json, read_text
 
 MAX_BYTES = 16 * 1024 * 1024  # a lattice of 64 layers codes to less than 2 MB
 
 
 def seal(
-    schema: str, version: int, body: dict[str, Any], derived_from: str | None
-) -> dict[str, Any]:
+    schema: str, version: int, body: Mapping[str, object], derived_from: str | None
+) -> dict[str, object]:
     """Wrap a body into a document that carries its own hash and its parent's."""
     document = {"schema": schema, "version": version, "derived_from": derived_from, **body}
     return {**document, "hash": content_hash(document)}
-
-
-def write_sealed_json(path: Path, document: dict[str, Any]) -> None:
-    """Write a sealed document atomically."""
-    write_json(path, document)
 
 
 def read_sealed_json(path: Path, schema: str, version: int) -> dict[str, Any]:

@@ -21,7 +21,7 @@ def check_path(scales: tuple[int, ...]) -> None:
     """Check that a path fits a lattice, starts at scale 0 and moves by at most one scale per layer.
 
     Raises:
-        ValueError: It does not.
+        ValueError: The path is invalid.
     """
     if not scales or scales[0] != 0:
         raise ValueError("a path starts at scale 0")

@@ -2,7 +2,7 @@
 
 import shlex
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -73,7 +73,7 @@ def baseline(
     with stage_lock(run, "baseline"), logged(run):
         file, members = baseline_path(root), list[Member]()
         known = [member for member in read_members(file) if member.split == options.split]
-        for member in _members(run, record, tiles, options, compute, known):
+        for member in _Baseline(run, record, tiles, options, compute, known).members():
             members.append(member)
             write_members(file, [*members, *_rest(known, members)])
         write_members(file, members)
@@ -92,110 +92,107 @@ def _retrained(run: Run) -> StageRecord:
     return record
 
 
-def _members(
-    run: Run,
-    record: StageRecord,
-    tiles: TileSet,
-    options: BaselineOptions,
-    compute: ComputeOptions,
-    known: list[Member],
-) -> Iterator[Member]:
-    """Yield the members as they are trained and scored."""
-    first = int(record.settings["seed"])
-    seeds = range(first, first + options.seeds)
-    for name, coding in _codings(run, tiles, options).items():
-        for seed in seeds:
-            path = run.model_path
-            if name != FOUND or seed != first:
-                place = run.root / "baseline" / f"{name}-seed-{seed}"
-                settings = record.settings | {"seed": seed}
-                path = train_apart(run, place, coding, settings, compute).model_path
-            member = _scored(name, seed, path, tiles, options.split, compute, known)
-            yield replace(member, supernet_mean_iou=coding.score)
-    for name in options.peer_names:
-        for seed in seeds:
-            yield _peer(run, record, tiles, options, compute, known, name, seed)
+@dataclass(frozen=True)
+class _Baseline:
+    """A run's baseline in the making; `known` members are scored already."""
 
+    run: Run
+    record: StageRecord
+    tiles: TileSet
+    options: BaselineOptions
+    compute: ComputeOptions
+    known: list[Member]
 
-def _codings(run: Run, tiles: TileSet, options: BaselineOptions) -> dict[str, ArchitectureCoding]:
-    model = load_model(run.model_path, torch.device("cpu"))
-    found, shape = model.architecture, model.facts.shape
-    scored = run.candidates() if options.candidates else []
-    own = next((item for item in run.candidates() if item.body() == found.body()), found)
-    others = [item for item in scored if item.body() != found.body()][: options.candidates]
-    drawn = draw_of_equal_cost(found, shape, tiles.tile_size, options.random, options.seed)
-    return {
-        FOUND: own,
-        **{f"{CANDIDATE}{number}": coding for number, coding in enumerate(others, 2)},
-        **{f"{RANDOM}{number}": coding for number, coding in enumerate(drawn, 1)},
-    }
+    def members(self) -> Iterator[Member]:
+        """Yield the members as they are trained and scored."""
+        run, first = self.run, int(self.record.settings["seed"])
+        seeds = range(first, first + self.options.seeds)
+        for name, coding in self._codings().items():
+            for seed in seeds:
+                path = run.model_path
+                if name != FOUND or seed != first:
+                    place = run.root / "baseline" / f"{name}-seed-{seed}"
+                    settings = self.record.settings | {"seed": seed}
+                    path = train_apart(run, place, coding, settings, self.compute).model_path
+                yield replace(self._scored(name, seed, path), supernet_mean_iou=coding.score)
+        for name in self.options.peer_names:
+            for seed in seeds:
+                yield self._peer(name, seed)
 
+    def _codings(self) -> dict[str, ArchitectureCoding]:
+        run, options = self.run, self.options
+        model = load_model(run.model_path, torch.device("cpu"))
+        found, size = model.architecture, self.tiles.tile_size
+        scored = run.candidates() if options.candidates else []
+        own = next((item for item in run.candidates() if item.body() == found.body()), found)
+        others = [item for item in scored if item.body() != found.body()][: options.candidates]
+        drawn = draw_of_equal_cost(found, model.facts.shape, size, options.random, options.seed)
+        return {
+            FOUND: own,
+            **{f"{CANDIDATE}{number}": coding for number, coding in enumerate(others, 2)},
+            **{f"{RANDOM}{number}": coding for number, coding in enumerate(drawn, 1)},
+        }
 
-def _peer(
-    run: Run,
-    record: StageRecord,
-    tiles: TileSet,
-    options: BaselineOptions,
-    compute: ComputeOptions,
-    known: list[Member],
-    name: str,
-    seed: int,
-) -> Member:
-    folder = f"{name.replace(':', '-')}-seed-{seed}-equal-{options.equal}"
-    place, shown = run.root / "baseline" / folder, f"{name}, equal {options.equal}"
-    done = _known(known, shown, seed, peer_hash(place))
-    if done is not None:
-        return done
-    device = resolve_device(compute.device)
-    settings = SettingsChoice().resolve(RetrainSettings, {**record.settings, "seed": seed})
-    model = load_model(run.model_path, torch.device("cpu"))
-    command = f"dnas baseline {shlex.quote(str(run.root))} --peers {name}"
-    timed = build_derived(model.architecture, model.facts.shape)
-    trained = train_peer(
-        name, place, tiles, settings, compute, command, timed if options.equal == "time" else None
-    )
-    bands = tuple(range(len(tiles.bands)))
-    scenes = _scenes(
-        trained.network, tiles.normalisation, bands, tiles, options.split, device, shown
-    )
-    cost = multiply_accumulates(trained.network, len(bands), tiles.tile_size)
-    return _announced(
-        Member(
-            shown, seed, options.split, _weights(trained.network), cost, trained.mean_iou, scenes,
-            trained.hash,
+    def _peer(self, name: str, seed: int) -> Member:
+        run, tiles, equal = self.run, self.tiles, self.options.equal
+        place = run.root / "baseline" / f"{name.replace(':', '-')}-seed-{seed}-equal-{equal}"
+        shown = f"{name}, equal {equal}"
+        if done := self._known(shown, seed, peer_hash(place)):
+            return done
+        settings = SettingsChoice().resolve(RetrainSettings, {**self.record.settings, "seed": seed})
+        model = load_model(run.model_path, torch.device("cpu"))
+        command = f"dnas baseline {shlex.quote(str(run.root))} --peers {name}"
+        timed = build_derived(model.architecture, model.facts.shape) if equal == "time" else None
+        trained = train_peer(name, place, tiles, settings, self.compute, command, timed)
+        network, bands = trained.network, tuple(range(len(tiles.bands)))
+        scenes = self._scenes(network, tiles.normalisation, bands, shown)
+        cost = multiply_accumulates(network, len(bands), tiles.tile_size)
+        return _announced(
+            Member(
+                shown, seed, self.options.split, _weights(network), cost, trained.mean_iou, scenes,
+                trained.hash,
+            )
+        )  # fmt: skip
+
+    def _known(self, name: str, seed: int, model_hash: str) -> Member | None:
+        """Return a member that is scored already."""
+        wanted = (name, seed, model_hash)
+        return next((m for m in self.known if (m.name, m.seed, m.model_hash) == wanted), None)
+
+    def _scored(self, name: str, seed: int, path: Path) -> Member:
+        model_hash = file_hash(path)
+        if done := self._known(name, seed, model_hash):
+            return done
+        model = load_model(path, resolve_device(self.compute.device))
+        facts, bands = model.facts, band_positions(model.facts, self.tiles, str(path))
+        scenes = self._scenes(fold(model.network), facts.normalisation, bands, name)
+        cost = cost_of(model.architecture, facts.shape, self.tiles.tile_size)
+        val, weights = facts.provenance.get("val_mean_iou"), _weights(model.network)
+        return _announced(
+            Member(name, seed, self.options.split, weights, cost, val, scenes, model_hash)
         )
-    )  # fmt: skip
 
-
-def _known(known: list[Member], name: str, seed: int, model_hash: str) -> Member | None:
-    """Return a member that is scored already."""
-    wanted = (name, seed, model_hash)
-    return next((m for m in known if (m.name, m.seed, m.model_hash) == wanted), None)
-
-
-def _scored(
-    name: str,
-    seed: int,
-    path: Path,
-    tiles: TileSet,
-    split: str,
-    compute: ComputeOptions,
-    known: list[Member],
-) -> Member:
-    model_hash = file_hash(path)
-    done = _known(known, name, seed, model_hash)
-    if done is not None:
-        return done
-    device = resolve_device(compute.device)
-    model = load_model(path, device)
-    facts, bands = model.facts, band_positions(model.facts, tiles, str(path))
-    network = fold(model.network)
-    scenes = _scenes(network, facts.normalisation, bands, tiles, split, device, name)
-    cost = cost_of(model.architecture, facts.shape, tiles.tile_size)
-    val = facts.provenance.get("val_mean_iou")
-    return _announced(
-        Member(name, seed, split, _weights(model.network), cost, val, scenes, model_hash)
-    )
+    def _scenes(
+        self,
+        network: Callable[[Tensor], Tensor],
+        normalisation: Normalisation,
+        bands: tuple[int, ...],
+        name: str,
+    ) -> dict[str, ConfusionMatrix]:
+        """Return the confusion matrix of each scene of the split, or each tile of its one scene."""
+        tiles, split = self.tiles, self.options.split
+        refs, device = tiles.split(split), resolve_device(self.compute.device)
+        units = drawn_units(tiles, split)
+        scenes = {unit: ConfusionMatrix(len(tiles.classes)) for unit in units}
+        places = iter(units)
+        with progress(f"scoring {name}", len(refs), "tile") as advance:
+            for images, labels in normalised_batches(tiles, refs, normalisation, bands, 4):
+                with torch.inference_mode():
+                    classes = network(images.to(device)).argmax(1).cpu().numpy().astype(np.uint8)
+                for label, predicted in zip(labels, classes, strict=True):
+                    scenes[next(places)].add(label, predicted)
+                advance(len(images))
+        return scenes
 
 
 def _announced(member: Member) -> Member:
@@ -207,29 +204,6 @@ def _announced(member: Member) -> Member:
 
 def _weights(network: nn.Module) -> int:
     return sum(parameter.numel() for parameter in network.parameters())
-
-
-def _scenes(
-    network: Callable[[Tensor], Tensor],
-    normalisation: Normalisation,
-    bands: tuple[int, ...],
-    tiles: TileSet,
-    split: str,
-    device: torch.device,
-    name: str,
-) -> dict[str, ConfusionMatrix]:
-    """Return the confusion matrix of each scene of a split, or of each tile of its one scene."""
-    refs, units = tiles.split(split), drawn_units(tiles, split)
-    scenes = {unit: ConfusionMatrix(len(tiles.classes)) for unit in units}
-    places = iter(units)
-    with progress(f"scoring {name}", len(refs), "tile") as advance:
-        for images, labels in normalised_batches(tiles, refs, normalisation, bands, 4):
-            with torch.inference_mode():
-                classes = network(images.to(device)).argmax(1).cpu().numpy().astype(np.uint8)
-            for label, predicted in zip(labels, classes, strict=True):
-                scenes[next(places)].add(label, predicted)
-            advance(len(images))
-    return scenes
 
 
 def _rest(known: list[Member], members: list[Member]) -> list[Member]:

@@ -17,11 +17,11 @@ class BaselineOptions:
 
     random: int = option(8, "Random architectures of about the same cost.")
     seeds: int = option(3, "Trainings of each network, the found one included.")
-    split: Split = option("test", "What they are scored on.")
-    seed: int = option(0, "Of the draws of architectures.")
+    split: Split = option("test", "Split that they are scored on.")
+    seed: int = option(0, "Seed of the drawn architectures.")
     candidates: int = option(0, "Further candidates of the search that its supernet scored.")
     peers: str = option("", "Standard networks: unet:mobilenet_v2,...", metavar="NAMES")
-    equal: Equal = option("steps", "What peers get as much of as the found network.")
+    equal: Equal = option("steps", "What peers share with the found network.")
 
     def __post_init__(self) -> None:
         for name, least in (("random", 1), ("seeds", 1), ("seed", 0), ("candidates", 0)):
@@ -29,7 +29,9 @@ class BaselineOptions:
                 raise UsageError(f"{name}={getattr(self, name)}: must be at least {least}.")
         for name in self.peer_names:
             if not re.fullmatch(r"[\w-]+:[\w.-]+", name):
-                raise UsageError(f"peers={name:.60}: is no architecture:encoder, as unet:resnet18.")
+                raise UsageError(
+                    f"peers={name:.60}: is not architecture:encoder, such as unet:resnet18."
+                )
 
     @property
     def peer_names(self) -> tuple[str, ...]:

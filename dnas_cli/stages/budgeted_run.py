@@ -98,7 +98,7 @@ def plan_again(run: Run, stage: str, clock: BudgetClock, compute: ComputeOptions
         if found_steps.seconds is not None:
             validations = plan.data.val / plan.size.batch / 3
             settings = plan.stage(stage).settings
-            every = settings.get("validate_every", 1)
+            every = int(settings.get("validate_every", 1))
             mean = found_steps.seconds / found_steps.epochs / found_steps.steps
             mean += found_steps.loading
             weights = found_steps.weight_seconds or mean

@@ -23,7 +23,7 @@ class ComputeOptions:
     )
     threads: int = option(
         0,
-        "Of the CPU; 0 takes what affinity and container allow.",
+        "CPU threads; 0 takes what affinity and container allow.",
         at_least=0,
         at_most=1024,
         panel="Machine",

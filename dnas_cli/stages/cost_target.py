@@ -66,7 +66,7 @@ def macs_of(text: str, table: CostTable, layers: int) -> int:
     except ValueError:
         number = 0.0
     if found is None or not 0 < number < 1e18:
-        raise UsageError(f"target_macs={text:.40}: is no number like 4G, 250M or 0.5x.")
+        raise UsageError(f"target_macs={text:.40}: is not a number like 4G, 250M or 0.5x.")
     if found[2] != "x":
         return int(number * _UNITS[found[2]])
     drawn = islice(random_architectures(layers, 0), _DRAWS)

@@ -2,7 +2,6 @@
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, RunStateError, UsageError
@@ -12,13 +11,13 @@ from dnas_cli.run.command_log import record_command
 from dnas_cli.run.directory import CODINGS, Run, check_stage, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import StageRecord
-from dnas_cli.run.rows import read_rows
+from dnas_cli.run.rows import best_row, read_rows
 from dnas_cli.space.candidates import candidates as likely_codings
 from dnas_cli.space.coding import Coding, SearchSpace
 from dnas_cli.space.decoding import ConnectionRule
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.decode_options import DecodeOptions
-from dnas_cli.typed_fields import completed
+from dnas_cli.typed_fields import SettingValue, completed
 
 _TARGETS = ("target_macs", "target_ms")
 
@@ -90,7 +89,7 @@ def decode(root: Path, stage: int, options: DecodeOptions | None = None) -> tupl
         if stage == 3 and len(found) > 1:  # a tournament starts with the best of them
             write_json(run.coding_path("candidates"), [item.to_json() for item in found])
         coding.write(path)
-        decoded: dict[str, Any] = {"epoch": chosen + 1}
+        decoded: dict[str, SettingValue] = {"epoch": chosen + 1}
         if len(found) > 1:
             decoded["candidates"] = len(found)
         decoded |= aimed
@@ -167,10 +166,10 @@ def _logits(run: Run, name: str, epoch: str, option: str = "epoch") -> tuple[int
     if epoch == "last":
         chosen = max(rows)
     elif epoch == "best":
-        scored = [row for row in read_rows(folder / "history.jsonl") if "val" in row]
-        if not scored:
+        best = best_row(read_rows(folder / "history.jsonl"))
+        if best is None:
             raise UsageError("epoch=best: no epoch of this stage was validated.")
-        chosen = max(scored, key=lambda row: (row["val"]["mean_iou"], -row["epoch"]))["epoch"]
+        chosen = best["epoch"]
     elif epoch.isdecimal() and len(epoch) < 10:
         chosen = int(epoch) - 1
     else:

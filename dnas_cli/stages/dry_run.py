@@ -26,12 +26,7 @@ from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.training_setup import check_batch, network_shape, training_steps
 from dnas_cli.tiles.tile_set import TileSet
-from dnas_cli.training.settings import (
-    Preset,
-    RetrainSettings,
-    SearchSettings,
-    TrainingSettings,
-)
+from dnas_cli.training.settings import Preset, RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.steps import Steps
 from dnas_cli.training.torch_errors import explained

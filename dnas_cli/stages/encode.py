@@ -1,5 +1,6 @@
 """Encoding: a stage's search space, derived from the previous coding."""
 
+from dataclasses import replace
 from pathlib import Path
 
 from dnas_cli.console import logger
@@ -17,9 +18,7 @@ from dnas_cli.stages.new_run import NewRun
 def encode(
     root: Path,
     stage: int,
-    tiles: Path | None = None,
-    layers: int | None = None,
-    width: int | None = None,
+    new_run: NewRun | None = None,
     overwrite: bool = False,
     branch_to: Path | None = None,
 ) -> Run:
@@ -31,18 +30,14 @@ def encode(
         DataError: The previous coding is missing, or the tile set cannot be used.
     """
     check_stage(stage)
+    new_run = new_run or NewRun()
     if branch_to is not None:
-        return encode(
-            branch(open_run(root), branch_to, stage - 1, stage - 1).root,
-            stage,
-            None,
-            layers,
-            width,
-        )
+        child = branch(open_run(root), branch_to, stage - 1, stage - 1)
+        return encode(child.root, stage, replace(new_run, data=None))
     if stage == 1:
         with beginning(root):
-            return _first_stage(root, tiles, layers, width, overwrite)
-    if tiles is not None or layers is not None or width is not None:
+            return _first_stage(root, new_run, overwrite)
+    if new_run != NewRun():
         raise UsageError(
             f"data=..., layers=... and width=... belong to stage 1, not to stage {stage}.",
             "Branch and encode stage 1 there to change them.",
@@ -53,14 +48,12 @@ def encode(
     return run
 
 
-def _first_stage(
-    root: Path, tiles: Path | None, layers: int | None, width: int | None, overwrite: bool
-) -> Run:
-    size = NewRun(tiles, layers, width).size("paper")  # refuses what no network can have
-    run = existing_run(root, tiles)
+def _first_stage(root: Path, new_run: NewRun, overwrite: bool) -> Run:
+    size = new_run.size("paper")  # refuses what no network can have
+    run = existing_run(root, new_run.data)
     if run is None:
-        run = begin_run(root, new_tile_set(root, tiles), *size)
-    wanted = (layers or run.manifest.layers, width or run.manifest.width)
+        run = begin_run(root, new_tile_set(root, new_run.data), *size)
+    wanted = (new_run.layers or run.manifest.layers, new_run.width or run.manifest.width)
     if wanted != (run.manifest.layers, run.manifest.width):
         with stage_lock(run, "stage1"):  # nothing changes unless all of it can
             run = open_run(root)

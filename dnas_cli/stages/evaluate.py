@@ -1,19 +1,15 @@
 """From what a user asks for to figures: which model, which data, where the figures go."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dnas_cli.console import progress
 from dnas_cli.datasets.discovery import LabelledScenes
 from dnas_cli.errors import DataError, UsageError
-from dnas_cli.evaluation.evaluation import (
-    Evaluation,
-    Subject,
-    band_positions,
-    confusion_on_tiles,
-    evaluate_on_tiles,
-)
+from dnas_cli.evaluation.evaluation import Evaluation, Subject, band_positions, confusion_on_tiles
 from dnas_cli.evaluation.evaluation_options import EvaluationOptions
 from dnas_cli.evaluation.folder import open_folder
+from dnas_cli.evaluation.references import evaluate_references
 from dnas_cli.evaluation.scene_maps import OnLook, SceneMaps
 from dnas_cli.evaluation.scenes import SceneScore, evaluate_scenes
 from dnas_cli.evaluation.shards import Scores, merged
@@ -26,7 +22,7 @@ from dnas_cli.model.cost import timed_cost
 from dnas_cli.model.model_file import Model
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.run.directory import Run, open_run
-from dnas_cli.shard import parse_shard
+from dnas_cli.shard import Shard, parse_shard
 from dnas_cli.tiles.dataset_json import is_tile_set, open_tile_set
 from dnas_cli.tiles.split_scenes import open_split_scenes
 from dnas_cli.tiles.tile_set import TileSet
@@ -73,15 +69,57 @@ def evaluate_model(
     shard = parse_shard(options["shard"])
     if folder is None and not shard.is_all:
         raise UsageError(f"shard={shard}: needs a folder for the scores.", "Give out=DIR.")
-    facts, place = mapper.model.facts, options["maps"]
     maps = None
-    if place is not None:
+    if (place := options["maps"]) is not None:
         if not shard.is_all:
             raise UsageError("maps=...: the worst of all scenes are shown.", "Give shard=1/1.")
+        facts = mapper.model.facts
         maps = SceneMaps(Path(place), facts.classes, facts.tile_size, on_look)
-    if is_tile_set(data, or_unfinished=True):
-        return _on_tiles(options, own, mapper, data, folder, maps), folder
-    return _on_folder(options, mapper, data, folder, maps), folder
+    asked = _Asked(mapper, data, options, folder, maps, shard)
+    on_tiles = is_tile_set(data, or_unfinished=True)
+    evaluation = _on_tiles(asked, own) if on_tiles else _on_folder(asked)
+    if options["cost"] and evaluation.cost is None:
+        evaluation = replace(evaluation, cost=timed_cost(asked.model, mapper.device))
+    return replace(evaluation, files=tuple(maps.files) if maps else ()), folder
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """The evaluation that is asked for.
+
+    Attributes:
+        data: A tile set or a plain folder.
+        folder: Where the figures go, if anywhere.
+        maps: Gets the maps of scenes, if they are wanted.
+        shard: The part of the tiles or scenes.
+    """
+
+    mapper: Mapper
+    data: Path
+    options: EvaluationOptions
+    folder: Path | None
+    maps: SceneMaps | None
+    shard: Shard
+
+    @property
+    def model(self) -> Model:
+        """The model.
+
+        Raises:
+            UsageError: It is an ONNX file, which holds no network to score or count here.
+        """
+        if not isinstance(self.mapper.model, Model):
+            raise UsageError(
+                f"{self.mapper.path}: is an ONNX file; tiles and costs need the model itself.",
+                "Give model.pt, or score maps: dnas predict MODEL SCENE --truth LABEL",
+            )
+        return self.mapper.model
+
+    def stored(self, subject: Subject) -> Evaluation | None:
+        """Return the existing figures of a subject that may be kept."""
+        if self.folder is None:
+            return None
+        return stored_evaluation(self.folder, subject, self.options["overwrite"])
 
 
 def _model_path(target: Path, run: Run | None) -> Path:
@@ -106,49 +144,39 @@ def _own_data(target: Path | Mapper, run: Run | None) -> Path:
     return run.tile_set_path
 
 
-def _on_tiles(
-    options: EvaluationOptions,
-    run: Run | None,
-    mapper: Mapper,
-    data: Path,
-    folder: Path | None,
-    maps: SceneMaps | None,
-) -> Evaluation:
-    tiles = _tile_set(options, run, data)
+def _on_tiles(asked: _Asked, run: Run | None) -> Evaluation:
+    options, mapper = asked.options, asked.mapper
+    tiles, split = _tile_set(asked, run), options["split"]
     subject = Subject(
         model=mapper.path,
         model_hash=mapper.model_id,
-        data=str(data),
+        data=str(asked.data),
         fingerprint=tiles.fingerprint,
-        split=options["split"],
-        items=len(tiles.split(options["split"])),
+        split=split,
+        items=len(tiles.split(split)),
         views=options["views"],
     )
-    if options["scenes"] or maps is not None:
-        return _on_split_scenes(options, mapper, subject, tiles, folder, maps)
-    stored = stored_evaluation(folder, subject, options["overwrite"]) if folder else None
-    model, matrix, shard = _network_of(mapper), None, parse_shard(options["shard"])
-    if stored is None and folder is not None and not shard.is_all:
-        refs, size = tiles.split(options["split"]), options["batch"]
+    if options["scenes"] or asked.maps is not None:
+        return _on_split_scenes(asked, subject, tiles)
+    evaluation, model = asked.stored(subject), asked.model
+    if evaluation is None:
+        refs, size = tiles.split(split), options["batch"]
         # Whole batches: a network may round by how many tiles it gets at once.
         batches = [refs[start : start + size] for start in range(0, len(refs), size)]
-        own = [ref for batch in shard.of(batches) for ref in batch]
-        part = confusion_on_tiles(model, subject, tiles, mapper.device, size, own)
-        matrix = merged(folder, subject, shard, Scores(part), {}).matrix
-    return evaluate_on_tiles(
-        model,
-        subject,
-        tiles,
-        mapper.device,
-        options["batch"],
-        stored,
-        options["references"],
-        options["cost"],
-        matrix,
-    )
+        own = [ref for batch in asked.shard.of(batches) for ref in batch]
+        matrix = confusion_on_tiles(model, subject, tiles, mapper.device, size, own)
+        if asked.folder is not None and not asked.shard.is_all:
+            matrix = merged(asked.folder, subject, asked.shard, Scores(matrix), {}).matrix
+        evaluation = Evaluation(subject, tiles.classes, matrix)
+    if options["references"] and not evaluation.references:
+        with progress(f"references on {split}", subject.items, "tile") as advance:
+            references = evaluate_references(tiles, split, advance=advance)
+        evaluation = replace(evaluation, references=references)
+    return evaluation
 
 
-def _tile_set(options: EvaluationOptions, run: Run | None, data: Path) -> TileSet:
+def _tile_set(asked: _Asked, run: Run | None) -> TileSet:
+    options = asked.options
     if options["dataset"] is not None:
         raise UsageError(
             "dataset=...: says what a plain folder holds; a tile set knows that itself.",
@@ -156,64 +184,48 @@ def _tile_set(options: EvaluationOptions, run: Run | None, data: Path) -> TileSe
         )
     if options["source"] is not None and not (options["scenes"] or options["maps"]):
         raise UsageError("source=...: says where whole scenes are.", "Give scenes=True as well.")
-    tiles = open_tile_set(data)
-    if run is not None:
-        expected = run.manifest.tile_set.fingerprint
-        if tiles.fingerprint != expected:
-            raise DataError(
-                f"{data}: is not the tile set that {run.root} was trained on; it was changed.",
-                f"To evaluate on it all the same: dnas eval {run.root} {data}",
-            )
+    tiles = open_tile_set(asked.data)
+    if run is not None and tiles.fingerprint != run.manifest.tile_set.fingerprint:
+        raise DataError(
+            f"{asked.data}: is not the tile set that {run.root} was trained on; it was changed.",
+            f"To evaluate on it all the same: dnas eval {run.root} {asked.data}",
+        )
     return tiles
 
 
-def _on_split_scenes(
-    options: EvaluationOptions,
-    mapper: Mapper,
-    of_tiles: Subject,
-    tiles: TileSet,
-    folder: Path | None,
-    maps: SceneMaps | None,
-) -> Evaluation:
+def _on_split_scenes(asked: _Asked, of_tiles: Subject, tiles: TileSet) -> Evaluation:
+    options, source = asked.options, asked.options["source"]
     if options["references"]:
         raise UsageError(
             "references=True: they are scored on tiles, which are other pixels than scenes=True.",
             "Leave one of them out.",
         )
-    band_positions(mapper.model.facts, tiles, of_tiles.model)  # model and data fit together
-    scenes = open_split_scenes(
-        tiles, options["split"], None if options["source"] is None else Path(options["source"])
-    )
+    # Model and data fit together.
+    band_positions(asked.mapper.model.facts, tiles, of_tiles.model)
+    scenes = open_split_scenes(tiles, of_tiles.split, None if source is None else Path(source))
     subject = replace(of_tiles, items=len(scenes.pairs), unit="scene")
-    stored = stored_evaluation(folder, subject, options["overwrite"]) if folder else None
-    if stored is None or maps is not None:
-        matrix, scores = _scored(options, mapper, scenes, subject, folder, maps)
+    stored = asked.stored(subject)
+    if stored is None or asked.maps is not None:
+        matrix, scores = _scored(asked, scenes, subject)
         stored = stored or Evaluation(subject, tiles.classes, matrix, scenes=scores)
-    if options["cost"] and stored.cost is None:
-        stored = replace(stored, cost=timed_cost(_network_of(mapper), mapper.device))
-    return replace(stored, files=tuple(maps.files) if maps else ())
+    return stored
 
 
 def _scored(
-    options: EvaluationOptions,
-    mapper: Mapper,
-    scenes: LabelledScenes,
-    subject: Subject,
-    folder: Path | None,
-    maps: SceneMaps | None,
+    asked: _Asked, scenes: LabelledScenes, subject: Subject
 ) -> tuple[ConfusionMatrix, tuple[SceneScore, ...]]:
     """Score this shard of the scenes, and return the scores of all; those of a split must do.
 
     Maps are written where they are wanted.
     """
+    maps, shard = asked.maps, asked.shard
     if maps is not None:
-        maps.refuse_existing([pair.key for pair in scenes.pairs], options["overwrite"])
-    shard = parse_shard(options["shard"])
+        maps.refuse_existing([pair.key for pair in scenes.pairs], asked.options["overwrite"])
     own = replace(scenes, pairs=tuple(shard.of(scenes.pairs)))
-    matrix, scores = evaluate_scenes(mapper, own, bool(subject.split), maps)
-    if folder is not None and not shard.is_all:
+    matrix, scores = evaluate_scenes(asked.mapper, own, bool(subject.split), maps)
+    if asked.folder is not None and not shard.is_all:
         order = {pair.key: place for place, pair in enumerate(scenes.pairs)}
-        of_all = merged(folder, subject, shard, Scores(matrix, scores), order)
+        of_all = merged(asked.folder, subject, shard, Scores(matrix, scores), order)
         matrix, scores = of_all.matrix, of_all.scenes
     if not scores:
         raise DataError(f"{scenes.root}: none of the {len(scenes.pairs)} images can be used.")
@@ -222,13 +234,8 @@ def _scored(
     return matrix, scores
 
 
-def _on_folder(
-    options: EvaluationOptions,
-    mapper: Mapper,
-    data: Path,
-    folder: Path | None,
-    maps: SceneMaps | None,
-) -> Evaluation:
+def _on_folder(asked: _Asked) -> Evaluation:
+    options, mapper = asked.options, asked.mapper
     if options["references"]:
         raise UsageError(
             "references=True: they learn from a training split, which a plain folder lacks.",
@@ -240,34 +247,19 @@ def _on_folder(
             "Leave it out.",
         )
     scenes = open_folder(
-        data,
+        asked.data,
         None if options["dataset"] is None else str(options["dataset"]),
         mapper.model.facts,
         mapper.path,
         options["max_unknown"],
         options["labels_as_is"],
     )
-    if folder is not None:
-        # A plain folder has no fingerprint: figures that are there may be of other images.
-        for path in evaluation_files(folder, "", "scene").all:
+    if asked.folder is not None:
+        # A plain folder has no fingerprint: existing figures may be of other images.
+        for path in evaluation_files(asked.folder, "", "scene").all:
             refuse_existing(path, options["overwrite"])
-    subject = Subject(mapper.path, mapper.model_id, str(data), "", "", 0, "scene", options["views"])
-    matrix, scores = _scored(options, mapper, scenes, subject, folder, maps)
+    views = options["views"]
+    subject = Subject(mapper.path, mapper.model_id, str(asked.data), "", "", 0, "scene", views)
+    matrix, scores = _scored(asked, scenes, subject)
     subject = replace(subject, items=len(scores))
-    cost = timed_cost(_network_of(mapper), mapper.device) if options["cost"] else None
-    files, classes = tuple(maps.files) if maps else (), mapper.model.facts.classes
-    return Evaluation(subject, classes, matrix, cost=cost, scenes=scores, files=files)
-
-
-def _network_of(mapper: Mapper) -> Model:
-    """Return the model of a mapper.
-
-    Raises:
-        UsageError: It is an ONNX file, which holds no network to score or count here.
-    """
-    if not isinstance(mapper.model, Model):
-        raise UsageError(
-            f"{mapper.path}: is an ONNX file; tiles and costs need the model itself.",
-            "Give model.pt, or score maps: dnas predict MODEL SCENE --truth LABEL",
-        )
-    return mapper.model
+    return Evaluation(subject, mapper.model.facts.classes, matrix, scenes=scores)

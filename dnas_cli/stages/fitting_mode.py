@@ -54,20 +54,20 @@ def choose_execution_mode(
     if needed <= free:
         return "fast"
     logger.info(
-        "training fast would need about %s, and %s are free: mode=low is used",
+        "mode=fast needs about %s, and %s are free: mode=low is used",
         as_bytes(needed),
         as_bytes(free),
     )
     needed = _needed(estimate_step(network, "low", settings.shard_size, size, copies))
     if needed > free:
         logger.warning(
-            "even that needs about %s. A smaller batch or crop needs less.", as_bytes(needed)
+            "mode=low needs about %s. A smaller batch or crop needs less.", as_bytes(needed)
         )
     return "low"
 
 
 def fits(estimate: StepEstimate, device: torch.device) -> bool:
-    """Whether a step that is estimated so fits in the memory that is free; if nobody says, yes."""
+    """Whether an estimated step fits into the free memory; true where that is unknown."""
     free = free_memory(device)
     return free is None or _needed(estimate) <= free
 
@@ -89,7 +89,7 @@ def _needed(estimate: StepEstimate) -> float:
 
 
 def free_memory(device: torch.device) -> int | None:
-    """Return the bytes that are free for tensors on a device; None where nobody says."""
+    """Return the bytes that are free for tensors on a device; None where it is unknown."""
     if device.type == "cuda":
         # What torch holds and does not use at the moment is free as well.
         idle = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)

@@ -7,10 +7,18 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dnas_cli import file_kinds
 from dnas_cli.errors import DataError
+from dnas_cli.files import read_json
+from dnas_cli.run.directory import open_run
+from dnas_cli.scenes.facts import raster_facts
+from dnas_cli.scenes.opening import NotARasterError
+from dnas_cli.scenes.raster import RASTER_SUFFIXES
+from dnas_cli.scenes.vector_facts import vector_facts
+from dnas_cli.space.coding import ArchitectureCoding, read_coding
+from dnas_cli.stages.run_status import read_status
+from dnas_cli.tiles.dataset_json import open_tile_set
 
 if TYPE_CHECKING:
     from dnas_cli.model.cost import ModelCost
-    from dnas_cli.space.coding import ArchitectureCoding
 
 
 class Facts(Protocol):
@@ -53,11 +61,11 @@ def read_known_file(path: str) -> KnownFile:
         local = local.parent
     kind = file_kinds.kind_of(local)
     if kind in (file_kinds.FILE, file_kinds.RASTER) and local.suffix.lower() in _VECTORS:
-        return KnownFile(path, file_kinds.VECTOR, _vector(local))
+        return KnownFile(path, file_kinds.VECTOR, vector_facts(local))
     if kind == file_kinds.TORCH:
         raise DataError(
             f"{path}: is written by torch, but neither a model nor a checkpoint of dnas.",
-            "A checkpoint of the first release is taken over by `dnas import`.",
+            "Import a checkpoint of the first release with `dnas import`.",
         )
     if kind in _READERS:
         return KnownFile(path, kind, _READERS[kind](local))
@@ -65,10 +73,6 @@ def read_known_file(path: str) -> KnownFile:
 
 
 def _raster(path: str) -> Facts:
-    from dnas_cli.scenes.facts import raster_facts
-    from dnas_cli.scenes.opening import NotARasterError
-    from dnas_cli.scenes.raster import RASTER_SUFFIXES
-
     local = Path(path)
     try:
         return raster_facts(path)
@@ -77,36 +81,17 @@ def _raster(path: str) -> Facts:
             raise
         kind = "folder" if local.is_dir() else "file"
         raise DataError(
-            f"{path}: is a {kind} that nothing here knows: no raster that GDAL reads, and no run, "
+            f"{path}: is a {kind} that dnas does not know: no raster that GDAL reads, and no run, "
             "tile set, coding, model or checkpoint of dnas.",
             "Name a file or folder in it." if local.is_dir() else "",
         ) from error
-
-
-def _vector(path: Path) -> Facts:
-    from dnas_cli.scenes.vector_facts import vector_facts
-
-    return vector_facts(path)
-
-
-def _run(path: Path) -> Facts:
-    from dnas_cli.run.directory import open_run
-    from dnas_cli.stages.run_status import read_status
-
-    return read_status(open_run(path))
-
-
-def _tile_set(path: Path) -> Facts:
-    from dnas_cli.tiles.dataset_json import open_tile_set
-
-    return open_tile_set(path)
 
 
 @dataclass(frozen=True)
 class ArchitectureFacts:
     """An architecture, and its cost at the size of the published table."""
 
-    coding: "ArchitectureCoding"
+    coding: ArchitectureCoding
     cost: "ModelCost"
 
     def to_json(self) -> dict[str, Any]:
@@ -117,21 +102,13 @@ class ArchitectureFacts:
 def _architecture(path: Path) -> Facts:
     from dnas_cli.model.cost import cost_of_coding
     from dnas_cli.nets.network import NetworkShape
-    from dnas_cli.space.coding import ArchitectureCoding
 
     coding = ArchitectureCoding.read(path)
     return ArchitectureFacts(coding, cost_of_coding(coding, NetworkShape(40, 4, 5), 512))
 
 
-def _coding(path: Path) -> Facts:
-    from dnas_cli.space.coding import read_coding
-
-    return read_coding(path)
-
-
 def _evaluation(path: Path) -> Facts:
     from dnas_cli.evaluation.evaluation import Evaluation
-    from dnas_cli.files import read_json
 
     return Evaluation.from_json(read_json(path), str(path))
 
@@ -149,11 +126,11 @@ def _checkpoint(path: Path) -> Facts:
 
 
 _READERS: dict[str, Callable[[Path], Facts]] = {
-    file_kinds.RUN: _run,
-    file_kinds.TILE_SET: _tile_set,
+    file_kinds.RUN: lambda path: read_status(open_run(path)),
+    file_kinds.TILE_SET: open_tile_set,
     file_kinds.EVALUATION: _evaluation,
     file_kinds.MODEL: _model,
     file_kinds.CHECKPOINT: _checkpoint,
-    **dict.fromkeys(file_kinds.CODINGS.values(), _coding),
+    **dict.fromkeys(file_kinds.CODINGS.values(), read_coding),
     file_kinds.ARCHITECTURE: _architecture,
 }

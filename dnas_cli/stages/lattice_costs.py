@@ -7,9 +7,7 @@ from functools import cache
 from dnas_cli.nets.cost import count_cells, count_ends
 from dnas_cli.nets.cost_table import CostTable
 from dnas_cli.nets.network import NetworkShape
-from dnas_cli.space.coding import (
-    SearchSpace,
-)
+from dnas_cli.space.coding import SearchSpace
 from dnas_cli.space.expected_cost import (
     expected_connections_cost,
     expected_path_cost,

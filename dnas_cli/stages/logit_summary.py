@@ -1,9 +1,8 @@
 """A summary of a supernet's logits after an epoch: their entropy and their coding."""
 
-from typing import Any
-
 from dnas_cli.nets.cost_table import CostTable
 from dnas_cli.nets.network import Network
+from dnas_cli.run.rows import LogitFacts
 from dnas_cli.space.coding import ArchitectureCoding, SearchSpace
 from dnas_cli.space.decoding import normalised_entropy
 from dnas_cli.space.logits import decode, logit_groups, logit_keys
@@ -29,7 +28,8 @@ def summarise_logits(
     logits = dict(zip(logit_keys(space), flat, strict=True))
     groups = logit_groups(space, logits)
     entropy, coding = normalised_entropy(groups), decode(space, logits)
-    body = {key: value for key, value in coding.body().items() if key != "layers"}
+    body = coding.body()
+    del body["layers"]
     warning = ""
     if entropy < COLLAPSED and any(len(group) > 1 for group in groups):
         warning = f"the logits are decided (entropy {entropy:.3f}) and will hardly change"
@@ -37,7 +37,7 @@ def summarise_logits(
         strongest = {max(range(len(group)), key=group.__getitem__) for group in groups}
         if len(strongest) == 1 and len(set(coding.operators)) == 1:
             warning = f"every node has the same operators: {', '.join(coding.operators[0])}"
-    facts: dict[str, Any] = {"entropy": entropy, "decoded": body}
+    facts: LogitFacts = {"entropy": entropy, "decoded": body}
     if table is not None:
         facts["decoded_cost"] = table.of_coding(coding)
     return Description(facts, logits, warning)

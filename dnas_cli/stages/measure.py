@@ -15,7 +15,7 @@ from dnas_cli.console import logger, progress
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.files import read_json, write_json
 from dnas_cli.nets.cost_table import CostTable
-from dnas_cli.nets.device import resolve_device
+from dnas_cli.nets.device import resolve_device, synchronise
 from dnas_cli.nets.network import NetworkShape, build_head, build_stem, resize
 from dnas_cli.nets.operators import OperatorCell
 from dnas_cli.run.directory import Run, now, open_run
@@ -175,17 +175,12 @@ def _time(module: nn.Module, x: torch.Tensor, device: torch.device) -> int:
     taken, module = [], module.eval().to(device)
     with torch.inference_mode():
         for _ in range(_REPEATS + 1):
-            _wait(device)
+            synchronise(device)
             started = time.perf_counter_ns()
             module(x)
-            _wait(device)
+            synchronise(device)
             taken.append(time.perf_counter_ns() - started)
     return int(statistics.median(taken[1:]))
-
-
-def _wait(device: torch.device) -> None:
-    if device.type == "cuda":
-        torch.cuda.synchronize(device)
 
 
 def _named(scales: Sequence[int]) -> str:

@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from typing import Any
+from typing import cast
 
 import numpy as np
 import torch
@@ -11,12 +11,12 @@ from torch import Tensor
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, Interrupted
 from dnas_cli.evaluation.tiles import normalised_batches
-from dnas_cli.interruption import Interruption
 from dnas_cli.nets.network import Network
 from dnas_cli.run.rows import read_rows
 from dnas_cli.stages.validation import validator
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.averaging import measure_statistics
+from dnas_cli.training.job import Job
 from dnas_cli.training.progress import Progress
 from dnas_cli.training.settings import Keep, RetrainSettings
 from dnas_cli.training.stage_files import StageFiles, load_checkpoint
@@ -35,18 +35,50 @@ class ModelWeights:
         averaged: Whether they are an average over steps up to the end of that epoch.
     """
 
-    state: dict[str, Any]
+    state: dict[str, Tensor]
     epoch: int
     mean_iou: float | None
     averaged: bool = False
 
 
-def of_an_epoch(files: StageFiles, progress: Progress, keep: Keep) -> ModelWeights:
-    """Return the weights of the best epoch, or of the last one.
+def kept_weights(
+    job: Job, trained: Progress, tiles: TileSet, settings: RetrainSettings, device: torch.device
+) -> ModelWeights:
+    """Return the weights that a finished training keeps: of an epoch, or averaged.
+
+    Of averaged weights, the statistics of batch normalisation are measured again.
+
+    Args:
+        job: The training.
+        trained: At its end.
+        tiles: Statistics come from tiles of the training split, the score from validation.
+        settings: Of the retraining.
 
     Raises:
-        DataError: Their checkpoint is damaged.
+        Interrupted: A signal arrived; the next call starts again.
+        DataError: A checkpoint is damaged, or a tile cannot be read.
     """
+    if job.steps.average is None:
+        return _of_an_epoch(job.files, trained, settings.keep)
+    network = cast(Network, job.steps.average.module)
+
+    def check_interruption() -> None:
+        if job.interruption.requested:
+            raise Interrupted(
+                "retraining: finished, but stopped before the model was written.",
+                f"Resume with: {job.resume_command}",
+            )
+
+    measure_statistics(network, _training_images(tiles, settings, device, check_interruption))
+    metrics = validator(network, tiles, device, settings)(check_interruption)
+    if metrics is not None:
+        logger.info("retraining: averaged weights, val mIoU %.4f", metrics.mean_iou)
+    score = None if metrics is None else metrics.mean_iou
+    return ModelWeights(network.state_dict(), trained.epoch, score, averaged=True)
+
+
+def _of_an_epoch(files: StageFiles, progress: Progress, keep: Keep) -> ModelWeights:
+    """Return the weights of the best epoch, or of the last one."""
     chosen = files.best if keep == "best" and progress.best_epoch >= 0 else files.last
     try:
         content = load_checkpoint(chosen)
@@ -58,44 +90,6 @@ def of_an_epoch(files: StageFiles, progress: Progress, keep: Keep) -> ModelWeigh
         return ModelWeights(content["network"], int(content["epoch"]) + 1, content["mean_iou"])
     scored = [row["val"]["mean_iou"] for row in read_rows(files.history)[-1:] if "val" in row]
     return ModelWeights(content["network"], progress.epoch, float(scored[0]) if scored else None)
-
-
-def of_the_average(
-    network: Network,
-    tiles: TileSet,
-    settings: RetrainSettings,
-    device: torch.device,
-    progress: Progress,
-    interruption: Interruption,
-    resume_command: str,
-) -> ModelWeights:
-    """Return the averaged weights, with the statistics of batch normalisation measured again.
-
-    Args:
-        network: Has the averaged weights; gets the statistics.
-        tiles: Statistics come from tiles of the training split, the score from validation.
-        settings: Of the retraining.
-        progress: At the end of the training.
-        interruption: Whether a signal asked to stop.
-
-    Raises:
-        Interrupted: A signal arrived; the next call starts again.
-        DataError: A tile cannot be read.
-    """
-
-    def check_interruption() -> None:
-        if interruption.requested:
-            raise Interrupted(
-                "retraining: finished, but stopped before the model was written.",
-                f"Resume with: {resume_command}",
-            )
-
-    measure_statistics(network, _training_images(tiles, settings, device, check_interruption))
-    metrics = validator(network, tiles, device, settings)(check_interruption)
-    if metrics is not None:
-        logger.info("retraining: averaged weights, val mIoU %.4f", metrics.mean_iou)
-    score = None if metrics is None else metrics.mean_iou
-    return ModelWeights(network.state_dict(), progress.epoch, score, averaged=True)
 
 
 def _training_images(

@@ -16,7 +16,7 @@ from dnas_cli.files import file_hash, make_folder, read_json, write_json
 from dnas_cli.interruption import Interruption
 from dnas_cli.nets.network import Network
 from dnas_cli.stages.compute_options import ComputeOptions
-from dnas_cli.stages.model_weights import of_an_epoch, of_the_average
+from dnas_cli.stages.model_weights import kept_weights
 from dnas_cli.stages.training_setup import RETRAIN_STREAM, seed_everything
 from dnas_cli.stages.validation import validator
 from dnas_cli.tiles.tile_set import TileSet
@@ -63,7 +63,7 @@ class Peer(nn.Module):
                 architecture, encoder, encoder_weights=None, in_channels=bands, classes=classes
             )
         except (KeyError, ValueError, TypeError) as error:
-            raise UsageError(f"peers={name:.60}: is no network of that package.") from error
+            raise UsageError(f"peers={name:.60}: is not a network of that package.") from error
 
     def forward(self, image: Tensor) -> Tensor:
         """Map normalised images (N, B, H, W) to logits (N, classes, H, W), at any size."""
@@ -153,14 +153,7 @@ def train_peer(
             checkpoint_every=60 * compute.checkpoint_every,
             may_back_off=compute.on_divergence == "backoff",
         )
-        progress = train(job)
-        if job.steps.average is None:
-            kept = of_an_epoch(job.files, progress, settings.keep)
-        else:
-            kept = of_the_average(
-                cast(Network, job.steps.average.module), tiles, settings, device, progress,
-                interruption, resume_command,
-            )  # fmt: skip
+        kept = kept_weights(job, train(job), tiles, settings, device)
     peer.load_state_dict(kept.state)
     return TrainedPeer(peer.eval(), kept.mean_iou, settings.epochs, peer_hash(place))
 

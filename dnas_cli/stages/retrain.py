@@ -3,7 +3,6 @@
 import platform
 import shlex
 from pathlib import Path
-from typing import cast
 
 import torch
 
@@ -13,7 +12,7 @@ from dnas_cli.errors import RunStateError, UsageError
 from dnas_cli.files import read_json, remove_leftovers
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.model.provenance import Provenance
-from dnas_cli.nets.network import Network, build_derived
+from dnas_cli.nets.network import build_derived
 from dnas_cli.run.directory import CODINGS, Run, now, open_run
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.stages.adopt_architecture import adopt_architecture
@@ -22,7 +21,7 @@ from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.epoch_callback import EpochCallbacks
 from dnas_cli.stages.fitting_mode import step_size
 from dnas_cli.stages.initial_weights import initialise, origin
-from dnas_cli.stages.model_weights import ModelWeights, of_an_epoch, of_the_average
+from dnas_cli.stages.model_weights import ModelWeights, kept_weights
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.train_stage import Stage, StageNetwork, TrainedStage, train_stage
@@ -116,21 +115,9 @@ class Retraining(Stage[RetrainSettings]):
 
     def conclude(self, trained: TrainedStage[RetrainSettings]) -> None:
         """Write the model file."""
-        job, settings, progress = trained.job, trained.settings, trained.progress
         remove_leftovers(trained.run.root, trained.run.model_path.name)
-        if job.steps.average is None:
-            weights = of_an_epoch(job.files, progress, settings.keep)
-        else:
-            weights = of_the_average(
-                cast(Network, job.steps.average.module),
-                trained.tiles,
-                settings,
-                trained.device,
-                progress,
-                job.interruption,
-                job.resume_command,
-            )
-        _write_model(trained, weights)
+        job, progress, settings = trained.job, trained.progress, trained.settings
+        _write_model(trained, kept_weights(job, progress, trained.tiles, settings, trained.device))
 
 
 def _won(run: Run) -> Provenance:

@@ -19,12 +19,7 @@ from dnas_cli.run.directory import CODINGS, Run, is_run, open_run
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import STAGES
 from dnas_cli.stages.begin_run import existing_run
-from dnas_cli.stages.budgeted_run import (
-    plan_again,
-    plan_run,
-    planned_settings,
-    start_clock,
-)
+from dnas_cli.stages.budgeted_run import plan_again, plan_run, planned_settings, start_clock
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.decode import decode
 from dnas_cli.stages.encode import encode
@@ -159,13 +154,13 @@ def begin_pipeline(root: Path, request: PipelineRequest, compute: ComputeOptions
         _check(request, None)
         if request.first != "1":
             return open_run(root)  # reports what is missing
-        run = encode(root, 1, new_run.data, *new_run.size(choice.preset))
+        run = encode(root, 1, NewRun(new_run.data, *new_run.size(choice.preset)))
     elif request.branch is not None:
         before = STEPS.index(request.first)
         _check(request, None)
         run = branch(run, request.branch, min(before, 3), min(before, 3))
     elif replace(new_run, data=None) != NewRun():
-        encode(root, 1, None, new_run.layers, new_run.width)  # refuses another size
+        encode(root, 1, replace(new_run, data=None))  # refuses another size
     for stage in list(CODINGS)[: STEPS.index(request.first)]:
         if not is_decoded(run, stage):
             raise RunStateError(

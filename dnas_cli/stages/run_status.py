@@ -9,7 +9,7 @@ from dnas_cli.evaluation.baseline_figures import Comparison, baseline_path, read
 from dnas_cli.run.directory import CODINGS, Run
 from dnas_cli.run.lock import worker
 from dnas_cli.run.manifest import STAGES, StageRecord
-from dnas_cli.run.rows import read_rows
+from dnas_cli.run.rows import EpochRow, best_row, read_rows
 
 _WITHOUT_HISTORY = ("not started", "imported")
 
@@ -113,14 +113,13 @@ def _stage(run: Run, name: str) -> StageStatus:
         number = int(name[-1]) if name != "retrain" else 0
         imported = number and run.coding_path(CODINGS[number]).is_file()
         return StageStatus(_WITHOUT_HISTORY[1] if imported else _WITHOUT_HISTORY[0])
-    rows, damage = [], ""
+    rows, damage = list[EpochRow](), ""
     try:
         rows = read_rows(run.stage_folder(name) / "history.jsonl")
     except DataError as error:
         damage = error.what
-    scored = [row for row in rows if "val" in row]
-    best = max(scored, key=lambda row: (row["val"]["mean_iou"], -row["epoch"]), default=None)
-    last = rows[-1] if rows else {}
+    best = best_row(rows)
+    last: EpochRow = rows[-1] if rows else {"epoch": 0}
     return StageStatus(
         record.phase,
         len(rows),

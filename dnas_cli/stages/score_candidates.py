@@ -7,8 +7,7 @@ import torch
 
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, brief
-from dnas_cli.evaluation.tiles import normalised_batches
-from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.evaluation.tiles import evaluate_tiles, normalised_batches
 from dnas_cli.nets.device import resolve_device
 from dnas_cli.nets.live_network import LiveNetwork
 from dnas_cli.nets.network import build_supernet
@@ -87,9 +86,6 @@ def _score(
     bands, by = tuple(range(len(tiles.bands))), tiles.normalisation
     images = normalised_batches(tiles, a[:_STATISTICS], by, bands, batch)
     measure_statistics(network, (image.to(device) for image, _ in images if len(image) > 1))
-    matrix = ConfusionMatrix(len(tiles.classes))
-    for image, labels in normalised_batches(tiles, b[:_SCORED], by, bands, batch):
-        with torch.inference_mode():
-            classes = network(image.to(device)).argmax(1)
-        matrix.add(labels, classes.to(torch.uint8).cpu().numpy())
+    scored = b[:_SCORED]
+    matrix = evaluate_tiles(network, by, tiles, "train", device, bands, batch, refs=scored)
     return matrix.metrics().mean_iou if matrix.pixels else 0.0

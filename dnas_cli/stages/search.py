@@ -65,7 +65,7 @@ class Search(Stage[SearchSettings]):
         if not is_run(root):
             if stage > 1:
                 return open_run(root)  # reports what is missing
-            return encode(root, stage, new_run.data, *new_run.size(choice.preset))
+            return encode(root, stage, NewRun(new_run.data, *new_run.size(choice.preset)))
         run = open_run(root)
         if run.coding_path(self.name).is_file() and new_run == NewRun():
             return run
@@ -75,7 +75,7 @@ class Search(Stage[SearchSettings]):
                 "missing.",
                 f"Run: {run.next_command()}",
             )
-        return encode(root, stage, new_run.data, new_run.layers, new_run.width)
+        return encode(root, stage, new_run)
 
     def command(self, run: Run) -> str:
         """Return the command line that trains the stage."""

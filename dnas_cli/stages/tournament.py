@@ -7,20 +7,21 @@ a plain retraining of its architecture.
 
 import math
 import shutil
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, Interrupted, UsageError
 from dnas_cli.files import atomic_path, make_folder, write_json
-from dnas_cli.nets.network import NetworkShape
 from dnas_cli.run.directory import Run
-from dnas_cli.run.rows import read_rows
+from dnas_cli.run.rows import best_row, read_rows
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.equal_networks import draw_of_equal_cost, train_apart
-from dnas_cli.training.settings import RetrainSettings, settings_to_json
+from dnas_cli.stages.training_setup import network_shape
+from dnas_cli.training.settings import RetrainSettings
 from dnas_cli.training.stage_files import StageFiles
 
 _CANDIDATES = 3  # of the search, at most
@@ -51,7 +52,7 @@ def hold_tournament(
     folder = run.stage_folder("retrain")
     names = _contestants(run, settings)
     cuts = rounds(len(names), settings.epochs, settings.validate_every)
-    plain, alive = settings_to_json(settings), list(names)
+    plain, alive = asdict(settings), list(names)
     held: list[dict[str, Any]] = []
     for cut in cuts:
         scores = {}
@@ -113,12 +114,7 @@ def rounds(contestants: int, epochs: int, validate_every: int) -> list[int]:
 def _contestants(run: Run, settings: RetrainSettings) -> dict[str, ArchitectureCoding]:
     """Return the found architecture, further candidates of the search, and random ones."""
     tiles, found = linked_tile_set(run), run.architecture()
-    shape = NetworkShape(
-        settings.width or run.manifest.width,
-        len(tiles.bands),
-        len(tiles.classes),
-        head=settings.head,
-    )
+    shape = network_shape(tiles, settings.width or run.manifest.width, settings)
     drawn = draw_of_equal_cost(
         found, shape, tiles.tile_size, settings.tournament, f"tournament {settings.seed}"
     )
@@ -134,14 +130,14 @@ def _runners_up(run: Run) -> list[ArchitectureCoding]:
 
 def _score(place: Path, epochs: int) -> float:
     """Return the best mean IoU of a contestant's first epochs; it may be further by now."""
-    rows = [row for row in read_rows(StageFiles(place / "retrain").history) if "val" in row]
-    scored = [row["val"]["mean_iou"] for row in rows if row["epoch"] < epochs]
-    if not scored:
+    rows = read_rows(StageFiles(place / "retrain").history)
+    best = best_row([row for row in rows if row["epoch"] < epochs])
+    if best is None:
         raise DataError(
             f"{place}: was not scored, as no pixel of the validation split is labelled.",
             "A tournament needs labels there.",
         )
-    return float(max(scored))
+    return float(best["val"]["mean_iou"])
 
 
 def _adopt(place: Path, folder: Path) -> None:

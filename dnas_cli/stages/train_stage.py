@@ -4,7 +4,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any, Generic
+from typing import Generic
 
 import torch
 
@@ -45,13 +45,11 @@ from dnas_cli.training.progress import Progress
 from dnas_cli.training.rank_messages import send
 from dnas_cli.training.ranks import computing_threads, joined_ranks
 from dnas_cli.training.schedule import Schedule
-from dnas_cli.training.settings import (
-    Settings,
-    settings_to_json,
-)
+from dnas_cli.training.settings import Settings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.stage_files import StageFiles
 from dnas_cli.training.torch_errors import deterministic
+from dnas_cli.typed_fields import SettingValue
 
 
 @dataclass(frozen=True)
@@ -86,7 +84,7 @@ class Part:
 
     run: str
     stage: str
-    settings: dict[str, Any]
+    settings: dict[str, SettingValue]
     extensions: tuple[Extension, ...]
     mode: ExecutionMode
     compute: ComputeOptions
@@ -174,8 +172,8 @@ def train_stage(
         except (UsageError, DataError):
             if new and _is_unused(open_run(root)):
                 logger.warning(
-                    "%s: was created and stays, without any training; the same command without "
-                    "the fault continues there, and so does one with other settings.",
+                    "%s: was created and stays, without any training. Correct the command and run "
+                    "it again to continue there, with these or other settings.",
                     root,
                 )
             raise
@@ -216,15 +214,14 @@ def _train(
     if options.restart:  # only now that the new training is known to work
         steps.close()
         start_over(run, name)
-        once = StageOptions()
-        return _train(stage, run, choice, compute, once, interruption, callbacks, until)
+        return _train(stage, run, choice, compute, StageOptions(), interruption, callbacks, until)
     _announce(stage.title, run, network, tiles, schedule)
     threads = compute.threads or shard_threads(settings)
     used = threads or torch.get_num_threads()
     logger.info("%s: device %s, %d threads, memory %s", stage.title, device, used, mode)
     record = StageRecord(
         "started",
-        settings_to_json(settings),
+        asdict(settings),
         record.epochs_done if record else 0,
         extensions=schedule.extensions,
         memory=mode,
@@ -234,8 +231,7 @@ def _train(
     run.set_record(name, record, held if new else None)
     if stage.prepare(run, settings, compute):  # another network, and where it is by now
         steps.close()
-        once = StageOptions()
-        return _train(stage, run, choice, compute, once, interruption, callbacks, until)
+        return _train(stage, run, choice, compute, StageOptions(), interruption, callbacks, until)
     record_command(run, name, "training", record.epochs_done)
 
     scored: list[ConfusionMatrix] = []  # since the last epoch
@@ -268,7 +264,7 @@ def _train(
     part = Part(
         str(run.root.resolve()),
         name,
-        settings_to_json(settings),
+        asdict(settings),
         schedule.extensions,
         mode,
         replace(compute, workers=workers),

@@ -17,11 +17,7 @@ from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream, halves
 from dnas_cli.training.cost_penalty import CostPenalty
 from dnas_cli.training.ranks import joined_ranks
-from dnas_cli.training.settings import (
-    RetrainSettings,
-    SearchSettings,
-    TrainingSettings,
-)
+from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.steps import SearchSteps, Steps, WeightSteps
 
 RETRAIN_STREAM = 3  # separates the randomness of the retraining from that of the searches
@@ -92,7 +88,7 @@ def check_ranks(settings: TrainingSettings) -> None:
     """Refuse more processes than shards.
 
     Raises:
-        UsageError: There are more.
+        UsageError: More processes train than there are shards.
     """
     count = joined_ranks().count
     if count > settings.shards:

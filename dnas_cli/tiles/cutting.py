@@ -158,7 +158,8 @@ def _cut(task: CuttingTask) -> Measurements:
                 counts.append(class_counts(label[first], len(task.encoding.classes)))
         share = unknown / (facts.height * facts.width)
         if share > task.max_unknown:
-            raise _too_many_unknown(label_path, labels, share, task)
+            reason = too_many_unknown(labels, share, task.max_unknown)
+            raise DataError(f"{label_path}: {reason}")
     if not has_data:
         raise DataError(f"{image_path}: holds no data: nodata or the mask covers it.")
     if not np.stack(counts)[:, :-1].any():
@@ -246,12 +247,6 @@ class _Seen:
         columns = slice(max(0, self.column - first.column), None)
         self.bottom, self.column = first.row + shape[0], first.column + shape[1]
         return rows, columns
-
-
-def _too_many_unknown(
-    path: Path, labels: PlacedLabels, share: float, task: CuttingTask
-) -> DataError:
-    return DataError(f"{path}: {too_many_unknown(labels, share, task.max_unknown)}")
 
 
 def image_facts(source: Path, pair: Pair) -> dict[str, Any]:

@@ -19,7 +19,14 @@ from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.discovery import Problem
 from dnas_cli.errors import DataError
 from dnas_cli.file_kinds import FOLDER, TILE_SET, kind_of, wrong_kind
-from dnas_cli.files import content_hash, read_json, remove_leftovers, write_json, write_text
+from dnas_cli.files import (
+    check_schema,
+    content_hash,
+    read_json,
+    remove_leftovers,
+    write_json,
+    write_text,
+)
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.band_statistics import (
     BandStatistics,
@@ -41,7 +48,7 @@ _UNLABELLED = "unlabelled"
 _NAME = "dataset.json"
 _LARGEST_TILE = 16384
 # What says nothing about the tiles: the writing version, and where scenes, or the tiles of a
-# taken-over set, lie. Without them the fingerprint survives an update and a move.
+# set made from lists, lie. Without them the fingerprint survives an update and a move.
 _NOT_IN_FINGERPRINT = ("written_by", "blocks", "source")
 
 
@@ -185,7 +192,7 @@ def open_tile_set(path: Path) -> TileSet:
     """Open a tile set.
 
     Raises:
-        DataError: The folder is no tile set, or what is missing or damaged.
+        DataError: The folder is not a tile set, or a part of it is missing or damaged.
     """
     if not path.exists():
         raise DataError(f"{path}: no such folder.", "Make a tile set with `dnas tile SOURCE`.")
@@ -226,16 +233,7 @@ def read_description(path: Path) -> dict[str, Any]:
             if unfinished
             else "Make one with `dnas tile SOURCE`.",
         )
-    content = read_json(file)
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise DataError(f"{file}: does not describe a tile set.")
-    if content.get("version") != VERSION:
-        raise DataError(
-            f"{file}: has version {content.get('version')!r} of the tile set format; this dnas "
-            f"reads version {VERSION}.",
-            "Use the dnas that wrote it, or cut the tile set again.",
-        )
-    return content
+    return check_schema(read_json(file), SCHEMA, VERSION, str(file), "description of a tile set")
 
 
 def _tile_set(
@@ -331,7 +329,7 @@ def _tiles_folder(path: Path, tiles: Any) -> Path:
     folder = path if tiles == "." else path / str(tiles)
     if not folder.is_dir():
         raise DataError(
-            f"{folder}: the tiles of the tile set {path} are not there any more.",
+            f"{folder}: the tiles of the tile set {path} are missing.",
             "Put them back, or run `dnas tile --from-lists` again from where they are now.",
         )
     return folder

@@ -1,4 +1,4 @@
-"""Taking over tiles that were cut elsewhere, by their list files; nothing is copied."""
+"""A tile set of tiles that were cut elsewhere, by their list files; nothing is copied."""
 
 import hashlib
 import os
@@ -26,9 +26,14 @@ from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
 from dnas_cli.tiles.listed_shapes import image_shapes
 from dnas_cli.tiles.listed_tiles import existing_tiles, find_lists, leaks_between
 from dnas_cli.tiles.lists import SPLITS, TileRef, place_of, read_list
-from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles, read_image
+from dnas_cli.tiles.measure_tiles import (
+    MeasuringTask,
+    TileFormat,
+    measure_tiles,
+    measuring_tasks,
+    read_image,
+)
 from dnas_cli.tiles.measurements import changed_after, load_measurements, required_measurements
-from dnas_cli.tiles.overlaps import repeated_parts
 from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
 from dnas_cli.tiles.refusal import refuse_other_settings
 from dnas_cli.tiles.result import TileSetResult, tile_set_result
@@ -44,7 +49,6 @@ class GroundFacts(TypedDict):
     crs_unit: str | None
 
 
-_MEASURED_AT_ONCE = 64  # tiles per task
 _LOOKED_AT = 30  # tiles of a split, evenly spaced, that show what all are; 59 at most
 
 
@@ -52,7 +56,7 @@ def tile_set_from_lists(
     source: Path,
     out: Path,
     lists: Sequence[Path],
-    tiling: TilingSettings,
+    settings: TilingSettings,
     options: TilingOptions,
 ) -> TileSetResult:
     """Make a tile set of tiles that are cut already.
@@ -66,8 +70,8 @@ def tile_set_from_lists(
         UsageError: It is not clear which list is for which split, or a setting needs scenes.
         Interrupted: The user stopped it.
     """
-    description, keep_empty = tiling.description, tiling.keep_empty
-    if tiling.resample is not None:
+    description, max_unknown = settings.description, settings.max_unknown
+    if settings.resample is not None:
         raise UsageError("resample=...: tiles of from_lists=... are cut already.", "Cut scenes.")
     if description.aoi is not None:
         raise DataError(
@@ -76,22 +80,22 @@ def tile_set_from_lists(
         )
     if description.per_image:
         raise DataError(
-            f"{source}: existing tiles do not say the light of their whole images, "
+            f"{source}: existing tiles do not hold the moments of their whole images, "
             f"which `normalisation: {PER_IMAGE}` of the dataset {description.name} needs.",
             "Cut the scenes themselves, or give constants.",
         )
     folder = WorkFolder(out)
     folder.refuse_foreign()
     files = find_lists(lists, description.lists)
-    settings = {
+    chosen = {
         "dataset": description.to_json(),
         "from_lists": {split: _list_facts(path) for split, path in files.items()},
-        "max_unknown": tiling.max_unknown,
-        **({"keep_empty": True} if keep_empty else {}),
-        **({"labels_as_is": True} if tiling.labels_as_is else {}),
+        "max_unknown": max_unknown,
+        **({"keep_empty": True} if settings.keep_empty else {}),
+        **({"labels_as_is": True} if settings.labels_as_is else {}),
     }
     if folder.is_finished and not options.overwrite:
-        refuse_other_settings(out, settings, {})
+        refuse_other_settings(out, chosen, {})
         folder.end()  # which a process that was killed may not have reached
         return tile_set_result(out, (), made=False)
     listed = {split: read_list(path) for split, path in files.items()}
@@ -108,19 +112,20 @@ def tile_set_from_lists(
         logger.info("grey labels are taken for class indices, 255 unlabelled")
     described = replace(description, encoding=encoding)
     form, bands = _format_of(source, refs, described, len(problems))
-    form = replace(form, labels_as_is=tiling.labels_as_is)
+    form = replace(form, labels_as_is=settings.labels_as_is)
     refuse_nodata(form.nodata, form.dtype, source)
     with folder.lock():
-        folder.begin({"source": str(source.resolve()), **settings}, options.overwrite)
+        folder.begin({"source": str(source.resolve()), **chosen}, options.overwrite)
         shapes = image_shapes(
             (ref for entries in refs.values() for ref in entries),
             lambda ref: read_image(source, ref, form)[0],
             form.size,
         )
-        tasks = _tasks(source, folder, refs, form, keep_empty, shapes)
+        tasks = measuring_tasks(refs, shapes, form, source, folder, True, settings.keep_empty)
         count = sum(len(task.refs) for task in tasks)
         _measure_all(tasks, options.processes(count * form.size**2))
-        measured = _Measured.read(tasks, form, tiling.max_unknown, shapes)
+        measured = _Measured(form, max_unknown, shapes)
+        measured.read(tasks)
         warn_skipped(measured.problems, options.strict)
         problems += measured.problems
         if measured.empty:
@@ -134,7 +139,7 @@ def tile_set_from_lists(
         warn_unknown_pixels(measured.sources)
         content = TileSetContent(
             description=description,
-            settings=settings,
+            settings=chosen,
             tiles_folder=Path(os.path.relpath(source.resolve(), out.resolve())).as_posix(),
             source=None,
             bands=bands,
@@ -215,30 +220,6 @@ def _ground(source: Path, refs: Mapping[str, Sequence[TileRef]]) -> GroundFacts:
     return {"ground_resolution": metres, "crs_unit": unit}
 
 
-def _tasks(
-    source: Path,
-    folder: WorkFolder,
-    refs: Mapping[str, Sequence[TileRef]],
-    form: TileFormat,
-    keep_empty: bool,
-    shapes: Mapping[str, tuple[int, int]],
-) -> list[MeasuringTask]:
-    tasks: list[MeasuringTask] = []
-    for split, entries in refs.items():
-        repeated = repeated_parts(entries, shapes, form.size)
-        scenes: dict[str, list[TileRef]] = defaultdict(list)
-        for ref in entries:
-            scenes[ref.scene].append(ref)
-        for scene in sorted(scenes):
-            tiles = scenes[scene]
-            for start in range(0, len(tiles), _MEASURED_AT_ONCE):
-                part = tuple(tiles[start : start + _MEASURED_AT_ONCE])
-                record = folder.record(f"{split}-{len(tasks)}")
-                own = {ref.image: repeated[ref.image] for ref in part if ref.image in repeated}
-                tasks.append(MeasuringTask(split, source, part, form, record, own, keep_empty))
-    return tasks
-
-
 def _measure_all(tasks: Sequence[MeasuringTask], workers: int) -> None:
     left = [task for task in tasks if not _is_measured(task)]
     if len(left) < len(tasks):
@@ -267,7 +248,10 @@ def _is_measured(task: MeasuringTask) -> bool:
 class _Measured:
     """What the records of all tiles say together."""
 
-    def __init__(self, form: TileFormat) -> None:
+    def __init__(
+        self, form: TileFormat, max_unknown: float, shapes: Mapping[str, tuple[int, int]]
+    ) -> None:
+        self._pixels, self._max_unknown, self._shapes = form.size**2, max_unknown, shapes
         self.tiles: dict[str, list[TileRef]] = {split: [] for split in SPLITS}
         self.problems: list[Problem] = []
         self.empty = 0
@@ -278,41 +262,25 @@ class _Measured:
             split: np.zeros(classes + 1, np.int64) for split in SPLITS
         }
 
-    @staticmethod
-    def read(
-        tasks: Sequence[MeasuringTask],
-        form: TileFormat,
-        max_unknown: float,
-        shapes: Mapping[str, tuple[int, int]],
-    ) -> "_Measured":
-        result = _Measured(form)
+    def read(self, tasks: Sequence[MeasuringTask]) -> None:
         groups: dict[tuple[str, str], list[MeasuringTask]] = defaultdict(list)
         for task in tasks:
             groups[task.split, task.refs[0].scene].append(task)
         for (split, scene), parts in groups.items():
-            result._add(split, scene, parts, form, max_unknown, shapes)
-        return result
+            self._add(split, scene, parts)
 
-    def _add(
-        self,
-        split: str,
-        scene: str,
-        parts: Sequence[MeasuringTask],
-        form: TileFormat,
-        max_unknown: float,
-        shapes: Mapping[str, tuple[int, int]],
-    ) -> None:
+    def _add(self, split: str, scene: str, parts: Sequence[MeasuringTask]) -> None:
         measured = [required_measurements(part.record) for part in parts]
         unknown = sum(int(part.facts["unknown_pixels"]) for part in measured)
-        pixels = sum(len(part.class_pixels) for part in measured) * form.size**2
+        pixels = sum(len(part.class_pixels) for part in measured) * self._pixels
         bad = {image: reason for part in measured for image, reason in part.facts["problems"]}
         self.problems += [Problem(image, reason) for image, reason in bad.items()]
-        if pixels and unknown > max_unknown * pixels:
+        if pixels and unknown > self._max_unknown * pixels:
             self.problems.append(
                 Problem(
                     scene,
                     f"{unknown / pixels:.1%} of its labels are of no known colour or value; at "
-                    f"most {max_unknown:.1%} may be (max_unknown=...)",
+                    f"most {self._max_unknown:.1%} may be (max_unknown=...)",
                 )
             )
             return
@@ -323,7 +291,7 @@ class _Measured:
             return
         self.tiles[split] += good
         images = {place[0] for ref in good if (place := place_of(ref)) is not None}
-        known = {name: list(shapes[name]) for name in sorted(images) if name in shapes}
+        known = {name: list(self._shapes[name]) for name in sorted(images & self._shapes.keys())}
         self.sources.append(
             {
                 "scene": scene,

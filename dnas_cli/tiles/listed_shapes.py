@@ -25,7 +25,7 @@ def image_shapes(refs: Iterable[TileRef], read: Read, size: int) -> dict[str, tu
     """Return height and width of the images that tiles were cut from, by name.
 
     Images are left out where tiles have other names than `<image>_<row>_<column>_img`, where they
-    are no grid of that kind, and where neighbours show too little to tell.
+    are no grid of that kind, and where neighbours share too little.
 
     Args:
         refs: The tiles.
@@ -45,7 +45,7 @@ def image_shapes(refs: Iterable[TileRef], read: Read, size: int) -> dict[str, tu
 
 
 def _length(grid: dict[Place, TileRef], axis: int, read: Read, size: int) -> int | None:
-    """Return the length of a side in pixels, if two tiles tell it."""
+    """Return the length of a side in pixels, if two tiles show it."""
     last = max(place[axis] for place in grid)
     overlap = _overlap(grid, axis, last, read) if last else 0
     inner = _overlap(grid, axis, 1, read) if last > 1 else 0

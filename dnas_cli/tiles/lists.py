@@ -14,7 +14,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.files import read_lines
 
 Split = Literal["train", "val", "test"]
-SplitBy = Literal["scene", "block", "area"]
+SplitBy = Literal["scene", "tile", "area"]
 SPLITS: tuple[str, ...] = get_args(Split)
 
 _LARGEST_LIST = 256 << 20  # bytes; a published list of 18,900 lines has 2 MB
@@ -60,7 +60,7 @@ def list_text(tiles: Iterable[TileRef]) -> str:
 
 
 def scene_of(image: str) -> str:
-    """Tell the scene of a tile by its path.
+    """Return the scene of a tile by its path.
 
     It is the folder of `image/<scene>/<tile>`, else the tile's name without row and column. In
     `images/train/<tile>` the folder names the split, and says nothing of the scene.
@@ -73,12 +73,12 @@ def scene_of(image: str) -> str:
 
 
 def image_of(ref: TileRef) -> str:
-    """Tell the image of a tile that was cut here: `<image>_<row>_<column>_img.tif`."""
+    """Return the image of a tile that was cut here: `<image>_<row>_<column>_img.tif`."""
     return ref.image.rpartition("/")[2].rsplit("_", 3)[0]
 
 
 def place_of(ref: TileRef) -> tuple[str, int, int] | None:
-    """Tell image, row and column of a tile that was cut here; nothing of one with another name."""
+    """Return image, row and column of a tile that was cut here; None for other names."""
     name = ref.image.rpartition("/")[2]
     found = _NAME.fullmatch(name.rpartition(".")[0] or name)
     return None if found is None else (found["image"], int(found["row"]), int(found["column"]))
@@ -110,7 +110,7 @@ def _entry(path: Path, number: int, line: str) -> TileRef:
                 "folder of tiles.",
                 "Paths are relative, with `/`, and never go up.",
             )
-    # `images/./x` and `images//x` are the block `images/x`.
+    # `images/./x` and `images//x` are the tile `images/x`.
     image, label = (
         str(PurePosixPath(field)) if _DETOUR.search(field) else field for field in fields
     )

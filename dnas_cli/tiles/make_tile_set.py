@@ -37,7 +37,7 @@ from dnas_cli.tiles.cutting import (
 from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
 from dnas_cli.tiles.ground_overlaps import overlapping_scenes
 from dnas_cli.tiles.lists import SPLITS, TileRef
-from dnas_cli.tiles.measure_tiles import MeasuringTask, TileFormat, measure_tiles
+from dnas_cli.tiles.measure_tiles import TileFormat, measure_tiles, measuring_tasks
 from dnas_cli.tiles.measurements import (
     Measurements,
     changed_after,
@@ -47,7 +47,6 @@ from dnas_cli.tiles.measurements import (
     source_facts,
 )
 from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
-from dnas_cli.tiles.overlaps import repeated_parts
 from dnas_cli.tiles.problems import (
     nothing_useful,
     warn_alpha,
@@ -64,7 +63,6 @@ from dnas_cli.tiles.settings import TilingOptions, TilingSettings
 from dnas_cli.tiles.work_folder import WorkFolder
 from dnas_cli.tiles.workers import run_tasks
 
-_MEASURED_AT_ONCE = 64  # tiles per task
 _LOOKED_AT = 1 << 14  # pixels that are cut in the time that looking at an image takes
 
 
@@ -362,23 +360,17 @@ def _measured(
     settings: TilingSettings,
     options: TilingOptions,
 ) -> tuple[dict[str, npt.NDArray[np.int64]], BandStatistics]:
-    """Return class pixels per split and statistics of the training split, of a split by block.
+    """Return class pixels per split and statistics of the training split, of a split by tile.
 
-    Reports know whole images only: which pixels of a block count depends on its neighbours' splits.
+    Measurements know whole images only: which pixels of a tile count depends on the splits of its
+    neighbours.
     """
     facts, classes = done[0].facts, settings.description.classes
     numbers = tuple(range(1, len(facts.bands) + 1))
     encoding = tile_encoding(classes)
     form = TileFormat(settings.size, len(numbers), numbers, facts.dtype, None, encoding)
     shapes = {task.facts.pair.key: (task.facts.height, task.facts.width) for task in done}
-    tasks = []
-    for split, refs in tiles.items():
-        repeated = repeated_parts(refs, shapes, settings.size)
-        for start in range(0, len(refs), _MEASURED_AT_ONCE):
-            part = tuple(refs[start : start + _MEASURED_AT_ONCE])
-            own = {ref.image: repeated[ref.image] for ref in part if ref.image in repeated}
-            record = folder.record(f"{split}-{start}")
-            tasks.append(MeasuringTask(split, folder.root, part, form, record, own))
+    tasks = measuring_tasks(tiles, shapes, form, folder.root, folder)
     total_tiles = sum(map(len, tiles.values()))
     processes = options.processes(total_tiles * settings.size**2)
     with progress("measuring the splits", total_tiles, "tile") as advance:

@@ -1,6 +1,7 @@
 """Measure tiles that are already cut, here or elsewhere."""
 
-from collections.abc import Mapping
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -18,13 +19,12 @@ from dnas_cli.scenes.placed_labels import refuse_other_grid
 from dnas_cli.scenes.raster import StoredGrid, Window, open_raster
 from dnas_cli.scenes.tile_files import cutting_environment
 from dnas_cli.tiles.lists import TileRef, path_inside
-from dnas_cli.tiles.measurements import (
-    Measurements,
-    class_counts,
-    save_measurements,
-)
-from dnas_cli.tiles.overlaps import Parts, first_shown
+from dnas_cli.tiles.measurements import Measurements, class_counts, save_measurements
+from dnas_cli.tiles.overlaps import Parts, first_shown, repeated_parts
+from dnas_cli.tiles.work_folder import WorkFolder
 from dnas_cli.tiles.workers import check_stop
+
+_AT_ONCE = 64  # tiles per task
 
 
 @dataclass(frozen=True)
@@ -68,6 +68,41 @@ class MeasuringTask:
     record: Path
     repeated: Mapping[str, Parts] = field(default_factory=dict)
     keep_empty: bool = True
+
+
+def measuring_tasks(
+    tiles: Mapping[str, Sequence[TileRef]],
+    shapes: Mapping[str, tuple[int, int]],
+    form: TileFormat,
+    root: Path,
+    folder: WorkFolder,
+    by_scene: bool = False,
+    keep_empty: bool = True,
+) -> list[MeasuringTask]:
+    """Return the tasks that measure the tiles of all splits.
+
+    Args:
+        tiles: By split.
+        shapes: Height and width of the images that they were cut from, by name.
+        form: What the tiles must be.
+        root: The folder that tile paths are relative to.
+        folder: Holds the records.
+        by_scene: Whether every task is of one scene.
+        keep_empty: Whether tiles without any label are kept.
+    """
+    tasks: list[MeasuringTask] = []
+    for split, refs in tiles.items():
+        repeated = repeated_parts(refs, shapes, form.size)
+        scenes: dict[str, list[TileRef]] = defaultdict(list)
+        for ref in refs:
+            scenes[ref.scene if by_scene else ""].append(ref)
+        for _, own in sorted(scenes.items()):
+            for start in range(0, len(own), _AT_ONCE):
+                part = tuple(own[start : start + _AT_ONCE])
+                record = folder.record(f"{split}-{len(tasks)}")
+                shown = {ref.image: repeated[ref.image] for ref in part if ref.image in repeated}
+                tasks.append(MeasuringTask(split, root, part, form, record, shown, keep_empty))
+    return tasks
 
 
 def measure_tiles(task: MeasuringTask) -> int:

@@ -79,7 +79,7 @@ def required_measurements(path: Path) -> Measurements:
     measurements = load_measurements(path)
     if measurements is None:
         raise RunStateError(
-            f"{path}: is gone, though it was needed.",
+            f"{path}: is missing, though it is needed.",
             "Run the same command again; nothing else may work in that folder.",
         )
     return measurements

@@ -58,7 +58,7 @@ def check_named_scenes(settings: TilingSettings, known: set[str]) -> None:
                 near = difflib.get_close_matches(safe_name(name), sorted(known), n=1)
                 listed = ", ".join(sorted(known)[:12]) + (", ..." if len(known) > 12 else "")
                 raise UsageError(
-                    f"--{split}-scenes: no such scene {name!r}."
+                    f"{split}_scenes={name!r}: no such scene."
                     + (f" Did you mean {near[0]}?" if near else ""),
                     f"Scenes: {listed}.",
                 )
@@ -77,7 +77,7 @@ def split_with_names(
     If train, val and test all have names, the others are left out.
 
     Args:
-        counts: Pixels per class (unlabelled last) of every unit: scene or block.
+        counts: Pixels per class (unlabelled last) of every unit: scene or tile.
         scene_of_unit: The scene every unit belongs to.
         settings: Named scenes, ratio and seed.
         by_folder: The split of the scenes whose folder says it.
@@ -143,7 +143,7 @@ def _warn_divided_groups(
             continue
         if len(splits[group]) > 1:
             logger.warning(
-                "%s overlap on the ground and are in %s: figures on one split flatter",
+                "%s overlap on the ground and are in %s: scores on one split are too high",
                 _listed(sorted(scenes)), " and ".join(sorted(splits[group])),
             )  # fmt: skip
         else:
@@ -157,7 +157,7 @@ def _warn_divided_groups(
 def _warn_empty_splits(result: Mapping[str, str], settings: TilingSettings) -> None:
     for split, part in zip(SPLITS, settings.ratio, strict=True):
         if split not in result.values() and part:
-            unit = "scenes" if settings.split_by == "scene" else "blocks"
+            unit = "scenes" if settings.split_by == "scene" else "tiles"
             hint = "; split_by=area divides each of them" if unit == "scenes" else ""
             logger.warning("the split %s is empty: there are too few %s%s", split, unit, hint)
 

@@ -7,9 +7,7 @@ from typing import Any
 
 from dnas_cli.console import logger
 from dnas_cli.datasets.discovery import Problem
-from dnas_cli.datasets.inspection import (
-    ImageFacts,
-)
+from dnas_cli.datasets.inspection import ImageFacts
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.ground import LARGEST_RATIO
 
@@ -67,8 +65,7 @@ def warn_small_images(images: Sequence[ImageFacts], size: int) -> None:
             f"{facts.pair.image} ({facts.width} x {facts.height})" for facts in small[:3]
         )
         logger.warning(
-            "%d of %d images are smaller than %d px and are filled up; what is filled up is never "
-            "counted: %s%s",
+            "%d of %d images are smaller than %d px and are padded; padding is never counted: %s%s",
             len(small), len(images), size, names, ", ..." if len(small) > 3 else "",
         )  # fmt: skip
 

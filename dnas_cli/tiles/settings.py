@@ -65,7 +65,7 @@ class TilingSettings:
         return {
             "dataset": self.description.to_json(),
             "size": self.size,
-            "split_by": self.split_by,
+            "split_by": "block" if self.split_by == "tile" else self.split_by,  # as in older sets
             "split": list(self.ratio),
             "seed": self.seed,
             "scenes": {split: sorted(scenes) for split, scenes in self.scenes},

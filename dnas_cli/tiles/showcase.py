@@ -6,8 +6,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from dnas_cli.metrics import IGNORE
 from dnas_cli.tiles.lists import TileRef
+from dnas_cli.tiles.measurements import class_counts
 from dnas_cli.tiles.tile_set import TileSet
 
 _LOOKED_AT = 60  # tiles, evenly spaced over a split
@@ -29,15 +29,6 @@ class LabelledTile:
     truth: npt.NDArray[np.uint8]
 
 
-def read_tile(tiles: TileSet, ref: TileRef) -> LabelledTile:
-    """Read a tile.
-
-    Raises:
-        DataError: A file is missing or damaged.
-    """
-    return LabelledTile(ref, *tiles.read(ref))
-
-
 def rare_classes_first(tiles: TileSet, split: str, count: int) -> list[LabelledTile]:
     """Return tiles of a split: for each class, rarest first, the tile with the most of it.
 
@@ -52,8 +43,10 @@ def rare_classes_first(tiles: TileSet, split: str, count: int) -> list[LabelledT
     """
     refs = tiles.split(split)
     looked_at = refs[:: -(-len(refs) // _LOOKED_AT)]
-    shares = np.stack([_class_pixels(tiles, ref) for ref in looked_at])  # (tiles, classes)
-    return [read_tile(tiles, looked_at[index]) for index in rare_first(shares, count)]
+    classes = len(tiles.classes)
+    shares = np.stack([class_counts(tiles.read(ref)[2], classes)[:-1] for ref in looked_at])
+    chosen = [looked_at[index] for index in rare_first(shares, count)]
+    return [LabelledTile(ref, *tiles.read(ref)) for ref in chosen]
 
 
 def rare_first(pixels: npt.NDArray[np.int64], count: int) -> list[int]:
@@ -74,8 +67,3 @@ def rare_first(pixels: npt.NDArray[np.int64], count: int) -> list[int]:
             if len(chosen) == min(count, len(pixels)):
                 break
     return chosen
-
-
-def _class_pixels(tiles: TileSet, ref: TileRef) -> npt.NDArray[np.int64]:
-    truth = read_tile(tiles, ref).truth
-    return np.bincount(truth[truth != IGNORE], minlength=len(tiles.classes)).astype(np.int64)

@@ -1,7 +1,5 @@
 """A look at scenes and their labels before anything is cut."""
 
-from collections.abc import Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,27 +14,15 @@ from dnas_cli.scenes.label_survey import settled_encoding
 from dnas_cli.scenes.raster import Window, open_raster
 from dnas_cli.tiles.grid import inside, tile_rows
 from dnas_cli.tiles.lists import TileRef
+from dnas_cli.tiles.measurements import class_counts
 from dnas_cli.tiles.showcase import LabelledTile, rare_first
 
 _IMAGES, _WINDOWS = 24, 4  # looked at, evenly spaced: images, and windows of each
 
 
-@dataclass(frozen=True)
-class SourceLook:
-    """Windows of scenes with their labels, rare classes first.
-
-    Attributes:
-        tiles: The windows; each is named by its image, row and column.
-        bands: Names of their bands.
-    """
-
-    tiles: Sequence[LabelledTile]
-    bands: tuple[str, ...]
-
-
 def look_at_source(
     source: Path, description: DatasetDescription, size: int, count: int, as_is: bool
-) -> SourceLook:
+) -> tuple[list[LabelledTile], tuple[str, ...]]:
     """Read some windows of scenes with their labels, as they would be cut.
 
     At most 24 images are looked at, and of each four windows, evenly spaced.
@@ -47,6 +33,9 @@ def look_at_source(
         size: Height and width of a window.
         count: Windows that are returned, at most.
         as_is: Labels lie on their images pixel by pixel, wherever they say they lie.
+
+    Returns:
+        The windows, rare classes first, each named by its image, row and column; their bands.
 
     Raises:
         DataError: No image can be used.
@@ -82,11 +71,8 @@ def look_at_source(
     if not found:
         raise DataError(f"{source}: no image can be used.")
     classes = len(description.encoding.classes)
-    counts = [
-        np.bincount(tile.truth[tile.truth != IGNORE], minlength=classes).astype(np.int64)
-        for tile in found
-    ]
-    return SourceLook([found[k] for k in rare_first(np.stack(counts), count)], bands)
+    counts = np.stack([class_counts(tile.truth, classes)[:-1] for tile in found])
+    return [found[k] for k in rare_first(counts, count)], bands
 
 
 def _spaced(facts: ImageFacts, size: int) -> list[Window]:

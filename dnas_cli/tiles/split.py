@@ -28,7 +28,7 @@ def split_units(
     Args:
         pixels: Labelled pixels per class, of every unit by its name.
         ratio: Parts of train, val and test, such as (6, 2, 2).
-        seed: Another one gives another split.
+        seed: Seed of the split.
 
     Returns:
         The split of every unit by its name.

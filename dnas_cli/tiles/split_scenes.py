@@ -95,8 +95,8 @@ def _scenes(
 def _not_by_scene(tiles: TileSet, settings: Mapping[str, Any]) -> str:
     if settings.get("split_by") in ("block", "area"):
         return (
-            f"{tiles.root}: was split by {settings['split_by']}: its scenes are in several splits, "
-            "so that a whole one was partly trained on."
+            f"{tiles.root}: has parts of a scene in several splits, so that a whole one was partly "
+            "trained on."
         )
     return f"{tiles.root}: was made of existing tiles; it has no scenes."
 
@@ -107,7 +107,7 @@ def _folder(tiles: TileSet, content: Mapping[str, Any], source: Path | None) -> 
         folder = (tiles.root / str(known)).resolve()
     if folder is not None and folder.is_dir():
         return folder
-    where = f"{folder}: is no folder" if folder else f"{tiles.root}: does not name their folder"
+    where = f"{folder}: is not a folder" if folder else f"{tiles.root}: does not name their folder"
     raise DataError(
         f"{where}; the scenes of the tile set are needed.",
         "Name their present folder with source=DIR.",

@@ -53,19 +53,19 @@ class TileOptions(TypedDict, total=False):
                metavar="NAME|YAML"),
     ]  # fmt: skip
     size: Annotated[int, Option("Height and width of a tile, in pixels.", default=512)]
-    split_by: Annotated[SplitBy, Option("What is never divided among splits.", default="scene")]
+    split_by: Annotated[SplitBy, Option("Unit that stays within one split.", default="scene")]
     split: Annotated[
         tuple[int, int, int],
         Option("Parts of train, val and test.  [default: 6:2:2]", default=(6, 2, 2),
                metavar="A:B:C", read=parse_ratio),
     ]  # fmt: skip
-    seed: Annotated[int, Option("Another one gives another split.", default=0)]
+    seed: Annotated[int, Option("Seed of the split.", default=0)]
     train_scenes: Annotated[Sequence[str] | None, _scenes("training")]
     val_scenes: Annotated[Sequence[str] | None, _scenes("validation")]
     test_scenes: Annotated[Sequence[str] | None, _scenes("testing")]
     from_lists: Annotated[
         list[Path] | None,
-        Option("Take over tiles that are cut already, by their lists; repeat it for files.",
+        Option("Use tiles that are cut already, by their lists; repeat it for files.",
                metavar="DIR|FILE"),
     ]  # fmt: skip
     max_unknown: Annotated[float, MAX_UNKNOWN]
@@ -78,7 +78,9 @@ class TileOptions(TypedDict, total=False):
     resample: Annotated[
         float | None, Option("Resample scenes to pixels of this many metres.", metavar="M")
     ]
-    strict: Annotated[bool, Option("Skip nothing: problems end it.", default=False)]
+    strict: Annotated[
+        bool, Option("Stop at a problem instead of skipping the file.", default=False)
+    ]
     workers: Annotated[int | None, Option("Processes.  [default: as many as pay]", at_least=1)]
     overwrite: Annotated[bool, OVERWRITE]
     shard: Annotated[str | None, SHARD]

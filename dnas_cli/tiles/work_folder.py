@@ -48,7 +48,7 @@ class WorkFolder:
         """Refuse a folder that holds anything but a tile set.
 
         Raises:
-            RunStateError: It does.
+            RunStateError: It holds something else.
         """
         if self.is_finished or self.progress.is_dir():
             return

@@ -27,7 +27,7 @@ def check_stop() -> None:
     """Stop the calling task if the user interrupted the work.
 
     Raises:
-        Interrupted: The user did.
+        Interrupted: The user interrupted the work.
     """
     if _stop is not None and _stop.is_set():
         raise Interrupted("stopped.")

@@ -9,10 +9,11 @@ from torch.optim import Optimizer
 
 from dnas_cli.errors import MALFORMED, DataError, RunStateError, brief
 from dnas_cli.training.progress import Progress
+from dnas_cli.training.stage_files import Checkpoint
 from dnas_cli.training.steps import Steps
 
 
-def snapshot(steps: Steps, identity: str, progress: Progress) -> dict[str, Any]:
+def snapshot(steps: Steps, identity: str, progress: Progress) -> Checkpoint:
     """Return everything that resuming needs.
 
     Args:
@@ -31,9 +32,7 @@ def snapshot(steps: Steps, identity: str, progress: Progress) -> dict[str, Any]:
     }
 
 
-def restore(
-    content: dict[str, Any] | None, steps: Steps, identity: str, name: str
-) -> Progress | None:
+def restore(content: Checkpoint | None, steps: Steps, identity: str, name: str) -> Progress | None:
     """Restore a checkpoint and return its progress; None if there is none.
 
     Raises:
@@ -57,7 +56,7 @@ def restore(
             _check_shapes(optimizer)
         steps.precision.load(content["scaler"])
         if steps.average is not None:
-            steps.average.load_state_dict(content["average"])
+            steps.average.load_state_dict(content["average"] or {})
         set_random_state(content["random"], steps.device)
         progress = Progress.from_json(content["position"])
     except (*MALFORMED, RuntimeError) as error:

@@ -5,19 +5,17 @@ epochs in which logits learn. After each of them the weight is doubled if what t
 costs more than the target, and halved if not.
 """
 
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Callable, Sequence
 
 from torch import Tensor
 
 from dnas_cli.nets.cost_table import CostTable
 from dnas_cli.nets.expected_cost import expected_cost
+from dnas_cli.run.rows import EpochRow
 from dnas_cli.space.coding import SearchSpace
 from dnas_cli.training.settings import SearchSettings
 
 _FIRST_WEIGHT, _LEAST, _MOST = 1.0, 2.0**-6, 2.0**10
-
-Rows = Sequence[Mapping[str, Any]]
 
 
 class CostPenalty:
@@ -39,7 +37,7 @@ class CostPenalty:
         table: CostTable,
         target: int,
         settings: SearchSettings,
-        history: Callable[[], Rows],
+        history: Callable[[], Sequence[EpochRow]],
     ) -> None:
         self._space, self._table, self._target = space, table, target
         self._settings, self._history = settings, history

@@ -1,12 +1,12 @@
 """Whether a stage ends before its last epoch: a function of its history, so that resumes agree."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
+from dnas_cli.run.rows import EpochRow, best_row
 from dnas_cli.training.settings import SearchSettings, TrainingSettings
 
 
-def early_end(settings: TrainingSettings, rows: Sequence[Mapping[str, Any]]) -> str:
+def early_end(settings: TrainingSettings, rows: Sequence[EpochRow]) -> str:
     """Return why a stage ends after its last row; empty if it does not.
 
     A search ends when what its logits decode to has not changed for `patience` epochs in which they
@@ -24,9 +24,8 @@ def early_end(settings: TrainingSettings, rows: Sequence[Mapping[str, Any]]) -> 
         decoded = [row.get("decoded") for row in learnt[-patience - 1 :]]
         same = len(decoded) > patience and all(item == decoded[0] for item in decoded)
         return f"what it decodes to is the same since {patience} epochs" if same else ""
-    scored = [row for row in rows if "val" in row]
-    if not scored or "val" not in rows[-1]:
+    best = best_row(rows)
+    if best is None or "val" not in rows[-1]:
         return ""
-    best = max(scored, key=lambda row: (row["val"]["mean_iou"], -row["epoch"]))
     since = rows[-1]["epoch"] - best["epoch"]
     return f"the validation has not improved for {since} epochs" if since >= patience else ""

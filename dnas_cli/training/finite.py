@@ -23,7 +23,7 @@ def check_loss(value: float) -> float:
     """Return the value of a loss, which must be finite.
 
     Raises:
-        DivergedError: It is not.
+        DivergedError: The loss is not finite.
     """
     if not math.isfinite(value):
         raise DivergedError(f"the loss became {value}")
@@ -34,7 +34,7 @@ def check_weights(network: nn.Module) -> None:
     """Check that every weight and running statistic is finite.
 
     Raises:
-        DivergedError: One is not.
+        DivergedError: A value is not finite.
     """
     tensors = {k: v for k, v in network.state_dict().items() if v.is_floating_point()}
     finite = torch.stack([torch.isfinite(tensor).all() for tensor in tensors.values()])

@@ -2,10 +2,10 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any
 
 from dnas_cli.interruption import Interruption
 from dnas_cli.metrics import Metrics
+from dnas_cli.run.rows import LogitFacts
 from dnas_cli.training.ranks import Ranks
 from dnas_cli.training.schedule import Schedule
 from dnas_cli.training.stage_files import StageFiles
@@ -17,11 +17,12 @@ class Description:
     """The logits of a search after an epoch.
 
     Attributes:
+        facts: For `history.jsonl`.
         logits: For `logits.jsonl`, by key.
         warning: What looks wrong, if anything.
     """
 
-    facts: dict[str, Any]
+    facts: LogitFacts
     logits: dict[str, float] | None = None
     warning: str = ""
 

@@ -5,18 +5,18 @@ and the order of samples depends on (seed, epoch) only: training that is stopped
 resumed gives the same bits as uninterrupted training.
 """
 
-import resource
-import sys
 import time
-from typing import Any
+from typing import cast
 
 import torch
 
 from dnas_cli import console
 from dnas_cli.console import logger
+from dnas_cli.container import peak_memory
 from dnas_cli.errors import Interrupted
-from dnas_cli.run.rows import read_rows
+from dnas_cli.run.rows import EpochRow, read_rows
 from dnas_cli.shown_time import shown_time
+from dnas_cli.space.coding import CodingBody
 from dnas_cli.training.checkpoint import restore, snapshot
 from dnas_cli.training.divergence import back_off
 from dnas_cli.training.early_end import early_end
@@ -24,6 +24,7 @@ from dnas_cli.training.finite import DivergedError, check_weights
 from dnas_cli.training.job import Asked, Job
 from dnas_cli.training.losses import UnreadLosses
 from dnas_cli.training.progress import Progress
+from dnas_cli.training.stage_files import Checkpoint
 from dnas_cli.training.time_left import Pace
 from dnas_cli.training.torch_errors import explained
 
@@ -151,12 +152,9 @@ def _finish_epoch(job: Job, progress: Progress, pace: Pace) -> None:
     wanted = is_last or (epoch + 1) % settings.validate_every == 0
     metrics = job.validate(check_interruption) if wanted else None
     description = job.describe()
-    row: dict[str, Any] = {
-        "epoch": epoch,
-        **progress.means(),
-        "learning_rate": job.schedule.rate(epoch + 1) * progress.rate_factor,
-        **description.facts,
-    }
+    rate = job.schedule.rate(epoch + 1) * progress.rate_factor
+    known = {"epoch": epoch, **progress.means(), "learning_rate": rate, **description.facts}
+    row = cast(EpochRow, known)
     if progress.rate_factor != 1.0:
         row["rate_factor"] = progress.rate_factor
     if description.warning:
@@ -177,8 +175,9 @@ def _finish_epoch(job: Job, progress: Progress, pace: Pace) -> None:
     job.files.write_history(row)
     if metrics is not None and metrics.mean_iou > progress.best_metric:
         progress.best_metric, progress.best_epoch = metrics.mean_iou, epoch
-        best = {"epoch": epoch, "mean_iou": metrics.mean_iou, "identity": job.identity}
-        job.files.save_best({**best, "network": job.steps.network.state_dict()})
+        state, score = job.steps.network.state_dict(), metrics.mean_iou
+        best: Checkpoint = {"epoch": epoch, "mean_iou": score, "identity": job.identity}
+        job.files.save_best({**best, "network": state})
     progress.next_epoch()
     _save(job, progress)
     job.on_epoch(progress.epoch)
@@ -207,7 +206,7 @@ def _left(job: Job, pace: Pace, epoch: int) -> str:
     return f", {shown_time(left)} left{of_run}"
 
 
-def _log(job: Job, row: dict[str, Any], progress: Progress, pace: Pace) -> None:
+def _log(job: Job, row: EpochRow, progress: Progress, pace: Pace) -> None:
     parts = [f"loss {row['loss']:.4f}"] if "loss" in row else []
     if "logit_loss" in row:
         parts.append(f"logit loss {row['logit_loss']:.4f}")
@@ -217,7 +216,7 @@ def _log(job: Job, row: dict[str, Any], progress: Progress, pace: Pace) -> None:
         parts.append(f"val mIoU {row['val']['mean_iou']:.4f} ({best})")
     if "entropy" in row:
         parts.append(f"entropy {row['entropy']:.3f}")
-    decoded = row.get("decoded", {})
+    decoded: CodingBody = row.get("decoded", {})
     if "path" in decoded:
         parts.append(f"path {''.join(map(str, decoded['path']))}")
     elif decoded and "operators" not in decoded:
@@ -231,5 +230,4 @@ def _peak_memory() -> float:
     """Return the peak memory so far in MB: of the GPU if one is used, else of the process."""
     if torch.cuda.is_available() and torch.cuda.max_memory_allocated():
         return torch.cuda.max_memory_allocated() / 1e6
-    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    return peak / 1e6 if sys.platform == "darwin" else peak * 1024 / 1e6
+    return peak_memory() / 1e6

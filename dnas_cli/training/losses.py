@@ -132,8 +132,8 @@ def balanced_weights(pixels: Sequence[int]) -> Tensor:
 def _labelled(target: Tensor) -> Tensor:
     """Return the number of labelled pixels, 1 when there are none.
 
-    Weights are 1 on average over the training data, and so the mean over pixels is right for them,
-    too. A mean by the weights of each batch would take the weight of rare classes away again: a
+    Weights are 1 on average over the training data, and so the mean over pixels is right for them
+    as well. A mean by the weights of each batch would take the weight of rare classes away again: a
     batch that shows nothing but water would count as much as one full of roads.
     """
     return (target != IGNORE).sum().clamp(min=1)

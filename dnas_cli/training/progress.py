@@ -1,7 +1,9 @@
 """The position in training: the part of a checkpoint besides weights and random state."""
 
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, cast
+
+from dnas_cli.run.rows import Losses
 
 _MOST = 1 << 40  # epochs or steps
 
@@ -48,9 +50,10 @@ class Progress:
             entry[0] += value
             entry[1] += 1
 
-    def means(self) -> dict[str, float]:
+    def means(self) -> Losses:
         """Return the mean of each loss over the epoch."""
-        return {name: total / count for name, (total, count) in self.sums.items()}
+        means = {name: total / count for name, (total, count) in self.sums.items()}
+        return cast(Losses, means)
 
     def next_epoch(self) -> None:
         """Advance to the start of the next epoch."""

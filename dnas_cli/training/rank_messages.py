@@ -6,9 +6,8 @@ first one is busy with something else.
 
 import json
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from typing import Any
 
 from dnas_cli.training.ranks import LostRankError, join, leave
 
@@ -48,7 +47,7 @@ def leading() -> Iterator[None]:
         ended.end(code, patience)
 
 
-def send(content: dict[str, Any]) -> None:
+def send(content: Mapping[str, object]) -> None:
     """Send plain data to the processes that this one leads, if any."""
     if _leader is not None:
         _leader.send(content)
@@ -66,12 +65,12 @@ class Messages:
         self.ranks, self._store = join()
         self._next = 0
 
-    def send(self, content: dict[str, Any]) -> None:
+    def send(self, content: Mapping[str, object]) -> None:
         """Send the other processes plain data."""
         self._store.set(str(self._next), json.dumps(content))
         self._next += 1
 
-    def receive(self) -> dict[str, Any] | int:
+    def receive(self) -> Mapping[str, object] | int:
         """Wait for the next message, or for the exit code of the first process.
 
         Raises:
@@ -83,7 +82,7 @@ class Messages:
             key = str(self._next)
             if self._holds(key):
                 self._next += 1
-                content: dict[str, Any] = json.loads(self._store.get(key))
+                content: Mapping[str, object] = json.loads(self._store.get(key))
                 return content
             time.sleep(_PAUSE)
 
@@ -112,7 +111,7 @@ class Messages:
             return bool(self._store.check([key]))
         except RuntimeError as error:
             raise LostRankError(
-                "the first process of this training ended without a word; the last checkpoint is "
-                "intact.",
+                "the first process of this training ended without a message; the last checkpoint "
+                "is intact.",
                 "Run the same command again.",
             ) from error

@@ -4,8 +4,8 @@ A field is the one place of a setting: its default (the paper's), its value in t
 its rule, and the help of its option.
 """
 
-from dataclasses import asdict, dataclass
-from typing import Any, Literal, TypeVar
+from dataclasses import dataclass
+from typing import Literal, TypeVar
 
 from dnas_cli.errors import UsageError
 from dnas_cli.run.manifest import WIDTHS, is_width
@@ -50,7 +50,7 @@ class TrainingSettings:
         0.025, "Of the weights, in the first step.", above=0, quick=0.002, alias="--lr"
     )
     final_learning_rate: float = option(0.001, "Of the weights, at the end.", above=0, quick=5e-5)
-    decay: Decay = option("cosine", "The way of the learning rate from first to final.")
+    decay: Decay = option("cosine", "Course of the learning rate from first to final.")
     rate_warm_up: float = option(
         0.0,
         "Share of the epochs in which the learning rate grows to the first.",
@@ -145,7 +145,10 @@ class SearchSettings(TrainingSettings):
         panel="Network",
     )
     target_ms: float = option(
-        0.0, "Longest time of the network per tile, by `dnas measure`.", at_least=0, panel="Network"
+        0.0,
+        "Longest time of the network per tile, by `dnas measure`; 0 for any.",
+        at_least=0,
+        panel="Network",
     )
 
     def __post_init__(self) -> None:
@@ -200,11 +203,6 @@ class RetrainSettings(TrainingSettings):
 
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
-
-
-def settings_to_json(settings: TrainingSettings) -> dict[str, Any]:
-    """Return settings as plain data."""
-    return asdict(settings)
 
 
 def _require(condition: bool, what: str) -> None:

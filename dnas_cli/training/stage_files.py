@@ -7,18 +7,38 @@ beside it until the next. So a good one always exists.
 import os
 from contextlib import suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypedDict, cast
+
+from torch import Tensor
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.file_kinds import CHECKPOINT, FILE, kind_of, wrong_kind
-from dnas_cli.files import atomic_path, remove_leftovers
-from dnas_cli.model.tensor_file import DamagedError, load_tensors, write_checked
-from dnas_cli.run.rows import write_row
+from dnas_cli.files import atomic_path, check_schema, remove_leftovers
+from dnas_cli.model.tensor_file import DamagedError, load_tensors, save_tensors, write_checked
+from dnas_cli.run.rows import EpochRow, write_row
 from dnas_cli.training.ranks import Ranks
 
 SCHEMA = "dnas/checkpoint"
 VERSION = 1
+
+
+class Checkpoint(TypedDict, total=False):
+    """What a checkpoint holds.
+
+    `last.pt` holds all that resuming needs; `best.pt` the network of the best epoch, counted from
+    0, with its score.
+    """
+
+    identity: str
+    network: dict[str, Tensor]
+    epoch: int
+    mean_iou: float
+    position: dict[str, Any]
+    optimizers: dict[str, dict[str, Any]]
+    scaler: dict[str, Any]
+    random: dict[str, Any]
+    average: dict[str, Any] | None
 
 
 class StageFiles:
@@ -38,7 +58,7 @@ class StageFiles:
         self.history = folder / "history.jsonl"
         self.logits = folder / "logits.jsonl"
 
-    def save_last(self, content: dict[str, Any]) -> None:
+    def save_last(self, content: Checkpoint) -> None:
         """Write `last.pt`; the existing one becomes `previous.pt`.
 
         Raises:
@@ -51,24 +71,23 @@ class StageFiles:
             if self.last.is_file():
                 _keep(self.last, self.previous)
 
-    def save_best(self, content: dict[str, Any]) -> None:
+    def save_best(self, content: Checkpoint) -> None:
         """Write `best.pt`."""
         if not self._ranks.is_first:
             return
-        with atomic_path(self.best) as temporary:
-            write_checked(temporary, _named(content))
+        save_tensors(self.best, _named(content))
 
-    def write_history(self, row: dict[str, Any]) -> None:
+    def write_history(self, row: EpochRow) -> None:
         """Write the row of an epoch, in place of it and of later ones."""
         if self._ranks.is_first:
             write_row(self.history, row)
 
-    def write_logits(self, row: dict[str, Any]) -> None:
+    def write_logits(self, row: EpochRow) -> None:
         """Write the logits of an epoch, in place of them and of later ones."""
         if self._ranks.is_first:
             write_row(self.logits, row)
 
-    def load_last(self) -> dict[str, Any] | None:
+    def load_last(self) -> Checkpoint | None:
         """Return the last good checkpoint; None if the stage has none yet.
 
         A damaged one is replaced by the previous one. Leftovers of a killed writer are removed.
@@ -78,7 +97,7 @@ class StageFiles:
         """
         return self._ranks.shared(self._load_last() if self._ranks.is_first else None)  # type: ignore[no-any-return]
 
-    def _load_last(self) -> dict[str, Any] | None:
+    def _load_last(self) -> Checkpoint | None:
         remove_leftovers(self.folder)
         if not self.last.is_file() and not self.previous.is_file():
             return None
@@ -100,7 +119,7 @@ class StageFiles:
         return content
 
 
-def load_checkpoint(path: Path) -> dict[str, Any]:
+def load_checkpoint(path: Path) -> Checkpoint:
     """Read a checkpoint.
 
     Raises:
@@ -109,18 +128,13 @@ def load_checkpoint(path: Path) -> dict[str, Any]:
     """
     if kind_of(path) not in ("", FILE, CHECKPOINT):
         raise wrong_kind(path, CHECKPOINT)
-    content = load_tensors(path)
-    if not isinstance(content, dict) or content.get("schema") != SCHEMA:
-        raise DataError(f"{path}: is not a dnas checkpoint.")
-    if content.get("version") != VERSION:
-        raise DataError(
-            f"{path}: checkpoint version {content.get('version')!r} is not version {VERSION}.",
-            "It was written by another version of dnas; use that one.",
-        )
-    return content
+    content = check_schema(
+        load_tensors(path), SCHEMA, VERSION, str(path), "checkpoint of a training"
+    )
+    return cast(Checkpoint, content)
 
 
-def _named(content: dict[str, Any]) -> dict[str, Any]:
+def _named(content: Checkpoint) -> dict[str, Any]:
     return {"schema": SCHEMA, "version": VERSION, **content}
 
 

@@ -31,7 +31,7 @@ def strong_augmentation(
     """Show a tile as another sensor, at another time and from another side, might.
 
     Args:
-        image: (B, H, W), normalised; 0 where there is no data, and that stays.
+        image: (B, H, W), normalised; 0 without data, which stays.
         valid: (H, W).
         label: (H, W).
         black: (B,), what a raw value of zero is after normalisation.

@@ -105,7 +105,7 @@ def test_tile_sets_that_know_no_whole_scenes_say_so(
 ) -> None:
     source, model = (tiles.root / "../gid5").resolve(), run / "model.pt"
     by_block = tmp_path / "by-block"
-    arguments = ["tile", source, "--out", by_block, "--size", 64, "--split-by", "block"]
+    arguments = ["tile", source, "--out", by_block, "--size", 64, "--split-by", "tile"]
     dnas(*arguments)
     taken = tmp_path / "taken"
     description = tmp_path / "tiles.yaml"
@@ -119,7 +119,10 @@ def test_tile_sets_that_know_no_whole_scenes_say_so(
     arguments = ["tile", linked, "--out", taken, "--from-lists", linked, "--dataset", description]
     dnas(*arguments)
 
-    assert "was split by block" in dnas("eval", model, by_block, "--scenes", code=2).stderr
+    assert (
+        "has parts of a scene in several splits"
+        in dnas("eval", model, by_block, "--scenes", code=2).stderr
+    )
     assert "was made of existing tiles" in dnas("eval", model, taken, "--scenes", code=2).stderr
     assert "Give --scenes as well" in dnas("eval", run, "--source", source, code=2).stderr
     assert "scored on tiles" in dnas("eval", run, "--scenes", "--references", code=2).stderr

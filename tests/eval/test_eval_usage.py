@@ -40,7 +40,7 @@ def test_wrong_use_has_one_clear_message(run: Path, tiles: TileSet, tmp_path: Pa
     assert "text.pt" in dnas("eval", text, tiles.root, code=4).stderr
     assert "not a run directory" in dnas("eval", tmp_path / "empty", code=4).stderr
     assert "nothing: is not there" in dnas("eval", model, tmp_path / "nothing", code=4).stderr
-    assert "text.pt: is no folder" in dnas("eval", model, text, code=4).stderr
+    assert "text.pt: is not a folder" in dnas("eval", model, text, code=4).stderr
     assert "no image" in dnas("eval", model, tmp_path / "empty", code=4).stderr
     swapped = dnas("eval", tiles.root, model, code=4).stderr
     assert f"{tiles.root}: is a tile set, and {model} is a model file." in swapped

@@ -188,7 +188,7 @@ def test_companions_of_a_raster_that_are_documents_are_refused(
     address, seen = requests
     write_raster(tmp_path / "a.tif", np.zeros((1, 70, 64), np.uint16))
     (tmp_path / f"a.tif{suffix}").write_text(_vrt(f"/vsicurl/{address}/a.tif", 0))
-    with pytest.raises(DataError, match="no TIFF"):
+    with pytest.raises(DataError, match="not a TIFF"):
         open_raster(tmp_path / "a.tif")
     assert seen == []
 

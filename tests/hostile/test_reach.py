@@ -69,7 +69,7 @@ def test_commands_open_no_connection(
     dnas("report", tmp_path / "run")
 
 
-def test_a_command_writes_only_where_it_is_told_to(model: Path, tmp_path: Path) -> None:
+def test_a_command_writes_only_where_it_is_asked_to(model: Path, tmp_path: Path) -> None:
     for name in ("home", "here", "temporary"):
         (tmp_path / name).mkdir()
     places = {"HOME": tmp_path / "home", "TMPDIR": tmp_path / "temporary"}

@@ -137,5 +137,5 @@ def test_a_budget_is_a_time(text: str | float, seconds: float) -> None:
 
 @pytest.mark.parametrize("text", ["", "45", "0m", "m", "45 m", "-1h", "1y", 0.0, float("nan")])
 def test_anything_else_is_no_time(text: str | float) -> None:
-    with pytest.raises(UsageError, match="is no time"):
+    with pytest.raises(UsageError, match="is not a time"):
         budget_seconds(text)

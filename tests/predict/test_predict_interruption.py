@@ -21,7 +21,7 @@ from tests.support.predicting import read
     ("signals", "keeps_rows_in_work"),
     [((signal.SIGINT,), True), ((signal.SIGTERM,), True), ((signal.SIGINT,) * 2, False)],
 )
-def test_an_interrupted_map_goes_on_and_ends_the_same_to_the_bit(
+def test_an_interrupted_map_resumes_and_ends_the_same_to_the_bit(
     signals: tuple[signal.Signals, ...],
     keeps_rows_in_work: bool,
     models: dict[str, Path],

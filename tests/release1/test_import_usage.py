@@ -7,7 +7,7 @@ from tests.support.command_line import dnas
 from tests.support.importing import CPU, import_model
 
 
-def test_a_checkpoint_that_was_not_imported_is_told_how(
+def test_a_checkpoint_that_was_not_imported_names_the_command(
     files: tuple[Path, Path, Path], tiny_scenes: Path, tmp_path: Path
 ) -> None:
     scene = next(tiny_scenes.rglob("*.tif"))

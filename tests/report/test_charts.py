@@ -6,6 +6,7 @@ from dnas_cli.report.chart import Mark, Series, line_chart
 from dnas_cli.report.drawing import Disc, Line, Text, to_svg
 from dnas_cli.report.training_curves import history_marks, training_charts
 from dnas_cli.run.manifest import Extension
+from dnas_cli.run.rows import EpochRow
 
 
 def test_a_point_lies_where_its_value_is() -> None:
@@ -39,7 +40,7 @@ def test_a_chart_of_nothing_says_so() -> None:
 
 
 def test_extensions_and_a_lower_rate_are_marked_where_they_happened() -> None:
-    rows = [{"epoch": epoch, "loss": 1.0} for epoch in range(5)]
+    rows: list[EpochRow] = [{"epoch": epoch, "loss": 1.0} for epoch in range(5)]
     rows[3]["rate_factor"] = 0.1
     rows[4]["rate_factor"] = 0.1
     marks = history_marks(rows, [Extension(3)], 2)

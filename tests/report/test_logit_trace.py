@@ -3,6 +3,7 @@
 import pytest
 
 from dnas_cli.report.logit_trace import last_change, trace_logits
+from dnas_cli.run.rows import EpochRow
 from dnas_cli.space.coding import first_space
 from dnas_cli.space.logits import logit_keys
 
@@ -10,7 +11,7 @@ SPACE = first_space(2)  # stem>0,0; 0,0>1,0; 0,0>1,1: no node has a choice
 WIDE = first_space(3)
 
 
-def _rows(*values: dict[str, float]) -> list[dict[str, object]]:
+def _rows(*values: dict[str, float]) -> list[EpochRow]:
     zero = dict.fromkeys(logit_keys(WIDE), 0.0)
     return [{"epoch": epoch, "logits": zero | more} for epoch, more in enumerate(values)]
 

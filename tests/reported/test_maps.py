@@ -67,7 +67,7 @@ def test_simplify_takes_metres_and_refuses_nonsense_in_degrees(tmp_path: Path) -
     said = dnas(*given, "--simplify", "10", code=4).stderr
     assert "--simplify 10m" in said
     dnas(*given, "--simplify", "10m")
-    assert "is no length" in dnas(*given, "--simplify", "ten", code=2).stderr
+    assert "is not a length" in dnas(*given, "--simplify", "ten", code=2).stderr
 
 
 @pytest.mark.parametrize("suffix", ["tif", "png", "gpkg", "geojson"])

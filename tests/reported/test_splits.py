@@ -30,7 +30,7 @@ def test_two_dates_of_one_place_go_to_one_split_and_are_named(tmp_path: Path) ->
         assert first.split("-")[0] == second.split("-")[0]
     options = ("--val-scenes", "p0-may", "--overwrite", "--size", 32)
     said = dnas("tile", folder, "--out", out, *options)
-    assert "figures on one split flatter" in said.stderr
+    assert "scores on one split are too high" in said.stderr
 
 
 def test_outliers_do_not_ruin_the_normalisation(tmp_path: Path) -> None:
@@ -49,7 +49,7 @@ def test_outliers_do_not_ruin_the_normalisation(tmp_path: Path) -> None:
     assert normalisation.std == pytest.approx((0.1, 0.1), abs=0.02)
 
 
-def test_an_undeclared_collar_of_zeros_is_told(tmp_path: Path) -> None:
+def test_an_undeclared_collar_of_zeros_is_reported(tmp_path: Path) -> None:
     folder = dataset(tmp_path / "data", INDEX)
     for number in range(3):
         values = noise(number)

@@ -1,4 +1,4 @@
-"""Run many commands at once: `python crowd.py` reads their arguments as JSON and tells their ends.
+"""Run many commands at once: `python crowd.py` reads their arguments as JSON and prints their ends.
 
 The processes are forked from one that has torch loaded, so that a crowd begins at the same moment.
 """

@@ -102,7 +102,7 @@ def test_any_number_of_bands_is_cut_without_a_list_of_bands(tmp_path: Path) -> N
     assert tiles.normalisation.std == (1.0,) * 9, "a constant band is not divided by zero"
 
 
-def test_a_band_taken_for_alpha_is_told_with_what_to_do(tmp_path: Path) -> None:
+def test_a_band_taken_for_alpha_is_reported_with_what_to_do(tmp_path: Path) -> None:
     source = make_plain(tmp_path / "plain")
     for number, path in enumerate(sorted((source / "images").iterdir())):
         write_raster(path, np.full((4, 70, 64), 9 + number, np.uint8))
@@ -128,7 +128,7 @@ def test_images_smaller_than_a_tile_are_filled_up_and_named(tmp_path: Path) -> N
 
 def test_a_split_by_block_measures_its_training_tiles(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5", scenes=2)
-    dnas("tile", source, "--size", 64, "--split-by", "block")
+    dnas("tile", source, "--size", 64, "--split-by", "tile")
     tiles = open_tile_set(tmp_path / "gid5-tiles")
     assert [tiles.count(split) for split in ("train", "val", "test")] == [7, 3, 2]
     refs = tiles.split("train")

@@ -1,4 +1,4 @@
-"""`dnas tile --from-lists`: tiles that were cut elsewhere, taken over."""
+"""`dnas tile --from-lists`: tiles that were cut elsewhere."""
 
 import shutil
 from pathlib import Path
@@ -56,7 +56,7 @@ def test_published_tiles_count_each_pixel_once(cut: Path, tmp_path: Path) -> Non
 
 @pytest.mark.parametrize("shape", [(96, 130), (100, 128), (70, 64), (64, 64), (129, 129)])
 @pytest.mark.parametrize("kind", ["noise", "dull", "lossy"])
-def test_the_size_of_an_image_is_told_by_what_tiles_share(
+def test_the_size_of_an_image_is_found_by_what_tiles_share(
     shape: tuple[int, int], kind: str
 ) -> None:
     scene = np.random.default_rng(0).integers(0, 255, (2, *shape))

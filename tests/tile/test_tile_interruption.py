@@ -37,7 +37,7 @@ def group_lives(number: int) -> bool:
         (signal.SIGKILL, 2, None),
     ],
 )
-def test_interrupted_at_any_moment_the_same_command_goes_on_to_the_same_bytes(
+def test_interrupted_at_any_moment_the_same_command_resumes_to_the_same_bytes(
     tmp_path: Path, number: int, workers: int, again_after: float | None
 ) -> None:
     source = make_gid(tmp_path / "gid5", scenes=24, height=320, width=320)
@@ -149,7 +149,7 @@ def _limit_files() -> None:
     resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
 
 
-def test_a_full_disk_ends_with_one_message_and_the_same_command_goes_on(tmp_path: Path) -> None:
+def test_a_full_disk_ends_with_one_message_and_the_same_command_resumes(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5", scenes=6, height=300, width=300)
     broken = start_interpreter("tile", source, "--size", 128, preexec_fn=_limit_files)
     _, errors = broken.communicate()

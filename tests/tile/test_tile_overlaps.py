@@ -67,7 +67,7 @@ def odd_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.mark.parametrize("split_by", ["scene", "block"])
+@pytest.mark.parametrize("split_by", ["scene", "tile"])
 def test_class_pixels_statistics_and_scores_count_each_pixel_once(
     odd_scenes: Path, tmp_path: Path, split_by: str
 ) -> None:

@@ -75,8 +75,8 @@ def test_a_folder_that_is_no_tile_set_is_refused_with_what_to_do(
 @pytest.mark.parametrize(
     ("change", "message"),
     [
-        ({"schema": "other"}, "does not describe a tile set"),
-        ({"version": 2}, "version 2 of the tile set format"),
+        ({"schema": "other"}, "is not the description of a tile set"),
+        ({"version": 2}, "version 2 is not version 1"),
         ({"bands": ["red"]}, "is damaged"),
         ({"classes": []}, "is damaged"),
         ({"classes": [{"name": "a", "colour": [1, 2]}]}, "is damaged"),
@@ -84,7 +84,7 @@ def test_a_folder_that_is_no_tile_set_is_refused_with_what_to_do(
         ({"normalisation": {"scale": 1, "mean": [1] * 4, "std": [0] * 4}}, "is damaged"),
         ({"dtype": "no such type"}, "is damaged"),
         ({"statistics": {}}, "is damaged"),
-        ({"blocks": "../nowhere"}, "are not there any more"),
+        ({"blocks": "../nowhere"}, "are missing"),
     ],
 )
 def test_a_damaged_description_is_refused_by_name(
@@ -189,5 +189,5 @@ def test_any_list_file_is_read_or_refused(tmp_path: Path, content: bytes) -> Non
         ("photo.tif", "photo"),
     ],
 )
-def test_the_scene_of_a_tile_is_told_by_its_path(image: str, scene: str) -> None:
+def test_the_scene_of_a_tile_is_given_by_its_path(image: str, scene: str) -> None:
     assert scene_of(image) == scene

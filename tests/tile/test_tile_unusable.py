@@ -148,7 +148,11 @@ def test_images_without_data_and_labels_without_classes_are_named(tmp_path: Path
         (["gid5", "--out", "."], 2, "holds the scenes themselves"),
         (["gid5", "--out", "foreign"], 3, "is not a tile set"),
         (["gid5", "--out", "foreign", "--overwrite"], 3, "is not a tile set"),
-        (["gid5", "--test-scenes", "GF2_9"], 2, "no such scene 'GF2_9'. Did you mean GF2_"),
+        (
+            ["gid5", "--test-scenes", "GF2_9"],
+            2,
+            "--test-scenes 'GF2_9': no such scene. Did you mean GF2_",
+        ),
         (["foreign/file.txt"], 4, "is not a folder"),
     ],
 )

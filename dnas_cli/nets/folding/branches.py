@@ -106,6 +106,16 @@ def fold_norm(conv: nn.Conv2d, norm: nn.BatchNorm2d) -> Affine:
     return Affine(conv.weight * scale.reshape(-1, 1, 1, 1), shift)
 
 
+def fold_stem(network: Network) -> list[tuple[Affine, int]]:
+    """Return the convolutions of the stem with normalisation folded in, and their strides."""
+    steps = []
+    for step in network.stem:
+        conv, norm, _ = cast(nn.Sequential, step)
+        conv = cast(nn.Conv2d, conv)
+        steps.append((fold_norm(conv, cast(nn.BatchNorm2d, norm)), int(conv.stride[0])))
+    return steps
+
+
 def _operator_branch(
     source: Node, target: Node, name: str, operator: nn.Module, factor: Tensor | None
 ) -> Branch:

@@ -14,12 +14,11 @@ map is kept longer than necessary. The modules:
 """
 
 from copy import deepcopy
-from typing import cast
 
 import torch
 from torch import Tensor, nn
 
-from dnas_cli.nets.folding.branches import Branch, branches, fold_norm
+from dnas_cli.nets.folding.branches import Branch, branches, fold_stem
 from dnas_cli.nets.folding.convolution import joint_convolution
 from dnas_cli.nets.folding.head import FoldedHead
 from dnas_cli.nets.folding.incoming import Sums
@@ -52,7 +51,10 @@ class FoldedNetwork(nn.Module):
         super().__init__()
         self.graph = network.graph
         self.shape = network.shape
-        self.stem = _fold_stem(network)
+        self.stem = nn.ModuleList(
+            joint_convolution([affine], relu=True, stride=stride)
+            for affine, stride in fold_stem(network)
+        )
         outgoing: dict[Node, list[Branch]] = {}
         for branch in branches(network):
             outgoing.setdefault(branch.source, []).append(branch)
@@ -79,16 +81,6 @@ class FoldedNetwork(nn.Module):
                 outputs.append(x)
         logits: Tensor = self.head(outputs)
         return resize(logits, (image.shape[-2], image.shape[-1]))
-
-
-def _fold_stem(network: Network) -> nn.ModuleList:
-    steps = []
-    for step in network.stem:
-        conv, norm, _ = cast(nn.Sequential, step)
-        conv = cast(nn.Conv2d, conv)
-        affine = fold_norm(conv, cast(nn.BatchNorm2d, norm))
-        steps.append(joint_convolution([affine], relu=True, stride=conv.stride[0]))
-    return nn.ModuleList(steps)
 
 
 def _key(node: Node) -> str:

@@ -13,7 +13,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor, nn
 
-from dnas_cli.nets.folding.branches import Affine, Branch, branches, fold_norm
+from dnas_cli.nets.folding.branches import Affine, Branch, branches, fold_norm, fold_stem
 from dnas_cli.nets.network import Network
 from dnas_cli.nets.onnx.graph import OnnxGraph, Size, Value
 from dnas_cli.space.lattice import SCALES, STEM, Node
@@ -55,11 +55,8 @@ class _Writer:
         return self._graph.resize(self._head(), self._graph.size_of(image))
 
     def _stem(self, x: Value) -> Value:
-        for step in self._network.stem:
-            conv, norm, _ = cast(nn.Sequential, step)
-            conv = cast(nn.Conv2d, conv)
-            affine = fold_norm(conv, cast(nn.BatchNorm2d, norm))
-            x = self._graph.node("Relu", self._convolved(x, affine, stride=conv.stride[0]))
+        for affine, stride in fold_stem(self._network):
+            x = self._graph.node("Relu", self._convolved(x, affine, stride=stride))
         return x
 
     def _node(self, incoming: list[Branch]) -> Value:

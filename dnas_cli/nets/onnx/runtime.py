@@ -68,7 +68,7 @@ class OnnxSession:
             )
         except Exception as error:  # its errors have no class of their own in common
             raise DataError(
-                f"{name}: is no model that ONNX Runtime can load ({brief(error)})."
+                f"{name}: is not a model that ONNX Runtime can load ({brief(error)})."
             ) from error
         self.name = name
 

@@ -14,12 +14,7 @@ from torch import Tensor, nn
 from dnas_cli.nets.map_operations import mean_after_resize
 from dnas_cli.nets.network import Network, cell_key, resize
 from dnas_cli.nets.operators import GlobalAveragePool, OperatorCell
-from dnas_cli.nets.training_pass.cells import (
-    AveragePool,
-    Cell,
-    CellsOfSource,
-    pieces,
-)
+from dnas_cli.nets.training_pass.cells import AveragePool, Cell, CellsOfSource, pieces
 from dnas_cli.nets.training_pass.head import classify
 from dnas_cli.nets.training_pass.recomputation import Turn, recomputed
 from dnas_cli.space.lattice import STEM, Edge, Node, scale_sizes
