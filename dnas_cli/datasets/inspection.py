@@ -12,7 +12,7 @@ from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.discovery import Pair, Problem
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.georeference import geotiff_holds, unit_name
-from dnas_cli.scenes.ground import footprint, grid_at, ground_resolution
+from dnas_cli.scenes.ground import grid_at, ground_resolution, outline
 from dnas_cli.scenes.on_grid import Grid
 from dnas_cli.scenes.raster import Raster, open_raster
 from dnas_cli.scenes.scene_files import SceneFiles
@@ -38,7 +38,7 @@ class ImageFacts:
         alpha: Number of the band that is taken for alpha and not used, if there is one.
         notes: What a user should know of image and label, in the same words for all of a kind.
         resolution: Metres of a pixel on the ground, if the image has a place.
-        footprint: West, south, east and north in degrees, likewise.
+        outline: Longitudes and latitudes of points spread over it, likewise.
         crs_unit: Unit of its map coordinates, likewise.
         grid: The grid that it is resampled to, if it is.
     """
@@ -53,7 +53,7 @@ class ImageFacts:
     alpha: int | None = None
     notes: tuple[str, ...] = ()
     resolution: float | None = None
-    footprint: tuple[float, float, float, float] | None = None
+    outline: tuple[tuple[float, float], ...] = ()
     crs_unit: str | None = None
     grid: Grid | None = None
 
@@ -112,12 +112,12 @@ def _inspect(task: Inspection) -> ImageFacts:
         with labels.open_over(scene) as label:
             notes += tuple(f"label {note}" for note in label.notes)
         place = (scene.georeference, scene.height, scene.width)
-        resolution, box = ground_resolution(*place), footprint(*place)
+        resolution, points = ground_resolution(*place), outline(*place)
         unit = unit_name(scene.georeference)
     wkt = scene.georeference.crs_wkt
     if wkt is not None and not geotiff_holds(wkt):
         notes += ("has a coordinate reference system that tiles, being GeoTIFFs, cannot hold",)
-    known = replace(facts, notes=notes, resolution=resolution, footprint=box)
+    known = replace(facts, notes=notes, resolution=resolution, outline=points)
     return replace(known, crs_unit=unit, grid=grid)
 
 

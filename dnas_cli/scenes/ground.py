@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
-from rasterio._err import CPLE_BaseError
+from rasterio._err import CPLE_AppDefinedError, CPLE_BaseError
 from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform
@@ -26,6 +26,7 @@ LARGEST_RATIO = 1.5  # of two ground resolutions that a network takes for one
 _AXIS, _FLATTENING = 6378137.0, 1 / 298.257223563  # of WGS84, in metres
 _LATTICE = 33  # columns at which a row of pixels is measured; between them areas are interpolated
 _STEP = 16  # rows likewise
+_SMOOTH = 0.05  # of its logarithm, between lattice points; a line is right to 0.03 % then
 
 Floats = npt.NDArray[np.float64]
 
@@ -112,28 +113,36 @@ def grid_at(place: Georeference, height: int, width: int, metres: float) -> Grid
     return Grid(place.crs_wkt, (a * x, b * y, c, d * x, e * y, f), rows, columns)
 
 
-def footprint(
-    place: Georeference, height: int, width: int
-) -> tuple[float, float, float, float] | None:
-    """Return west, south, east and north of a raster in degrees; nothing where it lies nowhere."""
+def outline(place: Georeference, height: int, width: int) -> tuple[tuple[float, float], ...]:
+    """Return longitude and latitude of points spread over a raster; none where it lies nowhere."""
     if place.crs_wkt is None or place.transform is None:
-        return None
+        return ()
     a, b, c, d, e, f = place.transform
     side = np.linspace(0, 1, 9)
     x, y = (values.ravel() for values in np.meshgrid(side * width, side * height))
     placed = _degrees(place.crs_wkt, a * x + b * y + c, d * x + e * y + f)
     if placed is None:
+        return ()
+    pairs = zip(placed[0].tolist(), placed[1].tolist(), strict=True)
+    return tuple((longitude, latitude) for longitude, latitude in pairs if longitude == longitude)
+
+
+def footprint(
+    place: Georeference, height: int, width: int
+) -> tuple[float, float, float, float] | None:
+    """Return west, south, east and north of a raster in degrees; nothing where it lies nowhere."""
+    points = outline(place, height, width)
+    if not points:
         return None
-    longitude, latitude = placed
-    box = (np.nanmin(longitude), np.nanmin(latitude), np.nanmax(longitude), np.nanmax(latitude))
-    west, south, east, north = (float(value) for value in box)
-    return west, south, east, north
+    longitude, latitude = zip(*points, strict=True)
+    return min(longitude), min(latitude), max(longitude), max(latitude)
 
 
 def pixel_areas(place: Georeference, row: int, height: int, width: int) -> Floats | None:
     """Return the square metres of every pixel (height, width) of some rows, from `row` on.
 
-    Areas are measured on a lattice and interpolated; pixels that are not on the Earth have none.
+    Areas are measured on a lattice and interpolated, but pixel by pixel where they change fast, as
+    at the limb of the Earth; pixels that are not on the Earth have none.
     """
     across = np.linspace(0.5, width - 0.5, min(_LATTICE, width))
     down = np.unique(np.r_[np.arange(0, height, _STEP), height - 1]) + row + 0.5
@@ -141,27 +150,63 @@ def pixel_areas(place: Georeference, row: int, height: int, width: int) -> Float
     measured = pixel_ground(place, lattice[0].ravel(), lattice[1].ravel())
     if measured is None:
         return None
-    areas = np.nan_to_num(measured.area, posinf=0).reshape(len(down), len(across))
-    columns = np.arange(width) + 0.5
-    rows = np.arange(row, row + height) + 0.5
-    wide = np.stack([np.interp(columns, across, line) for line in areas])  # (lattice rows, width)
-    at = np.clip(np.searchsorted(down, rows, side="right") - 1, 0, max(len(down) - 2, 0))
+    areas = measured.area.reshape(len(down), len(across))
+    columns = np.arange(width, dtype=np.float64) + 0.5
+    rows = np.arange(row, row + height, dtype=np.float64) + 0.5
+    # (lattice rows, width), then (height, width)
+    wide = np.stack([np.interp(columns, across, line) for line in areas])
     if len(down) == 1:
-        return np.repeat(wide, height, axis=0)
-    share = ((rows - down[at]) / (down[at + 1] - down[at]))[:, None]
-    return np.asarray(wide[at] * (1 - share) + wide[at + 1] * share)
+        found = np.repeat(wide, height, axis=0)
+    else:
+        at = np.clip(np.searchsorted(down, rows, side="right") - 1, 0, len(down) - 2)
+        share = ((rows - down[at]) / (down[at + 1] - down[at]))[:, None]
+        found = wide[at] * (1 - share) + wide[at + 1] * share
+    rough = _rough_columns(areas, across, columns)
+    if rough.any():
+        every = np.meshgrid(rows, columns[rough], indexing="ij")
+        measured = pixel_ground(place, every[0].ravel(), every[1].ravel())
+        assert measured is not None
+        found[:, rough] = measured.area.reshape(height, -1)
+    return np.asarray(np.nan_to_num(found, posinf=0))
+
+
+def _rough_columns(areas: Floats, across: Floats, columns: Floats) -> npt.NDArray[np.bool_]:
+    """Tell the columns where lattice points (rows, columns) differ too much to be joined by lines.
+
+    So do those beside points that are not on the Earth.
+    """
+    if len(across) == 1:
+        return np.zeros(len(columns), np.bool_)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        logarithms = np.log(areas)
+        down, over = (np.abs(np.diff(logarithms, axis=axis)) for axis in (0, 1))
+    steep = ~np.all(down <= _SMOOTH, axis=0, keepdims=True)[0]
+    between = steep[:-1] | steep[1:] | ~np.all(over <= _SMOOTH, axis=0, keepdims=True)[0]
+    at = np.clip(np.searchsorted(across, columns, side="right") - 1, 0, len(across) - 2)
+    return np.asarray(between[at])
 
 
 def _degrees(wkt: str, x: Floats, y: Floats) -> tuple[Floats, Floats] | None:
+    """Return longitudes and latitudes, not a number of points that are not on the Earth."""
     try:
         crs = CRS.from_wkt(wkt)
-        longitude, latitude = transform(crs, "EPSG:4326", x.tolist(), y.tolist())
+        placed = _placed(crs, np.stack([x, y]))
     except (CRSError, CPLE_BaseError, RasterioError, ValueError):
         return None  # a local system, or another planet's
-    placed = np.asarray(longitude, np.float64), np.asarray(latitude, np.float64)
-    if not np.isfinite(placed[0]).any():
-        return None
-    return tuple(np.where(np.isfinite(side), side, np.nan) for side in placed)  # type: ignore[return-value]
+    longitude, latitude = np.where(np.isfinite(placed).all(axis=0), placed, np.nan)
+    return longitude, latitude
+
+
+def _placed(crs: CRS, points: Floats) -> Floats:
+    """Transform points (2, n); where one of many cannot be, halves are tried."""
+    try:
+        return np.array(transform(crs, "EPSG:4326", *points.tolist()), np.float64)
+    except CPLE_AppDefinedError:  # a point outside of the projection
+        count = points.shape[1]
+        if count == 1:
+            return np.full((2, 1), np.nan)
+        halves = (points[:, : count // 2], points[:, count // 2 :])
+        return np.concatenate([_placed(crs, half) for half in halves], axis=1)
 
 
 def _planar(place: Georeference, count: int) -> PixelGround | None:

@@ -144,7 +144,7 @@ def write_polygons(
     ):
         tolerance = tolerance_in_pixels(options, georeference, raster.height, raster.width)
         for found in patches(raster, tolerance, measure):
-            kept = found.areas >= options.min_area
+            kept = ~(found.areas < options.min_area)  # an area that is not known as well
             layer.append(found.outlines[kept], found.indices[kept])
             cut += found.cut
             advance(found.rows)
@@ -284,7 +284,7 @@ class _Layer:
 
         unit = "area_px" if self._georeference.crs_wkt is None else "area_m2"
         areas = _areas(geometries, self._georeference)
-        kept = areas >= self._min_area  # simplification may shrink some
+        kept = ~(areas < self._min_area)  # simplification may shrink some
         geometries, indices, areas = geometries[kept], indices[kept], areas[kept]
         self.count += len(geometries)
         with _explained(self.path), _plain_path(self.path) as path:

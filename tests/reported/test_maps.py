@@ -13,6 +13,7 @@ import pytest
 import rasterio
 from rasterio.transform import Affine
 
+from dnas_cli.scenes.ground import pixel_areas
 from dnas_cli.scenes.overlay import natural_colours
 from dnas_cli.scenes.raster import Georeference, open_raster
 from dnas_cli.scenes.writers import Rows, write_draft
@@ -47,6 +48,25 @@ def test_areas_are_geodesic_in_the_summary_the_polygons_and_min_area(
     dnas(*given, "--min-area", limit, "--overwrite")
     kept = pyogrio.raw.read(out, layer="map")[3][2]
     assert len(kept) == (areas >= limit).sum()
+
+
+def test_areas_at_the_limb_of_the_earth_are_not_those_of_the_plane() -> None:
+    disc = pyproj.CRS.from_user_input("+proj=geos +h=35785831 +lon_0=0 +sweep=y +ellps=WGS84")
+    x, y = np.meshgrid(5.2e6 + 4000 * np.arange(65), 1e5 - 4000 * np.arange(65))
+    flat = pyproj.Transformer.from_crs(disc, "+proj=cea +ellps=WGS84", always_xy=True)
+    east, north = np.array(flat.transform(x, y))
+    corners = [np.s_[:-1, :-1], np.s_[:-1, 1:], np.s_[1:, 1:], np.s_[1:, :-1]]
+    turns = zip(corners, corners[1:] + corners[:1], strict=True)
+    with np.errstate(invalid="ignore"):
+        expected = abs(sum(east[a] * north[b] - east[b] * north[a] for a, b in turns)) / 2
+    on_earth = np.isfinite(expected)
+    where = Georeference(disc.to_wkt(), (4000, 0, 5.2e6, 0, -4000, 1e5))
+    areas = pixel_areas(where, 0, 64, 64)
+    assert areas is not None
+    assert 0.5 < on_earth.mean() < 1
+    assert areas[on_earth].sum() == pytest.approx(expected[on_earth].sum(), rel=0.02)
+    assert np.median(abs(areas[on_earth] / expected[on_earth] - 1)) < 1e-3
+    assert (areas[:, -4:] == 0).all()
 
 
 def test_tiny_areas_are_not_zero(tmp_path: Path) -> None:

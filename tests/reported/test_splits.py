@@ -5,9 +5,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from rasterio.crs import CRS
+from rasterio.transform import Affine
 
+from dnas_cli.datasets.discovery import Pair
+from dnas_cli.datasets.inspection import ImageFacts
 from dnas_cli.mapping.image_moments import image_moments
-from dnas_cli.scenes.raster import open_raster
+from dnas_cli.scenes.ground import outline
+from dnas_cli.scenes.raster import Georeference, open_raster
+from dnas_cli.tiles.ground_overlaps import overlapping_scenes
 from dnas_cli.tiles.split_areas import strips
 from tests.support.command_line import dnas
 from tests.support.reported_inputs import INDEX, dataset, noise, place, put, quarters, tiles_of
@@ -31,6 +37,34 @@ def test_two_dates_of_one_place_go_to_one_split_and_are_named(tmp_path: Path) ->
     options = ("--val-scenes", "p0-may", "--overwrite", "--size", 32)
     said = dnas("tile", folder, "--out", out, *options)
     assert "scores on one split are too high" in said.stderr
+
+
+def test_footprints_overlap_where_scenes_do_whatever_their_crs(tmp_path: Path) -> None:
+    half = 10 * 0.5**0.5  # pixels of 10 m, turned by 45 degrees
+    utm, degrees, south = "EPSG:32633", "EPSG:4326", "EPSG:3031"
+    lain: dict[str, tuple[str, Affine]] = {
+        # neighbours in a row that is turned: boxes around them share a quarter
+        "a1": (utm, Affine(half, half, 500_000, half, -half, 5e6)),
+        "a2": (utm, Affine(half, half, 500_000 + 64 * half, half, -half, 5e6 + 64 * half)),
+        # one place on both sides of the date line
+        "b1": (degrees, Affine(1e-4, 0, 179.997, 0, -1e-4, 60)),
+        "b2": (degrees, Affine(1e-4, 0, -180.002, 0, -1e-4, 60)),
+        "c1": (degrees, Affine(1e-4, 0, -100, 0, -1e-4, 60)),
+        # the pole, and beside it
+        "d1": (south, Affine(100, 0, -3200, 0, -100, 3200)),
+        "d2": (south, Affine(100, 0, 3200, 0, -100, 3200)),
+        "d3": (south, Affine(100, 0, 2000, 0, -100, 2000)),
+    }
+    facts = [
+        ImageFacts(
+            Pair(key=name, scene=name, scene_text=name, image=name, label=name, bands=()),
+            64, 64, (), (), "uint8", None, None,
+            outline=outline(Georeference(CRS.from_string(crs).to_wkt(), tuple(where)[:6]), 64, 64),
+        )
+        for name, (crs, where) in lain.items()
+    ]  # fmt: skip
+    groups = overlapping_scenes(facts)
+    assert groups == {"b1": "b1", "b2": "b1", "d1": "d1", "d2": "d1", "d3": "d1"}
 
 
 def test_outliers_do_not_ruin_the_normalisation(tmp_path: Path) -> None:
