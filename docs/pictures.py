@@ -9,6 +9,12 @@ Dubai's imagery (two parts of each tile):
         --test-scenes "Tile 4,Tile 6"
     dnas search dubai-run --stage 1 --data dubai-tiles --layers 4 --width 4 --preset quick \
         --epochs 5 --logits-from 1 --batch 4 --head 16 --logit-learning-rate 0.2
+    dnas decode dubai-run --stage 1          # stages 2 and 3 alike, without --data and sizes
+    dnas retrain dubai-run --preset quick --epochs 8 --batch 4 --head 16
+    dnas eval dubai-run --references --cost
+
+`demo.png` is `lattice-and-map.png` of a demonstration, `dnas demo`, with the weights of epoch 16
+of 60.
 """
 
 import shutil
@@ -31,7 +37,7 @@ from dnas_cli.run.directory import Run, open_run
 
 DOCS = Path(__file__).resolve().parent
 PUBLISHED = DOCS.parent / "tests" / "golden" / "published"
-WIDTH, HEIGHT = 1180, 1020  # of a screenshot
+WIDTH, HEIGHT = 1180, 1420  # of a screenshot
 
 
 def main(run: Run) -> None:
@@ -68,7 +74,9 @@ def photograph(browser: str, page: Path, target: Path, *more: str) -> None:
             check=True, capture_output=True,
         )  # fmt: skip
         content = BytesIO()
-        Image.open(shot).convert("RGB").quantize(128).save(content, format="PNG", optimize=True)
+        # Median cut would lose the colours of a few pixels.
+        few = Image.open(shot).convert("RGB").quantize(128, Image.Quantize.MAXCOVERAGE)
+        few.save(content, format="PNG", optimize=True)
     target.write_bytes(content.getvalue())
 
 

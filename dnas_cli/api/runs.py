@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from dnas_cli.planning.plan import Plan
     from dnas_cli.stages.compute_options import ComputeOptions
     from dnas_cli.stages.dry_run import StageEstimate
-    from dnas_cli.stages.epoch_callback import EpochCallbacks
+    from dnas_cli.stages.epoch_callback import OnEpoch
     from dnas_cli.stages.measure import Times
     from dnas_cli.stages.new_run import NewRun
     from dnas_cli.stages.run_pipeline import Step
@@ -82,7 +82,7 @@ def search(
     stage: int,
     *,
     budget: str | float | None = None,
-    callbacks: "EpochCallbacks" = (),
+    on_epoch: "OnEpoch" = (),
     **options: Any,
 ) -> Run:
     """Search a stage to its end, or resume it where it was interrupted (method, section 6).
@@ -92,7 +92,7 @@ def search(
         stage: 1 path, 2 connections, 3 operators.
         budget: Time that the stage may take, as seconds or as `45m`, `8h`: measures steps, and
             chooses the epochs; in stage 1 of a new run the size as well, unless it is given.
-        callbacks: Called after each epoch.
+        on_epoch: Called after each epoch: one function or several.
         options: Fields of `NewRun` (data, layers, width), of `Sources` (preset, recipe, settings),
             of `SearchSettings` (epochs, batch, ...), which go over those, of `ComputeOptions`
             (device, workers, ...) and of `StageOptions` (branch, extend, ...).
@@ -103,6 +103,7 @@ def search(
         Interrupted: A signal came; the state is saved.
     """
     from dnas_cli.stages.budgeted_stage import search_within
+    from dnas_cli.stages.epoch_callback import every
     from dnas_cli.stages.search import search as search_stage
     from dnas_cli.training.settings import SearchSettings
 
@@ -111,7 +112,7 @@ def search(
     choice, new_run = search_within(
         root, stage, budget, work.choice, work.new_run, work.compute, work.stage
     )
-    return search_stage(root, stage, choice, new_run, work.compute, work.stage, callbacks)
+    return search_stage(root, stage, choice, new_run, work.compute, work.stage, every(on_epoch))
 
 
 def decode(run: AnyRun, stage: int | None = None, **options: Unpack[DecodeOptions]) -> Run:
@@ -150,7 +151,7 @@ def retrain(
     architecture: AnyPath | None = None,
     data: "Data | None" = None,
     budget: str | float | None = None,
-    callbacks: "EpochCallbacks" = (),
+    on_epoch: "OnEpoch" = (),
     **options: Any,
 ) -> Run:
     """Train the derived network from scratch, or resume that, and write `run.model_path`.
@@ -160,7 +161,7 @@ def retrain(
         architecture: Architecture coding of a run without searches.
         data: Tile set of the run that `architecture` starts.
         budget: Time that it may take, as in `search`.
-        callbacks: Called after each epoch.
+        on_epoch: Called after each epoch: one function or several.
         options: Fields of `Sources`, `RetrainSettings`, `ComputeOptions` and `StageOptions`, as in
             `search`.
 
@@ -170,6 +171,7 @@ def retrain(
         Interrupted: A signal came; the state is saved.
     """
     from dnas_cli.stages.budgeted_stage import retraining_within
+    from dnas_cli.stages.epoch_callback import every
     from dnas_cli.stages.retrain import retrain as retrain_run
     from dnas_cli.training.settings import RetrainSettings
 
@@ -178,7 +180,7 @@ def retrain(
     choice = retraining_within(
         root, budget, work.choice, work.compute, work.stage, coding, tile_set
     )
-    return retrain_run(root, choice, work.compute, work.stage, coding, tile_set, callbacks)
+    return retrain_run(root, choice, work.compute, work.stage, coding, tile_set, every(on_epoch))
 
 
 def run_pipeline(
@@ -189,7 +191,7 @@ def run_pipeline(
     last: "Step" = "eval",
     branch: AnyPath | None = None,
     budget: str | float | None = None,
-    callbacks: "EpochCallbacks" = (),
+    on_epoch: "OnEpoch" = (),
     **options: Any,
 ) -> Run:
     """Search, decode, retrain and evaluate, and write the report; or resume that.
@@ -204,7 +206,7 @@ def run_pipeline(
         branch: A new run that gets the steps before `first`, to continue there.
         budget: Time that all may take, as seconds or as `45m`, `8h`, `3d`: measures steps on this
             machine, and plans sizes and epochs so that all fits; the plan is `plan.json`.
-        callbacks: Called after each epoch.
+        on_epoch: Called after each epoch: one function or several.
         options: Fields of `NewRun`, `Sources`, `SearchSettings` and `ComputeOptions`, as in
             `search`; settings hold for every stage.
 
@@ -218,6 +220,7 @@ def run_pipeline(
     """
     from dnas_cli.planning.budget import budget_seconds
     from dnas_cli.stages.budgeted_run import close_plan
+    from dnas_cli.stages.epoch_callback import every
     from dnas_cli.stages.run_pipeline import PipelineRequest, run_stages
     from dnas_cli.training.settings import SearchSettings
 
@@ -232,7 +235,7 @@ def run_pipeline(
         path_or_none(branch),
         None if budget is None else budget_seconds(budget),
     )
-    done = run_stages(path_of(run), request, work.compute, callbacks)
+    done = run_stages(path_of(run), request, work.compute, every(on_epoch))
     if last == "eval":
         _conclude(done, work.compute.device)
         close_plan(done)

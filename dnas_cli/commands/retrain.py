@@ -59,5 +59,5 @@ def retrain(
         return
     from dnas_cli.report.after_epoch import epoch_callbacks
 
-    result = api.retrain(run, callbacks=epoch_callbacks(report, log), **given)
+    result = api.retrain(run, on_epoch=epoch_callbacks(report, log), **given)
     typer.echo(result.model_path)

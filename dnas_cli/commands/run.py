@@ -76,7 +76,7 @@ def run(
     steps: dict[str, Any] = {"first": first, "last": last, "branch": branch}
     steps |= {"budget": budget, "retrain_epochs": retrain_epochs}
     given = steps | vars(new_run) | vars(sources) | flags | vars(compute)
-    done = api.run_pipeline(run, callbacks=epoch_callbacks(report, log), **given)
+    done = api.run_pipeline(run, on_epoch=epoch_callbacks(report, log), **given)
     status = read_status(done)
     if as_json:
         typer.echo(json.dumps(status.to_json()))

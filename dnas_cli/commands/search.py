@@ -55,5 +55,5 @@ def search(
         return
     from dnas_cli.report.after_epoch import epoch_callbacks
 
-    result = api.search(run, stage, callbacks=epoch_callbacks(report, log), **given)
+    result = api.search(run, stage, on_epoch=epoch_callbacks(report, log), **given)
     typer.echo(result.stage_folder(f"stage{stage}"))

@@ -17,7 +17,6 @@ from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.tile_set import TileSet
 
 BINS = 10
-_FEWEST = 0.25  # of the labelled pixels that another tile or scene has
 _RIM = 16  # pixels from a tile's border that count as its rim; of small tiles a quarter
 
 
@@ -187,14 +186,17 @@ def by_scene(scores: Sequence[TileScore]) -> list[SceneTiles]:
     return [SceneTiles(name, tuple(groups[name])) for name in sorted(groups)]
 
 
-def best_median_worst(scores: Sequence[Scored], count: int) -> dict[str, list[Scored]]:
+def best_median_worst(
+    scores: Sequence[Scored], count: int, fewest: float = 0.25
+) -> dict[str, list[Scored]]:
     """Return the tiles or scenes of highest, middle and lowest accuracy, `count` of each at most.
 
-    None is in it twice; those with few labelled pixels of their own are left out.
+    None is in it twice. Those with few labelled pixels of their own are left out: with less than
+    the share `fewest` of what another has.
     """
-    fewest = _FEWEST * max((score.matrix.pixels for score in scores), default=0)
+    needed = fewest * max((score.matrix.pixels for score in scores), default=0)
     ranked = sorted(
-        (score for score in scores if score.matrix.pixels > fewest),
+        (score for score in scores if score.matrix.pixels > needed),
         key=lambda score: -score.accuracy,
     )
     best = ranked[:count]

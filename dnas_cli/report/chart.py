@@ -74,13 +74,12 @@ def line_chart(
     for epoch in _epoch_ticks(first, last):
         drawing.add(Text((x(epoch), height - _BOTTOM + 15), str(epoch), 10, "muted", "middle"))
     drawing.add(Text((width - _RIGHT, height - 4), axis, 10, "muted", "end"))
-    for mark in marks:
-        place = x(min(max(mark.epoch + 0.5, first), last))
+    for at in sorted({mark.epoch for mark in marks}):
+        place, text = x(min(max(at + 0.5, first), last)), _happened(marks, at)
+        line = ((place, _TOP + 14), (place, height - _BOTTOM))
         drawing.add(
-            Line(
-                ((place, _TOP), (place, height - _BOTTOM)), "muted", 1, 0.7, (2, 2), title=mark.text
-            ),
-            Text((place + 3, _TOP + 22), mark.text, 9, "muted"),
+            Line(line, "muted", 1, 0.7, (2, 2), title=text),
+            Text((place - 3, height - _BOTTOM - 4), text, 9, "muted", turned=True),
         )
     for item in shown:
         if not item.name:
@@ -105,6 +104,10 @@ def line_chart(
         )
         legend += 36 + 6.2 * len(name)
     return drawing
+
+
+def _happened(marks: Sequence[Mark], epoch: int) -> str:
+    return ", ".join(dict.fromkeys(mark.text for mark in marks if mark.epoch == epoch))
 
 
 def stack(drawings: Sequence[Drawing], columns: int, title: str) -> Drawing:

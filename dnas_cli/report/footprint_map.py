@@ -36,9 +36,11 @@ def footprint_map(footprints: Sequence[SceneFootprint]) -> Drawing | None:
         )
         title = f"{item.scene} ({item.split})"
         drawing.add(Box((left, top), size, COLOURS[item.split], 0.65, title=title))
+    digits = max(1, 2 - math.floor(math.log10(max(east - west, north - south, 1e-6))))
+    corners = [f"{y:.{digits}f}° N, {x:.{digits}f}° E" for y, x in ((north, west), (south, east))]
     drawing.add(
-        Text((4, 12), f"{north:.4g}° N, {west:.4g}° E", 10, "muted"),
-        Text((drawing.width - 4, height - _LEGEND - 4), _corner(south, east), 10, "muted", "end"),
+        Text((4, 12), corners[0], 10, "muted"),
+        Text((drawing.width - 4, height - _LEGEND - 4), corners[1], 10, "muted", "end"),
     )
     _scale_bar(drawing, scale / _METRES, height - _LEGEND - 8)
     x = 4.0
@@ -49,10 +51,6 @@ def footprint_map(footprints: Sequence[SceneFootprint]) -> Drawing | None:
         )
         x += 60
     return drawing
-
-
-def _corner(south: float, east: float) -> str:
-    return f"{south:.4g}° N, {east:.4g}° E"
 
 
 def _scale_bar(drawing: Drawing, per_metre: float, y: float) -> None:

@@ -147,7 +147,7 @@ def _with_examples(content: PageContent, run: Run, tiles: TileSet, device: str) 
         scores = score_tiles(model, tiles, split, where, bands, advance)
     tile_examples = [
         Example(kind, score, look)
-        for kind, chosen in best_median_worst(scores.tiles, _TILES).items()
+        for kind, chosen in best_median_worst(scores.tiles, _TILES, fewest=0.5).items()
         for score, look in zip(
             chosen,
             look_at_tiles(model, tiles, [score.ref for score in chosen], where, bands),

@@ -19,7 +19,6 @@ from dnas_cli.space.operators import OPERATORS
 from dnas_cli.stages.lattice_costs import LatticeCosts
 
 _MOST_FRAMES = 100  # epochs that the slider holds; more are thinned out evenly
-_GIGA = 1e9
 
 
 @dataclass(frozen=True)
@@ -161,13 +160,18 @@ def _entropies(trace: Sequence[EpochLogits]) -> Drawing:
 
 def _costs(space: SearchSpace, shown: Sequence[EpochLogits], costs: LatticeCosts) -> Drawing:
     """Draw the cost of what is decoded, and of what logits expect."""
-    decoded, expected = [], []
+    decoded, expected = list[tuple[int, float]](), list[tuple[int, float]]()
     for item in shown:
         graph = getattr(item.coding, "graph", space.graph)
-        decoded.append((item.epoch, costs.of_coding(item.coding) / _GIGA))
+        decoded.append((item.epoch, costs.of_coding(item.coding)))
         mean = costs.expected(space, item.logits, graph.outputs)
-        expected.append((item.epoch, mean / _GIGA))
+        expected.append((item.epoch, mean))
+    largest = max(value for _, value in (*decoded, *expected))
+    unit, name = (1e9, "G") if largest >= 1e9 else (1e6, "M")
     return line_chart(
-        "G multiply-accumulates per tile",
-        [Series("decoded", tuple(decoded)), Series("expected", tuple(expected))],
+        f"{name} multiply-accumulates per tile",
+        [
+            Series(what, tuple((epoch, value / unit) for epoch, value in points))
+            for what, points in (("decoded", decoded), ("expected", expected))
+        ],
     )

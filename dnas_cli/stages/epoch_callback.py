@@ -38,3 +38,10 @@ class EpochCallback(Protocol):
 
 
 EpochCallbacks = Sequence[EpochCallback]
+
+OnEpoch = EpochCallback | EpochCallbacks
+
+
+def every(on_epoch: OnEpoch) -> EpochCallbacks:
+    """Return callbacks as a sequence, of one alone as well."""
+    return (on_epoch,) if callable(on_epoch) else on_epoch
