@@ -84,7 +84,12 @@ class Option:
 
 def option(default: Any, help: str = "", **rules: Any) -> Any:
     """Return a field with a default and an `Option` of the given help and rules."""
-    return field(default=default, metadata={_KEY: Option(help, **rules)})
+    return field(default=default, metadata=ruled(help, **rules))
+
+
+def ruled(help: str = "", **rules: Any) -> dict[str, Option]:
+    """Return the metadata of a field of the given help and rules."""
+    return {_KEY: Option(help, **rules)}
 
 
 def option_of(item: Field[Any]) -> Option:

@@ -12,7 +12,7 @@ import numpy as np
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.files import make_folder, read_json, write_json
 from dnas_cli.metrics import ConfusionMatrix, merged
-from dnas_cli.typed_fields import build
+from dnas_cli.typed_fields import build, ruled
 
 FOUND, RANDOM, CANDIDATE = "found", "random-", "candidate-"
 """Names of members; those of random architectures and candidates end in a number."""
@@ -37,7 +37,7 @@ class Member:
     seed: int
     split: str
     parameters: int
-    multiply_accumulates: int
+    multiply_accumulates: int = field(metadata=ruled(at_least=0, at_most=1 << 62))
     val_mean_iou: float | None
     scenes: dict[str, ConfusionMatrix]
     model_hash: str

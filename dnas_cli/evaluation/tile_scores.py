@@ -157,12 +157,6 @@ class Look:
     predicted: npt.NDArray[np.uint8]
     confidence: npt.NDArray[np.float32]
 
-    @property
-    def accuracy(self) -> float:
-        """Share of the labelled pixels that are right."""
-        labelled = self.truth != IGNORE
-        return float((self.predicted == self.truth)[labelled].sum() / max(labelled.sum(), 1))
-
 
 def look_at_tiles(
     model: Model,

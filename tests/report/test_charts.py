@@ -45,5 +45,7 @@ def test_extensions_and_a_lower_rate_are_marked_where_they_happened() -> None:
     rows[4]["rate_factor"] = 0.1
     marks = history_marks(rows, [Extension(3)], 2)
     assert marks == [Mark(3, "backed off"), Mark(2, "extended")]
+    both = to_svg(training_charts(rows, [*marks, Mark(2, "resumed")])[0])
+    assert "extended, resumed</text>" in both  # beside one line
     svg = to_svg(training_charts(rows, marks)[0])
     assert len(re.findall("extended", svg)) == 2  # beside the line, and when pointed at
