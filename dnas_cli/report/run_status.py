@@ -6,7 +6,7 @@ from rich.table import Table
 
 from dnas_cli.report.baseline_table import baseline_line
 from dnas_cli.report.tables import lines_of, table
-from dnas_cli.stages.run_status import RunStatus, StageStatus
+from dnas_cli.stages.run_status import RunStatus, StageResult
 
 TITLES = {
     "stage1": "stage 1, path",
@@ -46,7 +46,7 @@ def status_text(status: RunStatus) -> str:
     return "\n".join(lines)
 
 
-def _stage_table(stages: Mapping[str, StageStatus]) -> Table:
+def _stage_table(stages: Mapping[str, StageResult]) -> Table:
     made = table("stage", "state", "epochs", "time", "loss", "entropy", "best val mIoU")
     for name, stage in stages.items():
         best = ""

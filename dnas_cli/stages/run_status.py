@@ -15,8 +15,8 @@ _WITHOUT_HISTORY = ("not started", "imported")
 
 
 @dataclass(frozen=True)
-class StageStatus:
-    """The status of a stage.
+class StageResult:
+    """What a stage has come to.
 
     Attributes:
         state: The phase of its record, `imported` or `not started`.
@@ -45,7 +45,7 @@ class StageStatus:
     damage: str = ""
 
     def to_json(self) -> dict[str, Any]:
-        """Return the status as plain data."""
+        """Return the result as plain data."""
         if self.state in _WITHOUT_HISTORY:
             return {"state": self.state}
         keys = ["state", "epochs", "of", "seconds", "settings", "decoded"]
@@ -61,7 +61,7 @@ class RunStatus:
     """The status of a run, and its next command."""
 
     run: Run
-    stages: Mapping[str, StageStatus]
+    stages: Mapping[str, StageResult]
     evaluations: tuple[str, ...]
     outdated_evaluations: tuple[str, ...]
     next: str
@@ -107,12 +107,12 @@ def read_status(run: Run) -> RunStatus:
     )
 
 
-def _stage(run: Run, name: str) -> StageStatus:
+def _stage(run: Run, name: str) -> StageResult:
     record = run.record(name)
     if record is None:
         number = int(name[-1]) if name != "retrain" else 0
         imported = number and run.coding_path(CODINGS[number]).is_file()
-        return StageStatus(_WITHOUT_HISTORY[1] if imported else _WITHOUT_HISTORY[0])
+        return StageResult(_WITHOUT_HISTORY[1] if imported else _WITHOUT_HISTORY[0])
     rows, damage = list[EpochRow](), ""
     try:
         rows = read_rows(run.stage_folder(name) / "history.jsonl")
@@ -120,7 +120,7 @@ def _stage(run: Run, name: str) -> StageStatus:
         damage = error.what
     best = best_row(rows)
     last: EpochRow = rows[-1] if rows else {"epoch": 0}
-    return StageStatus(
+    return StageResult(
         record.phase,
         len(rows),
         _wanted_epochs(record),
