@@ -38,7 +38,7 @@ def neighbours(typed: str, known: Collection[str]) -> list[str]:
     These are names with these initials (`lr` for `learning-rate`), names that contain it as a word
     or start with it (`rate`, `learn`), and similar names.
     """
-    initials = [name for name in known if _initials(name) == typed]
+    initials = [name for name in known if "".join(word[:1] for word in name.split("-")) == typed]
     words = [
         name
         for name in known
@@ -46,7 +46,3 @@ def neighbours(typed: str, known: Collection[str]) -> list[str]:
     ]
     alike = difflib.get_close_matches(typed, known, n=_MOST, cutoff=0.6)
     return list(dict.fromkeys([*initials, *words, *alike]))[:_MOST]
-
-
-def _initials(name: str) -> str:
-    return "".join(word[:1] for word in name.split("-"))

@@ -78,7 +78,7 @@ def colour_of(value: Any, key: str) -> Colour:
     if isinstance(value, str) and re.fullmatch(r"#[0-9a-fA-F]{6}", value):
         return int(value[1:3], 16), int(value[3:5], 16), int(value[5:7], 16)
     channels = value if isinstance(value, list) else []
-    if len(channels) != 3 or not all(_is_channel(channel) for channel in channels):
+    if len(channels) != 3 or not all(type(x) is int and 0 <= x <= 255 for x in channels):
         raise DataError(
             f"`{key}` has the colour {shown_value(value)}, but a colour is [red, green, blue] or "
             '"#rrggbb" with values from 0 to 255.'
@@ -217,10 +217,6 @@ def _refuse_doubles(values: list[str], what: str) -> None:
     for value in values:
         if values.count(value) > 1:
             raise DataError(f"two classes have the {what} {value}.")
-
-
-def _is_channel(value: Any) -> bool:
-    return isinstance(value, int) and not isinstance(value, bool) and 0 <= value <= 255
 
 
 def _quote_hint(value: Any) -> str:

@@ -206,15 +206,13 @@ def _interval(members: Sequence[Member], seed: int) -> tuple[float, float] | Non
     differences = []
     for _ in range(_DRAWS):
         drawn = [names[index] for index in draw.integers(len(names), size=len(names))]
-        scores = _by_name(members, lambda member, drawn=drawn: _drawn_iou(member, drawn))
+        scores = _by_name(
+            members, lambda member, drawn=drawn: _mean_iou([member.scenes[x] for x in drawn])
+        )
         found = statistics.mean(scores.pop(FOUND))
         differences.append(found - statistics.mean(statistics.mean(own) for own in scores.values()))
     low, high = np.quantile(differences, [0.025, 0.975])
     return float(low), float(high)
-
-
-def _drawn_iou(member: Member, drawn: Sequence[str]) -> float:
-    return _mean_iou([member.scenes[name] for name in drawn])
 
 
 def _by_name(members: Sequence[Member], score: Any) -> dict[str, list[float]]:

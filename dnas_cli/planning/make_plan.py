@@ -101,7 +101,7 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
         f"{machine.device}, {machine.threads} thread{'s' if machine.threads > 1 else ''}"
         + _threads_reason(machine.one_thread, machine.threads)
     ]
-    closing = _closing(data)
+    closing = _CLOSING[0] + _CLOSING[1] * data.test
     left = budget * (1 - MARGIN) - measured.seconds - closing
     allowed, refused = _allowed(measured.candidates, data, machine.memory)
     reasons += refused
@@ -208,7 +208,8 @@ def replan(plan: Plan, finished: dict[str, float], spent: float, steps: dict[str
         planned = sum(item.seconds for item in rest)
         room = max(min(left / planned, 1.5), 0.0) if planned else 1.0
         for item in searches:
-            plan = plan.with_stage(_with_epochs(item, int(item.epochs * room), _least_epochs(item)))
+            least = math.ceil(LOGIT_STEPS / item.steps / (1 - WARMUP))
+            plan = plan.with_stage(_with_epochs(item, int(item.epochs * room), least))
         left -= sum(plan.stage(item.name).seconds for item in searches)
     last = plan.stages[-1]
     if not last.taken:
@@ -227,10 +228,6 @@ def _with_epochs(item: StagePlan, epochs: int, least: int) -> StagePlan:
         settings["validate_every"] = min(settings["validate_every"], max(epochs // 4, 1))
     seconds = item.seconds * epochs / item.epochs
     return replace(item, epochs=epochs, settings=settings, seconds=seconds)
-
-
-def _least_epochs(item: StagePlan) -> int:
-    return math.ceil(LOGIT_STEPS / item.steps / (1 - WARMUP))
 
 
 def _step_seconds(item: StagePlan) -> float:
@@ -344,10 +341,6 @@ def _retrain_plan(fit: _Fit, data: DataFacts) -> StagePlan:
     seconds = fit.retrain_epochs * _epoch_seconds(fit.candidate, RETRAINING, data)
     steps = _steps_per_epoch(fit.candidate.size, RETRAINING, data)
     return StagePlan(RETRAINING, fit.retrain_epochs, steps, settings, round(seconds, 1))
-
-
-def _closing(data: DataFacts) -> float:
-    return _CLOSING[0] + _CLOSING[1] * data.test
 
 
 def _threads_reason(one: float, threads: int) -> str:

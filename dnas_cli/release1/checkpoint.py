@@ -72,9 +72,9 @@ def load_release1(path: Path) -> Release1Checkpoint:
     for name in ("betas", "alphas"):  # next to the state dict in some files
         if isinstance(logits := content.get(name), Tensor):
             tensors.setdefault(name, logits.detach())
-    return Release1Checkpoint(
-        _without_wrapper(tensors), _epoch(content.get("epoch")), _best(content.get("best_pred"))
-    )
+    epoch, best = content.get("epoch"), _best(content.get("best_pred"))
+    epoch = epoch if isinstance(epoch, int) and epoch > 0 else 0
+    return Release1Checkpoint(_without_wrapper(tensors), epoch, best)
 
 
 def _is_plain(value: Any) -> bool:
@@ -150,10 +150,6 @@ def _without_wrapper(state: dict[str, Tensor]) -> dict[str, Tensor]:
     if all(key.startswith("module.") for key in state):
         return {key.removeprefix("module."): value for key, value in state.items()}
     return state
-
-
-def _epoch(value: Any) -> int:
-    return value if isinstance(value, int) and value > 0 else 0
 
 
 def _best(value: Any) -> float | None:

@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy.typing as npt
 
-from dnas_cli.evaluation.tile_scores import SceneTiles, TileScore, TileScores, by_scene
+from dnas_cli.evaluation.tile_scores import SceneTiles, TileScores, by_scene
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.report.chart import Series, line_chart
 from dnas_cli.report.drawing import Drawing
@@ -172,20 +172,14 @@ def pictures(examples: Sequence[Example], tiles: TileSet) -> list[Pictures]:
     return [
         Pictures(
             example.kind,
-            _name(example.score),
+            example.score.name
+            if isinstance(example.score, SceneTiles)
+            else Path(example.score.ref.image).stem,
             example.score.accuracy,
-            tuple(_pictures(example, tiles)),
+            tuple(
+                (name, data_uri(picture, SIDE, name in _PHOTOGRAPHS))
+                for name, picture in look_pictures(example.look, tiles.classes, tiles.bands)
+            ),
         )
         for example in examples
-    ]
-
-
-def _name(score: TileScore | SceneTiles) -> str:
-    return score.name if isinstance(score, SceneTiles) else Path(score.ref.image).stem
-
-
-def _pictures(example: Example, tiles: TileSet) -> list[tuple[str, str]]:
-    return [
-        (name, data_uri(picture, SIDE, name in _PHOTOGRAPHS))
-        for name, picture in look_pictures(example.look, tiles.classes, tiles.bands)
     ]

@@ -29,7 +29,14 @@ def warp_image(image: FloatImage, affine: Affine, size: int) -> FloatImage:
     smooth = blur(image, 0.5 * math.sqrt(step**2 - 1)) if step > 1.1 else image
     return np.concatenate(
         [
-            _as_bands(_warp(_as_pixels(smooth[first : first + _MOST_BANDS]), affine, size, True))
+            _as_bands(
+                _warp(
+                    np.ascontiguousarray(smooth[first : first + _MOST_BANDS].transpose(1, 2, 0)),
+                    affine,
+                    size,
+                    True,
+                )
+            )
             for first in range(0, len(image), _MOST_BANDS)
         ]
     )
@@ -74,10 +81,6 @@ def lower_resolution(image: FloatImage, share: float) -> FloatImage:
             for band in image
         ]
     )
-
-
-def _as_pixels(image: FloatImage) -> FloatImage:
-    return np.ascontiguousarray(image.transpose(1, 2, 0))
 
 
 def _as_bands(pixels: FloatImage) -> FloatImage:

@@ -62,7 +62,9 @@ def read_items(name: str) -> list[SceneFiles]:
     Raises:
         DataError: It cannot be read, is neither, or refers to what it may not.
     """
-    document = parse_json(_fetched(name) if is_web_address(name) else _read(name), name)
+    document = parse_json(
+        _fetched(name) if is_web_address(name) else read_text(Path(name), _LARGEST), name
+    )
     kind = document.get("type") if isinstance(document, dict) else None
     if kind == "Feature":
         items = [document]
@@ -79,10 +81,6 @@ def read_items(name: str) -> list[SceneFiles]:
         return [_scene(item, name) for item in items]
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise DataError(f"{name}: is not a valid STAC document ({error!r}).") from error
-
-
-def _read(name: str) -> str:
-    return read_text(Path(name), _LARGEST)
 
 
 def _fetched(address: str) -> str:

@@ -61,7 +61,7 @@ class BudgetClock:
 
     before: float = 0.0
     trained: float = 0.0
-    began: float = field(default_factory=lambda: time.time() - _process_seconds())
+    began: float = field(default_factory=lambda: psutil.Process().create_time())
 
     def spent(self, run: Run) -> float:
         """Return the seconds spent beside the training."""
@@ -134,8 +134,3 @@ def trained(run: Run, stage: str) -> float:
 def _all_trained(run: Run) -> float:
     opened = open_run(run.root)
     return sum(trained(opened, name) for name in ("stage1", "stage2", "stage3", RETRAINING))
-
-
-def _process_seconds() -> float:
-    """Return how long this process has been running: loading the program takes time as well."""
-    return time.time() - psutil.Process().create_time()

@@ -105,7 +105,13 @@ def measured_times(run: Run, shape: NetworkShape, size: int) -> Times:
         found = build(Times, read_json(path))
     except MALFORMED as error:
         raise DataError(f"{path}: does not hold times ({brief(error)}).") from error
-    if _sizes(found) != (shape.width, shape.bands, shape.classes, shape.head, size):
+    if (found.width, found.bands, found.classes, found.head, found.size) != (
+        shape.width,
+        shape.bands,
+        shape.classes,
+        shape.head,
+        size,
+    ):
         raise DataError(
             f"{path}: was measured for another network.",
             f"Run: dnas measure {run.root} --head {shape.head}",
@@ -185,7 +191,3 @@ def _time(module: nn.Module, x: torch.Tensor, device: torch.device) -> int:
 
 def _named(scales: Sequence[int]) -> str:
     return ",".join(map(str, scales))
-
-
-def _sizes(times: Times) -> tuple[int, ...]:
-    return times.width, times.bands, times.classes, times.head, times.size

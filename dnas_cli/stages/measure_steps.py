@@ -59,7 +59,9 @@ def measure(
     one_thread = 0.0
     if device.type == "cpu" and not compute.threads:
         compute, one_thread = _threads(tiles, sizes[0], compute)
-    machine = Machine(_name(device), torch.get_num_threads(), one_thread, _memory(device), workers)
+    machine = Machine(
+        _name(device), torch.get_num_threads(), one_thread, free_memory(device) or 0, workers
+    )
     candidates: list[Candidate] = []
     for size in sizes:
         measured = Measurements(machine, tuple(candidates), time.monotonic() - started)
@@ -141,7 +143,3 @@ def _threads(tiles: TileSet, size: Size, compute: ComputeOptions) -> tuple[Compu
 
 def _name(device: torch.device) -> str:
     return torch.cuda.get_device_name(device) if device.type == "cuda" else device.type
-
-
-def _memory(device: torch.device) -> int:
-    return free_memory(device) or 0

@@ -170,7 +170,7 @@ def train_stage(
                 work = open_run(run.root)
                 return _train(stage, work, choice, compute, options, interruption, callbacks, until)
         except (UsageError, DataError):
-            if new and _is_unused(open_run(root)):
+            if new and not any(item.settings for item in open_run(root).manifest.stages.values()):
                 logger.warning(
                     "%s: was created and stays, without any training. Correct the command and run "
                     "it again to continue there, with these or other settings.",
@@ -283,11 +283,6 @@ def _train(
     logger.info("%s: %s is finished%s.", run.root, stage.title, best)
     logger.info("Next: %s", run.next_command())
     return run
-
-
-def _is_unused(run: Run) -> bool:
-    """Whether no stage of a run has started."""
-    return not any(record.settings for record in run.manifest.stages.values())
 
 
 def _announce(title: str, run: Run, network: Network, tiles: TileSet, schedule: Schedule) -> None:

@@ -3,7 +3,7 @@
 import os
 import zlib
 from collections import defaultdict
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -108,7 +108,12 @@ def make_tile_set(
         if shares and folder.is_finished:
             return tile_set_result(out, problems, made=False)
         folder.begin(content, options.overwrite and not shares)
-        left = [task for task in tasks if not (_is_measured(task) if shares else _is_done(task))]
+        # The shards checked their own images just now.
+        left = [
+            task
+            for task in tasks
+            if not (load_measurements(task.record) if shares else _is_done(task))
+        ]
         damaged = _cut_all(tasks, left, options)
         warn_skipped(damaged, options.strict)
         problems += damaged
@@ -141,20 +146,15 @@ def _inspected(
     tasks = [Inspection(source, pair, description, as_is, metres) for pair in pairs]
     # Opening a file takes a millisecond; processes pay only for very many.
     workers = options.processes(len(tasks) * _LOOKED_AT) if len(tasks) > 1000 else 1
-    found = list(_with_progress("looking at images", run_tasks(inspect, tasks, workers), tasks))
+    found = []
+    with progress("looking at images", len(tasks), "image") as advance:
+        for result in run_tasks(inspect, tasks, workers):
+            found.append(result)
+            advance(1)
     images = [item for item in found if isinstance(item, ImageFacts)]
     images, disagreeing = agreeing(sorted(images, key=lambda facts: facts.pair.key))
     unfit = [item for item in found if isinstance(item, Problem)] + disagreeing
     return images, sorted(unfit, key=lambda problem: problem.name)
-
-
-def _with_progress(
-    what: str, results: Iterable[ImageFacts | Problem], tasks: Sequence[Inspection]
-) -> Iterable[ImageFacts | Problem]:
-    with progress(what, len(tasks), "image") as advance:
-        for result in results:
-            advance(1)
-            yield result
 
 
 def _cutting_task(
@@ -222,10 +222,6 @@ def _cut_all(
                 "Run the same command again; it resumes.",
             ) from error
     return sorted(problems, key=lambda problem: problem.name)
-
-
-def _is_measured(task: CuttingTask) -> bool:
-    return load_measurements(task.record) is not None
 
 
 def _is_done(task: CuttingTask) -> bool:

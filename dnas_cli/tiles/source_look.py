@@ -6,7 +6,7 @@ import numpy as np
 
 from dnas_cli.console import logger, progress
 from dnas_cli.datasets.description import DatasetDescription
-from dnas_cli.datasets.discovery import Pair, Problem, find_pairs
+from dnas_cli.datasets.discovery import Problem, find_pairs
 from dnas_cli.datasets.inspection import ImageFacts, Inspection, inspect
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
@@ -64,7 +64,9 @@ def look_at_source(
                         image, valid = scene.read_with_validity(window)
                         truth, _ = label.read(window)
                         truth[~valid] = IGNORE
-                        found.append(LabelledTile(_named(pair, window), image, valid, truth))
+                        name = f"{pair.key} {window.row} {window.column}"
+                        ref = TileRef(name, pair.label, pair.scene)
+                        found.append(LabelledTile(ref, image, valid, truth))
             advance(1)
     for problem in problems:
         logger.warning("%s: cannot be used: %s", problem.name, problem.reason)
@@ -82,7 +84,3 @@ def _spaced(facts: ImageFacts, size: int) -> list[Window]:
         for window in line
     ]
     return windows[:: max(1, -(-len(windows) // _WINDOWS))]
-
-
-def _named(pair: Pair, window: Window) -> TileRef:
-    return TileRef(f"{pair.key} {window.row} {window.column}", pair.label, pair.scene)

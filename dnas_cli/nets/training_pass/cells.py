@@ -59,9 +59,8 @@ class CellsOfSource:
     @property
     def parameters(self) -> list[Tensor]:
         """The parameters that the block uses."""
-        return [
-            p for cell in self._cells for name, p in cell.named_parameters() if not _global(name)
-        ]
+        named = (item for cell in self._cells for item in cell.named_parameters())
+        return [p for name, p in named if ".global_average_pool." not in f".{name}"]
 
 
 def pieces(cell: Cell) -> tuple[bool, bool]:
@@ -70,10 +69,6 @@ def pieces(cell: Cell) -> tuple[bool, bool]:
         return True, False
     names = set(cell.operators)
     return bool(names - {"avg_pool_3x3", "global_average_pool"}), "avg_pool_3x3" in names
-
-
-def _global(name: str) -> bool:
-    return ".global_average_pool." in f".{name}"
 
 
 def _operators(

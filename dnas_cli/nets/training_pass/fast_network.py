@@ -90,7 +90,8 @@ class FastTraining:
         for edges in self._outgoing[source]:
             size = sizes[edges[0].target.scale]
             cells = [cast(Cell, self.network.cells[cell_key(item)]) for item in edges]
-            factors = [_factor(item, weights) for item in edges]
+            # Of an edge its weight, or those of its target's operators.
+            factors = [weights.get(item.target.key, weights.get(item.key)) for item in edges]
             for item, cell, factor in zip(edges, cells, factors, strict=True):
                 if isinstance(cell, OperatorCell) and "global_average_pool" in cell.operators:
                     arrived[item.target].add("vector", _global_pool(x, size, cell, factor))
@@ -138,11 +139,6 @@ class _Arrived:
             total = total.add_(vector)
         assert total is not None
         return total
-
-
-def _factor(item: Edge, weights: Weights) -> Tensor | None:
-    """Return an edge's weight, or those of its target's operators; None without weights."""
-    return weights.get(item.target.key, weights.get(item.key))
 
 
 def _global_pool(
