@@ -18,11 +18,11 @@ from dnas_cli.space.coding import (
     second_space,
     third_space,
 )
-from dnas_cli.space.lattice import edge, make_graph
+from dnas_cli.space.lattice import Graph, edge
 
 
 def _architecture() -> ArchitectureCoding:
-    graph = make_graph(2, [edge((-1, 0), (0, 0)), edge((0, 0), (1, 0)), edge((-1, 0), (1, 0))])
+    graph = Graph(2, (edge((-1, 0), (0, 0)), edge((0, 0), (1, 0)), edge((-1, 0), (1, 0))))
     return ArchitectureCoding(graph, (("conv1x1", "conv3x3"), ("max_pool_3x3",)))
 
 

@@ -22,7 +22,7 @@ from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.space.coding import ArchitectureCoding, first_space
 from dnas_cli.space.decoding import decode_path
-from dnas_cli.space.lattice import STEM, Edge, Graph, Node, edge, make_graph, prune, scale_sizes
+from dnas_cli.space.lattice import STEM, Edge, Graph, Node, edge, prune, scale_sizes
 from dnas_cli.space.spaces import connection_space, path_space
 from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.tile_set import TileSet
@@ -81,7 +81,7 @@ def _down_and_up() -> Network:
     path = [(-1, 0), (0, 0), (1, 1), (2, 2), (3, 3), (4, 2), (5, 1), (6, 0)]
     edges = [edge(a, b) for a, b in pairwise(path)]
     edges += [edge((0, 0), (6, 0)), edge((0, 0), (3, 3)), edge((1, 1), (4, 2))]
-    graph = make_graph(7, edges)
+    graph = Graph(7, tuple(edges))
     names = tuple(("conv3x3",) for _ in graph.nodes)
     torch.manual_seed(0)
     return build_derived(ArchitectureCoding(graph, names), NetworkShape(4, 4, 5)).eval()
@@ -184,7 +184,7 @@ def _stop_after_the_first_epoch(patch: pytest.MonkeyPatch) -> None:
 
 
 def test_momentum_continues_after_a_stop(tiles: TileSet, tmp_path: Path) -> None:
-    coding = ArchitectureCoding(make_graph(1, [Edge(Node(0, 0), STEM)]), (("conv3x3",),))
+    coding = ArchitectureCoding(Graph(1, (Edge(Node(0, 0), STEM),)), (("conv3x3",),))
     architecture = tmp_path / "architecture.json"
     coding.write(architecture)
     whole, ends = tmp_path / "whole", []
@@ -216,7 +216,7 @@ def test_cells_that_lead_nowhere_are_not_built_and_change_no_logit() -> None:
     def built(graph: Graph) -> Network:
         return build_derived(ArchitectureCoding(graph, tuple(names for _ in graph.nodes)), shape)
 
-    whole = built(make_graph(3, living + dead)).eval()
+    whole = built(Graph(3, tuple(living + dead))).eval()
     pruned = built(prune(whole.graph)).eval()
     assert len(pruned.cells) == len(whole.cells) - 1
     pruned.load_state_dict(

@@ -22,7 +22,7 @@ from dnas_cli.nets.folding.head import FoldedHead
 from dnas_cli.nets.map_operations import average_pool, interpolation, max_pool, mean_after_resize
 from dnas_cli.nets.network import NetworkShape, build_derived, resize
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.space.lattice import edge, make_graph, prune
+from dnas_cli.space.lattice import Graph, edge, prune
 from dnas_cli.space.operators import OPERATORS
 from tests.support.random_networks import KINDS, random_network, randomise
 from tests.support.release1_files import GOLDEN
@@ -116,7 +116,7 @@ def test_the_codings_of_the_benchmarks_are_the_published_ones(name: str) -> None
     folder = GOLDEN / "published" / name
     connections = np.load(folder / "third_connect.npy").tolist()
     chosen = np.load(folder / "cell_operations.npy")
-    graph = prune(make_graph(len(chosen), [edge(tuple(a), tuple(b)) for a, b in connections]))
+    graph = prune(Graph(len(chosen), tuple(edge(tuple(a), tuple(b)) for a, b in connections)))
     coding = _published(name)
     assert coding.graph == graph
     assert coding.operators == tuple(

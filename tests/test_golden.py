@@ -13,7 +13,7 @@ from torch import nn
 from dnas_cli.nets.network import NetworkShape, build_derived
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.decoding import decode_operators, decode_path, kept_edges
-from dnas_cli.space.lattice import STEM, Edge, Graph, Node, edge, make_graph
+from dnas_cli.space.lattice import STEM, Edge, Graph, Node, edge
 from dnas_cli.space.operators import OPERATORS
 from dnas_cli.space.spaces import connection_space, path_space
 from tests.golden.shrink import INTERIOR, small_arrays
@@ -120,7 +120,7 @@ class _Given(nn.Sequential):
 
 
 def test_in_evaluation_the_head_is_one_linear_map() -> None:
-    coding = ArchitectureCoding(make_graph(1, [edge((-1, 0), (0, 0))]), (("conv1x1",),))
+    coding = ArchitectureCoding(Graph(1, (edge((-1, 0), (0, 0)),)), (("conv1x1",),))
     network = build_derived(coding, NetworkShape(4, 3, 5, head=6)).double().eval()
     randomise(network)
     features = torch.randn(1, 4, 9, 12, dtype=torch.float64)

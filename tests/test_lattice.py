@@ -2,7 +2,7 @@
 
 import pytest
 
-from dnas_cli.space.lattice import STEM, Edge, Graph, Node, edge, make_graph, prune, scale_sizes
+from dnas_cli.space.lattice import STEM, Edge, Graph, Node, edge, prune, scale_sizes
 from dnas_cli.space.spaces import connection_space, core_edges, path_space
 
 
@@ -65,16 +65,16 @@ def test_paths_that_leave_the_lattice_are_refused(path: tuple[int, ...]) -> None
 
 
 def test_pruning_drops_what_is_not_fed_and_what_feeds_nothing() -> None:
-    graph = make_graph(
+    graph = Graph(
         4,
-        [
+        (
             edge((-1, 0), (0, 0)),
             edge((0, 0), (1, 0)),
             edge((1, 1), (2, 1)),  # (1,1) has no input
             edge((0, 0), (2, 0)),  # (2,0) feeds no output
             edge((1, 0), (3, 0)),
             edge((2, 1), (3, 1)),
-        ],
+        ),
     )
     assert prune(graph).edges == (
         edge((-1, 0), (0, 0)),

@@ -11,7 +11,7 @@ import torch.nn.functional as F
 from dnas_cli.nets.network import Network, NetworkShape, build_supernet
 from dnas_cli.run.manifest import Extension
 from dnas_cli.space.coding import ConnectionCoding, first_space, third_space
-from dnas_cli.space.lattice import edge, make_graph
+from dnas_cli.space.lattice import Graph, edge
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.training.batches import EpochSampler, halves
 from dnas_cli.training.losses import balanced_weights, cross_entropy, cross_entropy_and_dice, focal
@@ -190,7 +190,7 @@ def test_a_search_finds_the_one_operator_that_can_solve_the_task() -> None:
     # Every pixel's class is that of the whole image, which shows in its mean alone: noise hides
     # it from any local operator, and only global pooling sees all of the map.
     torch.manual_seed(0)
-    graph = make_graph(1, [edge((-1, 0), (0, 0))])
+    graph = Graph(1, (edge((-1, 0), (0, 0)),))
     space = third_space(ConnectionCoding(graph))
     network = build_supernet(space, NetworkShape(8, 1, 2))
     generator = torch.Generator().manual_seed(1)

@@ -13,7 +13,7 @@ from torch import Tensor
 from dnas_cli.nets.network import Network, cell_key, resize
 from dnas_cli.nets.operators import OperatorCell
 from dnas_cli.space.coding import ArchitectureCoding, Coding, ConnectionCoding, PathCoding
-from dnas_cli.space.lattice import STEM, Edge, Graph, Node, make_graph, scale_sizes
+from dnas_cli.space.lattice import STEM, Edge, Graph, Node, scale_sizes
 from dnas_cli.space.operators import OPERATORS
 from dnas_cli.space.spaces import core_edges
 
@@ -90,6 +90,6 @@ class LiveNetwork(Network):
 def live_graph(coding: Coding) -> Graph:
     """Return the edges of a path, of connections or of an architecture."""
     if isinstance(coding, PathCoding):
-        return make_graph(len(coding.scales), core_edges(coding.scales))
+        return Graph(len(coding.scales), core_edges(coding.scales))
     assert isinstance(coding, ConnectionCoding | ArchitectureCoding)
     return coding.graph

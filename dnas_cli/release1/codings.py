@@ -16,7 +16,7 @@ import numpy.typing as npt
 from dnas_cli.errors import DataError
 from dnas_cli.files import atomic_path, size_of_file
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.space.lattice import SCALES, STEM, Edge, Graph, Node, edge, make_graph, prune
+from dnas_cli.space.lattice import SCALES, STEM, Edge, Graph, Node, edge, prune
 from dnas_cli.space.operators import OPERATORS
 
 CONNECTIONS_FILE = "third_connect.npy"
@@ -94,7 +94,7 @@ def read_release1(connections: Path, operations: Path) -> Release1Coding:
             "Give two files of the same architecture.",
         )
     try:
-        graph = make_graph(layers, edges)
+        graph = Graph(layers, tuple(edges))
     except ValueError as error:
         raise DataError(f"{connections}: is not an architecture ({error}).") from error
     coding = Release1Coding(graph, {node: _names(chosen, node) for node in graph.nodes})

@@ -4,7 +4,7 @@ They cost a little more than the published architectures.
 """
 
 from dnas_cli.space.coding import ArchitectureCoding, ConnectionCoding, PathCoding
-from dnas_cli.space.lattice import make_graph, prune
+from dnas_cli.space.lattice import Graph, prune
 from dnas_cli.space.operators import KEPT_OPERATORS
 from dnas_cli.space.spaces import connection_space, core_edges
 
@@ -21,7 +21,7 @@ def assumed_connections(path: PathCoding) -> ConnectionCoding:
     """Return the core edges and every second other edge below a path, as fresh logits would."""
     core = core_edges(path.scales)
     others = [item for item in connection_space(path.scales).edges if item not in core]
-    return ConnectionCoding(prune(make_graph(len(path.scales), [*core, *others[::2]])))
+    return ConnectionCoding(prune(Graph(len(path.scales), (*core, *others[::2]))))
 
 
 def assumed_architecture(connections: ConnectionCoding) -> ArchitectureCoding:

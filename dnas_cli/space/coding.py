@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Required, Self, TypedDict, cast
 from dnas_cli.errors import DataError, DnasError, brief
 from dnas_cli.file_kinds import CODINGS, kind_of
 from dnas_cli.files import write_json
-from dnas_cli.space.lattice import Edge, Graph, edge, make_graph, prune
+from dnas_cli.space.lattice import Edge, Graph, edge, prune
 from dnas_cli.space.operators import OPERATORS
 from dnas_cli.space.sealed_json import read_sealed_json, seal
 from dnas_cli.space.spaces import check_path, connection_space, core_edges, path_space
@@ -305,7 +305,7 @@ def _graph_from_json(body: Mapping[str, Any]) -> Graph:
     edges = [edge(*pair) for pair in convert(body["edges"], _Edges, "edges")]
     if len(set(edges)) != len(edges):
         raise ValueError("an edge is repeated")
-    graph = make_graph(convert(body["layers"], int, "layers"), edges)
+    graph = Graph(convert(body["layers"], int, "layers"), tuple(edges))
     if not graph.outputs:
         raise ValueError("no node of the last layer has an input")
     if prune(graph) != graph:

@@ -4,7 +4,6 @@ A node `(layer, scale)` works at `1/2^(scale+2)` of the input's resolution with 
 channels. Everything here is plain data and can be checked on paper.
 """
 
-from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -55,7 +54,7 @@ class Graph:
 
     Attributes:
         layers: Number of layers; nodes of layer `layers - 1` are the outputs.
-        edges: Sorted, each once.
+        edges: In any order; held sorted, each once.
 
     Raises:
         ValueError: An edge leaves the lattice or does not go to a later layer.
@@ -123,11 +122,6 @@ def prune(graph: Graph) -> Graph:
         graph.layers,
         tuple(item for item in graph.edges if item.source in alive and item.target in alive),
     )
-
-
-def make_graph(layers: int, edges: Iterable[Edge]) -> Graph:
-    """Build a graph from edges in any order."""
-    return Graph(layers, tuple(sorted(set(edges))))
 
 
 def scale_sizes(height: int, width: int) -> tuple[tuple[int, int], ...]:

@@ -4,7 +4,7 @@ import random
 from collections.abc import Iterator
 
 from dnas_cli.space.coding import ArchitectureCoding, PathCoding, second_space
-from dnas_cli.space.lattice import SCALES, make_graph, prune
+from dnas_cli.space.lattice import SCALES, Graph, prune
 from dnas_cli.space.operators import KEPT_OPERATORS, OPERATORS
 
 
@@ -22,7 +22,7 @@ def random_architectures(layers: int, seed: int | str) -> Iterator[ArchitectureC
             scales.append(draw.choice([scale for scale in near if 0 <= scale < SCALES]))
         space = second_space(PathCoding(tuple(scales)))
         kept = [item for item in space.graph.edges if item in space.core or draw.random() < 0.5]
-        graph = prune(make_graph(layers, kept))
+        graph = prune(Graph(layers, tuple(kept)))
         chosen = [draw.sample(range(len(OPERATORS)), KEPT_OPERATORS) for _ in graph.nodes]
         names = tuple(tuple(OPERATORS[index] for index in sorted(item)) for item in chosen)
         yield ArchitectureCoding(graph, names)

@@ -1,6 +1,6 @@
 """The three search spaces as graphs (method, sections 2 to 4)."""
 
-from dnas_cli.space.lattice import MAX_LAYERS, SCALES, STEM, Edge, Graph, Node, make_graph
+from dnas_cli.space.lattice import MAX_LAYERS, SCALES, STEM, Edge, Graph, Node
 
 
 def path_space(layers: int) -> Graph:
@@ -14,7 +14,7 @@ def path_space(layers: int) -> Graph:
             for target in range(min(layer, SCALES - 1) + 1):
                 if abs(source - target) <= 1:
                     edges.append(Edge(Node(layer, target), Node(layer - 1, source)))
-    return make_graph(layers, edges)
+    return Graph(layers, tuple(edges))
 
 
 def check_path(scales: tuple[int, ...]) -> None:
@@ -55,4 +55,4 @@ def connection_space(path: tuple[int, ...]) -> Graph:
                 for near in (scale - 1, scale, scale + 1)
                 if 0 <= near <= path[layer - 1]
             )
-    return make_graph(len(path), edges)
+    return Graph(len(path), tuple(edges))

@@ -11,7 +11,7 @@ from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.nets.network import build_derived
 from dnas_cli.run.directory import create_run
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.space.lattice import edge, make_graph
+from dnas_cli.space.lattice import Graph, edge
 from dnas_cli.tiles.make_tile_set import make_tile_set
 from dnas_cli.tiles.settings import TilingOptions, TilingSettings
 from dnas_cli.tiles.tile_set import TileSet
@@ -30,7 +30,7 @@ def tiles(tmp_path_factory: pytest.TempPathFactory) -> TileSet:
 def model(tiles: TileSet) -> Model:
     """An untrained model that fits the tile set."""
     torch.manual_seed(0)
-    graph = make_graph(2, [edge((-1, 0), (0, 0)), edge((0, 0), (1, 0))])
+    graph = Graph(2, (edge((-1, 0), (0, 0)), edge((0, 0), (1, 0))))
     architecture = ArchitectureCoding(graph, (("conv1x1",), ("conv3x3", "avg_pool_3x3")))
     facts = ModelFacts(
         classes=tiles.classes,

@@ -14,7 +14,7 @@ from dnas_cli.space.coding import (
     second_space,
     third_space,
 )
-from dnas_cli.space.lattice import make_graph, prune
+from dnas_cli.space.lattice import Graph, prune
 from dnas_cli.space.operators import OPERATORS
 
 KINDS = ("stage 1", "stage 2", "stage 3", "derived")
@@ -61,7 +61,7 @@ def _build(kind: str, draw: random.Random, layers: int, shape: NetworkShape) -> 
     if kind == "stage 2":
         return build_supernet(space, shape)
     kept = [e for e in space.graph.edges if e in space.core or draw.random() < 0.4]
-    graph = prune(make_graph(layers, kept))
+    graph = prune(Graph(layers, tuple(kept)))
     if kind == "stage 3":
         return build_supernet(third_space(ConnectionCoding(graph)), shape)
     operators = []

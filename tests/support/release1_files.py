@@ -19,7 +19,7 @@ from dnas_cli.nets.network import (
 from dnas_cli.release1.codings import Release1Coding
 from dnas_cli.release1.tensor_names import load_release1_state, release1_keys
 from dnas_cli.space.coding import ArchitectureCoding, SearchSpace
-from dnas_cli.space.lattice import edge, make_graph
+from dnas_cli.space.lattice import Graph, edge
 from dnas_cli.space.operators import OPERATORS
 
 GOLDEN = Path(__file__).parents[1] / "golden"
@@ -67,7 +67,7 @@ def golden_state(name: str) -> dict[str, torch.Tensor]:
 def reference_network(arrays: dict[str, Any], state: dict[str, torch.Tensor]) -> Network:
     """Build the network of reference values, its weights loaded as `import` does."""
     meta = json.loads(str(arrays["meta"]))
-    graph = make_graph(meta["layers"], [edge(tuple(a), tuple(b)) for a, b in arrays["connections"]])
+    graph = Graph(meta["layers"], tuple(edge(tuple(a), tuple(b)) for a, b in arrays["connections"]))
     shape = NetworkShape(
         meta["width"], meta["bands"], meta["classes"], (0.0, 0.0), len(state["last_conv.0.weight"])
     )

@@ -12,7 +12,7 @@ from dnas_cli.nets.network import build_derived
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.space.lattice import edge, make_graph
+from dnas_cli.space.lattice import Graph, edge
 
 CLASSES = (
     LandClass("built-up", (255, 0, 0)),
@@ -41,7 +41,7 @@ def write_model(
     time.
     """
     described = parse_description(classes, "classes", "made") if classes else None
-    graph = make_graph(2, [edge((-1, 0), (0, 0)), edge((0, 0), (1, 0))])
+    graph = Graph(2, (edge((-1, 0), (0, 0)), edge((0, 0), (1, 0))))
     operators = tuple(("conv1x1", "conv3x3", "sep_conv_3x3") for _ in graph.nodes)
     coding = ArchitectureCoding(graph, operators, derived_from=None)
     normalisation = Normalisation(
