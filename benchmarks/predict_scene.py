@@ -37,7 +37,7 @@ from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import open_raster
 from dnas_cli.space.coding import ArchitectureCoding
-from dnas_cli.space.lattice import edge, make_graph
+from dnas_cli.space.lattice import Graph, edge
 
 
 def main() -> None:
@@ -176,7 +176,7 @@ def small() -> ArchitectureCoding:
         edge((-1, 0), nodes[0]),
         *(edge(*pair) for pair in itertools.pairwise(nodes)),
     ]
-    graph = make_graph(len(scales), edges)
+    graph = Graph(len(scales), tuple(edges))
     operators = tuple(("conv1x1", "conv3x3", "sep_conv_3x3") for _ in graph.nodes)
     return ArchitectureCoding(graph, operators, derived_from=None)
 
