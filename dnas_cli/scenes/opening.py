@@ -28,6 +28,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.file_kinds import FILE, RASTER, kind_of, wrong_kind
 from dnas_cli.files import read_text
 from dnas_cli.scenes.external import is_external_allowed
+from dnas_cli.scenes.hdf5_references import refers_to_files
 
 _DRIVERS = {
     ".tif": ("GTiff",),
@@ -223,8 +224,12 @@ def _refuse_references(path: Path) -> None:
     notes = path.with_name(path.name + ".aux.xml")
     if notes.is_file() and b"OVERVIEW_FILE" in _start(notes, _LARGEST_DOCUMENT):
         raise DataError(f"{notes}: refers to another file for overviews.", "Remove it.")
-    if path.suffix.lower() == ".vrt" and path.is_file() and not is_external_allowed():
+    if not path.is_file() or is_external_allowed():
+        return
+    if path.suffix.lower() == ".vrt":
         _check_vrt(path, path.absolute().parent, 0)
+    elif is_container(path) and refers_to_files(path):
+        raise _outside(path, "refers to other files, as HDF5 can")
 
 
 def _check_vrt(path: Path, folder: Path, depth: int) -> None:

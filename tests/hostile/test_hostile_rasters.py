@@ -1,9 +1,11 @@
 """Rasters that refer to other files or into the network: nothing is followed that nobody named."""
 
 import ast
+import base64
 import http.server
 import shutil
 import threading
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -29,6 +31,29 @@ WMS = """<GDAL_WMS><Service name="TMS">
 <DataWindow><UpperLeftX>0</UpperLeftX><UpperLeftY>0</UpperLeftY><LowerRightX>64</LowerRightX>
 <LowerRightY>64</LowerRightY><SizeX>64</SizeX><SizeY>64</SizeY></DataWindow>
 <BandsCount>3</BandsCount><BlockSizeX>64</BlockSizeX><BlockSizeY>64</BlockSizeY></GDAL_WMS>"""
+
+
+# HDF5 files of a dataset "red" that is elsewhere: compressed, in base 85.
+HDF5 = {
+    # another file's dataset
+    "link": (
+        r"c-rgqaB<`1lHy_j0S*oZ76t(ZWbhvfDwt9EF!=;1%?PDCp!5nRm^ceqP68?}05x9$YF-3XJS51~71?}rdq%;?1|F"
+        r"`C0m$iv14^G@LRAM#hXGWwmkFM7v8PNfpi3B$)Uz=tK-|IMz+9A?BFw;`r>9?>np~7xqL*RHpbr!S%L4$0wm(h"
+    ),
+    # /etc/passwd as values
+    "ext": (
+        r"c-rgqaB<`1lHy_j0S*oZ76t(ZWbhvfHn5`dVe$!3nh{EOK<O1sFmXn(oCH){5NbZUx{x4OSCH!eXaHtU1`CAdU>F"
+        r"4>5qP*d27u@YC?A$ePcWgXD@sj4Nsk^B+RMnm1~H2f#@B$*OpGY$5f{x2bSWd$y~sLPfi#HE!~`*j9cV5iR1GM{7"
+        r"~n|n4si1!If|JPmQx(iR0hyA9wgB6eE<upI{nm=Wc`A~;^J~hd<6UXyMX)!^N#}aXqqMm004T3JJk"
+    ),
+    # a virtual dataset
+    "vds": (
+        r"c-rgqaB<`1lHy_j0S*oZ76t(ZWbhvf7$ng6P>=wn8KHCslwQFE6K4d=LA5goLd{247ZT*^3R3+a4Z!R%V1dva45M"
+        r"Hq0uNWm01zDk<-=0x2_{r^MX4z$>CuBidl?znAZ9Vb_!<zJi4i3|;-Z;>E@gze7g+}@kOuLYm>~vnKz+o*4ATlxE"
+        r"d=F)cqhv_vKbgE1~eXm{rp`(IU43a1?JJTISNL>PzCPJ{yvOI1uCrE3}Ha4*!7E3lZ#SI^fFArWh^t26bLXO@g>m"
+        r"sAixgASHJWwMz+6$e>4t8!6+C7qhJ(_f>AIEM!_f;1*2dTi~?E%0DlBHWB"
+    ),
+}
 
 
 def _vrt(source: object, relative: int = 1, kind: str = "UInt16", more: str = "") -> str:
@@ -220,3 +245,15 @@ def test_one_door_opens_rasters() -> None:
         and not any(isinstance(item, ast.Constant) and item.value == "w" for item in node.args)
     ]
     assert set(doors) == {"opening.py"}
+
+
+@pytest.mark.parametrize("suffix", ["h5", "nc"])
+@pytest.mark.parametrize("way", HDF5)
+def test_hdf5_reads_no_other_file_unless_trusted(way: str, suffix: str, tmp_path: Path) -> None:
+    path = tmp_path / f"scene.{suffix}"
+    path.write_bytes(zlib.decompress(base64.b85decode(HDF5[way])))
+    with pytest.raises(DataError, match="refers to other files"):
+        open_raster(path)
+    with external_allowed(True), pytest.raises(DataError) as caught:  # no band, or no such file
+        open_raster(path, ["green"])
+    assert "refers to other files" not in str(caught.value)
