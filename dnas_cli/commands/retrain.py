@@ -1,7 +1,7 @@
 """`dnas retrain`: train the derived network from scratch."""
 
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated
 
 import typer
 
@@ -11,6 +11,7 @@ from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.training.settings import RetrainSettings
 from dnas_cli.training.settings_choice import Sources
+from dnas_cli.typed_fields import SettingValue
 
 
 @options_from(
@@ -37,7 +38,7 @@ def retrain(
     budget: options.Budget = None,
     *,
     sources: Sources,
-    flags: dict[str, Any],
+    flags: dict[str, SettingValue],
     compute: ComputeOptions,
     stage_options: StageOptions,
     report: options.Report = False,

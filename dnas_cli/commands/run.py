@@ -13,6 +13,7 @@ from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.settings_choice import Sources
+from dnas_cli.typed_fields import SettingValue
 
 Step = Literal["1", "2", "3", "retrain", "eval"]
 
@@ -39,7 +40,7 @@ def run(
         ),
     ] = None,
     *,
-    flags: dict[str, Any],
+    flags: dict[str, SettingValue],
     compute: ComputeOptions,
     dry_run: Annotated[
         bool,

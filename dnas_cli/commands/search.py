@@ -1,7 +1,5 @@
 """`dnas search`: train a stage's supernet."""
 
-from typing import Any
-
 import typer
 
 from dnas_cli.commands import options
@@ -11,6 +9,7 @@ from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.settings_choice import Sources
+from dnas_cli.typed_fields import SettingValue
 
 
 @options_from(
@@ -25,7 +24,7 @@ def search(
     budget: options.Budget = None,
     logits_from: options.LogitsFrom = None,
     *,
-    flags: dict[str, Any],
+    flags: dict[str, SettingValue],
     compute: ComputeOptions,
     stage_options: StageOptions,
     report: options.Report = False,
