@@ -155,14 +155,14 @@ def _with_examples(content: PageContent, run: Run, tiles: TileSet, device: str) 
         )
     ]
     scene_examples, scenes = [], by_scene(scores.tiles)
-    if len(scenes) > 1:
-        for kind, found in best_median_worst(scenes, _SCENES).items():
-            for scene in found:
-                # A pixel of several tiles counts in the first, which is drawn last.
-                refs = [tile.ref for tile in scene.tiles[::-1]]
-                looks = look_at_tiles(model, tiles, refs, where, bands)
-                look = look_at_scene(tiles, refs, looks, SIDE)
-                scene_examples += [Example(kind, scene, look)] if look else []
+    for kind, found in best_median_worst(scenes, _SCENES).items():
+        for scene in found:
+            # A pixel of several tiles counts in the first, which is drawn last.
+            refs = [tile.ref for tile in scene.tiles[::-1]]
+            looks = look_at_tiles(model, tiles, refs, where, bands)
+            look = look_at_scene(tiles, refs, looks, SIDE)
+            if look is not None:
+                scene_examples.append(Example(kind if len(scenes) > 1 else "only", scene, look))
     return replace(
         content,
         scores=scores,

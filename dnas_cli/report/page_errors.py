@@ -56,11 +56,18 @@ class Confusion:
         return len(self.classes) > _MANY_CLASSES
 
     @property
-    def mixes(self) -> list[tuple[str, str, int, float]]:
-        """The most frequent errors: label, map, pixels, share of the label."""
+    def mixes(self) -> list[tuple[str, str, int, float, float, str]]:
+        """The most frequent errors: label, map, pixels, shares of both, place of the pixels."""
         names = [item.name for item in self.classes]
         pairs = [
-            (names[row], names[column], int(self.counts[row, column]), self.by_row[row, column])
+            (
+                names[row],
+                names[column],
+                int(self.counts[row, column]),
+                self.by_row[row, column],
+                self.by_column[row, column],
+                f"{self.source}/{row}/{column}",
+            )
             for row in range(len(names))
             for column in range(len(names))
             if row != column and self.counts[row, column]

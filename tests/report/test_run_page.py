@@ -56,6 +56,8 @@ def page(run: Path) -> str:
 def test_the_page_needs_nothing_else(page: str) -> None:
     assert len(page.encode()) < 2_000_000
     assert "within 8 pixels of a tile's border" in page  # seams, of small tiles
+    headings = re.findall(r"<h3>([^<]*)</h3>", page)
+    assert {"Only scene", "Best tiles", "Median tiles", "Worst tiles"} <= set(headings)
     addresses = re.findall(r"(?:src|href)=\"([^\"]*)\"|url\(([^)]*)\)", page)
     assert all(a.startswith(("data:", "#")) for pair in addresses for a in pair if a)
     assert re.findall(r"https?://[^\s\"<]+", page) == ["http://www.w3.org/2000/svg"] * len(
