@@ -4,6 +4,7 @@ The bands of several files become one dataset on the finest of their grids; the 
 resampled to it.
 """
 
+import math
 from collections.abc import Sequence
 from contextlib import ExitStack, closing
 from pathlib import Path
@@ -85,13 +86,29 @@ def _stacked(scene: SceneFiles) -> "_Stack":
                 stack.callback(dataset.close)
             if part.number not in opened[key].indexes:
                 raise DataError(f"{part.place}: has no band {part.number}.")
-        finest = max(opened.values(), key=lambda dataset: dataset.width * dataset.height)
+        finest = _finest(list(opened.values()))
         placed = {key: _laid_over(dataset, finest, scene) for key, dataset in opened.items()}
         layers = [(placed[part.path, part.variable], part.number) for part in scene.parts]
         result = _Stack(finest, layers, [part.names[0] for part in scene.parts])
         stack.pop_all()
         return result
     raise AssertionError  # an exit stack passes errors on
+
+
+def _finest(datasets: Sequence[Any]) -> Any:
+    """Return the dataset with the smallest pixels; of those within a hundredth the largest one.
+
+    Where pixels cannot be compared it is the one with the most.
+    """
+    in_one_crs = len({str(dataset.crs) for dataset in datasets}) == 1
+    if not in_one_crs or any(dataset.transform.is_identity for dataset in datasets):
+        return max(datasets, key=lambda dataset: dataset.width * dataset.height)
+
+    def order(dataset: Any) -> tuple[float, int]:
+        area = abs(dataset.transform.determinant) or math.inf
+        return round(math.log(area), 2), -dataset.width * dataset.height
+
+    return min(datasets, key=order)
 
 
 def _laid_over(dataset: Any, finest: Any, scene: SceneFiles) -> Any:
@@ -104,6 +121,8 @@ def _laid_over(dataset: Any, finest: Any, scene: SceneFiles) -> Any:
             f"{dataset.name}: has {dataset.width} x {dataset.height} pixels and no place, but "
             f"other bands of {scene.name} have {finest.width} x {finest.height}."
         )
+    if bool(dataset.crs) != bool(finest.crs):
+        raise DataError(f"{dataset.name}: says no CRS, or other bands of {scene.name} say none.")
     if same_size and dataset.crs == finest.crs and _is_same(dataset, finest):
         return dataset
     grid = Grid(

@@ -13,7 +13,9 @@ import rasterio
 import rasterio.shutil
 from rasterio.warp import Resampling, reproject
 
+from dnas_cli.errors import DataError
 from dnas_cli.scenes.raster import Window, open_raster
+from dnas_cli.scenes.scene_files import BandFile, SceneFiles
 from tests.support.command_line import dnas
 from tests.support.predicting import read
 from tests.support.reported_inputs import INDEX, dataset, noise, place, put, quarters, tiles_of
@@ -58,6 +60,19 @@ def test_bands_of_several_files_are_one_scene_and_coarser_ones_are_resampled(
     assert "is finished already" in dnas("tile", folder, *out, "--size", 32).stderr
     put(folder / "s2/s1_B08.tif", noise(7)[:1], **place(510_000))
     assert "s2/s1_B08.tif" in dnas("tile", folder, *out, "--size", 32, code=3).stderr
+
+
+def test_the_grid_is_that_of_the_smallest_pixels_whatever_the_extents(tmp_path: Path) -> None:
+    fine = put(tmp_path / "fine.tif", noise()[:1], **place())
+    coarse = place(499_040, 5_000_960, pixel=20)  # more pixels, around the fine ones
+    wide = put(tmp_path / "wide.tif", noise(1, size=128)[:1], **coarse)
+    parts = tuple(BandFile((path.stem,), str(path)) for path in (wide, fine))
+    with open_raster(SceneFiles("both", parts)) as scene:
+        assert (scene.height, scene.width) == (64, 64)
+        assert np.array_equal(scene.read(WHOLE)[1], noise()[0])
+    put(fine, noise()[:1], transform=place()["transform"])
+    with pytest.raises(DataError, match="no CRS"):
+        open_raster(SceneFiles("both", parts))
 
 
 def test_a_scene_that_lacks_a_band_is_left_out_and_named(tmp_path: Path) -> None:
