@@ -146,7 +146,9 @@ class UnfinishedMap:
     def begin_output(self, target: Path) -> None:
         """Note that an output is about to be made, so that it may be made again."""
         if target.name in self.outputs:
-            remove_leftovers(target.parent, target.name)
+            beside = (target.with_suffix(suffix).name for suffix in (".pgw", ".prj", ".qml"))
+            for name in (target.name, f"{target.name}.aux.xml", *beside):
+                remove_leftovers(target.parent, name)
             return
         self.outputs.append(target.name)
         self._save()

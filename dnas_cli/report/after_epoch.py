@@ -9,7 +9,6 @@ from dnas_cli.errors import DnasError
 from dnas_cli.report.run_status import TITLES
 from dnas_cli.report.training_curves import history_marks, write_progress_picture
 from dnas_cli.run.command_log import read_commands
-from dnas_cli.run.history import write_history_table
 from dnas_cli.run.rows import read_rows
 from dnas_cli.stages.epoch_callback import EpochCallback, EpochEnd
 
@@ -40,7 +39,7 @@ def epoch_callbacks(page: bool = False, log: Log | None = None) -> Sequence[Epoc
 
 
 class _Curves:
-    """Writes `history.csv` into the stage's folder, and `progress.png` where that is due.
+    """Writes `progress.png` into the stage's folder where that is due.
 
     Every epoch that takes three seconds is drawn; of quicker ones the last, and others from time to
     time.
@@ -51,7 +50,6 @@ class _Curves:
 
     def __call__(self, end: EpochEnd) -> None:
         folder, record = end.run.stage_folder(end.stage), end.run.record(end.stage)
-        write_history_table(folder)
         settings = record.settings if record else {}
         extensions = record.extensions if record else ()
         planned = int(settings.get("epochs", 0))

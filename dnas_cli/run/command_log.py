@@ -11,7 +11,7 @@ from typing import Literal
 
 from dnas_cli import __version__
 from dnas_cli.errors import MALFORMED, DataError, brief
-from dnas_cli.files import make_folder, parse_json, read_text, write_text
+from dnas_cli.files import make_folder, parse_json, read_text, remove_leftovers, write_text
 from dnas_cli.run.directory import Run, now
 from dnas_cli.typed_fields import build
 
@@ -46,6 +46,7 @@ def record_command(run: Run, stage: str, work: Work, epochs_done: int) -> None:
     record = CommandRecord(now(), work, _typed(), epochs_done, **versions())
     make_folder(folder)
     path = folder / _NAME
+    remove_leftovers(folder, _NAME)
     earlier = read_text(path) if path.is_file() else ""
     write_text(path, earlier + json.dumps(asdict(record)) + "\n")
 

@@ -18,6 +18,7 @@ from dnas_cli.planning.plan import read_plan
 from dnas_cli.run.command_log import record_command
 from dnas_cli.run.directory import Run, is_run, open_run
 from dnas_cli.run.given_settings import RunSettings
+from dnas_cli.run.history import write_history_table
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import Extension, StageRecord
 from dnas_cli.run.run_log import logged
@@ -237,6 +238,7 @@ def _train(
     scored: list[ConfusionMatrix] = []  # since the last epoch
 
     def end_epoch(done: int) -> None:
+        write_history_table(run.stage_folder(name))
         run.set_record(name, record.with_phase("started", done))
         end = EpochEnd(run, name, done, tiles.classes, scored[-1] if scored else None)
         scored.clear()
@@ -276,6 +278,7 @@ def _train(
     if until is not None and progress.epoch < schedule.epochs:
         return run
     stage.conclude(TrainedStage(run, tiles, settings, device, job, progress))
+    write_history_table(run.stage_folder(name))  # killed after the last epoch, it lacks a row
     run.set_record(name, record.with_phase("finished", progress.epoch))
     best = ""
     if progress.best_epoch >= 0:

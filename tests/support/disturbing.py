@@ -66,7 +66,7 @@ class Disturbed:
         """Let the same command finish undisturbed, and note what it lost."""
         stage = beginning.stage
         end = run_in(case, stage)
-        if end.code != 0:
+        if end.code != 0 and not _is_there(end):
             self.lost.append(f"{what}: then exit {end.code}: {end.output[-1500:]}")
             return
         wrong = differences(case / stage.makes, beginning.whole / stage.makes)
@@ -74,6 +74,11 @@ class Disturbed:
         wrong += sorted(beside - {path.name for path in beginning.whole.iterdir()})
         if wrong:
             self.lost.append(f"{what}: changed {', '.join(wrong)}")
+
+
+def _is_there(end: End) -> bool:
+    """Whether a command refused to make what an earlier one had just finished when it was killed."""
+    return end.code == 3 and "exists already" in end.output
 
 
 Results = dict[str, Disturbed]
@@ -89,7 +94,7 @@ def kill(folder: Path, beginnings: list[Beginning], count: int, rng: random.Rand
         for point in points:
             outcome = run_in(place, stage, point)
             if outcome.code is not None:
-                if outcome.code:
+                if outcome.code and not _is_there(outcome):
                     result.judge(replace(outcome, code=99), f"{stage.name}, {points}")
                 break
             result.times += 1

@@ -150,9 +150,11 @@ def begin(folder: Path, names: list[str]) -> list[Beginning]:
     if os.waitpid(process, 0)[1]:
         raise SystemExit("the scenes could not be made")
     for number, stage in enumerate(STAGES[: last + 1]):
-        whole = folder / f"whole-{number}"
-        shutil.copytree(start, whole)
-        end = run_in(whole, stage, fault=Fault(whole))
+        # Where cases are, as some results name their inputs.
+        case, whole = folder / "case", folder / f"whole-{number}"
+        shutil.copytree(start, case)
+        end = run_in(case, stage, fault=Fault(case))
+        case.rename(whole)
         print(f"{stage.name:<24}{end.calls:>6} calls, {end.seconds:.1f} s", flush=True)
         if end.code != 0:
             raise SystemExit(f"{stage.name} does not work at all:\n{end.output}")
