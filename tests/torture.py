@@ -18,7 +18,6 @@ from collections.abc import Iterator
 from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
-os.environ["OGR_CURRENT_DATE"] = "2000-01-01T00:00:00Z"  # in GeoPackages
 
 from tests.support import failing_calls
 from tests.support.disturbing import (

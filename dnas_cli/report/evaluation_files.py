@@ -6,7 +6,8 @@ from pathlib import Path
 from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.stored import evaluation_files
-from dnas_cli.files import write_csv, write_json
+from dnas_cli.file_lock import locked
+from dnas_cli.files import make_folder, remove_leftovers, write_csv, write_json
 from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.shown_text import cell
@@ -22,11 +23,15 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> tuple[Path, ...]:
     files = evaluation_files(folder, subject.split, subject.unit)
     where = f"{Path(subject.data).name}, {subject.split} split" if subject.split else subject.data
     where += ", whole scenes" if subject.split and subject.unit == "scene" else ""
-    write_json(files.figures, evaluation.to_json())
-    write_confusion_csv(files.confusion, evaluation.matrix, evaluation.classes)
-    write_confusion_png(files.picture, evaluation.matrix, evaluation.classes, where)
-    if files.scenes is not None:
-        write_scenes_csv(files.scenes, evaluation.scenes, evaluation.classes)
+    make_folder(folder)
+    with locked(folder, wait=True):
+        for path in files.all:
+            remove_leftovers(folder, path.name)
+        write_json(files.figures, evaluation.to_json())
+        write_confusion_csv(files.confusion, evaluation.matrix, evaluation.classes)
+        write_confusion_png(files.picture, evaluation.matrix, evaluation.classes, where)
+        if files.scenes is not None:
+            write_scenes_csv(files.scenes, evaluation.scenes, evaluation.classes)
     return files.all
 
 

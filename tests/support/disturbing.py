@@ -77,7 +77,7 @@ class Disturbed:
 
 
 def _is_there(end: End) -> bool:
-    """Whether a command refused to make what an earlier one had just finished when it was killed."""
+    """Whether a command refused to make what one had just finished when it was killed."""
     return end.code == 3 and "exists already" in end.output
 
 

@@ -2,6 +2,9 @@
 
 import csv
 import json
+import re
+import sqlite3
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -48,6 +51,17 @@ def timeless_rows(path: Path) -> list[dict[str, Any]]:
 def _timeless_table(path: Path) -> list[dict[str, str]]:
     with path.open(newline="") as file:
         return [{k: row[k] for k in row if k not in _TIMES} for row in csv.DictReader(file)]
+
+
+def _timeless_dump(path: Path) -> list[str]:
+    with closing(sqlite3.connect(path)) as database:
+        lines = database.iterdump()
+        return [re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", line) for line in lines]
+
+
+def _baseline(path: Path) -> list[dict[str, Any]]:
+    members = json.loads(path.read_text())["members"]
+    return [{key: item[key] for key in item if key != "model_hash"} for item in members]
 
 
 def differences(a: Path, b: Path) -> list[str]:
@@ -98,6 +112,10 @@ def _files(folder: Path) -> dict[str, Path]:
 def _same_file(a: Path, b: Path) -> bool:
     if a.suffix == ".pt":
         return same_tensors(a, b)
+    if a.suffix == ".gpkg":
+        return _timeless_dump(a) == _timeless_dump(b)
+    if a.name == "results.json":  # names files of models, which hold their date
+        return _baseline(a) == _baseline(b)
     if a.name == "history.csv":
         return _timeless_table(a) == _timeless_table(b)
     if a.name == "history.jsonl":
