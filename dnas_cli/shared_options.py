@@ -6,7 +6,7 @@ DEVICE = Option("auto, cpu, cuda, cuda:N or mps.", default="auto", panel="Machin
 OVERWRITE = Option("Replace what exists.", default=False, panel="Output")
 LABELS_AS_IS = Option("Pair labels pixel by pixel, whatever their georeference.", default=False)
 MAX_UNKNOWN = Option(
-    "Largest share of a label in no known colour or value.",
+    "Largest share of a label in unknown colours or values.",
     default=0.05,
     at_least=0,
     at_most=1,

@@ -20,7 +20,7 @@ def baseline(
 ) -> None:
     """Compare the found network with random and standard ones.
 
-    Random ones cost about as much. All are trained by the run's own recipe, below RUN/baseline.
+    The random ones cost about as much. All train by the run's own recipe, below RUN/baseline.
     Interrupted, the same command resumes. Figures go to RUN/baseline/results.json and
     results.csv.
     """

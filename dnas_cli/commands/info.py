@@ -22,8 +22,8 @@ def info(
 ) -> None:
     """Show the kind and the facts of a file or folder.
 
-    It knows rasters, tile sets, runs, codings, models and checkpoints. Of a raster: size, bands,
-    values, georeference, storage; also by /vsi... and s3:// names.
+    It knows rasters, tile sets, runs, codings, models and checkpoints. For a raster it shows size,
+    bands, values, georeference and storage; /vsi... and s3:// names also work.
     """
     from dnas_cli import api
     from dnas_cli.report.known_files import file_text

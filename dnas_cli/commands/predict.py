@@ -42,8 +42,8 @@ def predict(
 ) -> None:
     """Map scenes of any size with a trained model.
 
-    The map has the scene's size, CRS and transform; pixels without data are 255, or as
-    --map-nodata says. Interrupted, the same command resumes. Of many scenes, finished ones are
+    The map has the scene's size, CRS and transform; pixels without data are 255, or the
+    value of --map-nodata. Interrupted, the same command resumes. Of many scenes, finished ones are
     skipped.
 
     Example: dnas predict run/model.pt scene.tif --out map.tif --out map.gpkg

@@ -12,14 +12,14 @@ def report(
     run: RunArgument,
     out: Annotated[
         Path | None,
-        typer.Option(metavar="FILE", help="Where to write it. [default: RUN/report.html]"),
+        typer.Option(metavar="FILE", help="Where to write the page. [default: RUN/report.html]"),
     ] = None,
     device: Device = "auto",
     threads: Threads = 0,
 ) -> None:
     """Write a run on one page: figures, lattice, curves, tiles.
 
-    The lattice over the epochs, what was found, errors, data and provenance are on it as well.
+    It also shows the lattice over the epochs, the network found, errors, data and provenance.
 
     The page needs no network and no other file. It can be written at any time, and replaces the
     previous one.

@@ -24,7 +24,7 @@ def run(
     new_run: NewRun,
     sources: Sources,
     first: Annotated[
-        Step, typer.Option("--from", help="First step: the earlier ones are finished.")
+        Step, typer.Option("--from", help="First step; earlier steps must be finished.")
     ] = "1",
     last: Annotated[Step, typer.Option("--until", help="Last step.")] = "eval",
     branch: Annotated[
@@ -56,8 +56,8 @@ def run(
 ) -> None:
     """Search, decode, retrain and score: from tiles to a model.
 
-    Ctrl-C saves and stops; the same command resumes. It is the work of the single commands, which
-    can take turns with this one. Settings hold for all stages.
+    Ctrl-C saves and stops; the same command resumes. The single commands do the same work and can
+    take turns with this one. Settings hold for all stages.
     """
     from dnas_cli import api
     from dnas_cli.report.after_epoch import epoch_callbacks

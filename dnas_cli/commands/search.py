@@ -33,7 +33,7 @@ def search(
 ) -> None:
     """Search a stage: 1 path, 2 connections, 3 operators.
 
-    Ctrl-C saves and stops; the same command resumes. A stage keeps the settings that it was
+    Ctrl-C saves and stops; the same command resumes. A stage keeps the settings that it
     started with.
     """
     from dnas_cli import api

@@ -26,11 +26,11 @@ class EvaluationOptions(TypedDict, total=False):
         bool, Option("Score the whole scenes that the split was cut from.", default=False)
     ]
     source: Annotated[
-        Path | str | None, Option("Folder of these scenes.  [default: as cut]", metavar="DIR")
+        Path | str | None, Option("Folder of the scenes.  [default: as cut]", metavar="DIR")
     ]
     dataset: Annotated[
         str | Path | None,
-        Option("The data of a plain folder: gid5, gid15, fbp or a YAML file.",
+        Option("Description of a plain folder: gid5, gid15, fbp or a YAML file.",
                metavar="NAME|YAML"),
     ]  # fmt: skip
     max_unknown: Annotated[float, MAX_UNKNOWN]

@@ -83,7 +83,7 @@ class TilingOptions:
     """How to make a tile set; none of these changes its content.
 
     Attributes:
-        workers: Processes; as many as pay when missing.
+        workers: Processes; as many as save time when missing.
         overwrite: Replace an existing tile set.
         strict: Every problem is an error.
     """

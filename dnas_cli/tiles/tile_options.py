@@ -65,7 +65,7 @@ class TileOptions(TypedDict, total=False):
     test_scenes: Annotated[Sequence[str] | None, _scenes("testing")]
     from_lists: Annotated[
         list[Path] | None,
-        Option("Use tiles that are cut already, by their lists; repeat it for files.",
+        Option("Use existing tiles by their lists; repeatable for files.",
                metavar="DIR|FILE"),
     ]  # fmt: skip
     max_unknown: Annotated[float, MAX_UNKNOWN]
@@ -81,6 +81,6 @@ class TileOptions(TypedDict, total=False):
     strict: Annotated[
         bool, Option("Stop at a problem instead of skipping the file.", default=False)
     ]
-    workers: Annotated[int | None, Option("Processes.  [default: as many as pay]", at_least=1)]
+    workers: Annotated[int | None, Option("Processes.  [default: by the work]", at_least=1)]
     overwrite: Annotated[bool, OVERWRITE]
     shard: Annotated[str | None, SHARD]

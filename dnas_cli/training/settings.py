@@ -41,8 +41,8 @@ class TrainingSettings:
     batch: int = option(2, "Tiles per step.", at_least=1, quick=4)
     shards: int = option(
         1,
-        "Equal parts of a batch, each with its own batch statistics; torchrun starts up to so many "
-        "processes.",
+        "Equal parts of a batch, each with its own batch statistics; torchrun starts at most as "
+        "many processes.",
         at_least=1,
     )
     crop: int = option(0, "Random crop in pixels; 0 for whole tiles.", at_least=0)
@@ -95,7 +95,7 @@ class TrainingSettings:
         1, "Epochs between validations; the last is always validated.", at_least=1, quick=2
     )
     patience: int = option(
-        0, "End a stage after so many epochs without a change or gain; 0 for never.", at_least=0
+        0, "End a stage after this many epochs without a change or gain; 0: never.", at_least=0
     )
     seed: int = option(0, "Seed of all randomness.", at_least=0)
 

@@ -41,7 +41,7 @@ class Sources:
         None, "strong: Dice loss, warm-up, strong augmentation, averaged weights.", panel="Training"
     )
     settings: Path | None = option(
-        None, "File of settings; options go over it.", metavar="YAML", panel="Training"
+        None, "File of settings; options override it.", metavar="YAML", panel="Training"
     )
 
 
