@@ -1,6 +1,5 @@
 """What the commands write after every epoch: curves as a picture and a table, the page, logs."""
 
-import time
 from collections.abc import Sequence
 from typing import Literal
 
@@ -14,8 +13,6 @@ from dnas_cli.stages.epoch_callback import EpochCallback, EpochEnd
 
 Log = Literal["tensorboard"]
 
-_BETWEEN_PICTURES = 3.0  # seconds; drawing one takes a quarter of a second
-
 
 def epoch_callbacks(page: bool = False, log: Log | None = None) -> Sequence[EpochCallback]:
     """Return what is done after every epoch.
@@ -27,7 +24,7 @@ def epoch_callbacks(page: bool = False, log: Log | None = None) -> Sequence[Epoc
     Raises:
         UsageError: The package for `log` is not installed.
     """
-    callbacks: list[EpochCallback] = [_forgiving(_Curves())]
+    callbacks: list[EpochCallback] = [_forgiving(_draw_curves)]
     if page:
         callbacks.append(_forgiving(_write_page))
     if log == "tensorboard":
@@ -38,28 +35,14 @@ def epoch_callbacks(page: bool = False, log: Log | None = None) -> Sequence[Epoc
     return callbacks
 
 
-class _Curves:
-    """Writes `progress.png` into the stage's folder where that is due.
-
-    Every epoch that takes three seconds is drawn; of quicker ones the last, and others from time to
-    time.
-    """
-
-    def __init__(self) -> None:
-        self._drawn = time.monotonic()
-
-    def __call__(self, end: EpochEnd) -> None:
-        folder, record = end.run.stage_folder(end.stage), end.run.record(end.stage)
-        settings = record.settings if record else {}
-        extensions = record.extensions if record else ()
-        planned = int(settings.get("epochs", 0))
-        last = end.epochs_done >= planned + sum(item.epochs for item in extensions)
-        if not last and time.monotonic() - self._drawn < _BETWEEN_PICTURES:
-            return
-        self._drawn = time.monotonic()
-        rows = read_rows(folder / "history.jsonl")
-        marks = history_marks(rows, extensions, planned or len(rows), read_commands(folder))
-        write_progress_picture(folder / "progress.png", TITLES[end.stage], rows, marks)
+def _draw_curves(end: EpochEnd) -> None:
+    """Write `progress.png` into the stage's folder; it takes a fifth of a second."""
+    folder, record = end.run.stage_folder(end.stage), end.run.record(end.stage)
+    settings, extensions = (record.settings, record.extensions) if record else ({}, ())
+    rows = read_rows(folder / "history.jsonl")
+    planned = int(settings.get("epochs", 0)) or len(rows)
+    marks = history_marks(rows, extensions, planned, read_commands(folder))
+    write_progress_picture(folder / "progress.png", TITLES[end.stage], rows, marks)
 
 
 def _write_page(end: EpochEnd) -> None:

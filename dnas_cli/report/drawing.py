@@ -193,9 +193,9 @@ def to_png(drawing: Drawing, scale: float = 2.0) -> bytes:
             patch = Circle(shape.centre, shape.radius, facecolor=_hex(shape.fill), **style)
         else:
             patch = Rectangle(shape.corner, *shape.size, facecolor=_hex(shape.fill), **style)
-        axes.add_patch(patch)
+        axes.add_artist(patch)  # unlike a patch, it does not look for its extent
     target = BytesIO()
-    figure.savefig(target, format="png", dpi=dpi)
+    figure.savefig(target, format="png", dpi=dpi, pil_kwargs={"compress_level": 1})
     return target.getvalue()
 
 
