@@ -4,6 +4,7 @@ import json
 import re
 import shutil
 import subprocess
+from collections.abc import Sequence
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
@@ -14,7 +15,10 @@ import pytest
 
 from dnas_cli.evaluation.baseline_figures import Member, baseline_path, write_members
 from dnas_cli.metrics import ConfusionMatrix
+from dnas_cli.report import after_epoch
+from dnas_cli.report.training_curves import write_progress_picture
 from dnas_cli.run.directory import open_run
+from dnas_cli.run.rows import EpochRow
 from tests.support.command_line import dnas, rows
 from tests.support.small_runs import RETRAIN, SEARCH, first_search
 
@@ -149,9 +153,18 @@ def test_the_slider_holds_every_epoch_of_every_search(page: str, run: Path) -> N
     assert chosen == {f"{a}>{b}" for a, b in pairwise(nodes)}
 
 
-def test_a_half_done_run_has_a_page(tiny_tiles: Path, tmp_path: Path) -> None:
-    folder = tmp_path / "<b>half & done"
+def test_a_half_done_run_has_a_page_and_curves_after_every_epoch(
+    tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder, drawn = tmp_path / "<b>half & done", list[int]()
+
+    def write(path: Path, title: str, epochs: Sequence[EpochRow], *more: Any) -> None:
+        drawn.append(len(epochs))
+        write_progress_picture(path, title, epochs, *more)
+
+    monkeypatch.setattr(after_epoch, "write_progress_picture", write)
     dnas(*first_search(folder, tiny_tiles), "--report")
+    assert drawn == [1, 2]
     text = (folder / "report.html").read_text()
     assert "Not evaluated yet" in text
     assert "<b>half" not in text
