@@ -16,6 +16,7 @@ from tests.support.same_bits import assert_same_stage, differences
 from tests.support.small_runs import SEARCH, SIZE, first_search
 
 OFTEN = ("--checkpoint-every", 0)
+LARGE = ("--head", 256)  # for checkpoints of 5 MB
 
 
 @pytest.mark.parametrize("write", [1, 2, 3, 4, 5, 7, 10, 14, 19, 25])
@@ -40,22 +41,30 @@ def test_a_disk_that_is_full_at_any_write_loses_nothing(
     assert differences(run, searched) == []
 
 
+@pytest.fixture(scope="module")
+def searched_large(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that was searched without a break, with checkpoints of 5 MB."""
+    run = tmp_path_factory.mktemp("large") / "run"
+    dnas(*first_search(run, tiny_tiles, *LARGE))
+    return run
+
+
 def _limit_files() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))  # a checkpoint has 5 MB
+    resource.setrlimit(resource.RLIMIT_FSIZE, (3_000_000, 3_000_000))
 
 
 def test_a_limit_on_file_sizes_is_one_message_and_the_same_command_resumes(
-    searched: Path, tiny_tiles: Path, tmp_path: Path
+    searched_large: Path, tiny_tiles: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    command = first_search(run, tiny_tiles)
+    command = first_search(run, tiny_tiles, *LARGE)
     process = start_interpreter(*command, preexec_fn=_limit_files)
     _, errors = process.communicate()
     assert process.returncode == 1
     assert errors.count("dnas: ") == 1
     assert "last.pt: cannot write (File too large)" in errors
     dnas(*command)
-    assert differences(run, searched) == []
+    assert differences(run, searched_large) == []
 
 
 @pytest.fixture
@@ -72,19 +81,20 @@ def small_disk(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_disk_that_runs_full_is_one_message_and_after_freeing_space_work_continues(
-    searched: Path, tiny_tiles: Path, small_disk: Path
+    searched_large: Path, tiny_tiles: Path, small_disk: Path
 ) -> None:
     run = small_disk / "run"
-    message = dnas(*first_search(run, tiny_tiles), code=1).stderr
+    command = first_search(run, tiny_tiles, *LARGE)
+    message = dnas(*command, code=1).stderr
     assert "cannot write (No space left on device)" in message
     good = (run / "search/stage1/last.pt").read_bytes()
-    dnas(*first_search(run, tiny_tiles), code=1)
+    dnas(*command, code=1)
     assert (run / "search/stage1/last.pt").read_bytes() == good
     assert not list(run.rglob("*.part*"))
     larger = ["mount", "-o", "remount,size=40m", str(small_disk)]
     subprocess.run(larger, check=True)
-    dnas(*first_search(run, tiny_tiles))
-    assert differences(run, searched) == []
+    dnas(*command)
+    assert differences(run, searched_large) == []
 
 
 def test_cutting_on_a_full_disk_continues_by_the_same_command(

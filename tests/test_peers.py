@@ -87,7 +87,7 @@ def test_a_peer_is_trained_by_the_recipe_and_resumes_with_the_same_bits(
     assert timed["epochs"] == max(1, round(2 * found / peer))
     assert "above" in dnas("status", run).stdout
     wrong = ("baseline", run, "--random", 1, "--seeds", 1, "--peers")
-    assert "no network of that package" in dnas(*wrong, "vit:resnet18", code=2).stderr
+    assert "is not a network of that package" in dnas(*wrong, "vit:resnet18", code=2).stderr
     assert "no architecture:encoder" in dnas(*wrong, "unet", code=2).stderr
 
 

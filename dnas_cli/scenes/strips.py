@@ -79,7 +79,7 @@ def strips(raster: Any) -> Iterator[Strip]:
     top, sides = 0, 0
     chunks: list[npt.NDArray[np.uint8]] = []
     above = None
-    step = min(max(_SIDES // (4 * width), 1), 64)  # few rows, so that even noise fits
+    step = _step(width)
     for row in range(0, height, step):
         rows = min(step, height - row)
         chunk = raster.read(1, window=((row, row + rows), (0, width)))
@@ -93,3 +93,8 @@ def strips(raster: Any) -> Iterator[Strip]:
         chunks.append(chunk)
         sides += more
     yield Strip(top, np.concatenate(chunks), above, None)
+
+
+def _step(width: int) -> int:
+    """Return the number of rows per strip: few enough that even noise fits."""
+    return min(max(_SIDES // (4 * width), 1), 64)
