@@ -170,7 +170,7 @@ def main(
 
     Scenes and labels become tiles (tile), tiles a model (run), and the model maps (predict). `run`
     searches and decodes an architecture in stages 1 to 3, retrains it and scores it; each of these
-    is a command as well.
+    is also a command.
     """
     console.configure()
     if threading.current_thread() is threading.main_thread():

@@ -20,7 +20,7 @@ def predict(
         list[str],
         typer.Argument(
             metavar="SCENE...",
-            help="Rasters, folders, patterns, lists (.txt); /vsi... and s3:// names as well.",
+            help="Rasters, folders, patterns, lists (.txt), /vsi... and s3:// names.",
             show_default=False,
         ),
     ],
