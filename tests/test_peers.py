@@ -87,8 +87,8 @@ def test_a_peer_is_trained_by_the_recipe_and_resumes_with_the_same_bits(
     assert timed["epochs"] == max(1, round(2 * found / peer))
     assert "above" in dnas("status", run).stdout
     wrong = ("baseline", run, "--random", 1, "--seeds", 1, "--peers")
-    assert "is not a network of that package" in dnas(*wrong, "vit:resnet18", code=2).stderr
-    assert "no architecture:encoder" in dnas(*wrong, "unet", code=2).stderr
+    assert "is not a network of segmentation-models" in dnas(*wrong, "vit:resnet18", code=2).stderr
+    assert "is not architecture:encoder" in dnas(*wrong, "unet", code=2).stderr
 
 
 def test_without_the_package_its_name_is_the_remedy(monkeypatch: pytest.MonkeyPatch) -> None:

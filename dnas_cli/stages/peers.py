@@ -63,7 +63,9 @@ class Peer(nn.Module):
                 architecture, encoder, encoder_weights=None, in_channels=bands, classes=classes
             )
         except (KeyError, ValueError, TypeError) as error:
-            raise UsageError(f"peers={name:.60}: is not a network of that package.") from error
+            raise UsageError(
+                f"peers={name:.60}: is not a network of segmentation-models-pytorch."
+            ) from error
 
     def forward(self, image: Tensor) -> Tensor:
         """Map normalised images (N, B, H, W) to logits (N, classes, H, W), at any size."""
