@@ -5,6 +5,7 @@ import os
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from dnas_cli.run.directory import open_run
@@ -13,7 +14,10 @@ from dnas_cli.run.manifest import StageRecord
 from dnas_cli.space.coding import ArchitectureCoding, ConnectionCoding, PathCoding, second_space
 from tests.support.command_line import dnas, start
 from tests.support.crowd import crowd
+from tests.support.predicting import read
+from tests.support.reported_inputs import noise, place, put
 from tests.support.same_bits import assert_same_stage, differences
+from tests.support.small_models import write_model
 from tests.support.small_runs import RETRAIN, SEARCH, SIZE, first_search, wait_for
 
 SHORT = ("--epochs", 1, "--logits-from", 1, "--batch", 4, "--head", 8, "--device", "cpu")
@@ -205,3 +209,20 @@ def test_a_model_is_evaluated_while_its_run_is_trained_further(
     finally:
         process.kill()
         process.communicate()
+
+
+def test_predictions_into_one_folder_at_once_are_no_failure(tmp_path: Path) -> None:
+    for number in range(4):
+        put(tmp_path / f"in/s{number}.tif", noise(number, size=200), **place())
+    model = write_model(tmp_path / "model.pt")
+    given: list[object] = ["predict", model, tmp_path / "in", "--device", "cpu", "--json", "--out"]
+    dnas(*given, f"{tmp_path}/alone/")
+    ends = crowd([[*given, f"{tmp_path}/maps/"]] * 3)
+    assert [end.code for end in ends] == [0] * 3, ends
+    assert sum(end.output.count('"status": "done"') for end in ends) == 4  # each scene once
+    alone, maps = tmp_path / "alone", tmp_path / "maps"
+    assert sorted(path.name for path in maps.iterdir()) == sorted(
+        path.name for path in alone.iterdir()
+    )
+    for path in alone.glob("*.tif"):
+        assert np.array_equal(read(path), read(maps / path.name))

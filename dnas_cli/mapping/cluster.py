@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import DnasError, Interrupted, UsageError, brief
 from dnas_cli.mapping.cluster_worker import Request, Task, work
-from dnas_cli.mapping.map_identity import refuse_other_maps
+from dnas_cli.mapping.map_identity import refuse_other_maps, warn_of_other_models
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.open_scene import SceneReading
 from dnas_cli.mapping.outputs import Outputs
@@ -68,6 +68,7 @@ def map_scenes_on(
         raise UsageError("scheduler=...: workers load the model from its file.", "Save it first.")
     if not overwrite:
         refuse_other_maps(mapper, scenes, reading, planned)
+    warn_of_other_models(mapper, scenes, planned)
     clip = None if reading.clip is None else reading.clip.resolve()
     request = Request(
         str(Path(mapper.path).resolve()),

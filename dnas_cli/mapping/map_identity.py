@@ -7,9 +7,11 @@ from dnas_cli.errors import RunStateError
 from dnas_cli.files import content_hash, file_hash
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.open_scene import SceneReading
-from dnas_cli.mapping.outputs import Outputs
+from dnas_cli.mapping.outputs import MAP_SUFFIXES, Outputs, scene_name
 from dnas_cli.scenes.map_metadata import KEY, MODEL, map_tags
 from dnas_cli.scenes.scene_files import SceneFiles, state_of
+
+_LOOKED_AT = 100  # files of a folder, evenly spaced
 
 
 def map_identity(mapper: Mapper, scene: str | SceneFiles, reading: SceneReading) -> str:
@@ -57,3 +59,19 @@ def refuse_other_maps(
                     f"{path}: exists and was made {made} than asked for now.",
                     "Give overwrite=True to replace it, or name another folder with out=DIR.",
                 )
+
+
+def warn_of_other_models(
+    mapper: Mapper, scenes: Sequence[str | SceneFiles], planned: Sequence[Outputs]
+) -> None:
+    """Warn of maps of another model in the folders of maps that are named after their scenes."""
+    named = zip(scenes, planned, strict=True)
+    maps = [path for scene, out in named for path in out.maps if scene_name(scene) in path.stem]
+    for folder in sorted({path.parent for path in maps}):
+        known = {*maps}
+        beside = [path for path in sorted(folder.glob("*")) if path not in known]
+        rasters = [path for path in beside if path.suffix.lower() in MAP_SUFFIXES]
+        for path in rasters[:: -(-len(rasters) // _LOOKED_AT) or 1]:
+            if map_tags(path).get(MODEL, mapper.model_id) != mapper.model_id:
+                logger.warning("%s: holds maps of another model, such as %s", folder, path.name)
+                break

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DnasError, Interrupted, RunStateError
-from dnas_cli.mapping.map_identity import refuse_other_maps
+from dnas_cli.mapping.map_identity import refuse_other_maps, warn_of_other_models
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.open_scene import SceneReading
 from dnas_cli.mapping.outputs import Outputs
@@ -32,6 +32,7 @@ def map_scenes(
     """
     if not overwrite:
         refuse_other_maps(mapper, scenes, reading, planned)
+    warn_of_other_models(mapper, scenes, planned)
     results = []
     for number, (scene, outputs) in enumerate(zip(scenes, planned, strict=True), 1):
         logger.info("scene %d of %d: %s", number, len(scenes), scene)

@@ -57,18 +57,22 @@ class LabelEncoding:
     def for_grey(self, dtype: str) -> "LabelEncoding":
         """Return how a file of one band without colours is read.
 
-        Colours of wider types than 8 bits are numbers: 255 is white in 16 bits as well.
+        Colours of wider types than 8 bits are numbers: 255 is white, and 65535 of 16 bits as well.
         """
         if self.kind == "colour" and self.grey_is_index:
             return tile_encoding(self.classes)
         greys = {c: index for c, index in self.class_of_colour.items() if len(set(c)) == 1}
         if self.kind != "colour" or dtype == "uint8" or not greys:
             return self
+        steps = (1, 257) if dtype == "uint16" else (1,)
+        ignored = [colour[0] for colour in self.ignored_colours if len(set(colour)) == 1]
         return LabelEncoding(
             "index",
             self.classes,
-            ignored_values=tuple(c[0] for c in self.ignored_colours if len(set(c)) == 1),
-            more_values=tuple((colour[0], index) for colour, index in greys.items()),
+            ignored_values=tuple(step * grey for grey in ignored for step in steps),
+            more_values=tuple(
+                (step * colour[0], index) for colour, index in greys.items() for step in steps
+            ),
         )
 
     def from_colours(

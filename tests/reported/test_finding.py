@@ -6,6 +6,8 @@ from pathlib import Path
 
 import pytest
 
+from dnas_cli.training.settings import RetrainSettings
+from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.yaml_files import parse_yaml
 from tests.support.command_line import dnas
 from tests.support.reported_inputs import (
@@ -78,8 +80,22 @@ def test_the_split_of_folders_is_the_split(tmp_path: Path) -> None:
             put(folder / f"{split}/masks/{number}.tif", quarters())
     tiles = tiles_of(folder)
     assert [len(tiles.scenes(split)) for split in ("train", "val", "test")] == [3, 2, 1]
-    assert all(scene.startswith(("valid", "1")) or scene for scene in tiles.scenes("val"))
     assert not set(tiles.scenes("train")) & set(tiles.scenes("test"))
+
+
+def test_scenes_stay_in_the_split_of_their_folder(tmp_path: Path) -> None:
+    patterns = 'images: "{split}/images/{scene}.*"\nlabels: "{split}/masks/{scene}.*"\n'
+    folder = dataset(tmp_path / "data", patterns + INDEX)
+    named = {
+        split: tuple(f"{split}{number}" for number in range(count))
+        for split, count in (("train", 4), ("val", 2), ("test", 2))
+    }
+    for split, names in named.items():
+        for name in names:
+            put(folder / f"{split}/images/{name}.tif", noise())
+            put(folder / f"{split}/masks/{name}.tif", quarters())
+    tiles = tiles_of(folder)
+    assert {split: tiles.scenes(split) for split in named} == named
 
 
 def test_a_label_beside_its_image_is_no_image(tmp_path: Path) -> None:
@@ -111,6 +127,12 @@ def test_a_description_with_1e_4_is_cut(tmp_path: Path) -> None:
     more = "bands: [red, green, blue]\nnormalisation: {scale: 1e-4, mean: [1e-1, 0.1, 0.1], "
     folder = labelled(tmp_path / "data", INDEX + more + "std: [0.1, 0.1, 1.0e-1]}\n")
     assert tiles_of(folder).normalisation.scale == 1e-4
+
+
+def test_a_file_of_settings_with_1e_2_is_read(tmp_path: Path) -> None:
+    file = tmp_path / "settings.yaml"
+    file.write_text("learning_rate: 1e-2\n")
+    assert SettingsChoice(None, file).resolve(RetrainSettings, {}).learning_rate == 0.01
 
 
 def test_lists_may_have_a_mark_windows_line_ends_quotes_and_comments(tmp_path: Path) -> None:

@@ -8,6 +8,7 @@ import pytest
 import rasterio
 from PIL import Image
 
+from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas
 from tests.support.reported_inputs import (
     INDEX,
@@ -126,5 +127,23 @@ def test_nodata_that_is_also_a_class_is_unlabelled_and_said_once(tmp_path: Path)
     for number in range(3):
         put(folder / f"labels/s{number}.tif", quarters(), nodata=0)
     out = tmp_path / "tiles"
-    said = dnas("tile", folder, "--out", out, "--size", 32, "--workers", 1).stderr
+    given = ("tile", folder, "--out", out, "--size", 32, "--workers", 1, "--keep-empty")
+    said = dnas(*given).stderr
     assert said.count("declares nodata 0, which is also the class 'water'") == 1
+    assert class_shares(open_tile_set(out))["unlabelled"] == 0.25
+    for number, name in enumerate(("train", "val", "test")):
+        (folder / f"{name}.lst").write_text(f"images/s{number}.tif\tlabels/s{number}.tif\n")
+    lists = ("tile", folder, "--out", tmp_path / "listed", "--from-lists", folder)
+    assert dnas(*lists).stderr.count("declares nodata 0, which is also the class 'water'") == 1
+    assert class_shares(open_tile_set(tmp_path / "listed"))["unlabelled"] == 0.25
+
+
+def test_a_truth_is_scored_where_its_mask_has_labels(tmp_path: Path) -> None:
+    image, model = put(tmp_path / "s.tif", noise()), write_model(tmp_path / "m.pt", classes=INDEX)
+    left = np.arange(64) < np.full((64, 1), 32)
+    label = put(tmp_path / "label.tif", np.where(left, quarters(), 0).astype(np.uint8), left)
+    assert truth_of(model, image, label, tmp_path / "map.tif")["metrics"]["pixels"] == 2048
+    _palette(tmp_path / "palette")  # a quarter is transparent, a quarter black, which is no label
+    model = write_model(tmp_path / "colours.pt")
+    score = truth_of(model, image, tmp_path / "palette.png", tmp_path / "map.tif")
+    assert score["metrics"]["pixels"] == 2048

@@ -27,14 +27,15 @@ from tests.support.small_models import write_model
 
 
 @pytest.mark.parametrize(
-    ("by_lists", "dtype"), [(False, "uint8"), (True, "uint8"), (False, "uint16")]
+    ("by_lists", "dtype", "white"),
+    [(False, "uint8", 255), (True, "uint8", 255), (False, "uint16", 255), (True, "uint16", 65535)],
 )
-def test_grey_masks_of_0_and_255_are_black_and_white(
-    by_lists: bool, dtype: str, tmp_path: Path
+def test_grey_masks_of_0_and_white_are_black_and_white(
+    by_lists: bool, dtype: str, white: int, tmp_path: Path
 ) -> None:
     folder = scenes(dataset(tmp_path / "data", BLACK_WHITE), 4)
     for number in range(4):
-        png(folder / f"masks/s{number}.png", ((quarters() > 0) * 255).astype(dtype))
+        png(folder / f"masks/s{number}.png", ((quarters() > 0) * white).astype(dtype))
     for name, numbers in (("train", (0, 1)), ("val", (2,)), ("test", (3,))):
         lines = [f"images/s{number}.tif\tmasks/s{number}.png\n" for number in numbers]
         (folder / f"{name}.lst").write_text("".join(lines))

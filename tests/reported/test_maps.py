@@ -112,6 +112,21 @@ def test_maps_of_another_model_or_a_replaced_scene_are_not_done(
     dnas("predict", other, tmp_path / "in", *out, "--overwrite")
 
 
+def test_a_folder_never_gets_maps_of_a_second_model_without_a_word(tmp_path: Path) -> None:
+    for number in range(2):
+        put(tmp_path / f"in/s{number}.tif", noise(number))
+        put(tmp_path / f"more/t{number}.tif", noise(number))
+    first, other = (write_model(tmp_path / f"{seed}.pt", seed=seed) for seed in (1, 2))
+    out = ("--out", f"{tmp_path}/maps/", "--device", "cpu")
+    dnas("predict", first, tmp_path / "in/s1.tif", *out)
+    said = dnas("predict", other, tmp_path / "in", *out, code=3).stderr
+    assert "s1.tif: exists and was made by another model" in said
+    assert not (tmp_path / "maps/s0.tif").exists()
+    assert "another model" not in dnas("predict", first, tmp_path / "in", *out).stderr
+    said = dnas("predict", other, tmp_path / "more", *out).stderr
+    assert said.count("maps: holds maps of another model, such as s0.tif") == 1
+
+
 def test_areas_of_change_are_those_of_its_own_rows(tmp_path: Path) -> None:
     degrees = Affine(0.1, 0, 0, 0, -0.1, 70)  # rows from 70 to 63.6 degrees north
     place = Georeference(rasterio.crs.CRS.from_epsg(4326).to_wkt(), tuple(degrees)[:6])

@@ -9,7 +9,9 @@ from typing import Any
 
 import numpy as np
 import pyogrio
+import pyogrio.raw
 import pytest
+from rasterio.control import GroundControlPoint
 from rasterio.transform import Affine
 from rasterio.warp import transform_geom
 
@@ -141,6 +143,49 @@ def test_polygons_of_any_crs_are_burnt_by_window(tmp_path: Path) -> None:
     assert shares["unlabelled"] == 0.5
     assert shares["maize"] * 4096 == 12 * 10
     assert shares["other"] * 4096 == 64 * 32 - 500 - 120
+
+
+def test_flatgeobuf_is_a_layer_of_labels(tmp_path: Path) -> None:
+    text = "classes: [wheat, maize]\nlabels: {path: f.fgb, class_field: crop, order: classes}\n"
+    folder = scenes(dataset(tmp_path / "data", text), 1)
+    wheat = (500_100, 4_999_600, 500_300, 4_999_900, "wheat")
+    maize = (500_200, 4_999_600, 500_400, 4_999_700, "maize")
+    (tmp_path / "f.geojson").write_text(square(wheat, maize))
+    facts, _, shapes, columns = pyogrio.raw.read(tmp_path / "f.geojson")
+    pyogrio.raw.write(
+        folder / "f.fgb", shapes, columns, facts["fields"], geometry_type="Polygon",
+        crs="EPSG:4326", driver="FlatGeobuf",
+    )  # fmt: skip
+    shares = class_shares(tiles_of(folder))
+    assert (shares["wheat"] * 4096, shares["maize"] * 4096) == (20 * 30 - 10 * 10, 20 * 10)
+
+
+def test_an_area_of_interest_is_not_for_tiles_of_lists(tmp_path: Path) -> None:
+    folder = scenes(dataset(tmp_path / "data", INDEX + "aoi: mapped.geojson\n"))
+    (folder / "mapped.geojson").write_text(square((500_000, 4_999_360, 500_320, 5_000_000, "")))
+    for number, name in enumerate(("train", "val", "test")):
+        put(folder / f"labels/s{number}.tif", quarters())
+        (folder / f"{name}.lst").write_text(f"images/s{number}.tif\tlabels/s{number}.tif\n")
+    lists = ("tile", folder, "--out", tmp_path / "t", "--from-lists", folder)
+    assert "tiles of lists are read as they are, without an `aoi`" in dnas(*lists, code=4).stderr
+    assert not (tmp_path / "t").exists()
+
+
+def test_other_ground_control_points_are_reported(tmp_path: Path) -> None:
+    folder = dataset(tmp_path / "data", INDEX)
+    for number in range(3):
+        corners = [(row, column) for row in (0, 64) for column in (0, 64)]
+        east = 700_000 if number == 0 else 500_000
+        own, others = (
+            [GroundControlPoint(r, c, x + 10 * c, 5e6 - 10 * r) for r, c in corners]
+            for x in (500_000, east)
+        )
+        put(folder / f"images/s{number}.tif", noise(number), gcps=own, crs="EPSG:32633")
+        put(folder / f"labels/s{number}.tif", quarters(), gcps=others, crs="EPSG:32633")
+    said = dnas("tile", folder, "--out", tmp_path / "t", "--size", 32, "--workers", 1).stderr
+    assert said.count("have different ground control points") == 1
+    assert "1 of 3 images (images/s0.tif" in said
+    assert class_shares(open_tile_set(tmp_path / "t"))["unlabelled"] == 0
 
 
 def test_points_get_a_buffer_in_metres(tmp_path: Path) -> None:

@@ -137,6 +137,37 @@ def test_variables_are_bands(suffix: str, tmp_path: Path) -> None:
     assert "has no variable 'swir'; it has" in said
 
 
+def test_variables_are_bands_of_scenes_that_predict_finds_by_a_description(tmp_path: Path) -> None:
+    described = tmp_path / "cubes.yaml"
+    described.write_text(
+        INDEX + 'bands: {red: "cubes/{scene}.nc:red2", nir: "cubes/{scene}.nc:nir1"}\n'
+    )
+    (tmp_path / "data/cubes").mkdir(parents=True)
+    values = noise(0, "uint16")[:2]
+    in_netcdf(tmp_path / "data/cubes/s0.nc", {"nir": values[0], "red": values[1]})
+    model = write_model(tmp_path / "model.pt", ("nir", "red"), "uint16", largest=200)
+    given = ("--dataset", described, "--device", "cpu")
+    dnas("predict", model, tmp_path / "data", "--out", f"{tmp_path}/maps/", *given)
+    one_file = put(tmp_path / "s0.tif", values, **place())
+    dnas("predict", model, one_file, "--out", tmp_path / "one.tif", "--bands", "1,2")
+    assert np.array_equal(read(tmp_path / "maps/s0.tif"), read(tmp_path / "one.tif"))
+
+
+def test_an_item_of_one_asset_has_all_its_bands_though_the_fourth_is_called_alpha(
+    tmp_path: Path,
+) -> None:
+    values = np.concatenate([noise(0), noise(3)[:1]])
+    put(tmp_path / "n.tif", values, photometric="RGB", alpha="YES", **place())
+    plain = put(tmp_path / "plain.tif", values, **place())
+    alone = item("n1") | {"assets": {"image": {"href": "n.tif", "type": "image/tiff"}}}
+    (tmp_path / "n.json").write_text(json.dumps(alone))
+    model = write_model(tmp_path / "model.pt", ("red", "green", "blue", "nir"))
+    said = dnas("predict", model, tmp_path / "n.json", "--out", tmp_path / "item.tif").stderr
+    assert "its band 4 is called alpha but holds other data; it is read as a band" in said
+    dnas("predict", model, plain, "--out", tmp_path / "map.tif", "--bands", "1,2,3,4")
+    assert np.array_equal(read(tmp_path / "item.tif"), read(tmp_path / "map.tif"))
+
+
 def in_netcdf(path: Path, variables: dict[str, Any]) -> Path:
     """Write arrays as variables of a NetCDF 4 file; GDAL appends the number to the name."""
     with rasterio.open(
