@@ -28,7 +28,7 @@ def look_at_scene(
     Returns:
         None where the tiles do not say where in an image they are.
     """
-    places = [tiles.place(ref) for ref in refs]
+    places = [tiles.locate(ref) for ref in refs]
     known = [place for place in places if place is not None]
     if len(known) < len(places) or not known:
         return None

@@ -166,15 +166,15 @@ def _everywhere(scene: str | SceneFiles) -> str | SceneFiles:
 
 
 def _resolved(outputs: Outputs) -> Outputs:
-    def place(path: Path | None) -> Path | None:
+    def absolute(path: Path | None) -> Path | None:
         return None if path is None else path.absolute()
 
     return replace(
         outputs,
         maps=tuple(path.absolute() for path in outputs.maps),
-        probabilities=place(outputs.probabilities),
-        confidence=place(outputs.confidence),
-        overlay=place(outputs.overlay),
+        probabilities=absolute(outputs.probabilities),
+        confidence=absolute(outputs.confidence),
+        overlay=absolute(outputs.overlay),
     )
 
 

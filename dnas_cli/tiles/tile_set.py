@@ -169,7 +169,7 @@ class TileSet:
             )
         return by.of_image(moments if bands is None else moments.of_bands(bands))
 
-    def place(self, ref: TileRef) -> tuple[str, int, int] | None:
+    def locate(self, ref: TileRef) -> tuple[str, int, int] | None:
         """Return the image of a tile, and where the tile begins in it: row and column in pixels.
 
         None for a tile of another name than `dnas tile` gives.
