@@ -109,7 +109,7 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
     if not fits:
         least = min(_least(item, data) for item in allowed) if allowed else math.inf
         total = (least + measured.seconds + closing) / (1 - MARGIN)
-        raise _too_short(budget, "a decision of the logits in all stages", total)
+        raise too_short(budget, "a decision of the logits in all stages", total)
     enough = [fit for fit in fits if _steps(fit, data) >= _wanted_steps(fit.candidate.size)]
     chosen = enough[-1] if enough else fits[0]
     size = chosen.candidate.size
@@ -161,13 +161,14 @@ def plan_search(
     fits = [number for number, epoch in enumerate(each) if least[number] * epoch <= left]
     if not fits:
         needed = min(map(math.prod, zip(each, least, strict=True)), default=math.inf)
-        raise _too_short(budget, "a decision of its logits", needed / (1 - MARGIN))
+        raise too_short(budget, "a decision of its logits", needed / (1 - MARGIN))
     chosen = allowed[fits[-1]]
     epochs = min(int(left / each[fits[-1]]), MOST_EPOCHS[stage])
     return chosen.size, _search_plan(stage, _Fit(chosen, epochs, 0), data)
 
 
-def _too_short(budget: float, what: str, least: float) -> UsageError:
+def too_short(budget: float, what: str, least: float) -> UsageError:
+    """Return the error of a budget below what is least: seconds, infinite where nothing fits."""
     if math.isinf(least):
         return UsageError("budget=...: no size of network fits into the free memory.")
     return UsageError(

@@ -17,7 +17,7 @@ _MOST_ADDRESSES = 10_000
 
 
 def refers_to_files(path: Path) -> bool:
-    """Tell whether a file may refer to others; one that cannot be looked through may, too."""
+    """Return whether a file may refer to others, or cannot be searched for references."""
     state = path.stat()
     return _refers(path, state.st_size, state.st_mtime_ns)
 
@@ -51,7 +51,7 @@ def _width_of_addresses(content: mmap.mmap) -> int | None:
 
 
 def _holds(content: mmap.mmap, what: bytes, before: bytes, width: int) -> bool:
-    """Tell whether a message with some first bytes gives the address of a heap."""
+    """Return whether a message with some first bytes gives the address of a heap."""
     found, at = 0, content.find(what)
     while at >= 0:
         address = re.escape(at.to_bytes(width, "little"))
@@ -68,7 +68,7 @@ def _holds_links(content: mmap.mmap) -> bool:
 
 
 def _is_link(content: mmap.mmap, at: int) -> bool:
-    """Tell whether a link message lies here: its name, then a file and a path that end with 0."""
+    """Return whether a link message lies here: its name, then a file and a path that end with 0."""
     flags = content[at + 1]
     at += 3 + (8 if flags & 4 else 0) + (1 if flags & 16 else 0)
     size = 1 << (flags & 3)
@@ -82,7 +82,7 @@ def _is_link(content: mmap.mmap, at: int) -> bool:
 
 
 def _compresses_links(content: mmap.mmap) -> bool:
-    """Tell whether a heap of links is filtered, so that links do not show."""
+    """Return whether a heap of links is filtered, so that links do not show."""
     at = content.find(b"FRHP")
     while at >= 0:
         if content[at + 4] == 0 and any(content[at + 7 : at + 9]):

@@ -6,7 +6,7 @@ from pathlib import Path
 from dnas_cli.console import logger
 from dnas_cli.errors import UsageError
 from dnas_cli.planning.budget import budget_seconds
-from dnas_cli.planning.make_plan import MARGIN, MOST_EPOCHS, SEARCH_SHARE, plan_search
+from dnas_cli.planning.make_plan import MARGIN, MOST_EPOCHS, SEARCH_SHARE, plan_search, too_short
 from dnas_cli.planning.measurements import RETRAINING, SEARCHES
 from dnas_cli.run.directory import is_run, open_run
 from dnas_cli.shown_time import shown_time
@@ -104,10 +104,7 @@ def _with_epochs(
 def _epochs(stage: str, each: float, budget: float) -> int:
     epochs = min(int(budget * (1 - MARGIN) / each), MOST_EPOCHS[stage])
     if epochs < 1:
-        raise UsageError(
-            f"budget={shown_time(budget).replace(' ', '')}: is too short; an epoch takes "
-            f"{shown_time(each)}."
-        )
+        raise too_short(budget, "an epoch", each / (1 - MARGIN))
     _log(stage, epochs, each)
     return epochs
 
