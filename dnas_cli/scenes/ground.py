@@ -171,9 +171,9 @@ def pixel_areas(place: Georeference, row: int, height: int, width: int) -> Float
 
 
 def _rough_columns(areas: Floats, across: Floats, columns: Floats) -> npt.NDArray[np.bool_]:
-    """Tell the columns where lattice points (rows, columns) differ too much to be joined by lines.
+    """Return the columns whose lattice points (rows, columns) differ too much to be joined.
 
-    So do those beside points that are not on the Earth.
+    Those beside points that are not on the Earth are among them.
     """
     if len(across) == 1:
         return np.zeros(len(columns), np.bool_)
