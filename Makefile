@@ -28,8 +28,8 @@ torture: $(READY)  ## disturb commands and mutate files, many times: CASES=300 C
 	$(BIN)/python -m tests.torture_ranks --cases $(or $(RANKS),20)
 
 gpu: $(READY)  ## on an NVIDIA GPU: tests marked gpu, then times and memory; eight minutes
-	$(BIN)/python -m pytest -n 0 -m gpu tests/test_gpu.py
-	$(BIN)/python -m benchmarks.gpu --minutes 5
+	timeout 200 $(BIN)/python -m pytest -n 0 -m gpu tests/test_gpu.py
+	timeout 280 $(BIN)/python -m benchmarks.gpu --minutes 4
 
 check: $(READY)  ## lint, format check, types, tests
 	$(BIN)/ruff check .

@@ -9,14 +9,16 @@ run them, tiles per second of the loader beside those of the network, and megapi
 """
 
 import argparse
+import copy
 import tempfile
 import time
 from collections.abc import Callable, Iterator
+from functools import partial
 from pathlib import Path
 from typing import cast
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 import dnas_cli as dnas
 from benchmarks.measuring import builders, note
@@ -34,6 +36,9 @@ from dnas_cli.training.steps import SearchSteps, Steps, WeightSteps
 
 STAGES = ("stage 1", "stage 2", "stage 3", "retrain")
 MODES: tuple[ExecutionMode, ...] = ("plain", "fast", "low")
+WAYS: tuple[tuple[ExecutionMode, bool], ...] = (
+    ("plain", False), ("plain", True), ("fast", True), ("low", True),
+)  # fmt: skip
 BATCH = 2
 
 
@@ -51,28 +56,31 @@ class Repeated:
         """Do nothing: there are no loading processes."""
 
 
-def steps_of(network: Network, size: int, device: torch.device, mode: ExecutionMode) -> Steps:
+def steps_of(
+    network: Network, size: int, device: torch.device, mode: ExecutionMode, replay: bool = True
+) -> Steps:
     """Return training steps on random data, of the weights and of any logits."""
     bands, classes = network.shape.bands, network.shape.classes
     image = torch.randn(BATCH, bands, size, size, device=device)
     target = torch.randint(0, classes, (BATCH, size, size), device=device)
     stream = cast(BatchStream, Repeated((image, target)))
     if network.weighting is None:
-        return WeightSteps(network, stream, RetrainSettings(), device, mode=mode)
-    return SearchSteps(network, (stream, stream), SearchSettings(warmup=0), device, mode=mode)
+        return WeightSteps(network, stream, RetrainSettings(), device, mode=mode, replay=replay)
+    settings = SearchSettings(warmup=0)
+    return SearchSteps(network, (stream, stream), settings, device, mode=mode, replay=replay)
 
 
-def take(steps: Steps, count: int) -> None:
-    """Take steps."""
+def take(steps: Steps, count: int) -> list[Tensor]:
+    """Take steps and return all their losses."""
     steps.network.train()
     batches = steps.batches(0, 0)
-    for _ in range(count):
-        steps.step(next(batches), 1e-4)
+    taken = [steps.step(next(batches), 1e-4) for _ in range(count)]
+    return [loss for losses in taken for named in losses.values() for loss in named]
 
 
-def milliseconds(run: Callable[[int], None], device: torch.device, count: int) -> float:
-    """Return the time of one of `count` runs, after two that warm up."""
-    run(2)
+def milliseconds(run: Callable[[int], object], device: torch.device, count: int) -> float:
+    """Return the time of one of `count` runs, after three that warm up."""
+    run(3)
     synchronise(device)
     start = time.perf_counter()
     run(count)
@@ -98,26 +106,24 @@ def forward_ways(
     def way(run: Callable[[Tensor], Tensor], x: Tensor) -> Callable[[int], None]:
         def repeat(count: int) -> None:
             for _ in range(count):
-                with torch.autocast(device.type, dtype=dtype):
+                with torch.autocast(device.type, dtype=dtype, cache_enabled=False):
                     loss = run(x).float().square().mean()
                 loss.backward()  # type: ignore[no-untyped-call]
 
         return repeat
 
-    yield "contiguous", way(network, image)
+    def replayed(item: Network, x: Tensor) -> Callable[[Tensor], Tensor]:
+        if device.type != "cuda":
+            return item
+        with torch.autocast(device.type, dtype=dtype, cache_enabled=False):
+            return cast(Network, torch.cuda.make_graphed_callables(copy.deepcopy(item), (x,)))
+
+    yield "contiguous, CUDA graph", way(replayed(network, image), image)
     last = network.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
     image = image.contiguous(memory_format=torch.channels_last)
-    yield "channels last", way(last, image)
+    yield "channels last, CUDA graph", way(replayed(last, image), image)
     backend = "inductor" if device.type == "cuda" else "eager"
-    yield "compiled", way(cast(Network, torch.compile(last, backend=backend)), image)
-    if device.type == "cuda":
-        for module in last.modules():
-            if isinstance(module, nn.BatchNorm2d):
-                module.num_batches_tracked = None  # a graph cannot count on the host
-        yield (
-            "CUDA graph",
-            way(cast(Network, torch.cuda.make_graphed_callables(last, (image,))), image),
-        )
+    yield "channels last, compiled", way(cast(Network, torch.compile(last, backend=backend)), image)
 
 
 def main() -> None:
@@ -138,18 +144,18 @@ def main() -> None:
     def in_time() -> bool:
         return bool(time.monotonic() < end)
 
+    _predicting(add, options.device, side)
+    _loading(add, device, size, options.small)
     for stage in STAGES:
-        for mode in MODES:
+        for mode, replay in WAYS:
             if in_time():
                 network = builders("L14")[stage]().to(device)
-                steps = steps_of(network, size, device, mode)
+                steps = steps_of(network, size, device, mode, replay)
                 peak_mb(device)
-                time_ms = milliseconds(lambda n, s=steps: take(s, n), device, count)  # type: ignore[misc]
-                add(f"{stage}, {mode}", f"{time_ms:.1f} ms per step, {peak_mb(device):.0f} MB")
+                time_ms = milliseconds(partial(take, steps), device, count)
+                name = f"{stage}, {mode}{'' if replay else ', not replayed'}"
+                add(name, f"{time_ms:.1f} ms per step, {peak_mb(device):.0f} MB")
                 del network, steps
-    _loading(add, device, size, options.small)
-    if in_time():
-        _predicting(add, options.device, side)
     network = builders("L14")["retrain"]().to(device).train()
     image = torch.randn(BATCH, network.shape.bands, size, size, device=device)
     ways = forward_ways(network, image, device)
@@ -167,7 +173,7 @@ def main() -> None:
 def _loading(add: Callable[[str, str], None], device: torch.device, size: int, small: bool) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
-        write_scenes(folder / "gid5", 0, range(5), 128 if small else 2048)
+        write_scenes(folder / "gid5", 0, range(5), 128 if small else 1024)
         settings = TilingSettings(load_description("gid5"), size=size)
         tiles = make_tile_set(folder / "gid5", folder / "tiles", settings, TilingOptions())
         refs = list(tiles.split("train"))

@@ -3,9 +3,11 @@
 `DNAS_GPU_TESTS=cpu` runs the same code on a CPU, on small sizes.
 """
 
+import copy
 import os
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -38,11 +40,11 @@ if not (ON_CPU or torch.cuda.is_available()):
 
 DEVICE = torch.device("cpu" if ON_CPU else "cuda")
 SHAPE = NetworkShape(8, 4, 5, dropout=(0.0, 0.0), head=16)
-BUILT = {
-    "stage 1": lambda: build_supernet(first_space(3), SHAPE),
-    "stage 2": lambda: build_supernet(second_space(PATH), SHAPE),
-    "stage 3": lambda: build_supernet(third_space(CONNECTIONS), SHAPE),
-    "retrain": lambda: build_derived(ARCHITECTURE, SHAPE),
+BUILT: dict[str, Callable[..., Network]] = {
+    "stage 1": lambda shape=SHAPE: build_supernet(first_space(3), shape),
+    "stage 2": lambda shape=SHAPE: build_supernet(second_space(PATH), shape),
+    "stage 3": lambda shape=SHAPE: build_supernet(third_space(CONNECTIONS), shape),
+    "retrain": lambda shape=SHAPE: build_derived(ARCHITECTURE, shape),
 }
 
 
@@ -78,6 +80,21 @@ def test_every_stage_killed_and_resumed_ends_with_the_same_bits(
     assert not differences(tmp_path / "whole", tmp_path / "killed")
 
 
+@pytest.mark.parametrize("mode", MODES)
+@pytest.mark.parametrize("stage", STAGES)
+def test_replayed_steps_train_as_others_do(stage: str, mode: ExecutionMode) -> None:
+    losses, weights = [], []
+    for replay in (False, True):
+        torch.manual_seed(0)
+        network = BUILT[stage](replace(SHAPE, dropout=(0.5, 0.1))).to(DEVICE)
+        steps = steps_of(network, 64, DEVICE, mode, replay)
+        losses.append([float(loss) for loss in take(steps, 6)])
+        weights.append(torch.cat([item.detach().flatten() for item in network.parameters()]))
+    assert losses[0] == pytest.approx(losses[1], rel=0.02)
+    moved = (weights[0] - weights[1]).norm() / weights[0].norm()
+    assert float(moved) < 0.01
+
+
 def _computed(network: Network, mode: ExecutionMode, image: Tensor) -> tuple[Tensor, list[Tensor]]:
     logits = executor(network.train(), mode)(image)
     network.zero_grad()
@@ -90,12 +107,14 @@ def test_all_ways_to_run_a_network_agree(stage: str) -> None:
     torch.manual_seed(0)
     network = BUILT[stage]().to(DEVICE)
     image = torch.randn(2, 4, 64, 64, device=DEVICE)
-    logits, gradients = _computed(network, "plain", image)
-    for mode in MODES[1:]:
-        found, others = _computed(network, mode, image)
-        torch.testing.assert_close(found, logits, rtol=1e-3, atol=1e-3)
+    exact, gradients = _computed(copy.deepcopy(network).double(), "plain", image.double())
+    for mode in MODES:
+        found, others = _computed(copy.deepcopy(network).double(), mode, image.double())
+        torch.testing.assert_close(found, exact, rtol=1e-8, atol=1e-8)
         for one, other in zip(gradients, others, strict=True):
-            torch.testing.assert_close(other, one, rtol=1e-2, atol=1e-4 + 1e-3 * float(one.std()))
+            torch.testing.assert_close(other, one, rtol=1e-6, atol=1e-8)
+        found, _ = _computed(copy.deepcopy(network), mode, image)
+        torch.testing.assert_close(found.double(), exact, rtol=1e-3, atol=1e-3)
     with torch.inference_mode():
         torch.testing.assert_close(
             fold(network)(image), network.eval()(image), rtol=1e-3, atol=1e-3
@@ -157,6 +176,6 @@ def _waiting_is_an_error() -> Iterator[None]:
 @pytest.mark.parametrize("stage", STAGES)
 def test_no_step_waits_for_the_device(stage: str, mode: ExecutionMode) -> None:
     steps = steps_of(BUILT[stage]().to(DEVICE), 64, DEVICE, mode)
-    take(steps, 2)  # makes what is kept for later steps
+    take(steps, 4)  # makes what is kept for later steps, and the recording
     with _waiting_is_an_error():
         take(steps, 2)

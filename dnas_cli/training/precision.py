@@ -23,6 +23,11 @@ class Precision:
         self._scaler = torch.amp.GradScaler(device.type, enabled=self._half == torch.float16)
         self._device = device
 
+    @property
+    def scales(self) -> bool:
+        """Whether losses are scaled, by a factor that follows the gradients."""
+        return bool(self._scaler.is_enabled())
+
     def autocast(self) -> torch.autocast:
         """Return the context for forward passes."""
         dtype = self._half or torch.bfloat16  # of no meaning where it is not enabled

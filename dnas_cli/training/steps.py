@@ -21,6 +21,7 @@ from dnas_cli.training.averaging import moving_average
 from dnas_cli.training.batches import Batch, BatchStream
 from dnas_cli.training.cost_penalty import CostPenalty
 from dnas_cli.training.finite import check_loss
+from dnas_cli.training.graphed_pass import GraphedPass
 from dnas_cli.training.losses import make_loss
 from dnas_cli.training.precision import Precision
 from dnas_cli.training.ranks import joined_ranks
@@ -64,6 +65,7 @@ class _NetworkSteps:
         device: torch.device,
         class_pixels: Sequence[int],
         mode: ExecutionMode,
+        replay: bool,
     ) -> None:
         self.network = network
         self._run = executor(network, mode)
@@ -76,12 +78,26 @@ class _NetworkSteps:
         self._sharding = None
         if settings.shards > 1:
             self._sharding = Sharding(network, settings.shards, joined_ranks(), device)
+        self._graphed = GraphedPass() if replay and self._can_replay() else None
 
-    def _step(
-        self, optimizer: Optimizer, batch: Batch, penalty: Callable[[], Tensor] | None = None
-    ) -> Tensor:
-        """Take a step by the loss of a batch and a penalty, and return the loss."""
-        if self._sharding is None:
+    def _can_replay(self) -> bool:
+        """Whether steps can be recorded: deterministic sums wait for the host, as does scaling."""
+        return (
+            self.device.type == "cuda"
+            and self._sharding is None
+            and not self.precision.scales
+            and not torch.are_deterministic_algorithms_enabled()
+        )
+
+    def _step(self, name: str, batch: Batch, penalty: Callable[[], Tensor] | None = None) -> Tensor:
+        """Take a step of an optimizer by the loss of a batch and a penalty, and return the loss."""
+        optimizer = self.optimizers[name]
+        if self._graphed is not None:
+            weighting = self.network.weighting
+            constants = None if weighting is None else weighting.temperature
+            parameters = [item for group in optimizer.param_groups for item in group["params"]]
+            loss = self._graphed(parameters, batch, self._backward, name, constants)
+        elif self._sharding is None:
             loss = self._loss_of(batch)
             self._check(loss)
             optimizer.zero_grad(set_to_none=True)
@@ -90,17 +106,17 @@ class _NetworkSteps:
             shards = list(
                 zip(*(torch.split(part, self._shard_size) for part in batch), strict=True)
             )
-
-            def compute(position: int) -> Tensor:
-                loss = self._loss_of(shards[position])
-                self.precision.backward(loss)
-                return loss.detach()
-
-            loss = self._sharding.gradients(optimizer, compute)
+            loss = self._sharding.gradients(optimizer, lambda k: self._backward(shards[k]))
             self._check(loss)
         if penalty is not None:
             self.precision.backward(penalty())
         self.precision.step(optimizer)
+        return loss.detach()
+
+    def _backward(self, batch: Batch) -> Tensor:
+        """Compute the gradients of a batch's loss, and return it."""
+        loss = self._loss_of(batch)
+        self.precision.backward(loss)
         return loss.detach()
 
     def _loss_of(self, batch: Batch) -> Tensor:
@@ -115,14 +131,17 @@ class _NetworkSteps:
             check_loss(loss.item())
 
     def _step_weights(self, batch: Batch, learning_rate: float) -> Tensor:
-        optimizer = self.optimizers["weights"]
-        for group in optimizer.param_groups:
+        for group in self.optimizers["weights"].param_groups:
             group["lr"] = learning_rate
-        return self._step(optimizer, batch)
+        return self._step("weights", batch)
 
 
 class WeightSteps(_NetworkSteps):
-    """Retraining: every step is a step of the weights."""
+    """Retraining: every step is a step of the weights.
+
+    Args:
+        replay: Whether a GPU records steps and replays them.
+    """
 
     def __init__(
         self,
@@ -132,8 +151,9 @@ class WeightSteps(_NetworkSteps):
         device: torch.device,
         class_pixels: Sequence[int] = (),
         mode: ExecutionMode = "fast",
+        replay: bool = True,
     ) -> None:
-        super().__init__(network, settings, device, class_pixels, mode)
+        super().__init__(network, settings, device, class_pixels, mode, replay)
         self._stream = stream
         if settings.keep == "average":
             self.average = moving_average(network)
@@ -163,6 +183,9 @@ class SearchSteps(_NetworkSteps):
     """A search: weights learn on half A, logits on half B, in turn (first order).
 
     With every step of the weights come `logit_steps` of the logits, until these have decided.
+
+    Args:
+        replay: Whether a GPU records steps and replays them.
     """
 
     def __init__(
@@ -174,8 +197,9 @@ class SearchSteps(_NetworkSteps):
         class_pixels: Sequence[int] = (),
         mode: ExecutionMode = "fast",
         penalty: CostPenalty | None = None,
+        replay: bool = True,
     ) -> None:
-        super().__init__(network, settings, device, class_pixels, mode)
+        super().__init__(network, settings, device, class_pixels, mode, replay)
         self._penalty = penalty
         logits = network.architecture_logits()
         assert logits is not None
@@ -245,7 +269,7 @@ class SearchSteps(_NetworkSteps):
             parameter.requires_grad_(False)
         self._logits.requires_grad_(True)
         try:
-            return self._step(self.optimizers["logits"], batch, self._cost())
+            return self._step("logits", batch, self._cost())
         finally:
             self._logits.requires_grad_(False)
             for parameter in weights:
