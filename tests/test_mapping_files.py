@@ -36,12 +36,13 @@ def test_nothing_found_is_an_error(tmp_path: Path) -> None:
 
 def test_a_folder_gets_a_geotiff_per_scene_and_a_pattern_what_it_says(tmp_path: Path) -> None:
     patterns = OutputPatterns(
-        (str(tmp_path), "png/{name}.png"), confidence="more/", overlay="{name}_view.png"
+        (str(tmp_path), "png/{name}.png"), {"confidence": "more/", "overlay": "{name}_view.png"}
     )
     outputs = patterns.for_scene("in/a.b.tif")
     assert outputs.maps == (tmp_path / "a.b.tif", Path("png/a.b.png"))
-    assert outputs.confidence == Path("more/a.b_confidence.tif")
-    assert outputs.overlay == Path("a.b_view.png")
+    assert outputs.beside == {
+        "confidence": Path("more/a.b_confidence.tif"), "overlay": Path("a.b_view.png"),
+    }  # fmt: skip
 
 
 @pytest.mark.parametrize("name", ["map.jpg", "map.shp", "map.tif.gz"])

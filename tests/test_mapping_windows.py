@@ -54,6 +54,6 @@ def test_windows_that_make_no_sense_are_refused(window: int, overlap: int) -> No
 
 def test_memory_of_rows_follows_from_the_width_alone_and_stays_small() -> None:
     # 30,000 pixels, 4 bands in 8 bits, 5 classes: 184 MB of scene, 77 of shared rows, 46 of map.
-    size = row_bytes(30_000, 4, "uint8", 5, WindowGrid(512, 128), with_shares=False)
+    size = row_bytes(30_000, 4, "uint8", 5, WindowGrid(512, 128), shares=0)
     assert size == 2 * 512 * 30_000 * 6 + 5 * 128 * 30_000 * 4 + 2 * 384 * 30_000 * 2
     assert size < 310e6

@@ -146,6 +146,7 @@ def predict_scenes(
     from dnas_cli.mapping.mapper import Mapper, MapSettings
     from dnas_cli.mapping.open_scene import SceneReading
     from dnas_cli.mapping.outputs import OutputPatterns, map_values, plan_outputs, with_values
+    from dnas_cli.mapping.refinement import Refinement
     from dnas_cli.mapping.scene_map import map_scene
     from dnas_cli.mapping.scene_maps import map_scenes
     from dnas_cli.scenes.polygons import PolygonOptions, tolerance_of
@@ -153,12 +154,23 @@ def predict_scenes(
     given = completed(MapOptions, options)
     maps = [out] if isinstance(out, str | Path) else out
     truth, dataset, nodata = given["truth"], given["dataset"], given["nodata"]
-    probabilities, confidence, overlay = (
-        None if path is None else str(path)
-        for path in (given["probabilities"], given["confidence"], given["overlay"])
-    )
     polygons = PolygonOptions(given["min_area"], *tolerance_of(given["simplify"]))
-    patterns = OutputPatterns(tuple(map(str, maps)), probabilities, confidence, overlay, polygons)
+    patterns = OutputPatterns(
+        tuple(map(str, maps)),
+        {
+            name: str(path)
+            for name, path in (
+                ("probabilities", given["probabilities"]),
+                ("confidence", given["confidence"]),
+                ("entropy", given["entropy"]),
+                ("margin", given["margin"]),
+                ("overlay", given["overlay"]),
+            )
+            if path is not None
+        },
+        polygons,
+        Refinement(given["unsure"]),
+    )
     settings = MapSettings(given["window"], given["overlap"], given["batch"], given["views"])
     reading = SceneReading(
         tuple(map(str, given["bands"] or ())),
@@ -194,7 +206,8 @@ def predict_scenes(
     settings.grid(facts.tile_size)
     if reading.resample and facts.ground_resolution is None:
         raise UsageError("resample=True: the model does not say its ground resolution.")
-    planned = with_values(planned, map_values(given["values"], given["map_nodata"], facts))
+    values = map_values(given["values"], given["map_nodata"], facts, patterns.refinement)
+    planned = with_values(planned, values)
     if many:
         found, planned = shard.of(found), shard.of(planned)
         if scheduler is None:

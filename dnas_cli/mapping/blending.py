@@ -4,6 +4,7 @@ Probabilities are added up with smooth weights; rows are let go as soon as no wi
 change them. All of it happens where the network is: a row goes to main memory when it is finished.
 """
 
+import math
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,6 +29,9 @@ class MapRows:
         confidence: (h, W) probability of that class, 0..254 for 0..1, 255 where there is no data.
         probabilities: (C, h, W) probability of each class, likewise; only if asked for.
         unsound: Pixels with data whose probabilities do not sum to 1; they count as without data.
+        entropy: (h, W) entropy of the probabilities as a share of the largest, 0..254 for 0..1,
+            255 where there is no data; only if asked for.
+        margin: (h, W) probability of the class less that of the next one, likewise.
     """
 
     row: int
@@ -35,6 +39,8 @@ class MapRows:
     confidence: npt.NDArray[np.uint8]
     probabilities: npt.NDArray[np.uint8] | None
     unsound: int = 0
+    entropy: npt.NDArray[np.uint8] | None = None
+    margin: npt.NDArray[np.uint8] | None = None
 
 
 class Blend:
@@ -48,12 +54,14 @@ class Blend:
         classes: int,
         device: torch.device,
         with_probabilities: bool,
+        with_certainty: bool = False,
     ) -> None:
         self._grid = grid
         self._rows, self._columns = rows, columns = grid.spans(height), grid.spans(width)
         self._classes = classes
         self._device = device
         self._with_probabilities = with_probabilities
+        self._with_certainty = with_certainty
         self._ends = finished_ends(rows, height)
         self._column_ends = finished_ends(columns, width)
         self._width = width
@@ -92,6 +100,7 @@ class Blend:
         self._class_rows = self._bytes(shape)
         self._confidence_rows = self._bytes(shape)
         self._probability_rows = self._bytes((depth, *shape))
+        self._certainty_rows = self._bytes((2 if self._with_certainty else 0, *shape))
         self._sound_rows = torch.zeros(shape, dtype=torch.bool, device=self._device)
 
     def _bytes(self, shape: tuple[int, ...]) -> torch.Tensor:
@@ -121,14 +130,17 @@ class Blend:
             self._sound_rows[:, begin:end] = (done.sum(dim=0) - 1).abs() < _ROUNDING
             if self._with_probabilities:
                 self._probability_rows[:, :, begin:end] = _as_share(done)
+            if self._with_certainty:
+                self._certainty_rows[0, :, begin:end] = _as_share(_entropy(done))
+                self._certainty_rows[1, :, begin:end] = _as_share(_margin(done))
 
     def _finish_row(self, valid: npt.NDArray[np.bool_]) -> MapRows:
-        classes, confidence, probabilities = (
-            rows.cpu().numpy()
-            for rows in (self._class_rows, self._confidence_rows, self._probability_rows)
-        )
+        finished = (
+            self._class_rows, self._confidence_rows, self._probability_rows, self._certainty_rows,
+        )  # fmt: skip
+        classes, confidence, probabilities, certainty = (rows.cpu().numpy() for rows in finished)
         sound = self._sound_rows.cpu().numpy()
-        for rows in (classes, confidence, probabilities):
+        for rows in (classes, confidence, probabilities, certainty):
             rows[..., ~(valid & sound)] = IGNORE
         return MapRows(
             self._row,
@@ -136,7 +148,22 @@ class Blend:
             confidence,
             probabilities if self._with_probabilities else None,
             int(np.count_nonzero(valid & ~sound)),
+            *(certainty if self._with_certainty else ()),
         )
+
+
+def _entropy(shares: torch.Tensor) -> torch.Tensor:
+    """Return the entropy of probabilities (C, h, w): 0 for one class, 1 where all are equal."""
+    entropy: torch.Tensor = torch.special.entr(shares).sum(dim=0)
+    return entropy / math.log(max(len(shares), 2))
+
+
+def _margin(shares: torch.Tensor) -> torch.Tensor:
+    """Return how far the highest of probabilities (C, h, w) is above the next."""
+    if len(shares) == 1:
+        return shares[0]
+    highest: torch.Tensor = shares.topk(2, dim=0).values
+    return highest[0] - highest[1]
 
 
 def _as_share(values: torch.Tensor) -> torch.Tensor:

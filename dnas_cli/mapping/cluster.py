@@ -166,15 +166,10 @@ def _everywhere(scene: str | SceneFiles) -> str | SceneFiles:
 
 
 def _resolved(outputs: Outputs) -> Outputs:
-    def absolute(path: Path | None) -> Path | None:
-        return None if path is None else path.absolute()
-
     return replace(
         outputs,
         maps=tuple(path.absolute() for path in outputs.maps),
-        probabilities=absolute(outputs.probabilities),
-        confidence=absolute(outputs.confidence),
-        overlay=absolute(outputs.overlay),
+        beside={name: path.absolute() for name, path in outputs.beside.items()},
     )
 
 

@@ -19,7 +19,7 @@ from dnas_cli.mapping.map_options import Engine
 from dnas_cli.mapping.mapper import Mapper, MapSettings, load_mapper
 from dnas_cli.mapping.memory import GDAL_CACHE
 from dnas_cli.mapping.open_scene import SceneReading, open_scene
-from dnas_cli.mapping.outputs import Outputs
+from dnas_cli.mapping.outputs import SHARES, Outputs
 from dnas_cli.mapping.scene_map import open_rows, scene_clip, scene_key
 from dnas_cli.mapping.scene_maps import is_finished, map_one
 from dnas_cli.mapping.scene_result import SceneResult
@@ -29,6 +29,7 @@ from dnas_cli.mapping.windows import finished_ends
 from dnas_cli.scenes.raster import block_cache
 from dnas_cli.scenes.scene_files import SceneFiles
 
+_RASTERS = ("classes", *SHARES)  # fields of `MapRows`
 _one_at_a_time = threading.Lock()  # of the tasks of a worker: they share the model and its memory
 
 
@@ -138,21 +139,20 @@ def _map_strip(mapper: Mapper, request: Request, task: Task) -> SceneResult:
                     mapper.predictor_of(scene),
                     mapper.grid,
                     first,
-                    outputs.probabilities is not None,
+                    outputs.with_probabilities,
                     clip=scene_clip(scene, request.reading),
                     end_row=end,
+                    with_certainty=outputs.with_certainty,
                 )
             )
             make_folder(file.parent)
-            shares = [item.probabilities for item in rows if item.probabilities is not None]
-            with atomic_path(file) as temporary, temporary.open("wb") as content:
-                np.savez(
-                    content,
-                    classes=np.concatenate([item.classes for item in rows]),
-                    confidence=np.concatenate([item.confidence for item in rows]),
-                    probabilities=np.concatenate(shares, axis=1) if shares else np.empty(0),
-                    unsound=sum(item.unsound for item in rows),
-                )
+            content: dict[str, Any] = {
+                name: np.concatenate([getattr(item, name) for item in rows], axis=-2)
+                for name in _RASTERS
+                if getattr(rows[0], name) is not None
+            }
+            with atomic_path(file) as temporary, temporary.open("wb") as written:
+                np.savez(written, unsound=sum(item.unsound for item in rows), **content)
     return SceneResult(str(task.scene), "done")
 
 
@@ -167,20 +167,18 @@ def _take_strips(mapper: Mapper, request: Request, task: Task) -> None:
                     continue
                 strip = _strip_file(task.outputs, key, first, end)
                 with np.load(strip, allow_pickle=False) as content:
-                    shares = content["probabilities"]
-                    rows = MapRows(
-                        first + known,
-                        content["classes"][known:],
-                        content["confidence"][known:],
-                        shares[:, known:] if shares.size else None,
-                        int(content["unsound"]),
-                    )
+                    rasters: dict[str, Any] = {
+                        name: content[name][..., known:, :] if name in content else None
+                        for name in _RASTERS
+                    }
+                    rows = MapRows(first + known, unsound=int(content["unsound"]), **rasters)
                 unfinished.append(rows)
 
 
 def _strip_file(outputs: Outputs, key: dict[str, Any], first: int, end: int) -> Path:
-    """Return the file of a strip; another model or other settings give another one."""
-    name = f"strip-{content_hash(key)[-12:]}-{first}-{end}.npz"
+    """Return the file of a strip; another model, other settings or rasters give another one."""
+    made = content_hash(key | {"rasters": sorted(outputs.beside)})
+    name = f"strip-{made[-12:]}-{first}-{end}.npz"
     return part_folder(outputs.files[0]) / name
 
 

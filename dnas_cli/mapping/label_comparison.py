@@ -113,13 +113,14 @@ def add_rows(
     Args:
         matrix: What the pixels are added to.
         row: The first row.
-        indices: (h, W) classes of the map, 255 where the scene holds no data.
+        indices: (h, W) classes of the map, 255 where the scene holds no data; pixels of classes
+            that the labels do not have are not scored either.
 
     Returns:
         (h, W) labels that were scored, else 255.
     """
     truth, _ = labels.read(Window(row, 0, *indices.shape))
-    truth[indices == IGNORE] = IGNORE
+    truth[indices >= matrix.classes] = IGNORE
     matrix.add(truth, indices)
     return truth
 

@@ -1,6 +1,7 @@
 """What makes a map what it is: model, scene and settings, as its metadata have it."""
 
 from collections.abc import Sequence
+from dataclasses import asdict
 
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError
@@ -8,13 +9,16 @@ from dnas_cli.files import content_hash, file_hash
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.open_scene import SceneReading
 from dnas_cli.mapping.outputs import MAP_SUFFIXES, Outputs, scene_name
+from dnas_cli.mapping.refinement import Refinement
 from dnas_cli.scenes.map_metadata import KEY, MODEL, map_tags
 from dnas_cli.scenes.scene_files import SceneFiles, state_of
 
 _LOOKED_AT = 100  # files of a folder, evenly spaced
 
 
-def map_identity(mapper: Mapper, scene: str | SceneFiles, reading: SceneReading) -> str:
+def map_identity(
+    mapper: Mapper, scene: str | SceneFiles, reading: SceneReading, refinement: Refinement
+) -> str:
     """Return a hash that changes with the model, the scene's files and how it is mapped."""
     grid = mapper.grid
     states = [state if isinstance(state, str) else state[:2] for state in state_of(scene)]
@@ -31,6 +35,7 @@ def map_identity(mapper: Mapper, scene: str | SceneFiles, reading: SceneReading)
             "clip": file_hash(reading.clip) if reading.clip else None,
             **({"resample": True} if reading.resample else {}),
             **({"described": reading.described} if any(reading.described) else {}),
+            **({} if refinement == Refinement() else asdict(refinement)),
         }
     )
 
@@ -52,7 +57,7 @@ def refuse_other_maps(
             if path.exists() and MODEL not in tags:
                 logger.warning("%s: exists and does not say which model made it", path)
             other_model = tags.get(MODEL, mapper.model_id) != mapper.model_id
-            identity = map_identity(mapper, scene, reading)
+            identity = map_identity(mapper, scene, reading, outputs.refinement)
             if other_model or tags.get(KEY, identity) != identity:
                 made = "by another model" if other_model else "of another scene, or otherwise"
                 raise RunStateError(

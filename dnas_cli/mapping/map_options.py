@@ -66,6 +66,12 @@ class MapOptions(TypedDict, total=False):
     confidence: Annotated[
         str | Path | None, Option("Write the chosen class's probability.", metavar="TIF")
     ]
+    entropy: Annotated[
+        str | Path | None, Option("Write the entropy of the probabilities.", metavar="TIF")
+    ]
+    margin: Annotated[
+        str | Path | None, Option("Write the lead over the next class.", metavar="TIF")
+    ]
     overlay: Annotated[str | Path | None, Option("Write a preview over the scene.", metavar="PNG")]
     truth: Annotated[
         str | Path | None, Option("Compare the map with a label of the scene.", metavar="LABEL")
@@ -84,6 +90,11 @@ class MapOptions(TypedDict, total=False):
         int | None,
         Option("Map value of pixels without data.  [default: 255, or what is free]",
                metavar="VALUE", at_least=0, at_most=255),
+    ]  # fmt: skip
+    unsure: Annotated[
+        float | None,
+        Option("Pixels of lower confidence become a class of their own.", metavar="SHARE",
+               at_least=0, at_most=1),
     ]  # fmt: skip
     min_area: Annotated[
         float, Option("Leave out smaller polygons.", metavar="M2", default=0.0, at_least=0)

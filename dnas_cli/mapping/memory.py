@@ -49,20 +49,20 @@ def estimate_memory(
     dtype: str,
     predictor: Predictor,
     grid: WindowGrid,
-    with_shares: bool,
+    shares: int,
     with_polygons: bool = False,
 ) -> MemoryEstimate:
     """Estimate the peak for a scene of `width` pixels, of any height."""
     return MemoryEstimate(
         process=process,
-        rows=row_bytes(width, bands, dtype, predictor.classes, grid, with_shares),
+        rows=row_bytes(width, bands, dtype, predictor.classes, grid, shares),
         windows=window_bytes(bands, predictor, grid),
         polygons=STRIP_BYTES if with_polygons else 0,
     )
 
 
 def row_bytes(
-    width: int, bands: int, dtype: str, classes: int, grid: WindowGrid, with_shares: bool
+    width: int, bands: int, dtype: str, classes: int, grid: WindowGrid, shares: int
 ) -> int:
     """Return the bytes of all buffers that are as wide as the scene.
 
@@ -73,7 +73,7 @@ def row_bytes(
     """
     scene = 2 * grid.window * width * (bands * np.dtype(dtype).itemsize + 2)
     shared = classes * grid.overlap * width * 4
-    finished = 2 * grid.stride * width * (2 + (classes if with_shares else 0))
+    finished = 2 * grid.stride * width * (2 + shares)
     return scene + shared + finished
 
 

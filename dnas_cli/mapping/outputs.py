@@ -1,12 +1,14 @@
 """Which files a scene's map becomes, from the given patterns."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import count, islice
 from pathlib import Path
 from typing import Literal
 
 from dnas_cli.errors import UsageError
+from dnas_cli.mapping.refinement import Refinement
 from dnas_cli.model.model_file import ModelFacts
 from dnas_cli.scenes.map_values import MapValues, index_values, label_values
 from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
@@ -15,21 +17,31 @@ from dnas_cli.scenes.scene_files import SceneFiles
 
 TIFF_SUFFIXES = (".tif", ".tiff")
 MAP_SUFFIXES = (".png", *TIFF_SUFFIXES, *POLYGON_SUFFIXES)
+SHARES = ("probabilities", "confidence", "entropy", "margin")
+"""Rasters of 0..254 for 0..1 that are made with a map."""
+
 _NAME = "{name}"
+# Suffixes of the outputs beside maps, and the endings of their names in a folder.
+_BESIDE = {name: (TIFF_SUFFIXES, f"_{name}.tif") for name in SHARES} | {
+    "overlay": ((".png",), "_overlay.png"),
+}
 
 
 @dataclass(frozen=True)
 class Outputs:
     """The files of one scene.
 
-    As in `MapOptions`; `values` are what rasters hold for each class.
+    Attributes:
+        beside: Those beside the maps, by their options' names in `MapOptions`.
+        polygons: How maps become polygons.
+        refinement: What happens to a map's classes before they are written.
+        values: What rasters hold for each class.
     """
 
     maps: tuple[Path, ...]
-    probabilities: Path | None = None
-    confidence: Path | None = None
-    overlay: Path | None = None
+    beside: Mapping[str, Path] = field(default_factory=dict)
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
+    refinement: Refinement = field(default_factory=Refinement)
     values: MapValues = field(default_factory=lambda: index_values(0, None))
 
     @property
@@ -40,8 +52,24 @@ class Outputs:
     @property
     def files(self) -> tuple[Path, ...]:
         """All of them but sidecars."""
-        more = (self.probabilities, self.confidence, self.overlay)
-        return (*self.maps, *(path for path in more if path is not None))
+        return (*self.maps, *self.beside.values())
+
+    @property
+    def with_probabilities(self) -> bool:
+        """Whether the probability of every class is needed."""
+        return "probabilities" in self.beside
+
+    @property
+    def with_certainty(self) -> bool:
+        """Whether entropy or margin is needed."""
+        return "entropy" in self.beside or "margin" in self.beside
+
+    def bands(self, classes: int) -> dict[str, int]:
+        """Return the bands of each raster that is needed beside that of the classes."""
+        needed = {*self.beside, *(["confidence"] if self.refinement.unsure is not None else [])}
+        return {
+            name: classes if name == "probabilities" else 1 for name in SHARES if name in needed
+        }
 
 
 def _is_polygons(path: Path) -> bool:
@@ -52,14 +80,13 @@ def _is_polygons(path: Path) -> bool:
 class OutputPatterns:
     """What the user wrote: files, folders, or patterns with `{name}` for the scene's name.
 
-    A folder (it exists, ends with `/`, or has no suffix) gets one GeoTIFF per scene.
+    A folder (it exists, ends with `/`, or has no suffix) gets one file per scene.
     """
 
     maps: tuple[str, ...]
-    probabilities: str | None = None
-    confidence: str | None = None
-    overlay: str | None = None
+    beside: Mapping[str, str] = field(default_factory=dict)
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
+    refinement: Refinement = field(default_factory=Refinement)
 
     def __post_init__(self) -> None:
         if not self.maps:
@@ -70,39 +97,29 @@ class OutputPatterns:
             raise UsageError(
                 "min_area=... and simplify=... are for polygons; no output is .gpkg or .geojson."
             )
-        for text, suffixes, option in (
-            (self.probabilities, TIFF_SUFFIXES, "probabilities"),
-            (self.confidence, TIFF_SUFFIXES, "confidence"),
-            (self.overlay, (".png",), "overlay"),
-        ):
-            if text is not None:
-                _check(text, suffixes, option)
+        for name, text in self.beside.items():
+            _check(text, _BESIDE[name][0], name)
 
     @property
     def many(self) -> bool:
         """Whether every output has a place for any number of scenes."""
-        more = (self.probabilities, self.confidence, self.overlay)
-        texts = (*self.maps, *(text for text in more if text is not None))
+        texts = (*self.maps, *self.beside.values())
         return all(_NAME in text or _is_folder(text) for text in texts)
 
     def for_scene(self, scene: str | SceneFiles) -> Outputs:
         """Return the files of one scene."""
         name = scene_name(scene)
 
-        def path(text: str | None, ending: str) -> Path | None:
-            if text is None:
-                return None
+        def path(text: str, ending: str) -> Path:
             if _is_folder(text):
                 return Path(text) / f"{name}{ending}"
             return Path(text.replace(_NAME, name))
 
-        maps = tuple(path(text, ".tif") for text in self.maps)
         return Outputs(
-            maps=tuple(item for item in maps if item is not None),
-            probabilities=path(self.probabilities, "_probabilities.tif"),
-            confidence=path(self.confidence, "_confidence.tif"),
-            overlay=path(self.overlay, "_overlay.png"),
+            maps=tuple(path(text, ".tif") for text in self.maps),
+            beside={key: path(text, _BESIDE[key][1]) for key, text in self.beside.items()},
             polygons=self.polygons,
+            refinement=self.refinement,
         )
 
 
@@ -147,19 +164,28 @@ def with_values(planned: Sequence[Outputs], values: MapValues) -> list[Outputs]:
 
 
 def map_values(
-    kind: Literal["indices", "labels"], nodata: int | None, facts: ModelFacts
+    kind: Literal["indices", "labels"],
+    nodata: int | None,
+    facts: ModelFacts,
+    refinement: Refinement,
 ) -> MapValues:
     """Return what maps hold for each class: its index, or `labels` its value in the labels.
+
+    A class that only the map has gets the next value that is free.
 
     Raises:
         UsageError: There are no such values, or `nodata` is one of a class.
     """
+    classes = refinement.classes(facts.classes)
     if kind == "labels":
         values = label_values(facts.labels, nodata)
+        free = (value for value in count(max(values.of_class) + 1) if value != values.nodata)
+        more = islice(free, len(classes) - len(facts.classes))
+        values = replace(values, of_class=(*values.of_class, *more))
     else:
-        values = index_values(len(facts.classes), nodata)
+        values = index_values(len(classes), nodata)
     if values.nodata in values.of_class:
-        name = facts.classes[values.of_class.index(values.nodata)].name
+        name = classes[values.of_class.index(values.nodata)].name
         raise UsageError(
             f"map_nodata={values.nodata}: is the class {name!r} in the map.",
             f"Give a value from {max(values.of_class) + 1} on.",

@@ -23,6 +23,7 @@ from dnas_cli.mapping.memory import GDAL_CACHE, estimate_memory
 from dnas_cli.mapping.open_scene import SceneReading, open_scene
 from dnas_cli.mapping.outputs import Outputs
 from dnas_cli.mapping.read_ahead import written_behind
+from dnas_cli.mapping.refinement import refine
 from dnas_cli.mapping.scene_result import ClassShare, SceneResult
 from dnas_cli.mapping.stored_grid import Regrid, stored_scene, to_grid_of
 from dnas_cli.mapping.stream import stream_map
@@ -32,6 +33,7 @@ from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.clip import Clip, read_clip, touches
 from dnas_cli.scenes.ground import pixel_areas
 from dnas_cli.scenes.map_metadata import KEY, MODEL
+from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference, Raster, block_cache
 from dnas_cli.scenes.scene_files import SceneFiles, state_of
 from dnas_cli.scenes.writers import Rows
@@ -82,25 +84,15 @@ def map_scene(
             _refuse(outputs, overwrite, unfinished)
             resumed = unfinished.rows
             with _interruption_explained(scene, unfinished):
-                speed = _predict(
-                    mapper,
-                    scene,
-                    unfinished,
-                    outputs.probabilities is not None,
-                    bool(outputs.polygon_files),
-                    clip,
-                )
-                count = write_outputs(
-                    unfinished,
-                    outputs,
-                    facts.classes,
-                    stored,
-                    _tags(mapper, map_identity(mapper, path, reading)),
-                )
-                counts, areas = _count(unfinished.classes(), stored.georeference)
+                speed = _predict(mapper, scene, unfinished, outputs, clip)
+                indices = refine(unfinished, outputs.refinement, len(facts.classes))
+                classes = outputs.refinement.classes(facts.classes)
+                tags = _tags(mapper, map_identity(mapper, path, reading, outputs.refinement))
+                count = write_outputs(unfinished, indices, outputs, classes, stored, tags)
+                counts, areas = _count(indices, stored.georeference)
                 score = None
                 if labels is not None:
-                    score = labels.compare(stored, unknown, unfinished.classes())
+                    score = labels.compare(stored, unknown, indices)
             unfinished.discard()
         return SceneResult(
             scene.path,
@@ -113,7 +105,7 @@ def map_scene(
             pixels_without_data=int(counts[IGNORE]),
             map_nodata=outputs.values.nodata,
             map_values=outputs.values.kind,
-            classes=_shares(mapper, counts, areas),
+            classes=_shares(classes, counts, areas),
             window=mapper.grid.window,
             overlap=mapper.grid.overlap,
             polygons=tuple((path, count) for path in outputs.polygon_files),
@@ -141,11 +133,8 @@ def open_rows(
         key: As `scene_key` returns it.
         shown: Brings finished rows to the grid of the outputs.
     """
-    classes = len(mapper.model.facts.classes) if outputs.probabilities else 0
-    confidence = outputs.confidence is not None
-    return UnfinishedMap(
-        outputs.files[0], key, scene.height, scene.width, classes, confidence, shown
-    )
+    bands = outputs.bands(len(mapper.model.facts.classes))
+    return UnfinishedMap(outputs.files[0], key, scene.height, scene.width, bands, shown)
 
 
 def scene_clip(scene: Raster, reading: SceneReading) -> Clip | None:
@@ -216,8 +205,7 @@ def _predict(
     mapper: Mapper,
     scene: Raster,
     unfinished: UnfinishedMap,
-    with_probabilities: bool,
-    with_polygons: bool,
+    outputs: Outputs,
     clip: Clip | None,
 ) -> float | None:
     """Finish the rows of the unfinished map.
@@ -236,8 +224,8 @@ def _predict(
         scene.stored_dtype,
         mapper.predictor,
         grid,
-        with_probabilities,
-        with_polygons,
+        sum(outputs.bands(mapper.predictor.classes).values()),
+        bool(outputs.polygon_files),
     )
     logger.info(
         "%s: %d x %d pixels, windows of %d, overlap %d, on %s; about %s of memory",
@@ -273,9 +261,10 @@ def _predict(
                 predictor,
                 grid,
                 known,
-                with_probabilities,
+                outputs.with_probabilities,
                 window_done=_announcing_stop(interruption, advance),
                 clip=clip,
+                with_certainty=outputs.with_certainty,
             )
             for map_rows in finished:
                 unsound += map_rows.unsound
@@ -343,7 +332,9 @@ def _count(
 
 
 def _shares(
-    mapper: Mapper, counts: npt.NDArray[np.int64], areas: npt.NDArray[np.float64] | None
+    classes: tuple[LandClass, ...],
+    counts: npt.NDArray[np.int64],
+    areas: npt.NDArray[np.float64] | None,
 ) -> tuple[ClassShare, ...]:
     valid = int(counts[:IGNORE].sum())
     return tuple(
@@ -354,6 +345,6 @@ def _shares(
             pixels / valid if valid else 0.0,
             None if areas is None else float(areas[index]) / 1e6,
         )
-        for index, item in enumerate(mapper.model.facts.classes)
+        for index, item in enumerate(classes)
         for pixels in [int(counts[index])]
     )

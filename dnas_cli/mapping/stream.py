@@ -61,6 +61,7 @@ def stream_map(
     window_done: Callable[[int], None] = lambda count: None,
     clip: Clip | None = None,
     end_row: int | None = None,
+    with_certainty: bool = False,
 ) -> Iterator[MapRows]:
     """Map a scene and yield its rows from top to bottom, every row once.
 
@@ -71,6 +72,7 @@ def stream_map(
         window_done: Called with the number of windows as they are done.
         clip: What is to be mapped; all of the scene when missing.
         end_row: Stop at this end of rows of an earlier call; at the scene's when missing.
+        with_certainty: Also yield entropy and margin.
 
     Raises:
         DataError: The scene is damaged.
@@ -80,7 +82,8 @@ def stream_map(
     ends = finished_ends(grid.spans(scene.height), scene.height)
     begin = ends.index(first_row) if first_row else 0
     size = (scene.height, scene.width)
-    blend = Blend(grid, *size, predictor.classes, predictor.device, with_probabilities)
+    kept = (with_probabilities, with_certainty)
+    blend = Blend(grid, *size, predictor.classes, predictor.device, *kept)
     for batch in window_batches(scene, predictor.normalisation, grid, predictor.batch, begin, clip):
         finished = blend.add(batch, probabilities(predictor, batch.images))
         window_done(len(batch.has_data))

@@ -10,7 +10,7 @@ import glob
 import os
 import secrets
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack, suppress
 from pathlib import Path
 from typing import Any, BinaryIO, Self
@@ -48,8 +48,8 @@ class UnfinishedMap:
         target: The output.
         key: What must be the same to resume: scene, model, settings.
         width: Pixels per row.
-        classes: Number of classes whose probabilities are kept; 0 keeps none.
-        confidence: Keep the confidence.
+        bands: Of each raster that is kept beside the classes: `confidence`, `entropy`, `margin`
+            or `probabilities`.
         shown: Brings finished rows to the grid of the outputs.
 
     Attributes:
@@ -63,19 +63,15 @@ class UnfinishedMap:
         key: dict[str, Any],
         height: int,
         width: int,
-        classes: int,
-        confidence: bool,
+        bands: Mapping[str, int],
         shown: Callable[[Rows], Rows] = lambda rows: rows,
     ) -> None:
         self.folder, self._shown = part_folder(target), shown
         self._key, self._stack = key, ExitStack()
-        self._height, self._width, self._classes = height, width, classes
-        # Bytes per row of each file; a row of probabilities is (classes, width).
-        self._row_bytes = {"classes": width}
-        if confidence:
-            self._row_bytes["confidence"] = width
-        if classes:
-            self._row_bytes["probabilities"] = classes * width
+        self._height, self._width = height, width
+        self._bands = {"classes": 1, **bands}
+        # Bytes per row of each file; a row is (bands, width).
+        self._row_bytes = {name: count * width for name, count in self._bands.items()}
         self.rows, self.outputs = 0, list[str]()
         self._files: dict[str, BinaryIO] = {}
 
@@ -127,12 +123,11 @@ class UnfinishedMap:
     def append(self, rows: MapRows) -> None:
         """Add finished rows below the existing ones."""
         assert rows.row == self.rows
-        content = {"classes": rows.classes, "confidence": rows.confidence}
-        if rows.probabilities is not None:
-            content["probabilities"] = np.moveaxis(rows.probabilities, 0, 1)
         try:
             for name, file in self._files.items():
-                file.write(np.ascontiguousarray(content[name]).data)
+                values = getattr(rows, name)
+                by_row = values if values.ndim == 2 else np.moveaxis(values, 0, 1)
+                file.write(np.ascontiguousarray(by_row).data)
                 file.flush()
                 os.fsync(file.fileno())
         except OSError as error:
@@ -153,17 +148,19 @@ class UnfinishedMap:
         self.outputs.append(target.name)
         self._save()
 
-    def classes(self) -> Rows:
-        """Return the finished map: one band."""
-        return self._rows("classes", 1)
+    def finished(self, name: str = "classes") -> Rows:
+        """Return the finished map, or another raster that is kept."""
+        count = self._bands[name]
 
-    def confidence(self) -> Rows:
-        """Return the finished confidence: one band."""
-        return self._rows("confidence", 1)
+        def read(start: int, stop: int) -> npt.NDArray[np.uint8]:
+            # Not a memory map: its pages would count as memory of this process.
+            with self._path(name).open("rb") as file:
+                file.seek(start * count * self._width)
+                content = file.read((stop - start) * count * self._width)
+            rows = np.frombuffer(content, np.uint8).reshape(stop - start, count, self._width)
+            return np.ascontiguousarray(np.moveaxis(rows, 1, 0))
 
-    def probabilities(self) -> Rows:
-        """Return the finished probabilities: a band per class."""
-        return self._rows("probabilities", self._classes)
+        return self._shown(Rows(count, self._height, self._width, read))
 
     def close(self) -> None:
         """Close the files; what is finished stays."""
@@ -181,17 +178,6 @@ class UnfinishedMap:
         with suppress(OSError):
             self.folder.rename(gone)
         remove_discarded(self.folder)
-
-    def _rows(self, name: str, count: int) -> Rows:
-        def read(start: int, stop: int) -> npt.NDArray[np.uint8]:
-            # Not a memory map: its pages would count as memory of this process.
-            with self._path(name).open("rb") as file:
-                file.seek(start * count * self._width)
-                content = file.read((stop - start) * count * self._width)
-            rows = np.frombuffer(content, np.uint8).reshape(stop - start, count, self._width)
-            return np.ascontiguousarray(np.moveaxis(rows, 1, 0))
-
-        return self._shown(Rows(count, self._height, self._width, read))
 
     def _path(self, name: str) -> Path:
         return self.folder / f"{name}.raw"

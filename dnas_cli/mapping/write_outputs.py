@@ -1,10 +1,9 @@
 """From the finished rows of a map to its output files."""
 
-from collections.abc import Callable
 from pathlib import Path
 
 from dnas_cli.console import logger
-from dnas_cli.mapping.outputs import TIFF_SUFFIXES, Outputs
+from dnas_cli.mapping.outputs import SHARES, TIFF_SUFFIXES, Outputs
 from dnas_cli.mapping.unfinished_map import UnfinishedMap
 from dnas_cli.scenes.map_values import index_values
 from dnas_cli.scenes.overlay import write_overlay
@@ -42,6 +41,7 @@ def check_outputs(
 
 def write_outputs(
     unfinished: UnfinishedMap,
+    indices: Rows,
     outputs: Outputs,
     classes: tuple[LandClass, ...],
     scene: Raster,
@@ -49,15 +49,23 @@ def write_outputs(
 ) -> int:
     """Write every output; each appears whole or not at all.
 
+    Args:
+        unfinished: The finished rows; its folder takes what is written on the way.
+        indices: The classes that are delivered.
+        outputs: The files.
+        classes: The classes; position is the index.
+        scene: The scene, on the grid of the outputs.
+        tags: Metadata of the files.
+
     Returns:
         The number of polygons in each polygon file.
     """
     draft = unfinished.folder / "map.tif"
-    write_draft(draft, unfinished.classes(), classes, scene.georeference, tags)
+    write_draft(draft, indices, classes, scene.georeference, tags)
     raster = draft
     if outputs.values != index_values(len(classes), None):
         raster = unfinished.folder / "values.tif"
-        write_draft(raster, unfinished.classes(), classes, scene.georeference, tags, outputs.values)
+        write_draft(raster, indices, classes, scene.georeference, tags, outputs.values)
     for path in outputs.maps:
         logger.debug("writing %s", path)
         unfinished.begin_output(path)
@@ -77,30 +85,30 @@ def write_outputs(
         for path in polygons:
             if path.suffix.lower() == ".geojson":
                 logger.info("%s: coordinates are in WGS84, as GeoJSON has it", path)
-    if outputs.overlay is not None:
-        unfinished.begin_output(outputs.overlay)
-        write_overlay(outputs.overlay, scene, draft, classes, tags)
-    names = [item.name for item in classes]
-    _write_shares(outputs.probabilities, unfinished, unfinished.probabilities, names, scene, tags)
-    _write_shares(
-        outputs.confidence, unfinished, unfinished.confidence, ["confidence"], scene, tags
-    )
+    if overlay := outputs.beside.get("overlay"):
+        unfinished.begin_output(overlay)
+        write_overlay(overlay, scene, draft, classes, tags)
+    for name in SHARES:
+        if target := outputs.beside.get(name):
+            shares = unfinished.finished(name)
+            # A class that only the map has comes last, and has no probability.
+            known = [item.name for item in classes[: shares.count]]
+            names = known if name == "probabilities" else [name]
+            _write_shares(target, unfinished, shares, names, scene, tags)
     return count
 
 
 def _write_shares(
-    target: Path | None,
+    target: Path,
     unfinished: UnfinishedMap,
-    shares: Callable[[], Rows],
+    shares: Rows,
     names: list[str],
     scene: Raster,
     tags: dict[str, str],
 ) -> None:
-    if target is None:
-        return
     unfinished.begin_output(target)
     draft = unfinished.folder / "shares.tif"
-    write_shares_draft(draft, shares(), names, scene.georeference, tags)
+    write_shares_draft(draft, shares, names, scene.georeference, tags)
     if place := beside_geotiff(target, scene.path, scene.georeference):
         write_sidecar(target, (), index_values(0, None), place)
     write_cog(draft, target, "AVERAGE")
