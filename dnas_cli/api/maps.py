@@ -141,6 +141,7 @@ def predict_scenes(
         RunStateError: The output of a single scene exists.
     """
     from dnas_cli.datasets.description import load_description
+    from dnas_cli.mapping.areas import AreaOptions
     from dnas_cli.mapping.find_scenes import find_described_scenes, find_scenes, stands_for_many
     from dnas_cli.mapping.label_comparison import settled_labels
     from dnas_cli.mapping.mapper import Mapper, MapSettings
@@ -165,11 +166,15 @@ def predict_scenes(
                 ("entropy", given["entropy"]),
                 ("margin", given["margin"]),
                 ("overlay", given["overlay"]),
+                ("areas", given["areas"]),
             )
             if path is not None
         },
         polygons,
         Refinement(given["unsure"]),
+        AreaOptions(
+            path_or_none(given["zones"]), given["zone_field"], path_or_none(given["error_matrix"])
+        ),
     )
     settings = MapSettings(given["window"], given["overlap"], given["batch"], given["views"])
     reading = SceneReading(
@@ -198,6 +203,8 @@ def predict_scenes(
             "truth=...: is the label of one scene.",
             "Map one scene, or score many: dnas eval MODEL FOLDER",
         )
+    if many and given["error_matrix"] is not None:
+        raise UsageError("error_matrix=...: is of the sample of one map.", "Map one scene.")
     if not isinstance(model, Mapper):
         # Workers of a cluster have devices of their own.
         device = given["device"] if scheduler is None else "cpu"

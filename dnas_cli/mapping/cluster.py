@@ -166,10 +166,12 @@ def _everywhere(scene: str | SceneFiles) -> str | SceneFiles:
 
 
 def _resolved(outputs: Outputs) -> Outputs:
+    zones = None if outputs.areas.zones is None else outputs.areas.zones.absolute()
     return replace(
         outputs,
         maps=tuple(path.absolute() for path in outputs.maps),
         beside={name: path.absolute() for name, path in outputs.beside.items()},
+        areas=replace(outputs.areas, zones=zones),
     )
 
 

@@ -53,6 +53,8 @@ def refuse_other_maps(
     """
     for scene, outputs in zip(scenes, planned, strict=True):
         for path in outputs.files:
+            if path.suffix.lower() not in MAP_SUFFIXES:  # a table
+                continue
             tags = map_tags(path)
             if path.exists() and MODEL not in tags:
                 logger.warning("%s: exists and does not say which model made it", path)

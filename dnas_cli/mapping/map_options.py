@@ -72,6 +72,20 @@ class MapOptions(TypedDict, total=False):
     margin: Annotated[
         str | Path | None, Option("Write the lead over the next class.", metavar="TIF")
     ]
+    areas: Annotated[
+        str | Path | None, Option("Write shares and hectares of the classes.", metavar="CSV")
+    ]
+    zones: Annotated[
+        Path | str | None, Option("Also write areas inside these polygons.", metavar="FILE")
+    ]
+    zone_field: Annotated[
+        str | None,
+        Option("Attribute that names zones.  [default: name, or the first text]", metavar="NAME"),
+    ]
+    error_matrix: Annotated[
+        Path | str | None,
+        Option("Counts of a probability sample, to adjust areas for error.", metavar="CSV"),
+    ]
     overlay: Annotated[str | Path | None, Option("Write a preview over the scene.", metavar="PNG")]
     truth: Annotated[
         str | Path | None, Option("Compare the map with a label of the scene.", metavar="LABEL")

@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Literal
 
 from dnas_cli.errors import UsageError
+from dnas_cli.mapping.areas import AreaOptions
 from dnas_cli.mapping.refinement import Refinement
 from dnas_cli.model.model_file import ModelFacts
 from dnas_cli.scenes.map_values import MapValues, index_values, label_values
@@ -24,6 +25,7 @@ _NAME = "{name}"
 # Suffixes of the outputs beside maps, and the endings of their names in a folder.
 _BESIDE = {name: (TIFF_SUFFIXES, f"_{name}.tif") for name in SHARES} | {
     "overlay": ((".png",), "_overlay.png"),
+    "areas": ((".csv",), "_areas.csv"),
 }
 
 
@@ -35,6 +37,7 @@ class Outputs:
         beside: Those beside the maps, by their options' names in `MapOptions`.
         polygons: How maps become polygons.
         refinement: What happens to a map's classes before they are written.
+        areas: What the table of areas holds.
         values: What rasters hold for each class.
     """
 
@@ -42,6 +45,7 @@ class Outputs:
     beside: Mapping[str, Path] = field(default_factory=dict)
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
     refinement: Refinement = field(default_factory=Refinement)
+    areas: AreaOptions = field(default_factory=AreaOptions)
     values: MapValues = field(default_factory=lambda: index_values(0, None))
 
     @property
@@ -87,6 +91,7 @@ class OutputPatterns:
     beside: Mapping[str, str] = field(default_factory=dict)
     polygons: PolygonOptions = field(default_factory=PolygonOptions)
     refinement: Refinement = field(default_factory=Refinement)
+    areas: AreaOptions = field(default_factory=AreaOptions)
 
     def __post_init__(self) -> None:
         if not self.maps:
@@ -96,6 +101,11 @@ class OutputPatterns:
         if self.polygons != PolygonOptions() and not any(map(_is_polygons, map(Path, self.maps))):
             raise UsageError(
                 "min_area=... and simplify=... are for polygons; no output is .gpkg or .geojson."
+            )
+        if self.areas != AreaOptions() and "areas" not in self.beside:
+            raise UsageError(
+                "zones=... and error_matrix=... are for the table of areas.",
+                "Give areas=FILE.csv as well.",
             )
         for name, text in self.beside.items():
             _check(text, _BESIDE[name][0], name)
@@ -120,6 +130,7 @@ class OutputPatterns:
             beside={key: path(text, _BESIDE[key][1]) for key, text in self.beside.items()},
             polygons=self.polygons,
             refinement=self.refinement,
+            areas=self.areas,
         )
 
 

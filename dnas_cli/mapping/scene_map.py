@@ -7,8 +7,6 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
 import torch
 
 from dnas_cli import __version__
@@ -16,6 +14,8 @@ from dnas_cli.console import as_bytes, logger, progress
 from dnas_cli.errors import DataError, Interrupted, RunStateError
 from dnas_cli.files import file_hash, refuse_existing
 from dnas_cli.interruption import Interruption
+from dnas_cli.mapping.areas import AreaOptions, Counted, count_classes, write_areas
+from dnas_cli.mapping.error_matrix import ErrorMatrix, read_error_matrix
 from dnas_cli.mapping.label_comparison import SceneLabels
 from dnas_cli.mapping.map_identity import map_identity
 from dnas_cli.mapping.mapper import Mapper
@@ -31,14 +31,11 @@ from dnas_cli.mapping.unfinished_map import UnfinishedMap
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.clip import Clip, read_clip, touches
-from dnas_cli.scenes.ground import pixel_areas
 from dnas_cli.scenes.map_metadata import KEY, MODEL
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Georeference, Raster, block_cache
+from dnas_cli.scenes.raster import Raster, block_cache
 from dnas_cli.scenes.scene_files import SceneFiles, state_of
-from dnas_cli.scenes.writers import Rows
-
-_COUNTED = 64  # rows whose pixels are counted at once, with their areas
+from dnas_cli.scenes.zones import Zone, read_zones
 
 
 def map_scene(
@@ -79,6 +76,8 @@ def map_scene(
     ):
         check_outputs(outputs, scene.path, scene.georeference)
         unknown = labels.check(stored) if labels else 0
+        classes = outputs.refinement.classes(facts.classes)
+        zones, matrix = _area_inputs(outputs.areas, stored, classes)
         clip, key = scene_clip(scene, reading), scene_key(mapper, scene, reading)
         with open_rows(mapper, scene, outputs, key, to_grid_of(stored)) as unfinished:
             _refuse(outputs, overwrite, unfinished)
@@ -86,10 +85,12 @@ def map_scene(
             with _interruption_explained(scene, unfinished):
                 speed = _predict(mapper, scene, unfinished, outputs, clip)
                 indices = refine(unfinished, outputs.refinement, len(facts.classes))
-                classes = outputs.refinement.classes(facts.classes)
                 tags = _tags(mapper, map_identity(mapper, path, reading, outputs.refinement))
+                counted = count_classes(indices, stored.georeference, zones)
+                if target := outputs.beside.get("areas"):
+                    unfinished.begin_output(target)
+                    write_areas(target, counted, classes, matrix)
                 count = write_outputs(unfinished, indices, outputs, classes, stored, tags)
-                counts, areas = _count(indices, stored.georeference)
                 score = None
                 if labels is not None:
                     score = labels.compare(stored, unknown, indices)
@@ -102,10 +103,10 @@ def map_scene(
             height=stored.height,
             bands=scene.bands,
             nodata=None if scene.nodata is None or math.isnan(scene.nodata) else scene.nodata,
-            pixels_without_data=int(counts[IGNORE]),
+            pixels_without_data=int(counted[0].pixels[IGNORE]),
             map_nodata=outputs.values.nodata,
             map_values=outputs.values.kind,
-            classes=_shares(classes, counts, areas),
+            classes=_shares(classes, counted[0]),
             window=mapper.grid.window,
             overlap=mapper.grid.overlap,
             polygons=tuple((path, count) for path in outputs.polygon_files),
@@ -314,29 +315,19 @@ def _tags(mapper: Mapper, identity: str) -> dict[str, str]:
     return {"DNAS_VERSION": __version__, MODEL: mapper.model_id, KEY: identity}
 
 
-def _count(
-    indices: Rows, place: Georeference
-) -> tuple[npt.NDArray[np.int64], npt.NDArray[np.float64] | None]:
-    """Count pixels per value of a map, and their square metres if the map lies somewhere."""
-    counts = np.zeros(256, np.int64)
-    areas: npt.NDArray[np.float64] | None = np.zeros(256)
-    for row in range(0, indices.height, _COUNTED):
-        rows = indices.read(row, min(row + _COUNTED, indices.height))[0]
-        counts += np.bincount(rows.ravel(), minlength=256)
-        square_metres = None if areas is None else pixel_areas(place, row, *rows.shape)
-        if areas is None or square_metres is None:
-            areas = None
-        else:
-            areas += np.bincount(rows.ravel(), square_metres.ravel(), minlength=256)
-    return counts, areas
+def _area_inputs(
+    options: AreaOptions, scene: Raster, classes: tuple[LandClass, ...]
+) -> tuple[tuple[Zone, ...], ErrorMatrix | None]:
+    zones: tuple[Zone, ...] = ()
+    if options.zones is not None:
+        zones = read_zones(options.zones, options.zone_field, scene.path, scene.georeference)
+    if options.error_matrix is None:
+        return zones, None
+    return zones, read_error_matrix(options.error_matrix, [item.name for item in classes])
 
 
-def _shares(
-    classes: tuple[LandClass, ...],
-    counts: npt.NDArray[np.int64],
-    areas: npt.NDArray[np.float64] | None,
-) -> tuple[ClassShare, ...]:
-    valid = int(counts[:IGNORE].sum())
+def _shares(classes: tuple[LandClass, ...], found: Counted) -> tuple[ClassShare, ...]:
+    valid, areas = int(found.pixels[:IGNORE].sum()), found.square_metres
     return tuple(
         ClassShare(
             index,
@@ -346,5 +337,5 @@ def _shares(
             None if areas is None else float(areas[index]) / 1e6,
         )
         for index, item in enumerate(classes)
-        for pixels in [int(counts[index])]
+        for pixels in [int(found.pixels[index])]
     )

@@ -49,27 +49,43 @@ def read_clip(path: Path, scene: str, georeference: Georeference) -> Clip:
         DataError: There are no polygons, or polygons or scene have no place.
         DnasError: A library is missing.
     """
+    from shapely.geometry import mapping
+
+    outlines, _ = read_outlines(path, scene, georeference)
+    return Clip(tuple(map(mapping, outlines)), georeference)
+
+
+def read_outlines(
+    path: Path, scene: str, georeference: Georeference
+) -> tuple[npt.NDArray[np.object_], dict[str, npt.NDArray[Any]]]:
+    """Read polygons (n,) in the coordinates of a scene, and their attributes (n,) by name.
+
+    Raises:
+        DataError: There are no polygons, or polygons or scene have no place.
+        DnasError: A library is missing.
+    """
     require_libraries()
     import pyogrio.raw
     import pyproj
     import shapely
-    from shapely.geometry import mapping
 
     if georeference.crs_wkt is None or georeference.transform is None:
-        raise DataError(f"{scene}: has no place, so that it cannot be clipped.")
+        raise DataError(f"{scene}: has no place, so that no polygons can be laid over it.")
     try:
         layer = layers_of(path)[0]
-        meta, _, geometries, _ = pyogrio.raw.read(path, layer=layer, columns=[])
+        meta, _, geometries, values = pyogrio.raw.read(path, layer=layer)
         outlines = shapely.from_wkb(geometries)
     except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
         raise DataError(f"{path}: cannot be read as polygons ({brief(error)}).") from error
-    outlines = outlines[np.isin(shapely.get_type_id(outlines), (3, 6))]
-    if not len(outlines):
+    polygons = np.isin(shapely.get_type_id(outlines), (3, 6)) & ~shapely.is_empty(outlines)
+    if not polygons.any():
         raise DataError(f"{path}: holds no polygon.", "Give a layer of polygons.")
     if meta["crs"] is None:
         raise DataError(f"{path}: has no coordinate reference system.")
     transformer = pyproj.Transformer.from_crs(meta["crs"], georeference.crs_wkt, always_xy=True)
-    return Clip(tuple(map(mapping, in_system(outlines, transformer))), georeference)
+    names = [str(name) for name in meta["fields"]]
+    attributes = {name: of[polygons] for name, of in zip(names, values, strict=True)}
+    return in_system(outlines[polygons], transformer), attributes
 
 
 def touches(clip: Clip, scene: Raster) -> bool:
