@@ -152,5 +152,5 @@ def test_a_strip_holds_no_more_sides_than_it_may() -> None:
 
 
 def test_polygons_count_where_they_take_more_than_the_windows_before_them() -> None:
-    assert MemoryEstimate(10, 20, 30, polygons=5).total == 60 + GDAL_CACHE
-    assert MemoryEstimate(10, 20, 30, polygons=70).total == 80 + GDAL_CACHE
+    assert MemoryEstimate(10, 20, 30, strips=5).total == 60 + GDAL_CACHE
+    assert MemoryEstimate(10, 20, 30, strips=70).total == 80 + GDAL_CACHE

@@ -171,7 +171,7 @@ def predict_scenes(
             if path is not None
         },
         polygons,
-        Refinement(given["unsure"]),
+        Refinement(given["unsure"], given["sieve"]),
         AreaOptions(
             path_or_none(given["zones"]), given["zone_field"], path_or_none(given["error_matrix"])
         ),

@@ -110,6 +110,10 @@ class MapOptions(TypedDict, total=False):
         Option("Pixels of lower confidence become a class of their own.", metavar="SHARE",
                at_least=0, at_most=1),
     ]  # fmt: skip
+    sieve: Annotated[
+        str | None,
+        Option("Smaller patches join their largest neighbour: 1000m2 or 20px.", metavar="SIZE"),
+    ]
     min_area: Annotated[
         float, Option("Leave out smaller polygons.", metavar="M2", default=0.0, at_least=0)
     ]

@@ -8,6 +8,7 @@ from dnas_cli.container import peak_memory
 from dnas_cli.mapping.stream import Predictor, probabilities
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.scenes.patches import STRIP_BYTES
+from dnas_cli.scenes.sieve import SIEVE_BYTES
 
 GDAL_CACHE = 256 * 2**20  # bytes of decoded blocks that GDAL keeps, on any machine
 
@@ -20,18 +21,19 @@ class MemoryEstimate:
         process: The process with the network, after one forward pass (measured).
         rows: The buffered rows of the scene and the map (counted).
         windows: The windows before, in and after the network (counted).
-        polygons: A strip of the map whose patches become polygons, after all windows (measured).
+        strips: A strip of the map that is sieved, or whose patches become polygons, after all
+            windows (measured).
     """
 
     process: int
     rows: int
     windows: int
-    polygons: int = 0
+    strips: int = 0
 
     @property
     def total(self) -> int:
         """The sum, with GDAL's cache."""
-        return self.process + max(self.rows + self.windows, self.polygons) + GDAL_CACHE
+        return self.process + max(self.rows + self.windows, self.strips) + GDAL_CACHE
 
 
 def process_bytes(predictor: Predictor, bands: int, grid: WindowGrid) -> int:
@@ -51,13 +53,14 @@ def estimate_memory(
     grid: WindowGrid,
     shares: int,
     with_polygons: bool = False,
+    with_sieve: bool = False,
 ) -> MemoryEstimate:
     """Estimate the peak for a scene of `width` pixels, of any height."""
     return MemoryEstimate(
         process=process,
         rows=row_bytes(width, bands, dtype, predictor.classes, grid, shares),
         windows=window_bytes(bands, predictor, grid),
-        polygons=STRIP_BYTES if with_polygons else 0,
+        strips=max(STRIP_BYTES if with_polygons else 0, SIEVE_BYTES if with_sieve else 0),
     )
 
 

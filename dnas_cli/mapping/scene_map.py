@@ -77,6 +77,9 @@ def map_scene(
         check_outputs(outputs, scene.path, scene.georeference)
         unknown = labels.check(stored) if labels else 0
         classes = outputs.refinement.classes(facts.classes)
+        smallest = outputs.refinement.smallest_patch(
+            scene.path, stored.georeference, stored.height, stored.width
+        )
         zones, matrix = _area_inputs(outputs.areas, stored, classes)
         clip, key = scene_clip(scene, reading), scene_key(mapper, scene, reading)
         with open_rows(mapper, scene, outputs, key, to_grid_of(stored)) as unfinished:
@@ -84,7 +87,7 @@ def map_scene(
             resumed = unfinished.rows
             with _interruption_explained(scene, unfinished):
                 speed = _predict(mapper, scene, unfinished, outputs, clip)
-                indices = refine(unfinished, outputs.refinement, len(facts.classes))
+                indices = refine(unfinished, outputs.refinement, len(facts.classes), smallest)
                 tags = _tags(mapper, map_identity(mapper, path, reading, outputs.refinement))
                 counted = count_classes(indices, stored.georeference, zones)
                 if target := outputs.beside.get("areas"):
@@ -227,6 +230,7 @@ def _predict(
         grid,
         sum(outputs.bands(mapper.predictor.classes).values()),
         bool(outputs.polygon_files),
+        outputs.refinement.sieve is not None,
     )
     logger.info(
         "%s: %d x %d pixels, windows of %d, overlap %d, on %s; about %s of memory",
@@ -239,11 +243,11 @@ def _predict(
         as_bytes(estimate.total),
     )
     logger.debug(
-        "memory: process %s, rows %s, windows %s, then polygons %s",
+        "memory: process %s, rows %s, windows %s, then strips of the map %s",
         as_bytes(estimate.process),
         as_bytes(estimate.rows),
         as_bytes(estimate.windows),
-        as_bytes(estimate.polygons),
+        as_bytes(estimate.strips),
     )
     if unfinished.rows:
         logger.info("%s: resuming at row %d of %d", scene.path, unfinished.rows, scene.height)
