@@ -79,4 +79,5 @@ def _sieved(
     found = sieve(rows, smallest, folder, strip_rows)
     half = height // 2
     parts = [found.read(0, half), found.read(half, height)]
-    return np.concatenate(parts, axis=1)[0]
+    whole: npt.NDArray[np.uint8] = np.concatenate(parts, axis=1)[0]
+    return whole

@@ -119,7 +119,9 @@ def _pieces(rows: Indices) -> npt.NDArray[np.intp]:
     run = np.cumsum(begins).reshape(rows.shape) - 1
     # Runs in adjacent rows need one link, where the later of them begins.
     linked = (rows[1:] == rows[:-1]) & (begins[1:] | begins[:-1])
-    return _connected(int(run[-1, -1]) + 1, run[:-1][linked], run[1:][linked])[run]
+    group = _connected(int(run[-1, -1]) + 1, run[:-1][linked], run[1:][linked])
+    pieces: npt.NDArray[np.intp] = group[run]
+    return pieces
 
 
 def _connected(

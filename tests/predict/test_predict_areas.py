@@ -59,10 +59,10 @@ def test_zones_are_named_by_the_attribute_that_is_asked_for(
     box = _box(500_100, 3_999_500, 500_900, 3_999_900)
     zones = _zones(tmp_path / "zones.gpkg", ["a", "b"], [box, box])
     arguments = ("predict", models["rgb"], scene, "-o", tmp_path / "map.tif", "--zones", zones)
-    assert "areas=FILE" in dnas(*arguments, code=2).stderr.replace("--areas ", "areas=")
-    arguments = (*arguments, "--areas", tmp_path / "areas.csv")
-    assert "no attribute 'id'" in dnas(*arguments, "--zone-field", "id", code=4).stderr
-    dnas(*arguments, "--zone-field", "code")
+    assert "Give --areas FILE.csv" in dnas(*arguments, code=2).stderr
+    table = ("--areas", tmp_path / "areas.csv")
+    assert "no attribute 'id'" in dnas(*arguments, *table, "--zone-field", "id", code=4).stderr
+    dnas(*arguments, *table, "--zone-field", "code")
     assert list(_read(tmp_path / "areas.csv")) == ["whole map", "1", "2"]
 
 
@@ -82,8 +82,12 @@ def test_the_published_example_of_adjusted_areas(tmp_path: Path) -> None:
     names = ["deforestation", "forest gain", "stable forest", "stable non-forest"]
     mapped = [200_000, 150_000, 3_200_000, 6_450_000]  # pixels of 30 m
     counts = [[66, 0, 5, 4], [0, 55, 8, 12], [1, 0, 153, 11], [2, 1, 9, 313]]
-    table = [["map", *names], *([name, *row] for name, row in zip(names, counts, strict=True))]
-    turned = [["reference", *names], *(list(row) for row in list(zip(*table, strict=True))[1:])]
+    table: list[list[object]] = [
+        ["map", *names],
+        *([name, *row] for name, row in zip(names, counts, strict=True)),
+    ]
+    turned: list[list[object]] = [list(row) for row in zip(*table, strict=True)]
+    turned[0][0] = "reference"
     areas = np.zeros(256)
     areas[:4] = np.array(mapped) * 900.0
     counted = Counted("whole map", (areas / 900).astype(np.int64), areas)
