@@ -22,10 +22,11 @@ def searched(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path
     run = tmp_path_factory.mktemp("runs") / "run"
     size = ("--data", tiny_tiles, "--layers", 3, "--width", 4)
     dnas("search", run, "--stage", 1, *size, *QUICK)
-    dnas("decode", run, "--stage", 1)
+    said = [dnas("decode", run, "--stage", 1).stderr]
     for stage in (2, 3):
         dnas("search", "--stage", stage, run, *QUICK)  # options may come first
-        dnas("decode", "--stage", stage, run)
+        said.append(dnas("decode", "--stage", stage, run).stderr)
+    (run.parent / "said").write_text(json.dumps(said))
     return run
 
 
@@ -50,6 +51,13 @@ def test_every_stage_leaves_history_logits_and_a_coding(searched: Path) -> None:
         document = json.loads((searched / "coding" / f"{coding}.json").read_text())
         space = json.loads((searched / "coding" / f"stage{stage}.json").read_text())
         assert document["derived_from"] == space["hash"]
+
+
+def test_a_decoding_ends_with_the_command_of_the_next_stage(searched: Path) -> None:
+    said = json.loads((searched.parent / "said").read_text())
+    commands = [f"dnas search {searched} --stage {stage}" for stage in (2, 3)]
+    commands.append(f"dnas retrain {searched}")
+    assert [text.splitlines()[-1] for text in said] == [f"Next: {item}" for item in commands]
 
 
 def test_what_would_be_decoded_in_the_last_epoch_is_what_is_decoded(searched: Path) -> None:

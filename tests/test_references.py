@@ -9,7 +9,7 @@ import pytest
 from dnas_cli.datasets.description import load_description
 from dnas_cli.demo.scenes import write_scenes
 from dnas_cli.errors import DataError
-from dnas_cli.evaluation.references import Reference, evaluate_references, sample_pixels
+from dnas_cli.evaluation.references import ByColour, Reference, evaluate_references, sample_pixels
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.tile_files import write_label_tile
 from dnas_cli.tiles.make_tile_set import make_tile_set
@@ -68,6 +68,28 @@ def test_the_per_pixel_classifier_scores_every_labelled_pixel_and_beats_the_majo
     assert always.matrix.pixels == by_pixel.matrix.pixels
     assert by_pixel.matrix.metrics().mean_iou > always.matrix.metrics().mean_iou
     assert by_pixel.selection_iou is not None
+
+
+@pytest.mark.parametrize(("bands", "kind"), [(3, np.uint8), (4, np.uint8), (3, np.uint16)])
+def test_a_classifier_by_colour_says_what_it_says_of_every_pixel(
+    bands: int, kind: type[np.uint8 | np.uint16]
+) -> None:
+    rng = np.random.default_rng(0)
+    images = rng.integers(0, 4, (2, bands, 20, 20)).astype(kind) * 50
+    where = rng.random((2, 20, 20)) < 0.8
+    asked: list[int] = []
+
+    class Parity:
+        def predict(self, values: npt.NDArray[np.float32]) -> npt.NDArray[np.uint8]:
+            asked.append(len(values))
+            return np.asarray((values.sum(1) // 50) % 2, np.uint8)
+
+    by_colour = ByColour(Parity())
+    for image, chosen in zip(images, where, strict=True):
+        expected = (image[:, chosen].astype(int).sum(0) // 50) % 2
+        np.testing.assert_array_equal(by_colour.predict(image, chosen), expected)
+    few = bands == 3 and kind is np.uint8
+    assert sum(asked) <= 4**3 if few else sum(asked) == where.sum()
 
 
 def test_references_are_the_same_every_time(

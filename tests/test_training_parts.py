@@ -96,6 +96,18 @@ def test_added_epochs_keep_the_final_rate_or_go_down_again() -> None:
     assert schedule.rate(130) == pytest.approx(0.001)
 
 
+def test_epochs_of_few_steps_show_other_tiles_each_time() -> None:
+    sampler, seen = EpochSampler(20, 2, seed=1, most=4), set()
+    assert len(sampler) == 4
+    for epoch in range(12):
+        sampler.epoch = epoch
+        shown = {index for batch in sampler for _, index in batch}
+        assert len(shown) == 8
+        seen |= shown
+    assert seen == set(range(20))
+    assert len(EpochSampler(20, 2, seed=1, most=30)) == 10
+
+
 def test_an_epoch_can_start_at_any_step_with_the_same_batches() -> None:
     sampler = EpochSampler(23, 4, seed=1)
     sampler.epoch = 3

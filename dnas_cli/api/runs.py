@@ -1,5 +1,6 @@
 """A run: search, decode and retrain, stage by stage."""
 
+import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -237,8 +238,9 @@ def run_pipeline(
     )
     done = run_stages(path_of(run), request, work.compute, every(on_epoch))
     if last == "eval":
+        ended = time.monotonic()
         _conclude(done, work.compute.device)
-        close_plan(done)
+        close_plan(done, time.monotonic() - ended)
     return done
 
 

@@ -67,19 +67,44 @@ def evaluate_references(
     counts = tiles.class_pixels("train")
     majority = max(range(len(tiles.classes)), key=lambda index: counts[tiles.classes[index].name])
     name, classifier, selection_iou = _best_classifier(tiles, values, labels, seed)
-
+    by_colour = ByColour(classifier)
     units = drawn_units(tiles, split)
     always, by_pixel = ({unit: ConfusionMatrix(len(tiles.classes)) for unit in units} for _ in "12")
     for unit, (image, _, truth) in zip(units, read_ahead(tiles, tiles.split(split)), strict=True):
         scored = truth != IGNORE
         if scored.any():
             always[unit].add(truth, np.full_like(truth, majority))
-            by_pixel[unit].add(truth[scored], classifier.predict(_values(image, scored)))
+            by_pixel[unit].add(truth[scored], by_colour.predict(image, scored))
         advance(1)
     return (
         _reference("majority class", tiles.classes[majority].name, [*always.values()]),
         _reference("per pixel", name, [*by_pixel.values()], selection_iou),
     )
+
+
+class ByColour:
+    """A per-pixel classifier that is asked once for each colour of three bytes.
+
+    Scenes repeat their colours, and trees take a microsecond for each of their classes.
+    """
+
+    def __init__(self, classifier: Any) -> None:
+        self._classifier = classifier
+        self._known = np.full(1 << 24, IGNORE, np.uint8)
+
+    def predict(self, image: npt.NDArray[Any], where: npt.NDArray[np.bool_]) -> Indices:
+        """Return the classes of some pixels of a (B, H, W) image."""
+        if image.dtype != np.uint8 or len(image) != 3:
+            found: Indices = self._classifier.predict(_values(image, where))
+            return found
+        red, green, blue = image[:, where].astype(np.int32)
+        colours = red << 16 | green << 8 | blue
+        new = np.unique(colours[self._known[colours] == IGNORE])
+        if len(new):
+            bands = np.stack([new >> 16, new >> 8 & 255, new & 255], 1)
+            self._known[new] = self._classifier.predict(bands.astype(np.float32))
+        known: Indices = self._known[colours]
+        return known
 
 
 def _reference(

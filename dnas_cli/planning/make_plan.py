@@ -13,6 +13,7 @@ from dnas_cli.planning.measurements import (
     Size,
 )
 from dnas_cli.planning.plan import Plan, StagePlan
+from dnas_cli.planning.rounds import LOGIT_STEPS, SCORING, WARMUP, Rounds, fewest, rounds_within
 from dnas_cli.shown_time import shown_time
 from dnas_cli.typed_fields import SettingValue
 
@@ -20,33 +21,33 @@ SEARCH_SHARE = 0.35
 """Of the time to train. Random networks were as good as searched ones at equal training
 (docs/science.md), so most of the time trains the network found."""
 
-MOST_SEARCH_SHARE = 0.6
-LOGIT_STEPS = 60
-"""Fewest steps of the logits per stage. Adam moves a logit by the learning rate at most: at 0.1, 60
-steps move it by 6, a probability from 1/2 to 0.998."""
-
+_MOST_SEARCH_SHARE = 0.6
 _LOGIT_WAY = 6.0
 _LOGIT_RATES = (0.003, 0.1)  # the paper's; above, the weights cannot follow
-WARMUP = 0.33
-MOST_EPOCHS = {**dict.fromkeys(SEARCHES, 60), RETRAINING: 200}  # the paper's
 RETRAIN_STEPS = 1000
 """Fewest steps of the retraining at width 8 before a larger network is worth its time; at other
-widths in proportion."""
+widths in proportion, and half of them where a step is half as large."""
 
 _TILES_PER_WIDTH = 12  # training tiles for each channel of the finest scale above the smallest
-_VALIDATION_SHARE = 0.1
 MARGIN = 0.03  # of the budget
-_CLOSING = (12.0, 0.02)  # seconds of start, decoding, references, page; and per test tile
+_FEW_TO_VALIDATE = 200  # tiles, of which the best epoch is best by chance
+_TIMED = 3.0  # steps of each kind that are measured before a stage
+_STARTING = 2.0  # seconds for the rest of a stage's start: its network, streams, first checkpoint
+_CLOSING = (10.0, 0.02)  # seconds of the references and the page; and per test tile
 
 
 SIZES = (
-    Size(5, 8, 64, 4),
-    Size(6, 12, 64, 4),
-    Size(8, 16, 128, 4),
-    Size(10, 24, 256, 4),
+    Size(4, 8, 16, 2),
+    Size(5, 8, 32, 2),
+    Size(6, 12, 32, 4),
+    Size(8, 16, 64, 4),
+    Size(10, 24, 128, 4),
     Size(12, 40, 256, 2),
 )
-"""What is measured, from the smallest up to the paper's, as long as there is time for the next."""
+"""What is measured, from the smallest up to the paper's, as long as there is time for the next.
+
+At equal time a head of 32 channels was better than one of 64 or 256 at width 8 (docs/science.md).
+"""
 
 _CROP = 256  # pixels: on a CPU, larger tiles are trained on in parts
 
@@ -60,16 +61,23 @@ def sizes_for(data: DataFacts, device: str) -> tuple[Size, ...]:
     )
 
 
+def size_of_run(sizes: tuple[Size, ...], layers: int, width: int) -> Size:
+    """Return the size for an existing run: of the largest that is no wider, but for its network."""
+    similar = [item for item in sizes if item.width <= width] or sizes[:1]
+    return replace(similar[-1], layers=layers, width=width)
+
+
 def worth_measuring(measured: Measurements, data: DataFacts, budget: float, size: Size) -> bool:
     """Return whether a size, larger than the measured ones, may be what the plan chooses."""
     try:
         plan = make_plan(measured, data, budget)
     except UsageError:
         return False
-    retraining = plan.stages[-1]
-    steps, slower = retraining.epochs * retraining.steps, size.width / plan.size.width
-    chosen = plan.size == measured.candidates[-1].size
-    return chosen and steps >= slower * _wanted_steps(size)
+    retraining, last = plan.stages[-1], measured.candidates[-1].size
+    tiles = retraining.epochs * retraining.steps * plan.size.batch
+    slower = size.width / plan.size.width
+    enough = tiles >= slower * _wanted_steps(size) * size.batch
+    return plan.size == last and (enough or last.width == measured.candidates[0].size.width)
 
 
 @dataclass(frozen=True)
@@ -77,9 +85,8 @@ class _Fit:
     """How a size fits."""
 
     candidate: Candidate
-    search_epochs: int
-    retrain_epochs: int
-    reason: str = ""
+    search: Rounds
+    retraining: Rounds
 
 
 def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
@@ -101,16 +108,17 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
         f"{machine.device}, {machine.threads} thread{'s' if machine.threads > 1 else ''}"
         + _threads_reason(machine.one_thread, machine.threads)
     ]
-    closing = _CLOSING[0] + _CLOSING[1] * data.test
-    left = budget * (1 - MARGIN) - measured.seconds - closing
     allowed, refused = _allowed(measured.candidates, data, machine.memory)
     reasons += refused
-    fits = [fit for item in allowed if (fit := _fit(item, data, left)) is not None]
+    left = budget * (1 - MARGIN) - measured.seconds
+    fits = [
+        fit for item in allowed if (fit := _fit(item, data, left - _beside(item, data))) is not None
+    ]
     if not fits:
-        least = min(_least(item, data) for item in allowed) if allowed else math.inf
-        total = (least + measured.seconds + closing) / (1 - MARGIN)
+        least = min((_least(item, data) for item in allowed), default=math.inf)
+        total = (least + measured.seconds) / (1 - MARGIN)
         raise too_short(budget, "a decision of the logits in all stages", total)
-    enough = [fit for fit in fits if _steps(fit, data) >= _wanted_steps(fit.candidate.size)]
+    enough = [fit for fit in fits if fit.retraining.all_steps >= _wanted_steps(fit.candidate.size)]
     chosen = enough[-1] if enough else fits[0]
     size = chosen.candidate.size
     reasons.append(
@@ -121,8 +129,10 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
             else "the smallest, as the time is short"
         )
     )
-    stages = [_search_plan(name, chosen, data) for name in SEARCHES]
-    stages.append(_retrain_plan(chosen, data))
+    stages = [
+        stage_plan(name, chosen.candidate, data, chosen.search if number < 3 else chosen.retraining)
+        for number, name in enumerate((*SEARCHES, RETRAINING))
+    ]
     searching = sum(item.seconds for item in stages[:3])
     training = searching + stages[3].seconds
     reasons.append(
@@ -130,12 +140,23 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
         "networks were as good as searched ones at equal training, so most time trains"
     )
     reasons.append(
-        f"logits learn in {_logit_steps(chosen, data)} steps per stage (at least {LOGIT_STEPS}), "
+        f"logits learn in {chosen.search.logit_steps} steps per stage (at least {LOGIT_STEPS}), "
         f"at rate {stages[0].settings['logit_learning_rate']:g}"
     )
+    if not chosen.retraining.whole:
+        reasons.append(
+            f"an epoch of the retraining shows {chosen.retraining.steps * size.batch} of "
+            f"{data.train} tiles, others each time: the time is short for passes over all"
+        )
+    if data.val < _FEW_TO_VALIDATE:
+        reasons.append(
+            f"the weights of the last epoch are kept: with {data.val} tiles to validate, the best "
+            "epoch is best by chance"
+        )
     plan = Plan(
-        budget, machine, data, size, chosen.candidate.memory, "quick", tuple(stages), closing,
-        measured.seconds, tuple(reasons),
+        budget, machine, data, size, chosen.candidate.memory, "quick", tuple(stages),
+        round(_closing(chosen.candidate, data), 1), measured.seconds, tuple(reasons),
+        chosen.candidate.steps, measured.seconds, round(_starting(chosen.candidate), 1),
     )  # fmt: skip
     if plan.seconds < 0.9 * budget:
         reason = (
@@ -156,15 +177,12 @@ def plan_search(
     """
     allowed, _ = _allowed(measured.candidates, data, measured.machine.memory)
     left = budget * (1 - MARGIN)
-    each = [_epoch_seconds(item, stage, data) for item in allowed]
-    least = [_fewest_epochs(item.size, data) for item in allowed]
-    fits = [number for number, epoch in enumerate(each) if least[number] * epoch <= left]
-    if not fits:
-        needed = min(map(math.prod, zip(each, least, strict=True)), default=math.inf)
-        raise too_short(budget, "a decision of its logits", needed / (1 - MARGIN))
-    chosen = allowed[fits[-1]]
-    epochs = min(int(left / each[fits[-1]]), MOST_EPOCHS[stage])
-    return chosen.size, _search_plan(stage, _Fit(chosen, epochs, 0), data)
+    for item in reversed(allowed):
+        found = rounds_within((item.step(stage),), item.size, data, left)
+        if found is not None:
+            return item.size, stage_plan(stage, item, data, found)
+    needed = min((_fewest_seconds(item, (stage,), data) for item in allowed), default=math.inf)
+    raise too_short(budget, "a decision of its logits", needed / (1 - MARGIN))
 
 
 def too_short(budget: float, what: str, least: float) -> UsageError:
@@ -178,62 +196,26 @@ def too_short(budget: float, what: str, least: float) -> UsageError:
     )
 
 
-def replan(plan: Plan, finished: dict[str, float], spent: float, steps: dict[str, float]) -> Plan:
-    """Plan the rest of a run from what the finished stages took.
-
-    Epochs of stages that have not started change; size and settings stay.
-
-    Args:
-        plan: The plan so far.
-        finished: Seconds that each finished stage took.
-        spent: Seconds spent beside the training.
-        steps: Seconds of a step of stages that were measured again.
-    """
-    predicted = sum(plan.stage(name).seconds for name in finished)
-    pace = sum(finished.values()) / predicted if predicted else 1.0
-    pace = min(max(pace, 0.25), 4.0)
-    stages = []
-    for item in plan.stages:
-        if item.name in finished:
-            stages.append(replace(item, taken=finished[item.name]))
-            continue
-        factor = steps[item.name] / _step_seconds(item) if item.name in steps else pace
-        stages.append(replace(item, seconds=item.seconds * factor))
-    plan = replace(plan, stages=tuple(stages), spent=spent)
-    rest = [item for item in plan.stages if not item.taken]
-    left = plan.budget * (1 - MARGIN) - plan.closing - spent - sum(finished.values())
-    if not rest:
-        return plan
-    searches = [item for item in rest if item.name in SEARCHES]
-    if searches:
-        planned = sum(item.seconds for item in rest)
-        room = max(min(left / planned, 1.5), 0.0) if planned else 1.0
-        for item in searches:
-            least = math.ceil(LOGIT_STEPS / item.steps / (1 - WARMUP))
-            plan = plan.with_stage(_with_epochs(item, int(item.epochs * room), least))
-        left -= sum(plan.stage(item.name).seconds for item in searches)
-    last = plan.stages[-1]
-    if not last.taken:
-        each = last.seconds / last.epochs
-        epochs = min(int(left / each), MOST_EPOCHS[last.name])
-        plan = plan.with_stage(_with_epochs(last, epochs, 1))
-    return plan
-
-
-def _with_epochs(item: StagePlan, epochs: int, least: int) -> StagePlan:
-    if item.fixed:
-        return item
-    epochs = min(max(epochs, least), MOST_EPOCHS[item.name])
-    settings = dict(item.settings)
-    if "validate_every" in settings:
-        settings["validate_every"] = min(settings["validate_every"], max(epochs // 4, 1))
-    seconds = item.seconds * epochs / item.epochs
-    return replace(item, epochs=epochs, settings=settings, seconds=seconds)
-
-
-def _step_seconds(item: StagePlan) -> float:
-    """Return the planned time of a mean step, validation included."""
-    return item.seconds / item.epochs / item.steps
+def stage_plan(stage: str, item: Candidate, data: DataFacts, rounds: Rounds) -> StagePlan:
+    """Return the plan of a stage of so many rounds."""
+    size = item.size
+    settings: dict[str, SettingValue] = {
+        "batch": size.batch,
+        "crop": size.crop,
+        "head": size.head,
+        "validate_every": rounds.every,
+        "epoch_steps": 0 if rounds.whole else rounds.steps,
+    }
+    if stage == RETRAINING:
+        # Dice with a warm-up raised the mean IoU by 0.05 at equal time (docs/science.md).
+        settings |= {"loss": "cross-entropy+dice", "rate_warm_up": 0.05}
+        settings["keep"] = "last" if data.val < _FEW_TO_VALIDATE else "best"
+    else:
+        low, high = _LOGIT_RATES
+        rate = min(max(_LOGIT_WAY / rounds.logit_steps, low), high)
+        settings |= {"warmup": WARMUP, "logit_learning_rate": round(rate, 4)}
+    seconds = rounds.seconds(item.step(stage), size, data)
+    return StagePlan(stage, rounds.epochs, rounds.steps, settings, round(seconds, 1))
 
 
 def _allowed(
@@ -258,90 +240,51 @@ def _allowed(
 
 
 def _fit(item: Candidate, data: DataFacts, left: float) -> _Fit | None:
-    """Return the epochs of a size within a time; None if the logits could not decide."""
-    each = sum(_epoch_seconds(item, name, data) for name in SEARCHES)
-    least = _fewest_epochs(item.size, data)
-    epochs = max(int(SEARCH_SHARE * left / each), least)
-    if epochs * each > MOST_SEARCH_SHARE * left:
+    """Return the rounds of a size within a time; None if the logits could not decide."""
+    steps = [item.step(name) for name in SEARCHES]
+    search = rounds_within(steps, item.size, data, SEARCH_SHARE * left)
+    if search is None:
+        search = fewest(SEARCHES[0], item.size, data)
+    searching = sum(search.seconds(step, item.size, data) for step in steps)
+    if searching > _MOST_SEARCH_SHARE * left:
         return None
-    epochs = min(epochs, MOST_EPOCHS[SEARCHES[0]])
-    retraining = int((left - epochs * each) / _epoch_seconds(item, RETRAINING, data))
-    if retraining < 1:
-        return None
-    return _Fit(item, epochs, min(retraining, MOST_EPOCHS[RETRAINING]))
+    retraining = rounds_within((item.step(RETRAINING),), item.size, data, left - searching)
+    return None if retraining is None else _Fit(item, search, retraining)
 
 
 def _least(item: Candidate, data: DataFacts) -> float:
-    each = sum(_epoch_seconds(item, name, data) for name in SEARCHES)
-    search = each * _fewest_epochs(item.size, data)
-    return max(search / MOST_SEARCH_SHARE, search + _epoch_seconds(item, RETRAINING, data))
+    """Return the shortest time of a run beside the measuring."""
+    search = _fewest_seconds(item, SEARCHES, data)
+    retraining = _fewest_seconds(item, (RETRAINING,), data)
+    return _beside(item, data) + max(search / _MOST_SEARCH_SHARE, search + retraining)
 
 
-def _fewest_epochs(size: Size, data: DataFacts) -> int:
-    return max(math.ceil(LOGIT_STEPS / _steps_per_epoch(size, "stage1", data) / (1 - WARMUP)), 2)
+def _fewest_seconds(item: Candidate, stages: tuple[str, ...], data: DataFacts) -> float:
+    found = [(fewest(name, item.size, data), item.step(name)) for name in stages]
+    return sum(rounds.seconds(step, item.size, data) for rounds, step in found)
 
 
-def _steps_per_epoch(size: Size, stage: str, data: DataFacts) -> int:
-    tiles = data.train if stage == RETRAINING else data.train // 2
-    return max(tiles // size.batch, 1)
+def _beside(item: Candidate, data: DataFacts) -> float:
+    """Return the time beside measuring and training."""
+    return _closing(item, data) + 4 * _starting(item)
 
 
-def _epoch_seconds(item: Candidate, stage: str, data: DataFacts) -> float:
-    """Return the mean time of an epoch, with its share of the validations."""
-    step, steps = item.step(stage), _steps_per_epoch(item.size, stage, data)
-    training = steps * (WARMUP * step.weights + (1 - WARMUP) * step.full)
-    every = _validate_every(item, stage, data)
-    return training + _validation(item, stage, data) / every
+def _closing(item: Candidate, data: DataFacts) -> float:
+    """Return the time of evaluation, references and page."""
+    scoring = SCORING * item.step(RETRAINING).weights / item.size.batch
+    return _CLOSING[0] + (_CLOSING[1] + scoring) * data.test
 
 
-def _validation(item: Candidate, stage: str, data: DataFacts) -> float:
-    """Return the time of a validation: a forward pass is a third of a step."""
-    return data.val / item.size.batch * item.step(stage).weights / 3
-
-
-def _validate_every(item: Candidate, stage: str, data: DataFacts) -> int:
-    step, steps = item.step(stage), _steps_per_epoch(item.size, stage, data)
-    return max(
-        math.ceil(_validation(item, stage, data) / (_VALIDATION_SHARE * steps * step.weights)), 1
-    )
-
-
-def _steps(fit: _Fit, data: DataFacts) -> int:
-    return fit.retrain_epochs * _steps_per_epoch(fit.candidate.size, RETRAINING, data)
+def _starting(item: Candidate) -> float:
+    """Return the mean time from the end of a stage to the first step of the next."""
+    measured = [step.weights + step.full for step in item.steps[1:3]]
+    return _STARTING + _TIMED * (sum(measured) + item.step(RETRAINING).full) / 4
 
 
 def _wanted_steps(size: Size) -> int:
-    return RETRAIN_STEPS * size.width // 8
-
-
-def _logit_steps(fit: _Fit, data: DataFacts) -> int:
-    learning = fit.search_epochs - min(round(WARMUP * fit.search_epochs), fit.search_epochs - 1)
-    return learning * _steps_per_epoch(fit.candidate.size, SEARCHES[0], data)
-
-
-def _settings(fit: _Fit, stage: str, epochs: int, data: DataFacts) -> dict[str, SettingValue]:
-    size = fit.candidate.size
-    every = min(_validate_every(fit.candidate, stage, data), max(epochs // 4, 1))
-    return {"batch": size.batch, "crop": size.crop, "head": size.head, "validate_every": every}
-
-
-def _search_plan(stage: str, fit: _Fit, data: DataFacts) -> StagePlan:
-    low, high = _LOGIT_RATES
-    rate = min(max(_LOGIT_WAY / _logit_steps(fit, data), low), high)
-    settings = _settings(fit, stage, fit.search_epochs, data)
-    settings |= {"warmup": WARMUP, "logit_learning_rate": round(rate, 4)}
-    seconds = fit.search_epochs * _epoch_seconds(fit.candidate, stage, data)
-    steps = _steps_per_epoch(fit.candidate.size, stage, data)
-    return StagePlan(stage, fit.search_epochs, steps, settings, round(seconds, 1))
-
-
-def _retrain_plan(fit: _Fit, data: DataFacts) -> StagePlan:
-    settings = _settings(fit, RETRAINING, fit.retrain_epochs, data)
-    # Dice with a warm-up raised the mean IoU by 0.05 at equal time (docs/science.md).
-    settings |= {"loss": "cross-entropy+dice", "rate_warm_up": 0.05}
-    seconds = fit.retrain_epochs * _epoch_seconds(fit.candidate, RETRAINING, data)
-    steps = _steps_per_epoch(fit.candidate.size, RETRAINING, data)
-    return StagePlan(RETRAINING, fit.retrain_epochs, steps, settings, round(seconds, 1))
+    if size.width > 8:
+        return RETRAIN_STEPS * size.width // 8
+    return RETRAIN_STEPS * min(size.batch, 4) // 4
 
 
 def _threads_reason(one: float, threads: int) -> str:

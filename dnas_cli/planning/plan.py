@@ -5,7 +5,7 @@ from pathlib import Path
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.files import check_schema, read_json, write_json
-from dnas_cli.planning.measurements import DataFacts, Machine, Size
+from dnas_cli.planning.measurements import DataFacts, Machine, Size, StepTime
 from dnas_cli.typed_fields import SettingValue, build, option
 
 SCHEMA = "dnas/plan"
@@ -48,9 +48,13 @@ class Plan:
         memory: The execution mode.
         preset: The base of all settings.
         stages: In order.
-        closing: Seconds of decoding, evaluation and report.
+        closing: Seconds of evaluation and report.
         spent: Seconds spent so far beside the training.
         reasons: Why it is so, a sentence each.
+        measured: Steps of the stages, measured before the first.
+        measuring: Seconds from the start of the command to the plan.
+        starting: Seconds from the end of a stage to the first step of the next.
+        closed: Seconds that evaluation and report took; 0 until they are finished.
     """
 
     budget: float
@@ -63,11 +67,17 @@ class Plan:
     closing: float = option(0.0, at_least=0)
     spent: float = option(0.0, at_least=0)
     reasons: tuple[str, ...] = ()
+    measured: tuple[StepTime, ...] = ()
+    measuring: float = option(0.0, at_least=0)
+    starting: float = option(0.0, at_least=0)
+    closed: float = option(0.0, at_least=0)
 
     @property
     def seconds(self) -> float:
         """Time of all: taken where a stage is finished, else planned."""
-        return self.spent + self.closing + sum(item.taken or item.seconds for item in self.stages)
+        starts = max(sum(not item.taken for item in self.stages) - 1, 0)
+        stages = sum(item.taken or item.seconds for item in self.stages)
+        return self.spent + stages + starts * self.starting + (self.closed or self.closing)
 
     def stage(self, name: str) -> StagePlan:
         """Return the plan of a stage."""
@@ -82,7 +92,7 @@ class Plan:
         """Return the planned time of what follows a stage."""
         names = [item.name for item in self.stages]
         later = self.stages[names.index(name) + 1 :] if name in names else ()
-        return self.closing + sum(item.seconds for item in later)
+        return self.closing + sum(self.starting + item.seconds for item in later)
 
 
 def write_plan(root: Path, plan: Plan) -> None:

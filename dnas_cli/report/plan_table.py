@@ -14,7 +14,8 @@ def print_plan(plan: Plan) -> None:
     for item in plan.stages:
         steps = f"{item.epochs * item.steps:,}"
         made.add_row(TITLES[item.name], str(item.epochs), steps, shown_time(item.seconds))
-    made.add_row("start, decoding, figures, page", "", "", shown_time(plan.closing + plan.spent))
+    beside = plan.seconds - sum(item.taken or item.seconds for item in plan.stages)
+    made.add_row("measuring, start, decoding, figures, page", "", "", shown_time(beside))
     made.add_row("in all", "", "", shown_time(plan.seconds))
     side = min(size.crop or plan.data.tile_size, plan.data.tile_size)
     lines = [

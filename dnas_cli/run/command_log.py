@@ -43,7 +43,7 @@ class CommandRecord:
 def record_command(run: Run, stage: str, work: Work, epochs_done: int) -> None:
     """Add the present command to those of a stage, whose lock is held."""
     folder = run.stage_folder(stage)
-    record = CommandRecord(now(), work, _typed(), epochs_done, **versions())
+    record = CommandRecord(now(), work, typed_command(), epochs_done, **versions())
     make_folder(folder)
     path = folder / _NAME
     remove_leftovers(folder, _NAME)
@@ -69,7 +69,8 @@ def read_commands(folder: Path) -> list[CommandRecord]:
     return found
 
 
-def _typed() -> str:
+def typed_command() -> str:
+    """Return the command line of this process; empty where Python called."""
     program = Path(sys.argv[0])
     name = program.parent.name if program.name == "__main__.py" else program.name
     return shlex.join(["dnas", *sys.argv[1:]]) if name in ("dnas", "dnas_cli") else ""

@@ -1,15 +1,17 @@
 """A run within a budget: planned first, and the rest planned again before every stage."""
 
 import time
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import psutil
 
 from dnas_cli.console import logger
-from dnas_cli.planning.make_plan import make_plan, replan
+from dnas_cli.planning.make_plan import make_plan
 from dnas_cli.planning.measurements import RETRAINING
 from dnas_cli.planning.plan import Plan, read_plan, write_plan
+from dnas_cli.planning.replan import replan
+from dnas_cli.run.command_log import typed_command
 from dnas_cli.run.directory import Run, open_run
 from dnas_cli.run.given_settings import GivenSettings, RunSettings
 from dnas_cli.run.rows import read_rows
@@ -35,7 +37,10 @@ def plan_run(root: Path, tiles: Path | None, budget: float, compute: ComputeOpti
     """
     run = existing_run(root, tiles)
     opened = new_tile_set(root, tiles) if run is None else linked_tile_set(run)
-    return make_plan(measure(run, opened, budget, compute), data_facts(opened), budget)
+    starting = time.time() - command_began()
+    measured = measure(run, opened, budget, compute)
+    measured = replace(measured, seconds=round(starting + measured.seconds, 1))
+    return make_plan(measured, data_facts(opened), budget)
 
 
 def planned_settings(settings: RunSettings, plan: Plan) -> RunSettings:
@@ -50,6 +55,11 @@ def planned_settings(settings: RunSettings, plan: Plan) -> RunSettings:
     return RunSettings(settings.all.over(GivenSettings(plan.preset)), stages)
 
 
+def command_began() -> float:
+    """Return the time at which the command of this process began; now where Python called."""
+    return psutil.Process().create_time() if typed_command() else time.time()
+
+
 @dataclass
 class BudgetClock:
     """The time that a run has taken, over interruptions.
@@ -59,9 +69,9 @@ class BudgetClock:
         trained: Seconds of training in the run when this command began.
     """
 
-    before: float = 0.0
-    trained: float = 0.0
-    began: float = field(default_factory=lambda: psutil.Process().create_time())
+    before: float
+    trained: float
+    began: float
 
     def spent(self, run: Run) -> float:
         """Return the seconds spent beside the training."""
@@ -69,9 +79,9 @@ class BudgetClock:
         return round(self.before + here - (_all_trained(run) - self.trained), 1)
 
 
-def start_clock(run: Run, plan: Plan, new: bool) -> BudgetClock:
+def start_clock(run: Run, plan: Plan, new: bool, began: float) -> BudgetClock:
     """Return the clock of a command that works by a plan; a new one counts the measuring itself."""
-    return BudgetClock(0.0 if new else plan.spent, _all_trained(run))
+    return BudgetClock(0.0 if new else plan.spent, _all_trained(run), began)
 
 
 def plan_again(run: Run, stage: str, clock: BudgetClock, compute: ComputeOptions) -> None:
@@ -92,17 +102,9 @@ def plan_again(run: Run, stage: str, clock: BudgetClock, compute: ComputeOptions
     if stage != names[0]:
         kind = RetrainSettings if stage == RETRAINING else SearchSettings
         choice = SettingsChoice().within(planned_settings(run.manifest.settings, plan), stage, kind)
-        found_steps = measure_stage(
-            run, stage, choice.resolve(kind, {}), linked_tile_set(run), compute
-        )
-        if found_steps.seconds is not None:
-            validations = plan.data.val / plan.size.batch / 3
-            settings = plan.stage(stage).settings
-            every = int(settings.get("validate_every", 1))
-            mean = found_steps.seconds / found_steps.epochs / found_steps.steps
-            mean += found_steps.loading
-            weights = found_steps.weight_seconds or mean
-            steps[stage] = mean + validations * weights / every / found_steps.steps
+        step = measure_stage(run, stage, choice.resolve(kind, {}), linked_tile_set(run), compute)
+        if step is not None:
+            steps[stage] = step
     new = replan(plan, finished, clock.spent(run), steps)
     write_plan(run.root, new)
     run.set_settings(planned_settings(run.manifest.settings, new))
@@ -116,13 +118,21 @@ def plan_again(run: Run, stage: str, clock: BudgetClock, compute: ComputeOptions
     )
 
 
-def close_plan(run: Run) -> None:
-    """Store what all stages took, and the time of the rest up to now in this command."""
+def count_spent(run: Run, clock: BudgetClock) -> None:
+    """Store what the stages so far took, and the time beside their training."""
     plan = read_plan(run.root)
-    if plan is None:
-        return
-    stages = tuple(replace(item, taken=trained(run, item.name)) for item in plan.stages)
-    write_plan(run.root, replace(plan, stages=stages))
+    if plan is not None:
+        stages = tuple(replace(item, taken=trained(run, item.name)) for item in plan.stages)
+        write_plan(run.root, replace(plan, stages=stages, spent=clock.spent(run)))
+
+
+def close_plan(run: Run, seconds: float) -> None:
+    """Store the time that evaluation and report took, and print that of the whole run."""
+    plan = read_plan(run.root)
+    if plan is not None:
+        plan = replace(plan, closed=max(round(seconds, 1), plan.closed))
+        write_plan(run.root, plan)
+        logger.info("plan: all took %s of %s", shown_time(plan.seconds), shown_time(plan.budget))
 
 
 def trained(run: Run, stage: str) -> float:

@@ -6,8 +6,9 @@ from pathlib import Path
 from dnas_cli.console import logger
 from dnas_cli.errors import UsageError
 from dnas_cli.planning.budget import budget_seconds
-from dnas_cli.planning.make_plan import MARGIN, MOST_EPOCHS, SEARCH_SHARE, plan_search, too_short
+from dnas_cli.planning.make_plan import MARGIN, SEARCH_SHARE, plan_search, too_short
 from dnas_cli.planning.measurements import RETRAINING, SEARCHES
+from dnas_cli.planning.rounds import MOST_EPOCHS
 from dnas_cli.run.directory import is_run, open_run
 from dnas_cli.shown_time import shown_time
 from dnas_cli.stages.begin_run import new_tile_set

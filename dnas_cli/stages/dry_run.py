@@ -1,9 +1,11 @@
 """A dry run: what the stages of a run will take, estimated and measured without writing."""
 
+import itertools
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from statistics import fmean
 
 import torch
 
@@ -29,6 +31,7 @@ from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings import Preset, RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.steps import Steps
+from dnas_cli.training.time_left import WITH_LOGITS
 from dnas_cli.training.torch_errors import explained
 
 _TIMED = 2  # steps, after one for warm-up
@@ -48,8 +51,8 @@ class StageEstimate:
         weight_epochs: First epochs, in which only the weights learn.
         steps: Steps per epoch.
         step: Estimate of a step of the weights.
-        weight_seconds: Measured time of a step of the weights; None where the free memory is too
-            small to take one.
+        weight_seconds: Measured time of a step of the weights; None where none is taken, as the
+            free memory is too small.
         full_seconds: The same in later epochs; in a search with a step of the logits.
         loading: Time of loading the tiles of such a step, in this process.
         validated: Batches that are validated per epoch, on average.
@@ -181,6 +184,7 @@ def estimate_stage(
     record: StageRecord | None,
     tiles: TileSet,
     compute: ComputeOptions,
+    is_worth: Callable[[StepEstimate], bool] = lambda step: True,
 ) -> StageEstimate:
     """Estimate and measure a stage.
 
@@ -188,6 +192,7 @@ def estimate_stage(
         name: In progress.
         record: What is known of it.
         compute: Device and execution mode.
+        is_worth: Whether to measure a step that is estimated so.
     """
     device, _ = compute.resolve()
     network = expected.network.to(device)
@@ -201,7 +206,7 @@ def estimate_stage(
     added = record.extensions[-1].epochs if record is not None and extended else None
     weights_alone = full = None
     loading = 0.0
-    if fits(estimate, device):
+    if fits(estimate, device) and is_worth(estimate):
         full, loading = _measured(name, steps, weight_epochs, device)
         weights_alone = _measured(name, steps, 0, device)[0] if weight_epochs else full
     return StageEstimate(
@@ -222,19 +227,33 @@ def estimate_stage(
     )
 
 
+def measuring_seconds(step: float, kinds: int) -> float:
+    """Return how long it takes to measure steps of a stage.
+
+    Args:
+        step: Seconds of a step of the weights.
+        kinds: 2 in a search, whose steps are measured with and without those of the logits.
+    """
+    each = (step, step * WITH_LOGITS)[:kinds]
+    return sum(min((1 + _TIMED) * item, _MOST_SECONDS + item) for item in each)
+
+
 def _measured(name: str, steps: Steps, epoch: int, device: torch.device) -> tuple[float, float]:
     """Return the mean time of a step without loading its tiles, and that of loading them."""
-    start = time.perf_counter()
-    batches = next(iter(steps.batches(epoch, 0)))
-    loading = time.perf_counter() - start
     steps.network.train()
+    epochs = (steps.batches(epoch, 0) for _ in range(1 + _TIMED))  # one may have a single step
+    stream = itertools.chain.from_iterable(epochs)
+    loading: list[float] = []
     seconds: list[float] = []
     with progress(f"measuring {name}", 1 + _TIMED) as advance, explained():
         while len(seconds) < 1 + _TIMED and sum(seconds) < _MOST_SECONDS:
+            start = time.perf_counter()
+            batches = next(stream)
+            loading.append(time.perf_counter() - start)
             start = time.perf_counter()
             steps.step(batches, 1e-6)
             synchronise(device)
             seconds.append(time.perf_counter() - start)
             advance(1)
-    timed = seconds[1:] or seconds  # the first one also prepares what all need
-    return sum(timed) / len(timed), loading
+    # The first ones also prepare what all need.
+    return fmean(seconds[1:] or seconds), fmean(loading[1:] or loading)

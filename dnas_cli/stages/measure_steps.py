@@ -1,12 +1,15 @@
 """Measuring training steps of several sizes of networks on this machine, for a plan."""
 
 import time
-from dataclasses import replace
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
 
 import torch
 
 from dnas_cli.container import limited_threads
-from dnas_cli.planning.make_plan import sizes_for, worth_measuring
+from dnas_cli.nets.step_estimate import StepEstimate
+from dnas_cli.planning.make_plan import size_of_run, sizes_for, worth_measuring
 from dnas_cli.planning.measurements import (
     RETRAINING,
     SEARCHES,
@@ -19,18 +22,54 @@ from dnas_cli.planning.measurements import (
 )
 from dnas_cli.run.directory import Run
 from dnas_cli.stages.compute_options import ComputeOptions
-from dnas_cli.stages.dry_run import StageEstimate, estimate_stage
+from dnas_cli.stages.dry_run import StageEstimate, estimate_stage, measuring_seconds
 from dnas_cli.stages.expected_network import expected_network
-from dnas_cli.stages.fitting_mode import HEADROOM, free_memory
+from dnas_cli.stages.fitting_mode import HEADROOM, fits, free_memory
 from dnas_cli.stages.training_setup import network_shape
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice
+from dnas_cli.training.time_left import WITH_LOGITS
 
-_STAGES = (*SEARCHES, RETRAINING)
-_MOST_SECONDS = 60.0
-_MOST_SHARE = 0.1  # of the budget
+STAGES = (*SEARCHES, RETRAINING)
+_MOST_SECONDS = 50.0
+_MOST_SHARE = 0.08  # of the budget
 _TRIED = 64  # pixels
+_FAR_SLOWER = 2.0
+
+
+@dataclass
+class Measuring:
+    """Decides what is measured, so that all is measured within a time.
+
+    Attributes:
+        most: Seconds that all may take.
+        clock: The time, in seconds.
+        pace: Seconds of a multiply-accumulate, by the last step that was measured; 0 at first.
+    """
+
+    most: float
+    clock: Callable[[], float] = time.monotonic
+    pace: float = 0.0
+    began: float = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.began = self.clock()
+
+    @property
+    def seconds(self) -> float:
+        """Seconds since it began."""
+        return self.clock() - self.began
+
+    def affords(self, step: StepEstimate, kinds: int) -> bool:
+        """Whether there is time to measure so many kinds of steps; a first one always is."""
+        expected = measuring_seconds(self.pace * step.multiply_accumulates, kinds)
+        return self.seconds + expected <= self.most
+
+    def learn(self, found: StageEstimate) -> None:
+        """Take the pace from measured steps."""
+        if found.weight_seconds is not None:
+            self.pace = found.weight_seconds / found.step.multiply_accumulates
 
 
 def data_facts(tiles: TileSet) -> DataFacts:
@@ -40,22 +79,28 @@ def data_facts(tiles: TileSet) -> DataFacts:
 
 
 def measure(
-    run: Run | None, tiles: TileSet, budget: float, compute: ComputeOptions
+    run: Run | None,
+    tiles: TileSet,
+    budget: float,
+    compute: ComputeOptions,
+    clock: Callable[[], float] = time.monotonic,
 ) -> Measurements:
     """Measure sizes from the smallest up, as long as the next may be chosen; a minute at most.
+
+    The times of steps for which there is no time follow from their arithmetic.
 
     Args:
         run: An existing run, whose layers and width stay.
         budget: Seconds that all may take.
         compute: Device, threads and the like.
+        clock: The time, in seconds.
     """
-    started = time.monotonic()
+    measuring = Measuring(min(_MOST_SECONDS, _MOST_SHARE * budget), clock)
     device, workers = compute.resolve()
     data = data_facts(tiles)
     sizes = sizes_for(data, device.type)
     if run is not None:
-        manifest = run.manifest
-        sizes = (replace(sizes[0], layers=manifest.layers, width=manifest.width),)
+        sizes = (size_of_run(sizes, run.manifest.layers, run.manifest.width),)
     one_thread = 0.0
     if device.type == "cpu" and not compute.threads:
         compute, one_thread = _threads(tiles, sizes[0], compute)
@@ -64,51 +109,64 @@ def measure(
     )
     candidates: list[Candidate] = []
     for size in sizes:
-        measured = Measurements(machine, tuple(candidates), time.monotonic() - started)
+        measured = Measurements(machine, tuple(candidates), measuring.seconds)
         if candidates and (
-            measured.seconds > min(_MOST_SECONDS, _MOST_SHARE * budget) / 2
-            or not worth_measuring(measured, data, budget, size)
+            measuring.seconds > measuring.most or not worth_measuring(measured, data, budget, size)
         ):
             break
-        found = _candidate(run, tiles, size, compute, workers)
+        found = _candidate(run, tiles, size, compute, measuring)
         if found is None:
             break
         candidates.append(found)
-    return Measurements(machine, tuple(candidates), round(time.monotonic() - started, 1))
+    return Measurements(machine, tuple(candidates), round(measuring.seconds, 1))
 
 
 def measure_stage(
     run: Run, stage: str, settings: TrainingSettings, tiles: TileSet, compute: ComputeOptions
-) -> StageEstimate:
-    """Measure steps of a stage whose coding is known by now."""
-    number = _STAGES.index(stage) + 1
+) -> StepTime | None:
+    """Measure steps of a stage whose coding is known by now; None where none fits the memory."""
     shape = network_shape(tiles, run.manifest.width, settings)
-    expected = expected_network(run, run.manifest.layers, number, shape)
-    return estimate_stage(stage, expected, settings, None, tiles, compute)
+    expected = expected_network(run, run.manifest.layers, STAGES.index(stage) + 1, shape)
+    found = estimate_stage(stage, expected, settings, None, tiles, compute)
+    return _step_time(stage, found, compute.resolve()[1])
 
 
 def _candidate(
-    run: Run | None, tiles: TileSet, size: Size, compute: ComputeOptions, workers: int
+    run: Run | None, tiles: TileSet, size: Size, compute: ComputeOptions, measuring: Measuring
 ) -> Candidate | None:
-    """Return the measured steps of all stages; None where one does not fit into the memory."""
+    """Return the steps of all stages; None where one does not fit into the memory."""
     steps, mode = [], ""
-    for number, name in enumerate(_STAGES, 1):
-        settings = _settings(name, size)
+    device, workers = compute.resolve()
+    for number, name in enumerate(STAGES, 1):
+        settings, kinds = _settings(name, size), 1 if name == RETRAINING else 2
         shape = network_shape(tiles, size.width, settings)
         expected = expected_network(run, size.layers, number, shape)
         found = estimate_stage(
-            f"{name}, width {size.width}", expected, settings, None, tiles, compute
-        )
-        if found.weight_seconds is None or found.full_seconds is None:
+            f"{name}, width {size.width}", expected, settings, None, tiles, compute,
+            partial(measuring.affords, kinds=kinds),
+        )  # fmt: skip
+        measuring.learn(found)
+        if not fits(found.step, device):
             return None
         mode = "low" if "low" in (mode, found.mode) else found.mode
-        loading = 0.0 if workers else found.loading
-        of_weights = loading / 2 if name in SEARCHES else loading
-        memory = int(HEADROOM * found.step.total_bytes)
-        steps.append(
-            StepTime(name, found.weight_seconds + of_weights, found.full_seconds + loading, memory)
-        )
+        steps.append(_step_time(name, found, workers) or _by_arithmetic(name, found, measuring))
     return Candidate(size, mode, tuple(steps))
+
+
+def _step_time(stage: str, found: StageEstimate, workers: int) -> StepTime | None:
+    """Return measured steps with the loading of their tiles; None if none were measured."""
+    if found.weight_seconds is None or found.full_seconds is None:
+        return None
+    loading = 0.0 if workers else found.loading
+    of_weights = loading if stage == RETRAINING else loading / 2
+    memory = int(HEADROOM * found.step.total_bytes)
+    return StepTime(stage, found.weight_seconds + of_weights, found.full_seconds + loading, memory)
+
+
+def _by_arithmetic(stage: str, found: StageEstimate, measuring: Measuring) -> StepTime:
+    weights = measuring.pace * found.step.multiply_accumulates
+    full = weights if stage == RETRAINING else weights * WITH_LOGITS
+    return StepTime(stage, weights, full, int(HEADROOM * found.step.total_bytes))
 
 
 def _settings(stage: str, size: Size) -> TrainingSettings:
@@ -118,23 +176,30 @@ def _settings(stage: str, size: Size) -> TrainingSettings:
 
 
 def _threads(tiles: TileSet, size: Size, compute: ComputeOptions) -> tuple[ComputeOptions, float]:
-    """Return the options with the faster of one thread and all, and how they compare."""
+    """Return the options with the faster of one thread and all, and how they compare.
+
+    Where other processes keep cores busy, a step on all threads can take 100 times as long, as each
+    of its loops waits for its last thread: it is tried on few pixels first. They say little where
+    the cores are idle, as loops are then too short to share.
+    """
     compute.resolve()
     every = torch.get_num_threads()
     if every == 1 or limited_threads():
         return compute, 0.0
-    seconds = {}
-    for count in (1, every):
-        # Few pixels: where other processes keep cores busy, a step on all can take 100 times as
-        # long, as each of its loops waits for its last thread.
-        settings = _settings(RETRAINING, replace(size, crop=_TRIED, batch=2))
+    seconds: dict[int, float] = {}
+    small = replace(size, crop=_TRIED, batch=2)
+    for tried in (small, size):
+        settings = _settings(RETRAINING, tried)
         shape = network_shape(tiles, size.width, settings)
-        expected = expected_network(None, size.layers, len(_STAGES), shape)
-        trial = replace(compute, threads=count)
-        found = estimate_stage(f"{count} threads", expected, settings, None, tiles, trial)
-        if found.full_seconds is None:
-            return compute, 0.0
-        seconds[count] = found.full_seconds
+        for count in (1, every):
+            expected = expected_network(None, size.layers, len(STAGES), shape)
+            trial = replace(compute, threads=count)
+            found = estimate_stage(f"{count} threads", expected, settings, None, tiles, trial)
+            if found.full_seconds is None:
+                return compute, 0.0
+            seconds[count] = found.full_seconds
+        if tried == small and seconds[every] > _FAR_SLOWER * seconds[1]:
+            break
     best = min(seconds, key=lambda count: seconds[count])
     compute = replace(compute, threads=best)
     compute.resolve()

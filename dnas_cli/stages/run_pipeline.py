@@ -19,7 +19,14 @@ from dnas_cli.run.directory import CODINGS, Run, is_run, open_run
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import STAGES
 from dnas_cli.stages.begin_run import existing_run
-from dnas_cli.stages.budgeted_run import plan_again, plan_run, planned_settings, start_clock
+from dnas_cli.stages.budgeted_run import (
+    command_began,
+    count_spent,
+    plan_again,
+    plan_run,
+    planned_settings,
+    start_clock,
+)
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.decode import decode
 from dnas_cli.stages.encode import encode
@@ -82,7 +89,7 @@ def run_stages(
         DnasError: As the single commands; an earlier step is not finished.
         Interrupted: A signal arrived; the state is saved.
     """
-    plan = None
+    plan, began = None, command_began()
     if request.budget is not None and not _planned_before(root, request.budget):
         plan = plan_run(root, request.new_run.data, request.budget, compute)
         request = _by_plan(root, request, plan)
@@ -99,7 +106,7 @@ def run_stages(
         compute.resolve()
         for reason in kept.reasons if plan is not None else ():
             logger.info("plan: %s", reason)
-    clock = start_clock(run, kept, plan is not None) if kept is not None else None
+    clock = start_clock(run, kept, plan is not None, began) if kept is not None else None
     resume = f"dnas run {shlex.quote(str(run.root))}" + (
         "" if request.last == "eval" else f" --until {request.last}"
     )
@@ -109,6 +116,8 @@ def run_stages(
                 name = step if step == STAGES[-1] else f"stage{step}"
                 plan_again(run, name, clock, compute)
             run = _step(run, step, compute, on_epoch)
+        if clock is not None:
+            count_spent(run, clock)
     except Interrupted as stopped:
         raise Interrupted(stopped.what, f"Resume with: {resume}{compute.flags}") from stopped
     return run

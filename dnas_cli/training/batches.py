@@ -120,6 +120,7 @@ class EpochSampler(Sampler[list[Index]]):
         rare: Tiles to exchange some for, if any.
         shards: Parts of a batch.
         ranks: The processes of the training; this one gets its own shards.
+        most: Batches of an epoch; 0 for as many as there are.
     """
 
     def __init__(
@@ -130,9 +131,11 @@ class EpochSampler(Sampler[list[Index]]):
         rare: RareTiles | None = None,
         shards: int = 1,
         ranks: Ranks | None = None,
+        most: int = 0,
     ) -> None:
         self._tiles = tiles
         self._batch = batch
+        self._steps = min(tiles // batch, most or tiles)
         self._seed = seed
         self._rare = rare
         size = batch // shards
@@ -142,7 +145,7 @@ class EpochSampler(Sampler[list[Index]]):
         self.start = 0  # first step to give out
 
     def __len__(self) -> int:
-        return self._tiles // self._batch
+        return self._steps
 
     def __iter__(self) -> Iterator[list[Index]]:
         order = epoch_order(self._tiles, self._seed, self.epoch, self._rare)
@@ -184,7 +187,9 @@ class BatchStream:
         rare = rare_tiles(tiles, refs, settings.rare_share) if settings.rare_share else None
         self._device = device or torch.device("cpu")
         ranks, seed = joined_ranks(), settings.seed * 4 + stream
-        self._sampler = EpochSampler(len(refs), settings.batch, seed, rare, settings.shards, ranks)
+        self._sampler = EpochSampler(
+            len(refs), settings.batch, seed, rare, settings.shards, ranks, settings.epoch_steps
+        )
         loaded = len(ranks.own(settings.shards)) * settings.shard_size
         workers = _within_shared_memory(workers, tiles, settings, loaded)
         self._loader = DataLoader(

@@ -91,6 +91,9 @@ class TrainingSettings:
     )
     cut_out: float = option(0.0, "Share of tiles that lose a square.", at_least=0, at_most=1)
     head: int = option(256, "Channels of the head.", at_least=1, at_most=4096, panel="Network")
+    epoch_steps: int = option(
+        0, "Most steps of an epoch, of other tiles each time; 0: all tiles.", at_least=0
+    )
     validate_every: int = option(
         1, "Epochs between validations; the last is always validated.", at_least=1, quick=2
     )

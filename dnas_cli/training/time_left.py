@@ -4,7 +4,7 @@ from dataclasses import dataclass
 
 from dnas_cli.training.settings import SearchSettings, TrainingSettings
 
-_WITH_LOGITS = 1.7  # time of a step with one of the logits, where one of the weights alone is 1
+WITH_LOGITS = 1.7  # time of a step with one of the logits, where one of the weights alone is 1
 
 
 @dataclass
@@ -39,7 +39,7 @@ class Pace:
     def _cost(self, epoch: int) -> float:
         settings = self.settings
         learns = isinstance(settings, SearchSettings) and epoch >= settings.weight_epochs
-        return _WITH_LOGITS if learns else 1.0
+        return WITH_LOGITS if learns else 1.0
 
     def _is_validated(self, epoch: int) -> bool:
         return (epoch + 1) % self.settings.validate_every == 0 or epoch + 1 == self.epochs

@@ -9,9 +9,11 @@ import pytest
 
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.planning.budget import budget_seconds
-from dnas_cli.planning.make_plan import LOGIT_STEPS, SIZES, make_plan, replan, sizes_for
-from dnas_cli.planning.measurements import DataFacts, Measurements
-from dnas_cli.planning.plan import read_plan, write_plan
+from dnas_cli.planning.make_plan import SIZES, make_plan, size_of_run, sizes_for
+from dnas_cli.planning.measurements import DataFacts, Measurements, StepTime
+from dnas_cli.planning.plan import StagePlan, read_plan, write_plan
+from dnas_cli.planning.replan import replan
+from dnas_cli.planning.rounds import LOGIT_STEPS
 from dnas_cli.training.settings import RetrainSettings, SearchSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.typed_fields import build
@@ -101,12 +103,18 @@ def test_the_rest_is_planned_again_from_what_stages_took() -> None:
         assert again.size == plan.size
         assert again.stages[0].taken == first.seconds * pace
         assert math.isclose(again.seconds, plan.budget, rel_tol=0.1)
-        assert (again.stages[3].epochs > plan.stages[3].epochs) == (pace < 1)
+        assert (_steps(again.stages[3]) > _steps(plan.stages[3])) == (pace < 1)
     fixed = plan.with_stage(replace(plan.stages[3], fixed=True))
     kept = replan(fixed, {"stage1": first.seconds * 1.6}, plan.spent, {})
     assert kept.stages[3].epochs == plan.stages[3].epochs
-    measured = replan(plan, {"stage1": first.seconds}, plan.spent, {"retrain": 10.0})
-    assert measured.stages[3].epochs < plan.stages[3].epochs / 3
+    slow = {"retrain": StepTime("retrain", 10.0, 10.0)}
+    measured = replan(plan, {"stage1": first.seconds}, plan.spent, slow)
+    assert _steps(measured.stages[3]) < _steps(plan.stages[3]) / 3
+    assert math.isclose(measured.seconds, plan.budget, rel_tol=0.1)
+
+
+def _steps(stage: StagePlan) -> int:
+    return stage.epochs * stage.steps
 
 
 def test_a_plan_is_data_that_can_be_edited(tmp_path: Path) -> None:
@@ -126,6 +134,8 @@ def test_large_tiles_are_trained_in_parts_on_a_cpu_alone() -> None:
     assert {size.crop for size in sizes_for(GID, "cuda")} == {0}
     assert {size.batch for size in sizes_for(replace(FEW, train=4), "cpu")} == {2}
     assert [size.width for size in SIZES] == sorted(size.width for size in SIZES)
+    of_run = size_of_run(SIZES, 7, 18)
+    assert (of_run.layers, of_run.width, of_run.head) == (7, 18, SIZES[3].head)
 
 
 @pytest.mark.parametrize(
