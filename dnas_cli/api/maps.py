@@ -167,6 +167,7 @@ def predict_scenes(
                 ("margin", given["margin"]),
                 ("overlay", given["overlay"]),
                 ("areas", given["areas"]),
+                ("stac", given["stac"]),
             )
             if path is not None
         },

@@ -1,25 +1,29 @@
 """A model as a STAC Item with the Machine Learning Model extension (MLM 1.5)."""
 
 import re
-from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import torch
 
-from dnas_cli.files import file_hash, size_of_file
 from dnas_cli.model.model_file import Model
 from dnas_cli.model.onnx_facts import OnnxFacts
-from dnas_cli.scenes.palette import LandClass
+from dnas_cli.scenes.stac_fields import (
+    CLASSIFICATION,
+    FILE,
+    STAC_VERSION,
+    TIME,
+    classes_field,
+    file_fields,
+    relative_href,
+)
 
-_VERSION = "1.1.0"  # of STAC
 _EXTENSIONS = [
     "https://stac-extensions.github.io/mlm/v1.5.2/schema.json",
-    "https://stac-extensions.github.io/classification/v1.1.0/schema.json",
-    "https://stac-extensions.github.io/file/v2.1.0/schema.json",
+    CLASSIFICATION,
+    FILE,
 ]
-_SHA2_256 = "1220"  # multihash: the function, then 32 bytes
 
 
 def model_item(
@@ -81,7 +85,7 @@ def model_item(
                     "dim_order": ["batch", "class", "height", "width"],
                     "data_type": "float32",
                 },
-                "classification:classes": _classes(known.classes),
+                "classification:classes": classes_field(enumerate(known.classes)),
             }
         ],
         "mlm:hyperparameters": {
@@ -95,28 +99,28 @@ def model_item(
         properties["gsd"] = facts.ground_resolution
     assets = {
         "model": {
-            "href": _relative(path, target),
+            "href": relative_href(path, target),
             "type": "application/octet-stream; framework=pytorch",
             "title": "Weights, architecture, classes, bands and normalisation",
             "roles": ["mlm:model", "mlm:weights"],
             "mlm:artifact_type": "torch.save",
-            **_file_facts(path),
+            **file_fields(path),
         }
     }
     if onnx is not None:
         assets["onnx"] = {
-            "href": _relative(onnx, target),
+            "href": relative_href(onnx, target),
             "type": "application/octet-stream; framework=onnx",
             "title": "The model for any program: raw band values in, probabilities out",
             "roles": ["mlm:model", "mlm:compiled"],
             "mlm:artifact_type": "onnx",
             "mlm:compile_method": "aot",
             "mlm:framework": "ONNX",
-            **_file_facts(onnx),
+            **file_fields(onnx),
         }
     return {
         "type": "Feature",
-        "stac_version": _VERSION,
+        "stac_version": STAC_VERSION,
         "stac_extensions": _EXTENSIONS,
         "id": f"{name}-{facts.model_hash.removeprefix('sha256:')[:12]}",
         "geometry": None,
@@ -131,29 +135,4 @@ def _time(created: str, path: Path) -> str:
         moment = datetime.fromisoformat(created)
     except ValueError:
         moment = datetime.fromtimestamp(int(path.stat().st_mtime), UTC)
-    return moment.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-
-
-def _relative(path: Path, target: Path) -> str:
-    folder = target.resolve().parent
-    place = path.resolve()
-    return f"./{place.relative_to(folder)}" if place.is_relative_to(folder) else place.as_uri()
-
-
-def _classes(classes: Sequence[LandClass]) -> list[dict[str, Any]]:
-    """Return classes as the classification extension has them; names become words."""
-    return [
-        {
-            "value": index,
-            "name": re.sub(r"[^0-9A-Za-z_-]+", "-", item.name).strip("-") or f"class-{index}",
-            "description": item.name,
-            "color_hint": "{:02X}{:02X}{:02X}".format(*item.colour),
-        }
-        for index, item in enumerate(classes)
-    ]
-
-
-def _file_facts(path: Path) -> dict[str, Any]:
-    """Return size and checksum of a file as the file extension has them."""
-    digest = file_hash(path).removeprefix("sha256:")
-    return {"file:size": size_of_file(path), "file:checksum": _SHA2_256 + digest}
+    return moment.astimezone(UTC).strftime(TIME)

@@ -86,6 +86,9 @@ class MapOptions(TypedDict, total=False):
         Path | str | None,
         Option("Counts of a probability sample, to adjust areas for error.", metavar="CSV"),
     ]
+    stac: Annotated[
+        str | Path | None, Option("Write a STAC Item of the map's files.", metavar="JSON")
+    ]
     overlay: Annotated[str | Path | None, Option("Write a preview over the scene.", metavar="PNG")]
     truth: Annotated[
         str | Path | None, Option("Compare the map with a label of the scene.", metavar="LABEL")

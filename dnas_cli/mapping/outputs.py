@@ -26,6 +26,7 @@ _NAME = "{name}"
 _BESIDE = {name: (TIFF_SUFFIXES, f"_{name}.tif") for name in SHARES} | {
     "overlay": ((".png",), "_overlay.png"),
     "areas": ((".csv",), "_areas.csv"),
+    "stac": ((".json",), ".json"),
 }
 
 

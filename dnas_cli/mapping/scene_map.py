@@ -18,6 +18,7 @@ from dnas_cli.mapping.areas import AreaOptions, Counted, count_classes, write_ar
 from dnas_cli.mapping.error_matrix import ErrorMatrix, read_error_matrix
 from dnas_cli.mapping.label_comparison import SceneLabels
 from dnas_cli.mapping.map_identity import map_identity
+from dnas_cli.mapping.map_item import write_map_item
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.memory import GDAL_CACHE, estimate_memory
 from dnas_cli.mapping.open_scene import SceneReading, open_scene
@@ -94,6 +95,9 @@ def map_scene(
                     unfinished.begin_output(target)
                     write_areas(target, counted, classes, matrix)
                 count = write_outputs(unfinished, indices, outputs, classes, stored, tags)
+                if item := outputs.beside.get("stac"):
+                    unfinished.begin_output(item)
+                    write_map_item(item, outputs, stored, classes, mapper)
                 score = None
                 if labels is not None:
                     score = labels.compare(stored, unknown, indices)

@@ -127,6 +127,27 @@ def outline(place: Georeference, height: int, width: int) -> tuple[tuple[float, 
     return tuple((longitude, latitude) for longitude, latitude in pairs if longitude == longitude)
 
 
+def ring(place: Georeference, height: int, width: int) -> list[tuple[float, float]]:
+    """Return longitude and latitude of a raster's outline, closed and counterclockwise.
+
+    None where it lies nowhere, leaves the Earth, or crosses the meridian of 180 degrees.
+    """
+    if place.crs_wkt is None or place.transform is None:
+        return []
+    a, b, c, d, e, f = place.transform
+    side = np.linspace(0, 1, 9)[:-1]
+    x = width * np.concatenate([side * 0, side, side * 0 + 1, 1 - side])
+    y = height * np.concatenate([side, side * 0 + 1, 1 - side, side * 0])
+    placed = _degrees(place.crs_wkt, a * x + b * y + c, d * x + e * y + f)
+    if placed is None or not np.isfinite(placed).all() or np.ptp(placed[0]) > 180:
+        return []
+    points = np.round(np.stack(placed, axis=1), 8)
+    after = np.roll(points, -1, axis=0)
+    if (points[:, 0] * after[:, 1] - after[:, 0] * points[:, 1]).sum() < 0:
+        points = points[::-1]
+    return [(float(x), float(y)) for x, y in (*points, points[0])]
+
+
 def footprint(
     place: Georeference, height: int, width: int
 ) -> tuple[float, float, float, float] | None:
