@@ -1,5 +1,6 @@
 """Fields that STAC Items of models and of maps share."""
 
+import os
 import re
 from collections.abc import Iterable
 from datetime import UTC, datetime
@@ -21,10 +22,9 @@ _SHA2_256 = "1220"  # multihash: the function, then 32 bytes
 
 
 def relative_href(path: Path, item: Path) -> str:
-    """Return where a file is, seen from an Item."""
-    folder = item.resolve().parent
-    place = path.resolve()
-    return f"./{place.relative_to(folder)}" if place.is_relative_to(folder) else place.as_uri()
+    """Return where a file is, seen from an Item; both can be moved together."""
+    place = Path(os.path.relpath(path.resolve(), item.resolve().parent)).as_posix()
+    return place if place.startswith("../") else f"./{place}"
 
 
 def classes_field(classes: Iterable[tuple[int, LandClass]]) -> list[dict[str, Any]]:

@@ -52,6 +52,14 @@ def test_an_item_has_place_classes_checksums_and_the_item_of_the_model(
         assert asset["file:checksum"] == "1220" + file_hash(path).removeprefix("sha256:")
 
 
+def test_an_item_can_be_moved_with_its_model(scene: Path, tmp_path: Path) -> None:
+    model = write_model(tmp_path / "models/model.pt")
+    dnas("export", model, "--stac", tmp_path / "models/about.json")
+    (tmp_path / "maps").mkdir()
+    item = _item(model, scene, tmp_path / "maps")
+    assert [link["href"] for link in item["links"]] == ["../models/about.json"]
+
+
 def test_a_map_without_a_place_or_an_item_of_its_model_has_an_item(tmp_path: Path) -> None:
     model = write_model(tmp_path / "models/model.pt")
     item = _item(model, write_scene(tmp_path / "scene.tif"), tmp_path)
