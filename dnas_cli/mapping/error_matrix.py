@@ -75,7 +75,8 @@ def read_error_matrix(path: Path, classes: Sequence[str]) -> ErrorMatrix:
     Raises:
         DataError: It cannot be read, a name is no class, or a cell is no count.
     """
-    table = [row for row in csv.reader(io.StringIO(read_text(path))) if any(row)]
+    text = read_text(path).removeprefix("\ufeff")
+    table = [row for row in csv.reader(io.StringIO(text)) if any(row)]
     kind = table[0][0].strip().lower() if table and table[0] else ""
     if kind not in (_BY_MAP, _BY_REFERENCE):
         raise DataError(

@@ -94,7 +94,7 @@ def test_the_published_example_of_adjusted_areas(tmp_path: Path) -> None:
     classes = [LandClass(name, (0, 0, 0)) for name in names]
     for content in (table, turned):
         path = tmp_path / "sample.csv"
-        path.write_text("\n".join(",".join(map(str, row)) for row in content))
+        path.write_text("\ufeff" + "\n".join(",".join(map(str, row)) for row in content))
         write_areas(tmp_path / "areas.csv", [counted], classes, read_error_matrix(path, names))
         rows = _read(tmp_path / "areas.csv")["whole map"]
         found = {
