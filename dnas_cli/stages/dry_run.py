@@ -13,7 +13,7 @@ from dnas_cli.console import progress
 from dnas_cli.errors import RunStateError
 from dnas_cli.nets.device import synchronise
 from dnas_cli.nets.network import build_derived
-from dnas_cli.nets.step_estimate import StepEstimate, estimate_step
+from dnas_cli.nets.step_estimate import StepEstimate
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.run.directory import CODINGS, Run, check_stage
 from dnas_cli.run.given_settings import RunSettings
@@ -22,7 +22,7 @@ from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.begin_run import existing_run, linked_tile_set, new_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.expected_network import RETRAINING, ExpectedNetwork, expected_network
-from dnas_cli.stages.fitting_mode import choose_execution_mode, fits, kept_copies, step_size
+from dnas_cli.stages.fitting_mode import fits, fitting_step, step_size
 from dnas_cli.stages.hold_settings import hold_settings
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
@@ -197,9 +197,8 @@ def estimate_stage(
     device, _ = compute.resolve()
     network = expected.network.to(device)
     check_batch(settings, network, tiles.tile_size)
-    mode = choose_execution_mode(network, compute.mode, record, settings, tiles.tile_size, device)
     size = step_size(settings, tiles.tile_size)
-    estimate = estimate_step(network, mode, settings.shard_size, size, kept_copies(settings))
+    mode, estimate = fitting_step(network, compute.mode, record, settings, tiles.tile_size, device)
     steps = training_steps(network, tiles, settings, device, 0, mode)
     weight_epochs = settings.weight_epochs if isinstance(settings, SearchSettings) else 0
     extended = record is not None and record.phase == "started" and record.extensions

@@ -38,32 +38,53 @@ def choose_execution_mode(
         tile_size: Side of the tiles.
         device: Where it will run.
     """
+    chosen = _chosen(choice, record)
+    if chosen is not None or free_memory(device) is None:
+        return chosen or "fast"
+    return fitting_step(network, choice, record, settings, tile_size, device)[0]
+
+
+def fitting_step(
+    network: Network,
+    choice: ExecutionChoice,
+    record: StageRecord | None,
+    settings: TrainingSettings,
+    tile_size: int,
+    device: torch.device,
+) -> tuple[ExecutionMode, StepEstimate]:
+    """Return the mode of `choose_execution_mode`, and the estimate of a step in it."""
+    size, copies = step_size(settings, tile_size), kept_copies(settings)
+
+    def estimated(mode: ExecutionMode) -> StepEstimate:
+        return estimate_step(network, mode, settings.shard_size, size, copies)
+
+    chosen, free = _chosen(choice, record), free_memory(device)
+    fast = estimated(chosen or "fast")
+    if chosen is not None:
+        return chosen, fast
+    if free is None or _needed(fast) <= free:
+        return "fast", fast
+    logger.info(
+        "mode=fast needs about %s, and %s are free: mode=low is used",
+        as_bytes(_needed(fast)),
+        as_bytes(free),
+    )
+    low = estimated("low")
+    if _needed(low) > free:
+        logger.warning(
+            "mode=low needs about %s. A smaller batch or crop needs less.", as_bytes(_needed(low))
+        )
+    return "low", low
+
+
+def _chosen(choice: ExecutionChoice, record: StageRecord | None) -> ExecutionMode | None:
+    """Return the mode that the user or the record names; None where the memory decides."""
     recorded = record.memory if record is not None else ""
     if choice != "auto":
         if recorded not in ("", choice):
             logger.info("resumes with mode=%s, not %s: the same but for rounding", choice, recorded)
         return choice
-    if recorded:
-        return _known(recorded)
-    size = step_size(settings, tile_size)
-    free = free_memory(device)
-    if free is None:
-        return "fast"
-    copies = kept_copies(settings)
-    needed = _needed(estimate_step(network, "fast", settings.shard_size, size, copies))
-    if needed <= free:
-        return "fast"
-    logger.info(
-        "mode=fast needs about %s, and %s are free: mode=low is used",
-        as_bytes(needed),
-        as_bytes(free),
-    )
-    needed = _needed(estimate_step(network, "low", settings.shard_size, size, copies))
-    if needed > free:
-        logger.warning(
-            "mode=low needs about %s. A smaller batch or crop needs less.", as_bytes(needed)
-        )
-    return "low"
+    return _known(recorded) if recorded else None
 
 
 def fits(estimate: StepEstimate, device: torch.device) -> bool:

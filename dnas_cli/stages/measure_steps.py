@@ -34,7 +34,7 @@ from dnas_cli.training.time_left import WITH_LOGITS
 STAGES = (*SEARCHES, RETRAINING)
 _MOST_SECONDS = 50.0
 _MOST_SHARE = 0.08  # of the budget
-_TRIED = 64  # pixels
+_LOOP, _LOOPING = 1 << 17, 0.3  # values, and seconds of such loops
 _FAR_SLOWER = 2.0
 
 
@@ -62,7 +62,9 @@ class Measuring:
         return self.clock() - self.began
 
     def affords(self, step: StepEstimate, kinds: int) -> bool:
-        """Whether there is time to measure so many kinds of steps; a first one always is."""
+        """Whether there is time to measure so many kinds of steps; for the first, there is."""
+        if not self.pace:
+            return True
         expected = measuring_seconds(self.pace * step.multiply_accumulates, kinds)
         return self.seconds + expected <= self.most
 
@@ -176,20 +178,15 @@ def _settings(stage: str, size: Size) -> TrainingSettings:
 
 
 def _threads(tiles: TileSet, size: Size, compute: ComputeOptions) -> tuple[ComputeOptions, float]:
-    """Return the options with the faster of one thread and all, and how they compare.
-
-    Where other processes keep cores busy, a step on all threads can take 100 times as long, as each
-    of its loops waits for its last thread: it is tried on few pixels first. They say little where
-    the cores are idle, as loops are then too short to share.
-    """
+    """Return the options with the faster of one thread and all, and how they compare."""
     compute.resolve()
     every = torch.get_num_threads()
     if every == 1 or limited_threads():
         return compute, 0.0
-    seconds: dict[int, float] = {}
-    small = replace(size, crop=_TRIED, batch=2)
-    for tried in (small, size):
-        settings = _settings(RETRAINING, tried)
+    ratio = waiting(every)
+    if ratio <= _FAR_SLOWER:
+        seconds = {}
+        settings = _settings(RETRAINING, size)
         shape = network_shape(tiles, size.width, settings)
         for count in (1, every):
             expected = expected_network(None, size.layers, len(STAGES), shape)
@@ -198,12 +195,28 @@ def _threads(tiles: TileSet, size: Size, compute: ComputeOptions) -> tuple[Compu
             if found.full_seconds is None:
                 return compute, 0.0
             seconds[count] = found.full_seconds
-        if tried == small and seconds[every] > _FAR_SLOWER * seconds[1]:
-            break
-    best = min(seconds, key=lambda count: seconds[count])
-    compute = replace(compute, threads=best)
+        ratio = seconds[every] / seconds[1]
+    compute = replace(compute, threads=every if ratio < 1 else 1)
     compute.resolve()
-    return compute, round(seconds[1] / seconds[every], 2)
+    return compute, round(1 / ratio, 4)
+
+
+def waiting(threads: int) -> float:
+    """Return how long short loops take on so many threads, where one thread takes 1.
+
+    Where other processes keep cores busy, each loop waits for its last thread, and a step of
+    training takes 100 times as long.
+    """
+    values, each = torch.zeros(_LOOP), []
+    for count in (1, threads):
+        torch.set_num_threads(count)
+        values.relu_()
+        began, loops = time.perf_counter(), 0
+        while time.perf_counter() - began < _LOOPING:
+            values.relu_()
+            loops += 1
+        each.append((time.perf_counter() - began) / loops)
+    return each[1] / each[0]
 
 
 def _name(device: torch.device) -> str:

@@ -26,13 +26,13 @@ class CountedMachine:
 
     Args:
         smallest: Seconds of a step of the smallest size's first stage.
-        cores: Where each thread beyond one helps; 0 where it makes a step 50 times as long.
+        faster: How much so many threads speed up a step.
     """
 
-    def __init__(self, smallest: float, cores: int = 1) -> None:
+    def __init__(self, smallest: float, faster: float = 1.0) -> None:
         self.now = 0.0
         self.taken = 0
-        self.cores = cores
+        self.faster = faster
         first = _arithmetic(SIZES[0].layers, 1, SIZES[0].width, SIZES[0].batch, 256)
         self.pace = smallest / first
 
@@ -57,7 +57,7 @@ class CountedMachine:
         work = _arithmetic(expected.layers, expected.number, expected.width, settings.batch, side)
         step, seconds = StepEstimate(0, 0, 0, 0, work), work * self.pace
         if compute.threads > 1:
-            seconds *= 1 / self.cores if self.cores else 50
+            seconds /= self.faster
         searches = isinstance(settings, SearchSettings)
         if not is_worth(step):
             return _estimate(step, None)
@@ -113,15 +113,19 @@ def test_steps_for_which_there_is_no_time_follow_from_their_arithmetic(
     assert smallest.step("stage3").full == pytest.approx(1.7 * smallest.step("stage3").weights)
 
 
-@pytest.mark.parametrize(("cores", "threads", "ratio"), [(2, 4, 2.0), (1, 1, 1.0), (0, 1, 0.02)])
+@pytest.mark.parametrize(
+    ("waiting", "faster", "threads", "ratio"),
+    [(1.1, 2.0, 4, 2.0), (1.1, 0.8, 1, 0.8), (50.0, 2.0, 1, 0.02)],
+)
 def test_one_thread_is_compared_with_all_and_the_faster_is_taken(
-    cores: int,
+    waiting: float,
+    faster: float,
     threads: int,
     ratio: float,
     tiny_tiles: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    machine, tiles = CountedMachine(0.2, cores), open_tile_set(tiny_tiles)
+    machine, tiles = CountedMachine(0.2, faster), open_tile_set(tiny_tiles)
     _on(machine, monkeypatch)
     asked: list[int] = []
 
@@ -131,7 +135,9 @@ def test_one_thread_is_compared_with_all_and_the_faster_is_taken(
 
     monkeypatch.setattr(ComputeOptions, "resolve", resolve)
     monkeypatch.setattr(measure_steps, "limited_threads", lambda: None)
+    monkeypatch.setattr(measure_steps, "waiting", lambda threads: waiting)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
     found = measure_steps.measure(None, tiles, 300.0, ComputeOptions(), machine.clock)
     assert asked[-1] == threads
     assert found.machine.one_thread == pytest.approx(ratio)
+    assert machine.now < 60
