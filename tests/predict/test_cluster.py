@@ -94,7 +94,9 @@ def test_scenes_and_strips_of_workers_that_die_are_those_of_one_process(
     model = write_model(tmp_path / "model.pt", tile_size=32)
 
     def command(out: str) -> tuple[object, ...]:
-        extra = ("--probabilities", tmp_path / out / "{name}-all.tif")
+        extra: tuple[object, ...] = ("--probabilities", tmp_path / out / "{name}-all.tif")
+        extra += ("--entropy", tmp_path / out / "{name}-entropy.tif", "--unsure", 0.5)
+        extra += ("--areas", tmp_path / out / "{name}.csv", "--sieve", "9px")
         maps = ("--out", tmp_path / out / "{name}.tif", "--device", "cpu", *extra)
         return ("predict", model, tmp_path / "scenes", *maps)
 

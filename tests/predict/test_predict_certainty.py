@@ -92,6 +92,19 @@ def test_pixels_that_a_map_is_not_sure_of_are_a_class_in_every_form(
     }  # fmt: skip
 
 
+def test_pixels_that_a_map_is_not_sure_of_are_not_scored(
+    models: dict[str, Path], scene: Path, tmp_path: Path
+) -> None:
+    label, out = tmp_path / "label.png", tmp_path / "map.tif"
+    dnas("predict", models["rgb"], scene, "-o", label)
+    arguments = ("predict", models["rgb"], scene, "-o", out, "--unsure", 0.6, "--truth", label)
+    (result,) = json.loads(dnas(*arguments, "--labels-as-is", "--json").stdout)
+    metrics = result["truth"]["metrics"]
+    assert metrics["pixels"] == np.count_nonzero(read(out) != 3)
+    assert metrics["overall_accuracy"] == 1
+    assert result["truth"]["confusion"]["unpredicted"] == [0, 0, 0]
+
+
 def test_values_of_labels_leave_one_for_unsure_pixels(scene: Path, tmp_path: Path) -> None:
     classes = (
         "bands: [red, green, blue]\nlabel_kind: index\n"
