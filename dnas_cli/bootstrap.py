@@ -82,8 +82,7 @@ def score_intervals(*trainings: Sequence[ConfusionMatrix], seed: int = 0) -> Int
     number = len(counted[0])
     if number < 2:
         return None
-    drawn = np.random.default_rng(seed).integers(0, number, (DRAWS, number))
-    times = np.stack([np.bincount(row, minlength=number) for row in drawn])  # (DRAWS, units)
+    times = drawn_times(number, seed)
     means, accuracies, classes = zip(*(_scores(units, times) for units in counted), strict=True)
     iou = np.stack(classes)  # (trainings, DRAWS, classes)
     known = ~np.isnan(iou)
@@ -98,6 +97,21 @@ def score_intervals(*trainings: Sequence[ConfusionMatrix], seed: int = 0) -> Int
     )
 
 
+def drawn_times(number: int, seed: int) -> npt.NDArray[np.int64]:
+    """Draw so many units again with replacement.
+
+    Returns:
+        (DRAWS, number), how often each draw has each unit.
+    """
+    drawn = np.random.default_rng(seed).integers(0, number, (DRAWS, number))
+    return np.stack([np.bincount(row, minlength=number) for row in drawn])
+
+
+def mean_ious(units: Sequence[ConfusionMatrix], times: npt.NDArray[np.int64]) -> Draws:
+    """Return the mean IoU of every draw of units; 0 for one without a labelled pixel."""
+    return _scores(units, times)[0]
+
+
 def _scores(
     units: Sequence[ConfusionMatrix], times: npt.NDArray[np.int64]
 ) -> tuple[Draws, Draws, Draws]:
@@ -110,7 +124,12 @@ def _scores(
     right = times @ right
     iou = np.full(right.shape, np.nan)
     np.divide(right, union, out=iou, where=union > 0)
-    return np.nanmean(iou, axis=1), right.sum(1) / (times @ labelled).sum(1), iou
+    classes, pixels = (~np.isnan(iou)).sum(1), (times @ labelled).sum(1)
+    return (
+        np.nansum(iou, axis=1) / np.maximum(classes, 1),
+        right.sum(1) / np.maximum(pixels, 1),
+        iou,
+    )
 
 
 def _middle(scores: Draws) -> Interval:

@@ -3,6 +3,7 @@
 import os
 import shutil
 import signal
+from collections.abc import Iterator
 from pathlib import Path
 
 # Tests run two at a time: a thread each, in this process and in those that tests start.
@@ -10,8 +11,9 @@ os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS
 
 import pytest
 
+from dnas_cli.report import after_epoch
 from tests.support.command_line import dnas
-from tests.support.small_runs import first_search
+from tests.support.small_runs import RETRAIN, SEARCH, first_search
 
 # Where a shell started them in the background they ignore Ctrl-C, and so would all they start.
 signal.signal(signal.SIGINT, signal.default_int_handler)
@@ -22,6 +24,14 @@ SHARED = Path(__file__).resolve().parents[2] / "shared"
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     """Begin with the slow tests, so that no process is left with them at the end."""
     items.sort(key=lambda item: item.get_closest_marker("slow") is None)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _undrawn_curves() -> Iterator[None]:
+    """Draw no curves after epochs, which take as long as a small epoch; `test_run_page` does."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(after_epoch, "write_progress_picture", lambda *_: None)
+        yield
 
 
 @pytest.fixture(scope="session")
@@ -73,4 +83,22 @@ def decoded(searched: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The same run with its first stage decoded, for tests that change nothing."""
     run = shutil.copytree(searched, tmp_path_factory.mktemp("decoded") / "run")
     dnas("decode", run, "--stage", 1)
+    return run
+
+
+@pytest.fixture(scope="session")
+def designed(decoded: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run decoded to its architecture, for tests that change nothing."""
+    run = shutil.copytree(decoded, tmp_path_factory.mktemp("designed") / "run")
+    for stage in (2, 3):
+        dnas("search", "--stage", stage, run, *SEARCH)  # options may come first
+        dnas("decode", "--stage", stage, run)
+    return run
+
+
+@pytest.fixture(scope="session")
+def trained(designed: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The same run retrained, for tests that change nothing."""
+    run = shutil.copytree(designed, tmp_path_factory.mktemp("trained") / "run")
+    dnas("retrain", run, *RETRAIN)
     return run

@@ -198,11 +198,10 @@ def test_a_branch_appears_whole_or_not_at_all(run: Path, monkeypatch: pytest.Mon
     dnas("encode", run, "--stage", 2, "--branch", child)
 
 
-def test_every_step_can_go_on_in_a_branch_and_the_parent_stays(run: Path, tmp_path: Path) -> None:
-    for stage in (1, 2, 3):
-        dnas("search", run, "--stage", stage, *SEARCH)
-        dnas("decode", run, "--stage", stage)
-    before = Path(shutil.copytree(run, tmp_path / "before"))
+def test_every_step_can_go_on_in_a_branch_and_the_parent_stays(
+    designed: Path, tmp_path: Path
+) -> None:
+    run = Path(shutil.copytree(designed, tmp_path / "run"))
     other = ("--seed", 7)
     dnas("encode", run, "--stage", 2, "--branch", run.with_name("a"))
     dnas("search", run, "--stage", 2, "--branch", run.with_name("b"), *SEARCH, *other)
@@ -212,20 +211,16 @@ def test_every_step_can_go_on_in_a_branch_and_the_parent_stays(run: Path, tmp_pa
     assert [lineage and lineage.taken_over for lineage in taken.values()] == [
         "path", "path", "search of stage 3", "architecture",
     ]  # fmt: skip
-    assert differences(run, before) == []
+    assert differences(run, designed) == []
 
 
 def test_retraining_is_extended_and_started_over_and_its_model_follows(
-    run: Path, tiny_tiles: Path
+    trained: Path, tmp_path: Path
 ) -> None:
-    for stage in (1, 2, 3):
-        dnas("search", run, "--stage", stage, *SEARCH)
-        dnas("decode", run, "--stage", stage)
-    dnas("retrain", run, *RETRAIN)
-    whole = Path(shutil.copytree(run, run.with_name("whole")))
+    run = Path(shutil.copytree(trained, tmp_path / "run"))
     dnas("retrain", run, "--extend", 1)
     assert len(rows(run / "retrain/history.jsonl")) == 3
     assert _stage(run, "retrain")["extensions"] == [{"epochs": 1, "rule": "final"}]
     dnas("retrain", run, "--restart", code=2)
     dnas("retrain", run, "--restart", "--overwrite", *RETRAIN)
-    assert differences(run, whole) == []
+    assert differences(run, trained) == []

@@ -160,7 +160,7 @@ def test_logits_go_once_through_their_half_of_the_data(tiles: TileSet) -> None:
 
 
 def _retrain(run: Path, architecture: Path, tiles: TileSet) -> tuple[object, ...]:
-    settings = ("--preset", "quick", "--epochs", 2, "--batch", 4, "--width", 2)
+    settings = ("--preset", "quick", "--epochs", 2, "--batch", 4, "--width", 2, "--head", 8)
     inputs = ("--architecture", architecture, "--data", tiles.root, "--optimizer", "sgd")
     return ("retrain", run, *inputs, *settings, "--device", "cpu", "--workers", 0)
 

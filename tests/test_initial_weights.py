@@ -2,39 +2,25 @@
 
 from pathlib import Path
 
-import pytest
 import torch
 
 from dnas_cli.model.model_file import load_model
 from dnas_cli.space.random_architectures import random_architectures
 from tests.support.command_line import dnas
 from tests.support.same_bits import same_tensors
-from tests.support.small_runs import SEARCH, first_search
+from tests.support.small_runs import HEAD
 from tests.support.stopping_steps import stopped_after
 
-HEAD = ("--head", 8)
 # A rate so small that weights stay what they were.
 STILL = ("--epochs", 1, "--batch", 4, "--learning-rate", 1e-12, "--final-learning-rate", 1e-12)
 CPU = torch.device("cpu")
 
 
-@pytest.fixture(scope="module")
-def searched(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is searched and decoded to its architecture."""
-    run = tmp_path_factory.mktemp("searched") / "run"
-    dnas(*first_search(run, tiny_tiles, *HEAD))
-    dnas("decode", run, "--stage", 1)
-    for stage in (2, 3):
-        dnas("search", run, "--stage", stage, *HEAD, *SEARCH)
-        dnas("decode", run, "--stage", stage)
-    return run
-
-
 def test_a_network_begins_with_its_own_cells_of_the_supernet(
-    searched: Path, tmp_path: Path
+    designed: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
-    dnas("retrain", searched, "--branch", run, "--init", "supernet", *HEAD, *STILL)
+    dnas("retrain", designed, "--branch", run, "--init", "supernet", *HEAD, *STILL)
     supernet = torch.load(run / "search/stage3/last.pt", weights_only=True)["network"]
     model = load_model(run / "model.pt", CPU)
     weights = [name for name, _ in model.network.named_parameters()]
@@ -79,12 +65,12 @@ def test_weights_that_fit_nowhere_are_refused(tiny_tiles: Path, tmp_path: Path) 
     dnas("retrain", tmp_path / "none", *architecture, *begin, *missing, code=4)
 
 
-def test_stopped_and_resumed_the_bits_are_the_same(searched: Path, tmp_path: Path) -> None:
+def test_stopped_and_resumed_the_bits_are_the_same(designed: Path, tmp_path: Path) -> None:
     settings = ("--init", "supernet", *HEAD, "--epochs", 3, "--batch", 2)
-    dnas("retrain", searched, "--branch", tmp_path / "whole", *settings)
+    dnas("retrain", designed, "--branch", tmp_path / "whole", *settings)
     run = tmp_path / "run"
     with stopped_after(5):
         always = ("--checkpoint-every", 0)
-        dnas("retrain", searched, "--branch", run, *settings, *always, code=130)
+        dnas("retrain", designed, "--branch", run, *settings, *always, code=130)
     dnas("retrain", run)
     assert same_tensors(run / "retrain/last.pt", tmp_path / "whole/retrain/last.pt")

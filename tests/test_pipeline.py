@@ -11,35 +11,18 @@ from dnas_cli.model.model_file import load_model
 from dnas_cli.run.directory import open_run
 from dnas_cli.space.coding import PathCoding
 from tests.support.command_line import dnas, rows
-
-QUICK = ("--epochs", 2, "--logits-from", 2, "--batch", 4, "--head", 8, "--device", "cpu")
-RETRAIN = ("--epochs", 2, "--batch", 4, "--head", 8, "--device", "cpu")
+from tests.support.small_runs import RETRAIN, SEARCH
 
 
 @pytest.fixture(scope="module")
-def searched(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A run that is decoded to its end."""
-    run = tmp_path_factory.mktemp("runs") / "run"
-    size = ("--data", tiny_tiles, "--layers", 3, "--width", 4)
-    dnas("search", run, "--stage", 1, *size, *QUICK)
-    said = [dnas("decode", run, "--stage", 1).stderr]
-    for stage in (2, 3):
-        dnas("search", "--stage", stage, run, *QUICK)  # options may come first
-        said.append(dnas("decode", "--stage", stage, run).stderr)
-    (run.parent / "said").write_text(json.dumps(said))
-    return run
+def finished(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run that is retrained, for tests that repeat its commands."""
+    return Path(shutil.copytree(trained, tmp_path_factory.mktemp("runs") / "run"))
 
 
-@pytest.fixture(scope="module")
-def trained(searched: Path) -> Path:
-    """A run that is retrained."""
-    dnas("retrain", searched, *RETRAIN)
-    return searched
-
-
-def test_every_stage_leaves_history_logits_and_a_coding(searched: Path) -> None:
+def test_every_stage_leaves_history_logits_and_a_coding(finished: Path) -> None:
     for stage, coding in ((1, "path"), (2, "connections"), (3, "architecture")):
-        folder = searched / "search" / f"stage{stage}"
+        folder = finished / "search" / f"stage{stage}"
         history = rows(folder / "history.jsonl")
         assert [row["epoch"] for row in history] == [0, 1]
         assert {"loss", "val", "learning_rate", "entropy", "decoded", "seconds"} <= set(history[0])
@@ -48,22 +31,26 @@ def test_every_stage_leaves_history_logits_and_a_coding(searched: Path) -> None:
         logits = rows(folder / "logits.jsonl")
         assert logits[0]["logits"].keys() == logits[1]["logits"].keys()
         assert logits[0]["logits"] != logits[1]["logits"]
-        document = json.loads((searched / "coding" / f"{coding}.json").read_text())
-        space = json.loads((searched / "coding" / f"stage{stage}.json").read_text())
+        document = json.loads((finished / "coding" / f"{coding}.json").read_text())
+        space = json.loads((finished / "coding" / f"stage{stage}.json").read_text())
         assert document["derived_from"] == space["hash"]
 
 
-def test_a_decoding_ends_with_the_command_of_the_next_stage(searched: Path) -> None:
-    said = json.loads((searched.parent / "said").read_text())
-    commands = [f"dnas search {searched} --stage {stage}" for stage in (2, 3)]
-    commands.append(f"dnas retrain {searched}")
-    assert [text.splitlines()[-1] for text in said] == [f"Next: {item}" for item in commands]
+def test_a_decoding_ends_with_the_command_of_the_next_stage(finished: Path, tmp_path: Path) -> None:
+    for stage, following in (
+        (1, "search {} --stage 2"),
+        (2, "search {} --stage 3"),
+        (3, "retrain {}"),
+    ):
+        child = tmp_path / f"{stage}"
+        said = dnas("decode", finished, "--stage", stage, "--branch", child).stderr
+        assert said.splitlines()[-1] == f"Next: dnas {following.format(child)}"
 
 
-def test_what_would_be_decoded_in_the_last_epoch_is_what_is_decoded(searched: Path) -> None:
-    last = rows(searched / "search/stage1/history.jsonl")[-1]
+def test_what_would_be_decoded_in_the_last_epoch_is_what_is_decoded(finished: Path) -> None:
+    last = rows(finished / "search/stage1/history.jsonl")[-1]
     assert (
-        json.loads((searched / "coding/path.json").read_text())["path"] == (last["decoded"]["path"])
+        json.loads((finished / "coding/path.json").read_text())["path"] == (last["decoded"]["path"])
     )
 
 
@@ -84,12 +71,12 @@ def test_the_model_file_holds_all_that_using_it_needs(trained: Path, tiny_tiles:
         assert model.network(torch.zeros(1, 4, 40, 33)).shape == (1, 5, 40, 33)
 
 
-def test_the_model_gets_the_best_epoch_or_the_last_as_asked(searched: Path, tmp_path: Path) -> None:
+def test_the_model_gets_the_best_epoch_or_the_last_as_asked(finished: Path, tmp_path: Path) -> None:
     for keep in ("best", "last"):
         run = tmp_path / keep
         # The learning rate grows wild, so that the best epoch is not the last.
         dnas(
-            "retrain", searched, "--branch", run, "--epochs", 3, "--batch", 4, "--keep", keep,
+            "retrain", finished, "--branch", run, "--epochs", 3, "--batch", 4, "--keep", keep,
             "--learning-rate", 0.5, "--validate-every", 1, "--device", "cpu",
         )  # fmt: skip
         model = load_model(run / "model.pt", torch.device("cpu"))
@@ -102,26 +89,26 @@ def test_the_model_gets_the_best_epoch_or_the_last_as_asked(searched: Path, tmp_
 
 
 def test_a_model_of_crops_says_so_and_maps_by_windows_of_their_size(
-    searched: Path, tmp_path: Path
+    finished: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "crops"
-    result = dnas("retrain", searched, "--branch", run, *RETRAIN, "--crop", 16)
+    result = dnas("retrain", finished, "--branch", run, *RETRAIN, "--crop", 16)
     assert "--crop 16: is smaller than the tiles of 32 px" in result.stderr
     assert load_model(run / "model.pt", torch.device("cpu")).facts.tile_size == 16
-    whole = dnas("retrain", searched, "--branch", tmp_path / "whole", *RETRAIN, "--crop", 32)
+    whole = dnas("retrain", finished, "--branch", tmp_path / "whole", *RETRAIN, "--crop", 32)
     assert "is smaller than the tiles" not in whole.stderr
 
 
-def test_status_names_the_next_command_at_every_step(searched: Path, tmp_path: Path) -> None:
-    summary = json.loads(dnas("status", searched, "--json").stdout)
+def test_status_names_the_next_command_at_every_step(finished: Path, tmp_path: Path) -> None:
+    summary = json.loads(dnas("status", finished, "--json").stdout)
     assert summary["stages"]["stage2"]["state"] == "decoded"
     assert summary["stages"]["stage2"]["epochs"] == 2
     assert "best" in summary["stages"]["stage1"]
-    text = dnas("status", searched).stdout
+    text = dnas("status", finished).stdout
     assert "operators" in text
     assert summary["next"] in text
     branch = tmp_path / "branch"
-    dnas("encode", searched, "--stage", 2, "--branch", branch)
+    dnas("encode", finished, "--stage", 2, "--branch", branch)
     assert json.loads(dnas("status", branch, "--json").stdout)["next"] == (
         f"dnas search {branch} --stage 2"
     )
@@ -141,11 +128,11 @@ def test_the_next_command_needs_no_preset_because_the_run_keeps_it(
 
 
 def test_figures_of_the_model_before_are_told_apart_after_more_training(
-    searched: Path, tmp_path: Path
+    finished: Path, tmp_path: Path
 ) -> None:
     run = tmp_path / "run"
     # Of the last epoch: the best may stay the best, and within a second the file is the same then.
-    dnas("retrain", searched, "--branch", run, *RETRAIN, "--keep", "last")
+    dnas("retrain", finished, "--branch", run, *RETRAIN, "--keep", "last")
     dnas("eval", run)
     assert "another model" not in dnas("status", run).stdout
     assert "is evaluated already" in dnas("eval", run).stderr
@@ -157,52 +144,52 @@ def test_figures_of_the_model_before_are_told_apart_after_more_training(
     assert "dnas predict" in json.loads(dnas("status", run, "--json").stdout)["next"]
 
 
-def test_finished_stages_are_left_alone(searched: Path) -> None:
-    before = (searched / "search/stage1/last.pt").read_bytes()
-    result = dnas("search", searched, "--stage", 1)
+def test_finished_stages_are_left_alone(finished: Path) -> None:
+    before = (finished / "search/stage1/last.pt").read_bytes()
+    result = dnas("search", finished, "--stage", 1)
     assert "finished already" in result.stderr
-    assert (searched / "search/stage1/last.pt").read_bytes() == before
+    assert (finished / "search/stage1/last.pt").read_bytes() == before
 
 
-def test_decoding_again_gives_the_same_and_another_epoch_is_refused(searched: Path) -> None:
-    dnas("decode", searched, "--stage", 1)
-    document = json.loads(dnas("decode", searched, "--stage", 1, "--json").stdout)
+def test_decoding_again_gives_the_same_and_another_epoch_is_refused(finished: Path) -> None:
+    dnas("decode", finished, "--stage", 1)
+    document = json.loads(dnas("decode", finished, "--stage", 1, "--json").stdout)
     assert document["schema"] == "dnas/path-coding"
-    message = dnas("decode", searched, "--stage", 1, "--epoch", 9, code=2).stderr
+    message = dnas("decode", finished, "--stage", 1, "--epoch", 9, code=2).stderr
     assert "epochs 1 to 2" in message
-    assert "last, best" in dnas("decode", searched, "--stage", 1, "--epoch", "first", code=2).stderr
+    assert "last, best" in dnas("decode", finished, "--stage", 1, "--epoch", "first", code=2).stderr
 
 
 def test_a_branch_takes_over_finished_stages_and_leaves_its_parent_alone(
-    searched: Path, tmp_path: Path
+    finished: Path, tmp_path: Path
 ) -> None:
-    before = {path: path.read_bytes() for path in sorted(searched.rglob("*")) if path.is_file()}
+    before = {path: path.read_bytes() for path in sorted(finished.rglob("*")) if path.is_file()}
     child = tmp_path / "child"
-    dnas("search", searched, "--stage", 2, "--branch", child, *QUICK, "--seed", 7)
+    dnas("search", finished, "--stage", 2, "--branch", child, *SEARCH, "--seed", 7)
     assert open_run(child).manifest.lineage is not None
     assert open_run(child).manifest.stages["stage2"].settings["seed"] == 7
-    assert (child / "coding/path.json").read_bytes() == (searched / "coding/path.json").read_bytes()
+    assert (child / "coding/path.json").read_bytes() == (finished / "coding/path.json").read_bytes()
     assert not (child / "coding/connections.json").exists()
-    after = {path: path.read_bytes() for path in sorted(searched.rglob("*")) if path.is_file()}
+    after = {path: path.read_bytes() for path in sorted(finished.rglob("*")) if path.is_file()}
     assert before == after
     assert "branch of" in dnas("status", child).stdout
 
 
-def test_a_branch_is_never_made_over_something(searched: Path, tmp_path: Path) -> None:
+def test_a_branch_is_never_made_over_something(finished: Path, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("mine")
-    message = dnas("encode", searched, "--stage", 2, "--branch", tmp_path, code=3).stderr
+    message = dnas("encode", finished, "--stage", 2, "--branch", tmp_path, code=3).stderr
     assert "exists already" in message
     assert (tmp_path / "file").read_text() == "mine"
 
 
-def test_another_setting_for_a_searched_stage_is_refused(searched: Path) -> None:
-    message = dnas("search", searched, "--stage", 1, "--epochs", 5, code=3).stderr
+def test_another_setting_for_a_searched_stage_is_refused(finished: Path) -> None:
+    message = dnas("search", finished, "--stage", 1, "--epochs", 5, code=3).stderr
     assert "epochs 2 (now 5)" in message
 
 
-def test_starting_over_is_refused_when_later_stages_were_built_on_it(searched: Path) -> None:
+def test_starting_over_is_refused_when_later_stages_were_built_on_it(finished: Path) -> None:
     message = dnas(
-        "search", searched, "--stage", 1, "--restart", "--overwrite", *QUICK, code=3
+        "search", finished, "--stage", 1, "--restart", "--overwrite", *SEARCH, code=3
     ).stderr
     assert "--branch" in message
 
@@ -251,11 +238,11 @@ def test_impossible_sizes_are_refused(
 
 @pytest.mark.parametrize("width", [1, 3, 2048])
 def test_an_impossible_width_of_retraining_is_refused_and_leaves_no_branch(
-    searched: Path, tmp_path: Path, width: int
+    finished: Path, tmp_path: Path, width: int
 ) -> None:
     child = tmp_path / "child"
     message = dnas(
-        "retrain", searched, "--branch", child, *RETRAIN, "--width", width, code=2
+        "retrain", finished, "--branch", child, *RETRAIN, "--width", width, code=2
     ).stderr
     assert "width must be" in message
     assert not child.exists()
@@ -265,18 +252,18 @@ def test_a_fourth_stage_does_not_exist(tiny_tiles: Path, tmp_path: Path) -> None
     dnas("search", tmp_path / "run", "--stage", 4, "--data", tiny_tiles, code=2)
 
 
-def test_stage_three_needs_two_tiles_per_batch(searched: Path, tmp_path: Path) -> None:
+def test_stage_three_needs_two_tiles_per_batch(finished: Path, tmp_path: Path) -> None:
     child = tmp_path / "child"
-    message = dnas("search", searched, "--stage", 3, "--branch", child, "--batch", 1, code=2).stderr
+    message = dnas("search", finished, "--stage", 3, "--branch", child, "--batch", 1, code=2).stderr
     assert "global_average_pool" in message
 
 
-def test_an_unknown_device_is_refused(searched: Path) -> None:
+def test_an_unknown_device_is_refused(finished: Path) -> None:
     assert (
-        "--device tpu" in dnas("search", searched, "--stage", 1, "--device", "tpu", code=2).stderr
+        "--device tpu" in dnas("search", finished, "--stage", 1, "--device", "tpu", code=2).stderr
     )
     if not torch.cuda.is_available():
-        dnas("retrain", searched, "--device", "cuda", code=2)
+        dnas("retrain", finished, "--device", "cuda", code=2)
 
 
 def test_a_changed_tile_set_is_noticed(tiny_tiles: Path, tmp_path: Path) -> None:
@@ -285,10 +272,10 @@ def test_a_changed_tile_set_is_noticed(tiny_tiles: Path, tmp_path: Path) -> None
     dnas("encode", run, "--stage", 1, "--data", tiles, "--layers", 3, "--width", 4)
     lines = (tiles / "train.lst").read_text().splitlines(keepends=True)
     (tiles / "train.lst").write_text("".join(lines[:-1]))
-    message = dnas("search", run, "--stage", 1, *QUICK, code=4).stderr
+    message = dnas("search", run, "--stage", 1, *SEARCH, code=4).stderr
     assert "content has changed" in message
     shutil.rmtree(tiles)
-    assert str(tiles) in dnas("search", run, "--stage", 1, *QUICK, code=4).stderr
+    assert str(tiles) in dnas("search", run, "--stage", 1, *SEARCH, code=4).stderr
 
 
 def test_run_and_tile_set_can_move_together(tiny_tiles: Path, tmp_path: Path) -> None:
@@ -299,27 +286,27 @@ def test_run_and_tile_set_can_move_together(tiny_tiles: Path, tmp_path: Path) ->
         "encode", here / "run", "--stage", 1, "--data", here / "tiles", "--layers", 3, "--width", 4
     )
     here.rename(tmp_path / "there")
-    dnas("search", tmp_path / "there/run", "--stage", 1, *QUICK)
+    dnas("search", tmp_path / "there/run", "--stage", 1, *SEARCH)
 
 
-def test_an_edited_coding_is_refused(searched: Path, tmp_path: Path) -> None:
+def test_an_edited_coding_is_refused(finished: Path, tmp_path: Path) -> None:
     child = tmp_path / "child"
-    dnas("encode", searched, "--stage", 2, "--branch", child)
+    dnas("encode", finished, "--stage", 2, "--branch", child)
     path = child / "coding/path.json"
     document = json.loads(path.read_text())
     document["path"] = [0, 0, 0] if document["path"] != [0, 0, 0] else [0, 1, 1]
     path.write_text(json.dumps(document))
-    assert "edited or damaged" in dnas("search", child, "--stage", 2, *QUICK, code=4).stderr
+    assert "edited or damaged" in dnas("search", child, "--stage", 2, *SEARCH, code=4).stderr
 
 
 def test_a_coding_that_does_not_descend_from_the_runs_own_is_refused(
-    searched: Path, tmp_path: Path
+    finished: Path, tmp_path: Path
 ) -> None:
     """A whole coding, hash and all, that was decoded elsewhere."""
     child = tmp_path / "child"
-    dnas("encode", searched, "--stage", 2, "--branch", child)
+    dnas("encode", finished, "--stage", 2, "--branch", child)
     PathCoding((0, 0, 0), derived_from="sha256:" + "0" * 64).write(child / "coding/path.json")
-    assert "does not descend from" in dnas("search", child, "--stage", 2, *QUICK, code=4).stderr
+    assert "does not descend from" in dnas("search", child, "--stage", 2, *SEARCH, code=4).stderr
 
 
 def test_settings_that_cannot_work_leave_no_run_behind(tiny_tiles: Path, tmp_path: Path) -> None:

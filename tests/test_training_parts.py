@@ -204,7 +204,7 @@ def test_a_search_finds_the_one_operator_that_can_solve_the_task() -> None:
     torch.manual_seed(0)
     graph = Graph(1, (edge((-1, 0), (0, 0)),))
     space = third_space(ConnectionCoding(graph))
-    network = build_supernet(space, NetworkShape(8, 1, 2))
+    network = build_supernet(space, NetworkShape(8, 1, 2, head=8))
     generator = torch.Generator().manual_seed(1)
 
     def batch() -> tuple[torch.Tensor, torch.Tensor]:

@@ -2,13 +2,14 @@
 
 import math
 import statistics
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
+from dnas_cli.bootstrap import drawn_times, mean_ious
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.files import make_folder, read_json, write_json
 from dnas_cli.metrics import ConfusionMatrix, merged
@@ -17,7 +18,7 @@ from dnas_cli.typed_fields import build, ruled
 FOUND, RANDOM, CANDIDATE = "found", "random-", "candidate-"
 """Names of members; those of random architectures and candidates end in a number."""
 
-_DRAWS = 1000  # of scenes, for intervals
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -200,23 +201,25 @@ def _agreement(members: Sequence[Member]) -> float | None:
 
 def _interval(members: Sequence[Member], seed: int) -> tuple[float, float] | None:
     """Return the middle 95 % of the difference when scenes are drawn with repetition."""
-    names, draw = sorted(members[0].scenes), np.random.default_rng(seed)
+    names = sorted(members[0].scenes)
     if len(names) < 2 or any(sorted(member.scenes) != names for member in members):
         return None
-    differences = []
-    for _ in range(_DRAWS):
-        drawn = [names[index] for index in draw.integers(len(names), size=len(names))]
-        scores = _by_name(
-            members, lambda member, drawn=drawn: _mean_iou([member.scenes[x] for x in drawn])
-        )
-        found = statistics.mean(scores.pop(FOUND))
-        differences.append(found - statistics.mean(statistics.mean(own) for own in scores.values()))
+    times = drawn_times(len(names), seed)
+    scores = _by_name(
+        members, lambda member: mean_ious([member.scenes[name] for name in names], times).tolist()
+    )
+    means = {
+        name: [statistics.mean(seeds) for seeds in zip(*own, strict=True)]
+        for name, own in scores.items()
+    }
+    found, others = means.pop(FOUND), zip(*means.values(), strict=True)
+    differences = [own - statistics.mean(rest) for own, rest in zip(found, others, strict=True)]
     low, high = np.quantile(differences, [0.025, 0.975])
     return float(low), float(high)
 
 
-def _by_name(members: Sequence[Member], score: Any) -> dict[str, list[float]]:
-    found: dict[str, list[float]] = {}
+def _by_name(members: Sequence[Member], score: Callable[[Member], T]) -> dict[str, list[T]]:
+    found: dict[str, list[T]] = {}
     for member in members:
         found.setdefault(member.name, []).append(score(member))
     return found

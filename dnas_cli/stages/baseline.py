@@ -75,7 +75,8 @@ def baseline(
         known = [member for member in read_members(file) if member.split == options.split]
         for member in _Baseline(run, record, tiles, options, compute, known).members():
             members.append(member)
-            write_members(file, [*members, *_rest(known, members)])
+            if member not in known:
+                write_members(file, [*members, *_rest(known, members)])
         write_members(file, members)
     return run, members
 

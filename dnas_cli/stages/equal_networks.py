@@ -7,12 +7,12 @@ from typing import Any
 
 from dnas_cli.console import progress
 from dnas_cli.errors import RunStateError
-from dnas_cli.nets.cost import count_coding
 from dnas_cli.nets.network import NetworkShape
 from dnas_cli.run.directory import Run
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.random_architectures import random_architectures
 from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.stages.lattice_costs import LatticeCosts
 from dnas_cli.stages.retrain import retrain
 from dnas_cli.training.settings_choice import SettingsChoice
 
@@ -54,7 +54,7 @@ def draw_of_equal_cost(
 
 def cost_of(coding: ArchitectureCoding, shape: NetworkShape, size: int) -> int:
     """Return the multiply-accumulates of an architecture for a tile."""
-    return count_coding(coding, shape, size, size).multiply_accumulates
+    return LatticeCosts(shape, size).of_coding(coding)
 
 
 def train_apart(

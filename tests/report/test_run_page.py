@@ -20,21 +20,15 @@ from dnas_cli.report.training_curves import write_progress_picture
 from dnas_cli.run.directory import open_run
 from dnas_cli.run.rows import EpochRow
 from tests.support.command_line import dnas, rows
-from tests.support.small_runs import RETRAIN, SEARCH, first_search
+from tests.support.small_runs import first_search
 
 CHROMIUM = shutil.which("chromium") or shutil.which("google-chrome")
 
 
 @pytest.fixture(scope="module")
-def run(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+def run(trained: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A run that is retrained and evaluated."""
-    folder = tmp_path_factory.mktemp("page") / "run"
-    dnas(*first_search(folder, tiny_tiles))
-    dnas("decode", folder, "--stage", 1)
-    for stage in (2, 3):
-        dnas("search", folder, "--stage", stage, *SEARCH)
-        dnas("decode", folder, "--stage", stage)
-    dnas("retrain", folder, *RETRAIN)
+    folder = Path(shutil.copytree(trained, tmp_path_factory.mktemp("page") / "run"))
     dnas("eval", folder, "--references", "--cost")
     members = [_member("found", seed, 60 + seed) for seed in (0, 1)]
     members += [_member(f"random-{number}", 0, 40 - number) for number in range(1, 13)]

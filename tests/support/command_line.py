@@ -4,13 +4,19 @@ import json
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 from typing import Any
 
+import typer.testing
+from typer.main import get_command
 from typer.testing import CliRunner, Result
 
 from dnas_cli.app import app
 from tests.support.forked import Forked
+
+# Of the time of a small command, building all commands with their options takes nine tenths.
+typer.testing._get_command = cache(get_command)  # type: ignore[attr-defined]
 
 
 def dnas(*arguments: object, code: int | None = 0) -> Result:
@@ -31,9 +37,9 @@ def dnas(*arguments: object, code: int | None = 0) -> Result:
     return result
 
 
-def start(*arguments: object, own_session: bool = False) -> Forked:
-    """Start a command as a process of its own."""
-    return Forked([str(argument) for argument in arguments], own_session)
+def start(*arguments: object, own_session: bool = False, before: str = "") -> Forked:
+    """Start a command as a process of its own, which may run some Python before it."""
+    return Forked([str(argument) for argument in arguments], own_session, before)
 
 
 def start_interpreter(*arguments: object, **options: Any) -> subprocess.Popen[str]:

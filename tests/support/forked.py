@@ -4,6 +4,7 @@ They are forked from a server that has loaded them. Signals, streams, exit codes
 of any process; only its beginning is quicker.
 """
 
+import atexit
 import contextlib
 import importlib
 import json
@@ -23,16 +24,25 @@ _LOADED = (
     "dnas_cli.stages.evaluate", "dnas_cli.mapping.scene_maps", "dnas_cli.tiles.make_tile_set",
 )  # fmt: skip
 
+_Request = tuple[list[str], str, dict[str, str], bool, str]
+
 
 class Forked:
-    """A command that runs; it has what tests use of `subprocess.Popen`."""
+    """A command that runs; it has what tests use of `subprocess.Popen`.
 
-    def __init__(self, arguments: list[str], own_session: bool = False) -> None:
+    Args:
+        arguments: Of the command.
+        own_session: Whether it leads a session of its own.
+        before: Python that its process runs first.
+    """
+
+    def __init__(self, arguments: list[str], own_session: bool = False, before: str = "") -> None:
         out, out_end = os.pipe()
         errors, errors_end = os.pipe()
         self._ends, ends_end = os.pipe()
         self._output = {out: b"", errors: b""}
-        request = json.dumps([arguments, str(Path.cwd()), dict(os.environ), own_session]).encode()
+        folder, environment = str(Path.cwd()), dict(os.environ)
+        request = json.dumps([arguments, folder, environment, own_session, before]).encode()
         given = (out_end, errors_end, ends_end)
         link, _ = _server()
         socket.send_fds(link, [len(request).to_bytes(4, "big")], given)
@@ -130,7 +140,7 @@ def _serve(link: socket.socket) -> None:
             os.close(handle)
 
 
-def _run_and_wait(request: tuple[list[str], str, dict[str, str], bool], handles: list[int]) -> None:
+def _run_and_wait(request: _Request, handles: list[int]) -> None:
     """Run a command in a child, and report its process and how it ended."""
     out, errors, report = handles
     signal.signal(signal.SIGCHLD, signal.SIG_DFL)
@@ -146,8 +156,8 @@ def _run_and_wait(request: tuple[list[str], str, dict[str, str], bool], handles:
     os._exit(0)
 
 
-def _run(request: tuple[list[str], str, dict[str, str], bool], out: int, errors: int) -> None:
-    arguments, folder, environment, own_session = request
+def _run(request: _Request, out: int, errors: int) -> None:
+    arguments, folder, environment, own_session, before = request
     signal.signal(signal.SIGINT, signal.default_int_handler)
     if own_session:
         os.setsid()
@@ -160,10 +170,12 @@ def _run(request: tuple[list[str], str, dict[str, str], bool], out: int, errors:
     sys.argv = ["dnas", *arguments]
     code = 1
     try:
+        exec(before, {})
         importlib.import_module("dnas_cli.app").app(prog_name="dnas")
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
+        atexit._run_exitfuncs()  # which wait for processes that it started
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)

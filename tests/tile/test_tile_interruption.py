@@ -3,7 +3,6 @@
 import contextlib
 import json
 import os
-import resource
 import signal
 import time
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 from dnas_cli.datasets.discovery import Problem
 from dnas_cli.tiles.cutting import CuttingTask, cut_image
 from dnas_cli.tiles.dataset_json import open_tile_set
-from tests.support.command_line import dnas, start, start_interpreter
+from tests.support.command_line import dnas, start
 from tests.support.small_scenes import make_gid
 from tests.support.tiling import content
 
@@ -24,6 +23,20 @@ def group_lives(number: int) -> bool:
     except ProcessLookupError:
         return False
     return True
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Ten scenes, of which some are cut before the signal comes and others are left."""
+    return make_gid(tmp_path_factory.mktemp("scenes") / "gid5", 10, height=256, width=256)
+
+
+@pytest.fixture(scope="module")
+def whole(source: Path, tmp_path_factory: pytest.TempPathFactory) -> dict[str, bytes]:
+    """What cutting them without a break makes."""
+    out = tmp_path_factory.mktemp("broken") / "tiles"
+    dnas("tile", source, "--size", 32, "--workers", 1, "--out", out)
+    return content(out)
 
 
 @pytest.mark.parametrize(
@@ -38,11 +51,14 @@ def group_lives(number: int) -> bool:
     ],
 )
 def test_interrupted_at_any_moment_the_same_command_resumes_to_the_same_bytes(
-    tmp_path: Path, number: int, workers: int, again_after: float | None
+    source: Path,
+    whole: dict[str, bytes],
+    tmp_path: Path,
+    number: int,
+    workers: int,
+    again_after: float | None,
 ) -> None:
-    source = make_gid(tmp_path / "gid5", scenes=24, height=320, width=320)
-    dnas("tile", source, "--size", 32, "--workers", 1, "--out", tmp_path / "whole")
-    out = tmp_path / "broken"
+    out = tmp_path / "tiles"
     command = ("tile", source, "--size", 32, "--out", out, "--workers", workers)
     process = start(*command, own_session=True)
     deadline = time.monotonic() + 60
@@ -66,8 +82,8 @@ def test_interrupted_at_any_moment_the_same_command_resumes_to_the_same_bytes(
         assert time.monotonic() < deadline, "a worker outlives its parent"
         time.sleep(0.01)
     again = dnas("tile", source, "--size", 32, "--workers", 1, "--out", out)
-    assert "of 24 images are cut already" in again.stderr
-    assert content(out) == content(tmp_path / "whole")
+    assert "of 10 images are cut already" in again.stderr
+    assert content(out) == whole
 
 
 def test_other_settings_are_refused_while_work_is_unfinished(tmp_path: Path) -> None:
@@ -145,13 +161,12 @@ def test_a_source_that_is_replaced_while_others_are_cut_is_cut_again(
     assert content(out) == content(tmp_path / "fresh")
 
 
-def _limit_files() -> None:
-    resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))
+_LIMIT_FILES = "import resource; resource.setrlimit(resource.RLIMIT_FSIZE, (40_000, 40_000))"
 
 
 def test_a_full_disk_ends_with_one_message_and_the_same_command_resumes(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5", scenes=6, height=300, width=300)
-    broken = start_interpreter("tile", source, "--size", 128, preexec_fn=_limit_files)
+    broken = start("tile", source, "--size", 128, before=_LIMIT_FILES)
     _, errors = broken.communicate()
     assert broken.returncode == 1, errors
     assert "cannot write" in errors
