@@ -1,6 +1,7 @@
 """The parts of training: losses, samples, schedule, search steps."""
 
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -12,11 +13,13 @@ from dnas_cli.nets.network import Network, NetworkShape, build_supernet
 from dnas_cli.run.manifest import Extension
 from dnas_cli.space.coding import ConnectionCoding, first_space, third_space
 from dnas_cli.space.lattice import Graph, edge
+from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.lists import TileRef
-from dnas_cli.training.batches import EpochSampler, halves
+from dnas_cli.tiles.tile_set import TileSet
+from dnas_cli.training.batches import BatchStream, EpochSampler, Tile, halves
 from dnas_cli.training.losses import balanced_weights, cross_entropy, cross_entropy_and_dice, focal
 from dnas_cli.training.schedule import Schedule
-from dnas_cli.training.settings import SearchSettings
+from dnas_cli.training.settings import RetrainSettings, SearchSettings
 from dnas_cli.training.steps import SearchSteps
 
 
@@ -94,6 +97,28 @@ def test_added_epochs_keep_the_final_rate_or_go_down_again() -> None:
     assert schedule.rate(110) == pytest.approx(0.025)
     assert schedule.rate(120) == pytest.approx(0.013)
     assert schedule.rate(130) == pytest.approx(0.001)
+
+
+@pytest.mark.parametrize(("room", "reads"), [(1 << 28, 8), (0, 16)])
+def test_tiles_are_read_once_while_there_is_room_and_batches_stay_the_same(
+    room: int, reads: int, tiny_tiles: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("dnas_cli.training.batches._KEPT_BYTES", room)
+    tiles, read = open_tile_set(tiny_tiles), TileSet.read
+    paths: list[str] = []
+
+    def counted(tiles: TileSet, ref: TileRef) -> Tile:
+        paths.append(ref.image)
+        return read(tiles, ref)
+
+    monkeypatch.setattr(TileSet, "read", counted)
+    settings = RetrainSettings(batch=4, augment="scale")
+    stream = BatchStream(tiles, tiles.split("train")[:8], settings, 3, workers=0)
+    first, again = ([*stream.epoch(2)] for _ in range(2))
+    assert len(paths) == reads
+    for (image, label), (image_again, label_again) in zip(first, again, strict=True):
+        assert torch.equal(image, image_again)
+        assert torch.equal(label, label_again)
 
 
 def test_epochs_of_few_steps_show_other_tiles_each_time() -> None:
