@@ -185,7 +185,7 @@ def read_lines(path: Path, largest: int = LARGEST_TEXT) -> list[tuple[int, str]]
 
 def nfc(text: str) -> str:
     """Return a name as it compares: files differ in how they store letters with accents."""
-    return unicodedata.normalize("NFC", text)
+    return text if text.isascii() else unicodedata.normalize("NFC", text)
 
 
 def _unquoted(text: str) -> str:

@@ -95,5 +95,4 @@ def safe_name(text: str) -> str:
 
 
 def _is_raster(path: str) -> bool:
-    name = path.rsplit("/", 1)[-1].lower()
-    return any(name.endswith(suffix) for suffix in RASTER_SUFFIXES)
+    return path.lower().endswith(RASTER_SUFFIXES)

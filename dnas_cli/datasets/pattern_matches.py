@@ -41,11 +41,12 @@ def best_patterns(
 ) -> tuple[ImageMatches, LabelMatches, tuple[str, ...]]:
     """Choose the image and label patterns that pair the most; ties go to the earlier ones."""
     found_images = [(image, _images(source, files, image)) for image in description.images]
+    found_labels = [(pattern, _matching(files, pattern)) for pattern in description.labels]
     best: tuple[int, int] | None = None
     first = found_images[0][0]
-    chosen = (found_images[0][1], _labels(files, description.labels[0], first), first)
+    chosen = (found_images[0][1], _labels(*found_labels[0], first), first)
     for image, images in found_images:
-        for labels in [_labels(files, pattern, image) for pattern in description.labels]:
+        for labels in [_labels(*found, image) for found in found_labels]:
             paired = sum(
                 tuple(parts[name] for name in labels.names) in labels.by_names
                 for parts, _ in images.entries
@@ -64,11 +65,16 @@ def best_patterns(
     return images, labels, image.bands
 
 
+def _matching(files: list[str], pattern: Pattern) -> list[tuple[dict[str, str], str]]:
+    """Return named parts and path of the files that a pattern fits."""
+    matches = [(pattern.match(path), path) for path in files]
+    return [(parts, path) for parts, path in matches if parts is not None]
+
+
 def _images(source: Path, files: list[str], image: ImagePattern) -> ImageMatches:
-    matches = [(image.pattern.match(path), path) for path in files]
+    entries = _matching(files, image.pattern)
     if is_web_address(image.pattern.text):
-        matches = [({}, image.pattern.text)]
-    entries = [(parts, path) for parts, path in matches if parts is not None]
+        entries = [({}, image.pattern.text)]
     if not image.holds_items:
         return ImageMatches(tuple(entries))
     items: dict[str, SceneFiles] = {}
@@ -81,12 +87,12 @@ def _images(source: Path, files: list[str], image: ImagePattern) -> ImageMatches
     return ImageMatches(tuple(named), items)
 
 
-def _labels(files: list[str], pattern: Pattern, image: ImagePattern) -> LabelMatches:
+def _labels(
+    pattern: Pattern, matches: list[tuple[dict[str, str], str]], image: ImagePattern
+) -> LabelMatches:
     known = (*image.pattern.names, *(("scene",) if image.holds_items else ()))
     names = tuple(name for name in pattern.names if name in known)
     by_names: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for path in files:
-        parts = pattern.match(path)
-        if parts is not None:
-            by_names[tuple(parts[name] for name in names)].append(path)
+    for parts, path in matches:
+        by_names[tuple(parts[name] for name in names)].append(path)
     return LabelMatches(pattern, dict(by_names), names)

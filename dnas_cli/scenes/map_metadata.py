@@ -8,12 +8,32 @@ from dnas_cli.scenes.opening import opened
 from dnas_cli.scenes.vector_labels import layers_of
 
 MODEL, KEY = "DNAS_MODEL", "DNAS_KEY"
+_PREFIX = b"DNAS_"
 _HEAD = 1 << 16  # bytes of a GeoJSON file that hold what is said before its features
 
 
 def is_map(name: str) -> bool:
     """Whether a raster is a map, or a raster of probabilities or a preview made with one."""
-    return MODEL in map_tags(Path(name))
+    path = Path(name)
+    return path.is_file() and _may_have_tags(path) and MODEL in map_tags(path)
+
+
+def _may_have_tags(path: Path) -> bool:
+    """Whether tags of `dnas predict` stand at an end of a file, or may stand beside it.
+
+    A TIFF has its tags at either end. GDAL takes a millisecond to open a file, and there may be a
+    hundred thousand.
+    """
+    if Path(f"{path}.aux.xml").is_file():
+        return True
+    try:
+        with path.open("rb") as file:
+            if _PREFIX in file.read(_HEAD):
+                return True
+            file.seek(max(file.tell(), file.seek(0, 2) - _HEAD))
+            return _PREFIX in file.read()
+    except OSError:
+        return True  # GDAL explains
 
 
 def map_tags(path: Path) -> dict[str, str]:

@@ -5,6 +5,7 @@ text nor by a link.
 """
 
 import re
+import sys
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
@@ -21,13 +22,14 @@ _LARGEST_LIST = 256 << 20  # bytes; a published list of 18,900 lines has 2 MB
 _MOST_TILES = 4_000_000  # they take 2 GB of memory
 _NAME = re.compile(r"(?P<image>.+)_(?P<row>\d{1,7})_(?P<column>\d{1,7})_img")
 _DETOUR = re.compile(r"(^|/)\.?(/|$)")  # an empty folder, or `.`
+_PLAIN = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)  # no detour, and surely relative
 # Folders that say what is in them, and no scene.
 _GENERAL = frozenset(
     ("train", "training", "val", "valid", "validation", "test", "testing", "image", "images", "img")
 )
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class TileRef:
     """One tile of a tile set.
 
@@ -104,7 +106,7 @@ def _entry(path: Path, number: int, line: str) -> TileRef:
     if len(fields) != 2:
         raise DataError(f"{path}: line {number} is not `image<TAB>label`: {line[:80]!r}.")
     for field in fields:
-        if not _is_relative(field):
+        if not _PLAIN.fullmatch(field) and not _is_relative(field):
             raise DataError(
                 f"{path}: line {number} holds {field[:80]!r}, which is not a path below the "
                 "folder of tiles.",
@@ -112,9 +114,10 @@ def _entry(path: Path, number: int, line: str) -> TileRef:
             )
     # `images/./x` and `images//x` are the tile `images/x`.
     image, label = (
-        str(PurePosixPath(field)) if _DETOUR.search(field) else field for field in fields
+        field if _PLAIN.fullmatch(field) or not _DETOUR.search(field) else str(PurePosixPath(field))
+        for field in fields
     )
-    return TileRef(image, label, scene_of(image))
+    return TileRef(image, label, sys.intern(scene_of(image)))
 
 
 def _is_relative(text: str) -> bool:

@@ -6,6 +6,7 @@ the first tile of its split that shows it.
 """
 
 from collections.abc import Iterable, Mapping
+from functools import lru_cache
 
 import numpy as np
 import numpy.typing as npt
@@ -34,17 +35,18 @@ def repeated_parts(
     found = {}
     for (name, row, column), image in places.items():
         if name in overlapping:
-            earlier = [(r, c) for r, c in _earlier(row, column) if (name, r, c) in places]
+            earlier = tuple((r, c) for r, c in _earlier(row, column) if (name, r, c) in places)
             if parts := repeated((row, column), overlapping[name], size, earlier):
                 found[image] = parts
     return found
 
 
+@lru_cache(maxsize=65_536)  # scenes are mostly of one size
 def repeated(
     place: tuple[int, int],
     shape: tuple[int, int],
     size: int,
-    earlier: Iterable[tuple[int, int]],
+    earlier: tuple[tuple[int, int], ...],
 ) -> Parts:
     """Return the parts of a tile that earlier tiles show as well, in pixels of the tile.
 
