@@ -1,6 +1,6 @@
 """Exporting one model in several forms."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
@@ -41,9 +41,10 @@ def export_model(path: Path, request: ExportRequest, overwrite: bool = False) ->
     if request.onnx is not None:
         require_onnx()
     model = load_model(path, torch.device("cpu"))
-    facts = OnnxFacts(
-        model.facts, file_hash(path), model.architecture.hash, request.ground_resolution
-    )
+    if request.ground_resolution is not None:
+        known = replace(model.facts, ground_resolution=request.ground_resolution)
+        model = replace(model, facts=known)
+    facts = OnnxFacts(model.facts, file_hash(path), model.architecture.hash)
     agreement = None if request.onnx is None else _write_onnx(request.onnx, model, facts, request)
     if request.program is not None:
         logger.info("%s: PyTorch traces the network; this can take minutes", request.program)
@@ -62,8 +63,7 @@ def export_model(path: Path, request: ExportRequest, overwrite: bool = False) ->
 def _write_onnx(
     target: Path, model: Model, facts: OnnxFacts, request: ExportRequest
 ) -> Agreement | None:
-    make = for_deepness if request.purpose == "deepness" else for_any
-    form = make(model, facts)
+    form = for_deepness(model) if request.purpose == "deepness" else for_any(model, facts)
     agreement = check_onnx(form, model, str(target)) if request.check else None
     write_bytes(target, form.content)
     return agreement

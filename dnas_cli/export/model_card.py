@@ -23,7 +23,7 @@ def model_card(
     """Return the card of a model as Markdown.
 
     Args:
-        facts: Its hashes and ground resolution.
+        facts: Its hashes.
         data: The tile set that it learnt from, where that is known.
         evaluation: Its figures, where there are any.
         licence: As the user gives it; empty where they do not.
@@ -44,8 +44,8 @@ def _purpose(model: Model, facts: OnnxFacts) -> list[str]:
     layers = model.architecture.graph.layers
     weights = sum(parameter.numel() for parameter in model.network.parameters())
     resolution = (
-        f", at a ground resolution of {facts.ground_resolution:g} m"
-        if facts.ground_resolution
+        f", at a ground resolution of {known.ground_resolution:g} m"
+        if known.ground_resolution
         else ""
     )
     return [
@@ -129,7 +129,7 @@ def _limits(model: Model, facts: OnnxFacts, evaluation: Evaluation | None) -> li
         "can be mapped much worse than the figures say; evaluate on labels of your own.",
         "- Probabilities are those of the softmax and are not calibrated.",
     ]
-    if facts.ground_resolution is None:
+    if model.facts.ground_resolution is None:
         lines.append("- The ground resolution that it learnt from is not recorded.")
     if evaluation is not None:
         iou = evaluation.matrix.metrics().iou

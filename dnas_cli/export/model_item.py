@@ -34,7 +34,7 @@ def model_item(
     A model has no place: its geometry is null. The time is that of the training.
 
     Args:
-        facts: Its hashes and ground resolution.
+        facts: Its hashes.
         onnx: The same model as an ONNX file of `--for any`, if there is one.
         licence: As the user gives it; `other` where they do not.
         target: Where the Item is written; assets are relative to it.
@@ -95,8 +95,8 @@ def model_item(
             "normalisation": known.normalisation.to_json(),
         },
     }
-    if facts.ground_resolution is not None:
-        properties["gsd"] = facts.ground_resolution
+    if known.ground_resolution is not None:
+        properties["gsd"] = known.ground_resolution
     assets = {
         "model": {
             "href": relative_href(path, target),

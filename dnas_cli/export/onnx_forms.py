@@ -49,7 +49,7 @@ def for_any(model: Model, facts: OnnxFacts) -> OnnxForm:
     return OnnxForm(content.SerializeToString(), None, None)
 
 
-def for_deepness(model: Model, facts: OnnxFacts) -> OnnxForm:
+def for_deepness(model: Model) -> OnnxForm:
     """Return a file as Deepness reads it: one size of tile, its own normalisation, its own keys.
 
     The plugin divides 8-bit values by 255, subtracts `standardization_mean` and divides by
@@ -67,7 +67,7 @@ def for_deepness(model: Model, facts: OnnxFacts) -> OnnxForm:
         )
     if normalisation.per_image:
         raise _refused("it normalises every image by itself, and Deepness has constants only")
-    if facts.ground_resolution is None:
+    if model.facts.ground_resolution is None:
         raise UsageError(
             "purpose=deepness: the model's ground resolution is not known.",
             "Give it in metres per pixel, for example ground_resolution=0.5",
@@ -84,7 +84,7 @@ def for_deepness(model: Model, facts: OnnxFacts) -> OnnxForm:
     values: dict[str, Any] = {
         "model_type": "Segmentor",
         "class_names": {str(i): item.name for i, item in enumerate(model.facts.classes)},
-        "resolution": round(100 * facts.ground_resolution, 4),
+        "resolution": round(100 * model.facts.ground_resolution, 4),
         "tile_size": size,
         "tiles_size": size,
         "tiles_overlap": _OVERLAP,

@@ -1,7 +1,7 @@
 """The facts of an ONNX file of `dnas`, as JSON in its metadata."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.files import parse_json
@@ -18,13 +18,11 @@ class OnnxFacts:
 
     Attributes:
         model_hash: SHA-256 of its model file.
-        ground_resolution: Metres per pixel in training, if known.
     """
 
     facts: ModelFacts
     model_hash: str
     architecture_hash: str
-    ground_resolution: float | None
 
     def to_text(self) -> str:
         """Return the facts as JSON."""
@@ -33,7 +31,7 @@ class OnnxFacts:
             "version": VERSION,
             "model": self.model_hash,
             "architecture": self.architecture_hash,
-            "ground_resolution_m": self.ground_resolution,
+            "ground_resolution_m": self.facts.ground_resolution,
             **self.facts.to_json(),
         }
         return json.dumps(document, allow_nan=False)
@@ -53,12 +51,9 @@ class OnnxFacts:
             document = parse_json(text, name)
             if document["schema"] != SCHEMA or document["version"] != VERSION:
                 raise ValueError("an unknown schema or version")
-            metres = document["ground_resolution_m"]
-            return OnnxFacts(
-                ModelFacts.from_json(document),
-                str(document["model"]),
-                str(document["architecture"]),
-                None if metres is None else float(metres),
-            )
+            facts, metres = ModelFacts.from_json(document), document["ground_resolution_m"]
+            if metres is not None:
+                facts = replace(facts, ground_resolution=float(metres))
+            return OnnxFacts(facts, str(document["model"]), str(document["architecture"]))
         except MALFORMED as error:
             raise DataError(f"{name}: its facts are damaged ({brief(error)}).") from error

@@ -14,6 +14,7 @@ import pytest
 import torch
 
 from dnas_cli.model.model_file import load_model
+from dnas_cli.model.onnx_model import load_onnx_model
 from dnas_cli.nets.onnx.graph import OnnxGraph
 from dnas_cli.nets.onnx.network import add_network
 from dnas_cli.scenes.normalisation import Moments
@@ -155,6 +156,19 @@ class TestDeepness:
         arguments = ("--onnx", out, "--for", "deepness", "--resolution", 1)
         assert reason in dnas("export", model, *arguments, code=2).stderr
         assert not out.exists()
+
+    def test_the_ground_resolution_is_that_of_the_model_unless_another_is_given(
+        self, tmp_path: Path
+    ) -> None:
+        model = write_model(tmp_path / "model.pt", ground_resolution=0.25)
+        out = tmp_path / "model.onnx"
+        dnas("export", model, "--onnx", out, "--for", "deepness")
+        metadata = _session(out.read_bytes()).get_modelmeta().custom_metadata_map
+        assert json.loads(metadata["resolution"]) == 25
+        dnas("export", model, "--onnx", out, "--overwrite")
+        assert load_onnx_model(out).facts.ground_resolution == 0.25
+        dnas("export", model, "--onnx", out, "--overwrite", "--resolution", 0.5)
+        assert load_onnx_model(out).facts.ground_resolution == 0.5
 
     def test_a_ground_resolution_must_be_known(self, model: Path, tmp_path: Path) -> None:
         message = dnas(
