@@ -33,7 +33,9 @@ MARGIN = 0.03  # of the budget
 _FEW_TO_VALIDATE = 200  # tiles, of which the best epoch is best by chance
 _TIMED = 3.0  # steps of each kind that are measured before a stage
 _STARTING = 2.0  # seconds for the rest of a stage's start: its network, streams, first checkpoint
-_CLOSING = (10.0, 0.02)  # seconds of the references and the page; and per test tile
+_CLOSING = (15.0, 0.02)  # seconds of fitting the references and of the page; and per test tile
+_REFERENCE = 2.3e-6  # seconds of a reference per pixel, class and thread
+_BY_COLOUR = 0.1  # share of the pixels that show a colour for the first time
 
 
 SIZES = (
@@ -73,11 +75,12 @@ def worth_measuring(measured: Measurements, data: DataFacts, budget: float, size
         plan = make_plan(measured, data, budget)
     except UsageError:
         return False
-    retraining, last = plan.stages[-1], measured.candidates[-1].size
+    retraining = plan.stages[-1]
     tiles = retraining.epochs * retraining.steps * plan.size.batch
     slower = size.width / plan.size.width
     enough = tiles >= slower * _wanted_steps(size) * size.batch
-    return plan.size == last and (enough or last.width == measured.candidates[0].size.width)
+    second = len(measured.candidates) == 1  # the smallest is for little time alone
+    return plan.size == measured.candidates[-1].size and (enough or second)
 
 
 @dataclass(frozen=True)
@@ -111,11 +114,11 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
     allowed, refused = _allowed(measured.candidates, data, machine.memory)
     reasons += refused
     left = budget * (1 - MARGIN) - measured.seconds
-    fits = [
-        fit for item in allowed if (fit := _fit(item, data, left - _beside(item, data))) is not None
-    ]
+    beside = [_beside(item, data, machine.threads) for item in allowed]
+    tried = [_fit(item, data, left - more) for item, more in zip(allowed, beside, strict=True)]
+    fits = [fit for fit in tried if fit is not None]
     if not fits:
-        least = min((_least(item, data) for item in allowed), default=math.inf)
+        least = min((_least(item, data, machine.threads) for item in allowed), default=math.inf)
         total = (least + measured.seconds) / (1 - MARGIN)
         raise too_short(budget, "a decision of the logits in all stages", total)
     enough = [fit for fit in fits if fit.retraining.all_steps >= _wanted_steps(fit.candidate.size)]
@@ -137,7 +140,8 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
     training = searching + stages[3].seconds
     reasons.append(
         f"search {searching / training:.0%}, retraining {stages[3].seconds / training:.0%}: random "
-        "networks were as good as searched ones at equal training, so most time trains"
+        "networks were as good as searched ones at equal training, so the search gets a third, or "
+        "the least in which its logits decide"
     )
     reasons.append(
         f"logits learn in {chosen.search.logit_steps} steps per stage (at least {LOGIT_STEPS}), "
@@ -153,9 +157,10 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
             f"the weights of the last epoch are kept: with {data.val} tiles to validate, the best "
             "epoch is best by chance"
         )
+    closing = round(_closing(chosen.candidate, data, machine.threads), 1)
     plan = Plan(
-        budget, machine, data, size, chosen.candidate.memory, "quick", tuple(stages),
-        round(_closing(chosen.candidate, data), 1), measured.seconds, tuple(reasons),
+        budget, machine, data, size, chosen.candidate.memory, "quick", tuple(stages), closing,
+        measured.seconds, tuple(reasons),
         chosen.candidate.steps, measured.seconds, round(_starting(chosen.candidate), 1),
     )  # fmt: skip
     if plan.seconds < 0.9 * budget:
@@ -252,11 +257,11 @@ def _fit(item: Candidate, data: DataFacts, left: float) -> _Fit | None:
     return None if retraining is None else _Fit(item, search, retraining)
 
 
-def _least(item: Candidate, data: DataFacts) -> float:
+def _least(item: Candidate, data: DataFacts, threads: int) -> float:
     """Return the shortest time of a run beside the measuring."""
     search = _fewest_seconds(item, SEARCHES, data)
     retraining = _fewest_seconds(item, (RETRAINING,), data)
-    return _beside(item, data) + max(search / _MOST_SEARCH_SHARE, search + retraining)
+    return _beside(item, data, threads) + max(search / _MOST_SEARCH_SHARE, search + retraining)
 
 
 def _fewest_seconds(item: Candidate, stages: tuple[str, ...], data: DataFacts) -> float:
@@ -264,15 +269,17 @@ def _fewest_seconds(item: Candidate, stages: tuple[str, ...], data: DataFacts) -
     return sum(rounds.seconds(step, item.size, data) for rounds, step in found)
 
 
-def _beside(item: Candidate, data: DataFacts) -> float:
+def _beside(item: Candidate, data: DataFacts, threads: int) -> float:
     """Return the time beside measuring and training."""
-    return _closing(item, data) + 4 * _starting(item)
+    return _closing(item, data, threads) + 4 * _starting(item)
 
 
-def _closing(item: Candidate, data: DataFacts) -> float:
+def _closing(item: Candidate, data: DataFacts, threads: int) -> float:
     """Return the time of evaluation, references and page."""
     scoring = SCORING * item.step(RETRAINING).weights / item.size.batch
-    return _CLOSING[0] + (_CLOSING[1] + scoring) * data.test
+    asked = data.tile_size**2 * (_BY_COLOUR if data.colours else 1.0)
+    references = _REFERENCE * asked * data.classes / threads
+    return _CLOSING[0] + (_CLOSING[1] + scoring + references) * data.test
 
 
 def _starting(item: Candidate) -> float:

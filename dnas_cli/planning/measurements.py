@@ -85,10 +85,14 @@ class Measurements:
 
 @dataclass(frozen=True)
 class DataFacts:
-    """What a plan needs of a tile set: tiles per split, their size in pixels, classes."""
+    """What a plan needs of a tile set: tiles per split, their size in pixels, classes.
+
+    `colours` is whether pixels are three bytes, which references need to see once.
+    """
 
     train: int = option(1, at_least=1)
     val: int = option(0, at_least=0)
     test: int = option(0, at_least=0)
     tile_size: int = option(256, at_least=1)
     classes: int = option(2, at_least=1)
+    colours: bool = False

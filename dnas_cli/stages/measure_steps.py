@@ -77,7 +77,8 @@ class Measuring:
 def data_facts(tiles: TileSet) -> DataFacts:
     """Return what a plan needs of a tile set."""
     train, val, test = (tiles.count(split) for split in ("train", "val", "test"))
-    return DataFacts(train, val, test, tiles.tile_size, len(tiles.classes))
+    colours = len(tiles.bands) == 3 and tiles.dtype == "uint8"
+    return DataFacts(train, val, test, tiles.tile_size, len(tiles.classes), colours)
 
 
 def measure(

@@ -21,6 +21,8 @@ from dnas_cli.typed_fields import build
 SIMULATED = json.loads((Path(__file__).parent / "simulated.json").read_text())
 CPU = build(Measurements, SIMULATED["16 cores"])
 GPU = build(Measurements, SIMULATED["8 GB GPU"])
+CORE = build(Measurements, SIMULATED["1 core"])
+DUBAI = DataFacts(558, 54, 180, 256, 5, colours=True)
 GID = DataFacts(18_900, 6_300, 6_300, 512, 5)
 TOWN = DataFacts(470, 110, 110, 256, 5)
 FEW = DataFacts(40, 8, 8, 256, 5)
@@ -59,6 +61,20 @@ def test_45_minutes_on_16_cores_for_a_town() -> None:
     search = sum(item.seconds for item in plan.stages[:3])
     assert 0.3 < search / (search + plan.stages[3].seconds) < 0.45
     assert plan.stages[3].epochs >= 20
+
+
+def test_5_minutes_on_one_core_are_enough_for_558_tiles_and_20_train_four_times_as_much() -> None:
+    plans = {minutes: make_plan(CORE, DUBAI, 60 * minutes) for minutes in (5, 20)}
+    for minutes, plan in plans.items():
+        assert 0.9 < plan.seconds / 60 / minutes <= 1
+        assert plan.size.head <= 32
+        assert all(item.settings["epoch_steps"] == item.steps for item in plan.stages[:3])
+        assert plan.stages[3].settings["keep"] == "last"
+        assert any("of 558 tiles, others each time" in reason for reason in plan.reasons)
+    seen = [plan.size.batch * _steps(plan.stages[3]) for plan in plans.values()]
+    assert seen[1] > 4 * seen[0]
+    with pytest.raises(UsageError, match="too short"):
+        make_plan(CORE, DUBAI, 120)
 
 
 def test_3_days_on_8_gb_for_gid_train_the_paper_s_network_in_low_memory() -> None:
