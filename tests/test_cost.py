@@ -146,19 +146,11 @@ def test_the_published_figures_are_printed_to_the_digit(name: str, tmp_path: Pat
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", PUBLISHED)
-def test_the_published_networks_run_and_other_counters_agree(name: str) -> None:
-    folder = GOLDEN / "published" / name
+def test_other_counters_agree_on_a_published_network() -> None:
+    folder = GOLDEN / "published" / "L12"
     coding = read_release1(folder / "third_connect.npy", folder / "cell_operations.npy")
-    shape = NetworkShape(40, 4, 5)
     with torch.device("meta"):
-        _agree(raw_network(coding, shape), 512, 512)
-    torch.manual_seed(0)
-    network = build_derived(coding.architecture(), shape).eval()
-    with torch.inference_mode():
-        logits = network(torch.randn(1, 4, 512, 512))
-    assert logits.shape == (1, 5, 512, 512)
-    assert bool(torch.isfinite(logits).all())
+        _agree(raw_network(coding, NetworkShape(40, 4, 5)), 512, 512)
 
 
 def test_a_model_without_dead_cells_has_one_column(tmp_path: Path) -> None:

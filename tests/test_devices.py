@@ -12,7 +12,7 @@ from tests.support.small_runs import SIZE, wait_for
 
 _NO_GPU = pytest.mark.skipif(not torch.cuda.is_available(), reason="there is no GPU")
 
-SEARCH = ("--epochs", 3, "--logits-from", 2, "--batch", 4, "--head", 8)
+SEARCH = ("--epochs", 2, "--logits-from", 2, "--batch", 4, "--head", 8)
 SAVED_OFTEN = ("--checkpoint-every", 0)
 
 
@@ -35,19 +35,8 @@ def _all_stages(run: Path, tiles: Path, device: str, killed_after: float | None)
         command = ("search", run, "--stage", stage, *begin, *SEARCH, *where)
         _go_on(killed_after, folder, *command)
         dnas("decode", run, "--stage", stage)
-    command = (
-        "retrain",
-        run,
-        "--epochs",
-        3,
-        "--batch",
-        4,
-        "--head",
-        8,
-        "--keep",
-        "average",
-        *where,
-    )
+    settings = ("--epochs", 2, "--batch", 4, "--head", 8, "--keep", "average")
+    command = ("retrain", run, *settings, *where)
     _go_on(killed_after, run / "retrain", *command)
 
 

@@ -79,13 +79,10 @@ def test_several_steps_of_an_optimizer_end_at_the_same_weights(memory: Execution
         torch.testing.assert_close(other.state_dict()[name], value, rtol=1e-7, atol=1e-9, msg=name)
 
 
-@pytest.mark.parametrize("memory", MEMORIES)
 @pytest.mark.parametrize("kind", KINDS)
-def test_mixed_precision_is_as_near_to_the_exact_logits_as_the_plain_networks(
-    kind: str, memory: ExecutionMode
-) -> None:
+def test_mixed_precision_is_as_near_to_the_exact_logits_as_the_plain_networks(kind: str) -> None:
     far: dict[str, float] = defaultdict(float)
-    ways: list[ExecutionMode] = ["plain", memory]
+    ways: list[ExecutionMode] = ["plain", *MEMORIES]
     for seed in range(2, 6):  # one network alone is a matter of luck
         network = random_network(kind, seed).float().train()
         image, target = _batch(network, (64, 64))
@@ -98,7 +95,7 @@ def test_mixed_precision_is_as_near_to_the_exact_logits_as_the_plain_networks(
             torch.autograd.backward(F.cross_entropy(logits.float(), target))
             assert all(torch.isfinite(gradient).all() for gradient in _gradients(other).values())
             far[chosen] += float((logits.detach().float() - exact).norm() / exact.norm())
-    assert far[memory] < 1.5 * far["plain"], far
+    assert max(far[memory] for memory in MEMORIES) < 1.5 * far["plain"], far
 
 
 @pytest.mark.parametrize("memory", MEMORIES)
@@ -152,9 +149,8 @@ def test_stage_three_of_the_published_network_trains_in_less_than_a_gigabyte() -
     with torch.device("meta"):
         space = third_space(ConnectionCoding(coding.graph))
         network = build_supernet(space, NetworkShape(40, 4, 5))
-    plain, fast, low = (estimate_step(network, m, 2, 512) for m in ("plain", "fast", "low"))
+    plain, low = (estimate_step(network, mode, 2, 512) for mode in ("plain", "low"))
     assert plain.activation_bytes > 5.5e9
-    assert fast.activation_bytes / plain.activation_bytes < 0.55
     assert low.activation_bytes < 0.4e9
     assert low.multiply_accumulates / plain.multiply_accumulates <= 4 / 3
 

@@ -2,8 +2,6 @@
 
 import os
 import signal
-import subprocess
-import sys
 import time
 from pathlib import Path
 from types import SimpleNamespace
@@ -18,24 +16,22 @@ from dnas_cli.errors import DataError
 from dnas_cli.nets import device
 from dnas_cli.training import batches
 from dnas_cli.training.losses import LOSSES
-from tests.support.command_line import dnas
+from tests.support.command_line import dnas, start
 from tests.support.same_bits import assert_same_stage
-from tests.support.small_runs import first_search
+from tests.support.small_runs import first_search, wait_for
 
 _FAILING = """
-import signal, sys
+from pathlib import Path
 from dnas_cli.training.losses import LOSSES
 right, calls = LOSSES["cross-entropy"], 0
 def loss(*tensors, **more):
     global calls
     calls += 1
     if calls == 3:
-        print("now", flush=True)
+        Path({now!r}).touch()
         {fault}
     return right(*tensors, **more)
 LOSSES["cross-entropy"] = loss
-from dnas_cli.app import app
-app(sys.argv[1:])
 """
 
 
@@ -50,18 +46,12 @@ app(sys.argv[1:])
 def test_training_with_workers_ends_within_five_seconds_of_an_error(
     tiny_tiles: Path, tmp_path: Path, fault: str, code: int
 ) -> None:
-    command = [str(item) for item in first_search(tmp_path / "run", tiny_tiles, "--workers", 2)]
-    process = subprocess.Popen(
-        [sys.executable, "-c", _FAILING.format(fault=fault), *command],
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-        start_new_session=True,
-    )
+    now, started = tmp_path / "now", time.monotonic()
+    command = first_search(tmp_path / "run", tiny_tiles, "--workers", 2)
+    before = _FAILING.format(fault=fault, now=str(now))
+    process = start(*command, own_session=True, before=before)
     try:
-        assert process.stdout is not None
-        started = time.monotonic()
-        assert process.stdout.readline() == "now\n"
+        wait_for(now)
         # Where starting takes longer than five seconds the machine is busy with others.
         _, errors = process.communicate(timeout=max(5.0, time.monotonic() - started))
         assert process.returncode == code, errors
@@ -74,16 +64,15 @@ def test_training_with_workers_ends_within_five_seconds_of_an_error(
 
 
 def test_small_shared_memory_gives_fewer_workers_a_warning_and_the_same_bits(
-    tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    searched: Path, tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    dnas(*first_search(tmp_path / "whole", tiny_tiles))
     # A batch of 4 x 32 x 32 pixels, four bands and the label: 98 kB.
     small = SimpleNamespace(f_bavail=1, f_frsize=900_000)
     monkeypatch.setattr(os, "statvfs", lambda path: small)
     result = dnas(*first_search(tmp_path / "run", tiny_tiles, "--workers", 4))
     assert "enough for 1 of 4 loading processes" in result.stderr
     assert "--shm-size" in result.stderr
-    assert_same_stage(tmp_path / "run/search/stage1", tmp_path / "whole/search/stage1")
+    assert_same_stage(tmp_path / "run/search/stage1", searched / "search/stage1")
 
 
 def test_the_papers_settings_do_without_workers_in_a_container_of_64_mb() -> None:

@@ -28,7 +28,7 @@ def random_network(kind: str, seed: int, layers: int = 5, width: int = 4) -> Net
     draw = random.Random(f"{kind} {seed}")
     torch.manual_seed(seed)
     shape = NetworkShape(width, bands=draw.choice([1, 3, 4]), classes=draw.choice([2, 5]))
-    head = 24 if seed % 2 else 256
+    head = 24 if seed % 2 else 40
     shape = NetworkShape(shape.width, shape.bands, shape.classes, (0.0, 0.0), head)
     network = _build(kind, draw, layers, shape).double()
     randomise(network)
