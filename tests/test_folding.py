@@ -255,7 +255,7 @@ from dnas_cli.space.coding import ArchitectureCoding
 if sys.argv[1] == "kept":
     resolve_device("cpu")
 network = fold(build_derived(ArchitectureCoding.read(Path(sys.argv[2])), NetworkShape(40, 4, 5)))
-tile = torch.zeros(1, 4, 256, 256)
+tile = torch.zeros(1, 4, 512, 512)
 def faults():
     before = resource.getrusage(resource.RUSAGE_SELF).ru_minflt
     with torch.inference_mode():
