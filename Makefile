@@ -24,7 +24,8 @@ test: $(READY)  ## run the test suite
 
 torture: $(READY)  ## disturb commands and mutate files, many times: CASES=300 CALLS=all FILES=4000
 	$(BIN)/python -m tests.torture --kills $(or $(CASES),300) --failures $(or $(CALLS),all) \
-		--cuts $(or $(CASES),300) --disks $(or $(CASES),300) --workers 60 --mutations $(or $(FILES),4000)
+		--cuts $(or $(CASES),300) --disks $(or $(CASES),300) --workers 60 --races $(or $(RACES),80) \
+		--mutations $(or $(FILES),4000)
 	$(BIN)/python -m tests.torture_ranks --cases $(or $(RANKS),20)
 
 gpu: $(READY)  ## on an NVIDIA GPU: tests marked gpu, then times and memory; eight minutes

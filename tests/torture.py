@@ -3,8 +3,8 @@
 Every command of a run starts from the same beginning. It is killed again and again; one of its
 calls to the system fails; the power is cut, and what was not flushed is lost; the disk runs full;
 a loading process dies. Then the same command may finish. All bytes must be those of a command that
-nothing happened to, and an error is one message. Last, every parser is given mutated files. Prints
-a table.
+nothing happened to, and an error is one message. Two commands that make the same run start at the
+same moment. Last, every parser is given mutated files. Prints a table.
 """
 
 import argparse
@@ -29,6 +29,7 @@ from tests.support.disturbing import (
     kill,
 )
 from tests.support.mutation import TARGETS, Tally, build_fixture, fuzz
+from tests.support.racing import race
 from tests.support.tortured import STAGES, begin
 
 _MEMORY = "/dev/shm"  # kills are the same there, and no disk is worn
@@ -67,6 +68,7 @@ def _arguments() -> argparse.Namespace:
     parser.add_argument("--cuts", type=int, default=0, help="power cuts in all")
     parser.add_argument("--disks", type=int, default=0, help="full disks in all")
     parser.add_argument("--workers", type=int, default=0, help="disturbed workers in all")
+    parser.add_argument("--races", type=int, default=0, help="pairs of commands at one moment")
     parser.add_argument("--mutations", type=int, default=0, help="mutated files in all")
     every = ",".join(stage.name for stage in STAGES)
     parser.add_argument("--commands", default=every, help="names of the commands, with commas")
@@ -83,6 +85,7 @@ def _disturbed(folder: Path, asked: argparse.Namespace, rng: random.Random) -> I
         "power cuts": (asked.cuts, cut_power),
         "full disks": (asked.disks, fill_disk),
         "workers disturbed": (asked.workers, disturb_workers),
+        "races": (asked.races, race),
     }
     if not any(count for count, _ in kinds.values()):
         return

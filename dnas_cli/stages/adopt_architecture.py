@@ -37,19 +37,19 @@ def _adopted(
     if run is None:
         run = begin_run(root, new_tile_set(root, tiles), coding.graph.layers, width)
     path = run.coding_path(CODINGS[3])
-    with stage_lock(run, "retrain"):
-        if path.is_file() and ArchitectureCoding.read(path).body() == coding.body():
-            return run
-        if any(run.record(f"stage{stage}") for stage in CODINGS):
-            raise RunStateError(
-                f"{root}: has searches of its own, which give another architecture.",
-                "Name a new run, and its tile set with data=TILES.",
-            )
-        if path.is_file() and not overwrite:
-            raise RunStateError(
-                f"{path}: holds another architecture than {file}.",
-                "Name a new run, or give overwrite=True to replace it and retrain from the start.",
-            )
+    if path.is_file() and ArchitectureCoding.read(path).body() == coding.body():
+        return run
+    if any(run.record(f"stage{stage}") for stage in CODINGS):
+        raise RunStateError(
+            f"{root}: has searches of its own, which give another architecture.",
+            "Name a new run, and its tile set with data=TILES.",
+        )
+    if path.is_file() and not overwrite:
+        raise RunStateError(
+            f"{path}: holds another architecture than {file}.",
+            "Name a new run, or give overwrite=True to replace it and retrain from the start.",
+        )
+    with stage_lock(run, "retrain"):  # only to write: else it would stop whoever adopted the other
         coding.write(path)
         if run.manifest.layers != coding.graph.layers:
             run.set_network(coding.graph.layers, run.manifest.width)

@@ -55,6 +55,7 @@ def _first_stage(root: Path, new_run: NewRun, overwrite: bool) -> Run:
         run = begin_run(root, new_tile_set(root, new_run.data), *size)
     wanted = (new_run.layers or run.manifest.layers, new_run.width or run.manifest.width)
     if wanted != (run.manifest.layers, run.manifest.width):
+        _check_change(run, wanted, overwrite)  # or its lock would stop whoever began the run
         with stage_lock(run, "stage1"):  # nothing changes unless all of it can
             run = open_run(root)
             _check_change(run, wanted, overwrite)

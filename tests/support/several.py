@@ -1,10 +1,10 @@
-"""Running one command in several processes at once, as torchrun does."""
+"""Running commands in several processes at once, also one command as torchrun does."""
 
 import os
 import signal
 import socket
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 
@@ -13,40 +13,40 @@ from tests.support.killing import NEVER, End, Point, be_the_command
 _TOO_LONG = 600.0  # seconds; a busy machine takes minutes
 
 
-class Several:
-    """The processes of one command, forked from this one.
+class Together:
+    """Commands in processes of their own, forked from this one.
 
     Args:
-        count: How many; the first has number 0.
-        arguments: Of the command.
         folder: Gets their outputs.
-        points: When to kill which of them.
     """
 
-    def __init__(
-        self,
-        count: int,
-        arguments: tuple[object, ...],
-        folder: Path,
-        points: Mapping[int, Point] | None = None,
-    ) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
         folder.mkdir(parents=True, exist_ok=True)
-        with socket.socket() as free:
-            free.bind(("127.0.0.1", 0))
-            port = free.getsockname()[1]
-        shared = {"WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
-        self.processes = []
-        for number in range(count):
-            process = os.fork()
-            if process == 0:
-                names = {**shared, "RANK": number, "LOCAL_RANK": number}
-                os.environ.update({key: str(value) for key, value in names.items()})
-                point = (points or {}).get(number, NEVER)
-                log = folder / f"output-{number}"
-                words = [str(item) for item in arguments]
-                be_the_command(words, log, folder / f"changes-{number}", point)
-            self.processes.append(process)
+        self.processes: list[int] = []
+
+    def add(
+        self,
+        arguments: Sequence[object],
+        environment: Mapping[str, object] | None = None,
+        point: Point = NEVER,
+        at: float = 0.0,
+    ) -> None:
+        """Start a command.
+
+        Args:
+            arguments: Of the command.
+            environment: Variables to set.
+            point: When to kill it.
+            at: The moment to begin, in seconds since the epoch.
+        """
+        number, process = len(self.processes), os.fork()
+        if process == 0:
+            os.environ.update({key: str(value) for key, value in (environment or {}).items()})
+            time.sleep(max(0.0, at - time.time()))
+            log, changes = self.folder / f"output-{number}", self.folder / f"changes-{number}"
+            be_the_command([str(item) for item in arguments], log, changes, point)
+        self.processes.append(process)
 
     def ends(self) -> list[End]:
         """Wait for all of them; their exit codes, None for a killed one.
@@ -88,6 +88,33 @@ class Several:
     def _output(self, number: int) -> str:
         log = self.folder / f"output-{number}"
         return log.read_text(errors="replace") if log.exists() else ""
+
+
+class Several(Together):
+    """The processes of one command that share its work.
+
+    Args:
+        count: How many; the first has number 0.
+        arguments: Of the command.
+        folder: Gets their outputs.
+        points: When to kill which of them.
+    """
+
+    def __init__(
+        self,
+        count: int,
+        arguments: tuple[object, ...],
+        folder: Path,
+        points: Mapping[int, Point] | None = None,
+    ) -> None:
+        super().__init__(folder)
+        with socket.socket() as free:
+            free.bind(("127.0.0.1", 0))
+            port = free.getsockname()[1]
+        shared = {"WORLD_SIZE": count, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
+        for number in range(count):
+            names = {**shared, "RANK": number, "LOCAL_RANK": number}
+            self.add(arguments, names, (points or {}).get(number, NEVER))
 
 
 def several(count: int, folder: Path, *arguments: object) -> list[End]:
