@@ -17,6 +17,8 @@ from collections.abc import Callable
 from pathlib import Path
 
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
+# If one is killed before all have met, the others wait that long: by default as long as a test.
+os.environ["DNAS_RANK_TIMEOUT"] = "90"
 
 from dnas_cli.demo.scenes import write_scenes
 from tests.support.same_bits import differences
