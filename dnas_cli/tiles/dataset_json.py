@@ -38,7 +38,6 @@ from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.lists import SPLITS, TileRef, list_text, read_list
-from dnas_cli.tiles.overlaps import Parts, repeated_parts
 from dnas_cli.tiles.tile_set import TileSet
 
 SCHEMA = "dnas.tile-set"
@@ -249,7 +248,6 @@ def _tile_set(
     if not len(bands) == len(set(bands)) == len(band_numbers) == len(normalisation.mean):
         raise ValueError("bands, their numbers and the normalisation do not agree")
     nodata = content["nodata"]
-    shapes = _shapes(content)
     return TileSet(
         root=path,
         tiles_folder=_tiles_folder(path, content["blocks"]),
@@ -277,8 +275,7 @@ def _tile_set(
             for source in content["sources"]
             if "moments" in source
         },
-        _shapes=shapes,
-        _repeated=_repeated_parts(shapes, tiles, tile_size),
+        _shapes=_shapes(content),
     )
 
 
@@ -290,16 +287,6 @@ def _shapes(content: dict[str, Any]) -> dict[str, tuple[int, int]]:
             found[str(source["key"])] = (int(source["height"]), int(source["width"]))
         for name, (height, width) in source.get("images", {}).items():  # of tiles from lists
             found[str(name)] = (int(height), int(width))
-    return found
-
-
-def _repeated_parts(
-    shapes: Mapping[str, tuple[int, int]], tiles: dict[str, tuple[TileRef, ...]], size: int
-) -> dict[str, Parts]:
-    """Return the repeated parts of all tiles, where the sizes of their images are known."""
-    found: dict[str, Parts] = {}
-    for refs in tiles.values():
-        found |= repeated_parts(refs, shapes, size)
     return found
 
 

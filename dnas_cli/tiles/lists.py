@@ -22,7 +22,8 @@ _LARGEST_LIST = 256 << 20  # bytes; a published list of 18,900 lines has 2 MB
 _MOST_TILES = 4_000_000  # they take 2 GB of memory
 _NAME = re.compile(r"(?P<image>.+)_(?P<row>\d{1,7})_(?P<column>\d{1,7})_img")
 _DETOUR = re.compile(r"(^|/)\.?(/|$)")  # an empty folder, or `.`
-_PLAIN = re.compile(r"\w[\w.-]*(/\w[\w.-]*)*", re.ASCII)  # no detour, and surely relative
+_PATH = r"\w[\w.-]*(?:/\w[\w.-]*)*"
+_PLAIN = re.compile(f"{_PATH}\t{_PATH}", re.ASCII)  # two paths without a detour, surely relative
 # Folders that say what is in them, and no scene.
 _GENERAL = frozenset(
     ("train", "training", "val", "valid", "validation", "test", "testing", "image", "images", "img")
@@ -102,11 +103,14 @@ def path_inside(folder: Path, relative: str) -> Path:
 
 
 def _entry(path: Path, number: int, line: str) -> TileRef:
+    if _PLAIN.fullmatch(line):
+        image, label = line.split("\t")
+        return TileRef(image, label, sys.intern(scene_of(image)))
     fields = line.split("\t") if "\t" in line else line.split(" ")
     if len(fields) != 2:
         raise DataError(f"{path}: line {number} is not `image<TAB>label`: {line[:80]!r}.")
     for field in fields:
-        if not _PLAIN.fullmatch(field) and not _is_relative(field):
+        if not _is_relative(field):
             raise DataError(
                 f"{path}: line {number} holds {field[:80]!r}, which is not a path below the "
                 "folder of tiles.",
@@ -114,8 +118,7 @@ def _entry(path: Path, number: int, line: str) -> TileRef:
             )
     # `images/./x` and `images//x` are the tile `images/x`.
     image, label = (
-        field if _PLAIN.fullmatch(field) or not _DETOUR.search(field) else str(PurePosixPath(field))
-        for field in fields
+        str(PurePosixPath(field)) if _DETOUR.search(field) else field for field in fields
     )
     return TileRef(image, label, sys.intern(scene_of(image)))
 

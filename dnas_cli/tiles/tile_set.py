@@ -6,6 +6,7 @@ A tile set is a folder with `dataset.json`, a list per split, and the tiles
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Window, open_raster
 from dnas_cli.tiles.lists import SPLITS, TileRef, image_of, path_inside, place_of
-from dnas_cli.tiles.overlaps import Parts, first_shown
+from dnas_cli.tiles.overlaps import Parts, first_shown, repeated_parts
 
 _MOST_PIXELS = 1 << 31  # along a side of an image
 
@@ -68,7 +69,14 @@ class TileSet:
     _class_pixels: dict[str, dict[str, int]] = field(repr=False)
     _moments: dict[str, Moments] = field(repr=False)
     _shapes: dict[str, tuple[int, int]] = field(repr=False)
-    _repeated: dict[str, Parts] = field(repr=False)
+
+    @cached_property
+    def _repeated(self) -> dict[str, Parts]:
+        """The repeated parts of all tiles, where the sizes of their images are known."""
+        found: dict[str, Parts] = {}
+        for refs in self._tiles.values():
+            found |= repeated_parts(refs, self._shapes, self.tile_size)
+        return found
 
     def to_json(self) -> dict[str, Any]:
         """Return what the tile set holds as plain data."""
