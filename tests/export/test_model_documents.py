@@ -10,6 +10,7 @@ from jsonschema.exceptions import best_match
 from referencing import Registry, Resource
 
 from dnas_cli.evaluation.evaluation import Evaluation, Subject
+from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.files import file_hash, write_json
 from dnas_cli.metrics import ConfusionMatrix
 from tests.support.command_line import dnas
@@ -78,6 +79,16 @@ def test_a_card_has_the_figures_of_this_model_alone(model: Path, tmp_path: Path)
     card = _card(model, tmp_path, "--figures", figures)
     assert "| built-up | 0.750 | 0.857 | 0.818 | 0.900 |" in card
     assert "Without intervals" in card
+    worse, whole = ConfusionMatrix(len(CLASSES)), ConfusionMatrix(len(CLASSES))
+    worse.counts += [[50, 50, 0], [20, 70, 10], [0, 0, 100]]
+    whole.counts += matrix.counts + worse.counts
+    scenes = tuple(
+        SceneScore(name, f"{name}.tif", f"{name}.png", 10, 30, own)
+        for name, own in (("a", matrix), ("b", worse))
+    )
+    write_json(figures, Evaluation(subject, CLASSES, whole, scenes=scenes).to_json())
+    card = _card(model, tmp_path, "--figures", figures)
+    assert "| built-up | 0.583 | 0.737 | 0.778 | 0.700 | 0.417 to 0.750 |" in card
     other = Subject("model.pt", "sha256:0", "tiles", "", "test", 4)
     write_json(figures, Evaluation(other, CLASSES, matrix).to_json())
     out = tmp_path / "refused.md"
