@@ -232,7 +232,7 @@ def build_fixture(folder: Path, data: Path | None) -> None:
     write_scenes(folder / "scenes", 0, range(3), 64)
     tiles, run, old = folder / "tiles", folder / "run", folder / "old"
     dnas("tile", folder / "scenes", "--out", tiles, "--size", 32, "--workers", 1)
-    quick = ("--epochs", 2, "--logits-from", 1, "--batch", 2, "--device", "cpu")
+    quick = ("--epochs", 2, "--logits-from", 1, "--batch", 2, "--head", 4, "--device", "cpu")
     dnas("search", run, "--stage", 1, "--data", tiles, "--layers", 2, "--width", 2, *quick)
     dnas("decode", run, "--stage", 1)
     for stage in (2, 3):
