@@ -32,12 +32,13 @@ from dnas_cli.commands.retrain import retrain
 from dnas_cli.commands.run import run
 from dnas_cli.commands.search import search
 from dnas_cli.commands.status import status
+from dnas_cli.commands.suggest import suggest
 from dnas_cli.commands.tile import tile
 from dnas_cli.errors import DnasError
 from dnas_cli.interruption import terminated_as_interrupted
 from dnas_cli.shown_text import shown
 from dnas_cli.standard_streams import named_standard_output
-from dnas_cli.suggestions import suggest
+from dnas_cli.suggestions import add_suggestions
 
 _MOST_LINES = 40  # of an error message
 _LONGEST_LINE = 2000
@@ -77,7 +78,7 @@ class _Group(TyperGroup):
             raise typer.Exit(1) from error
         except Exception as error:
             if hasattr(error, "show"):  # the command line's own errors print themselves
-                suggest(error)
+                add_suggestions(error)
                 raise
             _report(
                 f"{type(error).__name__}: {shown(error)}\n"
@@ -190,6 +191,7 @@ _COMMANDS: dict[str, Callable[..., None]] = {
     "eval": evaluate,
     "predict": predict,
     "change": change,
+    "suggest": suggest,
     "status": status,
     "report": report,
     "info": info,

@@ -8,7 +8,7 @@ _MOST = 3
 _COMMANDS = {"help": "--help", "train": "retrain", "test": "eval", "map": "predict", "cut": "tile"}
 
 
-def suggest(error: Any) -> None:
+def add_suggestions(error: Any) -> None:
     """Add suggestions for an unknown command or option to an error of the parser.
 
     Args:

@@ -25,12 +25,12 @@ from dnas_cli.api.runs import (
     search,
     write_report,
 )
-from dnas_cli.api.scores import baseline, evaluate, info
+from dnas_cli.api.scores import baseline, evaluate, info, suggest
 from dnas_cli.api.tile_sets import preview, tile
 
 __all__ = [
     "baseline", "build_network", "change", "count_cost", "decode", "encode", "estimate", "evaluate",
     "export_coding", "export_model", "import_architecture", "import_model", "import_search", "info",
     "load_model", "measure", "open_run", "plan", "predict", "predict_scenes", "preview", "retrain",
-    "run_pipeline", "search", "tile", "write_report",
+    "run_pipeline", "search", "suggest", "tile", "write_report",
 ]  # fmt: skip

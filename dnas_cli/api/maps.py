@@ -145,7 +145,7 @@ def predict_scenes(
     from dnas_cli.mapping.find_scenes import find_described_scenes, find_scenes, stands_for_many
     from dnas_cli.mapping.label_comparison import settled_labels
     from dnas_cli.mapping.mapper import Mapper, MapSettings
-    from dnas_cli.mapping.open_scene import SceneReading
+    from dnas_cli.mapping.open_scene import refuse_unknown_resolution, scene_reading
     from dnas_cli.mapping.outputs import OutputPatterns, map_values, plan_outputs, with_values
     from dnas_cli.mapping.refinement import Refinement
     from dnas_cli.mapping.scene_map import map_scene
@@ -178,14 +178,7 @@ def predict_scenes(
         ),
     )
     settings = MapSettings(given["window"], given["overlap"], given["batch"], given["views"])
-    reading = SceneReading(
-        tuple(map(str, given["bands"] or ())),
-        None if nodata == "none" else nodata,
-        given["scaled"],
-        clip=path_or_none(given["clip"]),
-        all_data=nodata == "none",
-        resample=given["resample"],
-    )
+    reading = scene_reading(given, path_or_none(given["clip"]))
     names = [str(scene) for scene in scenes]
     found: Sequence[str | SceneFiles]
     if dataset is not None and truth is None:
@@ -212,8 +205,7 @@ def predict_scenes(
         model = load_model(model, device, given["engine"])
     mapper, facts = replace(model, settings=settings), model.model.facts
     settings.grid(facts.tile_size)
-    if reading.resample and facts.ground_resolution is None:
-        raise UsageError("resample=True: the model does not say its ground resolution.")
+    refuse_unknown_resolution(facts, reading)
     values = map_values(given["values"], given["map_nodata"], facts, patterns.refinement)
     planned = with_values(planned, values)
     if many:

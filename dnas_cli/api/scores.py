@@ -1,5 +1,6 @@
-"""Figures: scores of a model, its cost, and what a file or folder is."""
+"""Figures: scores of a model, its cost, what to label next, and what a file or folder is."""
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Unpack
@@ -14,12 +15,14 @@ from dnas_cli.api.path_arguments import (
     path_or_none,
 )
 from dnas_cli.evaluation.evaluation_options import EvaluationOptions
+from dnas_cli.evaluation.suggest_options import SuggestOptions
 from dnas_cli.run.directory import Run
 from dnas_cli.typed_fields import completed, options_of
 
 if TYPE_CHECKING:
     from dnas_cli.evaluation.baseline_figures import Member
     from dnas_cli.evaluation.evaluation import Evaluation
+    from dnas_cli.evaluation.suggest_tiles import Suggestion
     from dnas_cli.stages.known_files import KnownFile
 
 
@@ -85,6 +88,43 @@ def baseline(run: AnyRun, **options: Any) -> "list[Member]":
     _, members = score(path_of(run), chosen, options_as(ComputeOptions, compute))
     write_baseline_csv(baseline_path(path_of(run)).with_suffix(".csv"), members)
     return members
+
+
+def suggest(
+    model: AnyModel,
+    scenes: AnyPath | Sequence[AnyPath],
+    out: AnyPath,
+    **options: Unpack[SuggestOptions],
+) -> "Suggestion":
+    """Choose the tiles of scenes to label next: uncertain, rare, unlike each other.
+
+    Args:
+        model: A loaded model, a model file or a run.
+        scenes: Rasters; folders, patterns and lists (`.txt`) stand for the rasters in them.
+        out: The tiles: `.gpkg`, `.geojson` or `.csv`.
+        options: See `SuggestOptions`.
+
+    Returns:
+        The tiles in the order of their ranks, with how they were scored.
+
+    Raises:
+        UsageError: An option cannot work, or the model is an ONNX file.
+        DataError: A scene cannot be used, no tile holds enough data, or the run has no model.
+        RunStateError: The output exists.
+    """
+    from dnas_cli.evaluation.suggest_tiles import suggest_tiles
+    from dnas_cli.mapping.mapper import MapSettings, load_mapper
+    from dnas_cli.mapping.open_scene import scene_reading
+    from dnas_cli.run.directory import open_run
+
+    given = completed(SuggestOptions, options)
+    if isinstance(model, Run | str | Path):
+        path = path_of(model)
+        path = open_run(path).trained_model() if path.is_dir() else path
+        model = load_mapper(path, given["device"], MapSettings())
+    names = [str(item) for item in ([scenes] if isinstance(scenes, str | Path) else scenes)]
+    reading, count = scene_reading(given), given["tiles"]
+    return suggest_tiles(model, names, reading, Path(out), count, given["overwrite"])
 
 
 def info(path: AnyPath) -> "KnownFile":

@@ -31,8 +31,8 @@ def _nodata(text: str) -> float | Literal["none"]:
         raise UsageError(f"nodata={text}: is neither a number nor none.") from error
 
 
-class MapOptions(TypedDict, total=False):
-    """How scenes are mapped."""
+class ReadingOptions(TypedDict, total=False):
+    """How scenes are read."""
 
     bands: Annotated[
         Sequence[str | int] | None,
@@ -48,6 +48,11 @@ class MapOptions(TypedDict, total=False):
     resample: Annotated[
         bool, Option("Resample scenes to the model's ground resolution.", default=False)
     ]
+
+
+class MapOptions(ReadingOptions, total=False):
+    """How scenes are mapped."""
+
     window: Annotated[
         int | None,
         Option("Window size.  [default: the model's tile size]", metavar="PX", at_least=1),

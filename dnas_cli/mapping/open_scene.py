@@ -7,8 +7,9 @@ from pathlib import Path
 
 from dnas_cli.console import logger
 from dnas_cli.datasets.inspection import described_bands
-from dnas_cli.errors import DataError
+from dnas_cli.errors import DataError, UsageError
 from dnas_cli.mapping.bands import choose_bands
+from dnas_cli.mapping.map_options import ReadingOptions
 from dnas_cli.mapping.scene_checks import alpha_holds_data, doubts_about, zero_share
 from dnas_cli.model.model_file import ModelFacts
 from dnas_cli.scenes.ground import LARGEST_RATIO, grid_at, ground_resolution
@@ -41,6 +42,29 @@ class SceneReading:
     clip: Path | None = None
     all_data: bool = False
     resample: bool = False
+
+
+def scene_reading(given: ReadingOptions, clip: Path | None = None) -> SceneReading:
+    """Return how scenes are read, from options that are all given."""
+    nodata = given["nodata"]
+    return SceneReading(
+        tuple(map(str, given["bands"] or ())),
+        None if nodata == "none" else nodata,
+        given["scaled"],
+        clip=clip,
+        all_data=nodata == "none",
+        resample=given["resample"],
+    )
+
+
+def refuse_unknown_resolution(facts: ModelFacts, reading: SceneReading) -> None:
+    """Refuse to resample scenes for a model that does not say to what.
+
+    Raises:
+        UsageError: It does not.
+    """
+    if reading.resample and facts.ground_resolution is None:
+        raise UsageError("resample=True: the model does not say its ground resolution.")
 
 
 def open_scene(

@@ -42,6 +42,18 @@ class Run:
         """The retrained model."""
         return self.root / "model.pt"
 
+    def trained_model(self) -> Path:
+        """Return the retrained model.
+
+        Raises:
+            DataError: There is none yet.
+        """
+        if not self.model_path.is_file():
+            raise DataError(
+                f"{self.model_path}: the run has no model yet.", f"Run: {self.next_command()}"
+            )
+        return self.model_path
+
     @property
     def evaluation_folder(self) -> Path:
         """Metrics and confusion matrices."""

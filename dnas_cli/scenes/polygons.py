@@ -135,7 +135,7 @@ def write_polygons(
     if options.min_area and options.simplify:  # before simplification
 
         def measure(outlines: npt.NDArray[np.object_]) -> npt.NDArray[np.float64]:
-            return _areas(_placed(outlines, georeference), georeference)
+            return _areas(placed(outlines, georeference), georeference)
 
     cut = 0
     with (
@@ -205,7 +205,7 @@ def tolerance_in_pixels(
     return float(pixels)
 
 
-def _placed(
+def placed(
     outlines: npt.NDArray[np.object_], georeference: Georeference
 ) -> npt.NDArray[np.object_]:
     """Transform outlines from pixels to map coordinates, if the map has a transform."""
@@ -214,10 +214,10 @@ def _placed(
     if georeference.transform is None:
         return outlines
     to_map = Affine(*georeference.transform)
-    placed: npt.NDArray[np.object_] = shapely.transform(
+    found: npt.NDArray[np.object_] = shapely.transform(
         outlines, lambda points: moved(points, to_map)
     )
-    return placed
+    return found
 
 
 def _areas(
@@ -274,7 +274,7 @@ class _Layer:
     def append(self, outlines: npt.NDArray[np.object_], indices: npt.NDArray[np.int32]) -> None:
         """Add outlines in pixels, except small ones."""
         if len(outlines):
-            self._write(_placed(outlines, self._georeference), indices, append=True)
+            self._write(placed(outlines, self._georeference), indices, append=True)
 
     def _write(
         self, geometries: npt.NDArray[np.object_], indices: npt.NDArray[np.int32], append: bool
@@ -287,7 +287,7 @@ class _Layer:
         kept = ~(areas < self._min_area)  # simplification may shrink some
         geometries, indices, areas = geometries[kept], indices[kept], areas[kept]
         self.count += len(geometries)
-        with _explained(self.path), _plain_path(self.path) as path:
+        with explained(self.path), plain_path(self.path) as path:
             pyogrio.raw.write(
                 str(path),
                 geometry=shapely.to_wkb(geometries),
@@ -304,15 +304,14 @@ class _Layer:
 
     def copy_to(self, target: Path, tags: Mapping[str, str]) -> None:
         """Write the polygons to a file."""
-        import pyogrio
         import pyogrio.raw
 
-        driver, layer = SUFFIXES[target.suffix.lower()], _layer_name(target.stem)
+        driver, layer = SUFFIXES[target.suffix.lower()], layer_name(target.stem)
         with (
             atomic_path(target) as temporary,
-            _explained(target),
-            _plain_path(self.path) as collected,
-            _plain_path(temporary) as written_to,
+            explained(target),
+            plain_path(self.path) as collected,
+            plain_path(temporary) as written_to,
         ):
             temporary.unlink()  # GDAL would not create a GeoPackage in an empty file
             with pyogrio.raw.open_arrow(collected, layer="map", batch_size=_BATCH) as (
@@ -332,26 +331,34 @@ class _Layer:
                     if driver == "GeoJSON"
                     else {},
                 )
-            written = pyogrio.read_info(written_to, layer=layer, force_feature_count=True)[
-                "features"
-            ]
-            if written != self.count:
-                raise DnasError(
-                    f"{target}: was not written completely; the disk is full or failing.",
-                    "Free some space or choose another folder, and run the same command again.",
-                )
+            refuse_incomplete(target, written_to, layer, self.count)
             if driver == "GPKG":
                 add_layer_style(temporary, layer, self._classes)
 
 
-def _layer_name(stem: str) -> str:
+def refuse_incomplete(target: Path, written_to: Path, layer: str, count: int) -> None:
+    """Refuse a layer that has fewer features than were written.
+
+    Raises:
+        DnasError: It has.
+    """
+    import pyogrio
+
+    if pyogrio.read_info(written_to, layer=layer, force_feature_count=True)["features"] != count:
+        raise DnasError(
+            f"{target}: was not written completely; the disk is full or failing.",
+            "Free some space or choose another folder, and run the same command again.",
+        )
+
+
+def layer_name(stem: str) -> str:
     """Return a name for a layer: databases keep some names for themselves, and read some signs."""
     name = re.sub(r"[^\w .-]", "_", stem).strip(" .-") or "map"
     return f"map_{name}" if re.match(r"gpkg|sqlite|rtree", name, re.IGNORECASE) else name
 
 
 @contextmanager
-def _plain_path(path: Path) -> Iterator[Path]:
+def plain_path(path: Path) -> Iterator[Path]:
     """Yield a path to a file that the library takes as it is: `!` and `;` mean more to it.
 
     Where the path has such signs, it is one through a link in a folder of its own.
@@ -368,7 +375,8 @@ def _plain_path(path: Path) -> Iterator[Path]:
 
 
 @contextmanager
-def _explained(target: Path) -> Iterator[None]:
+def explained(target: Path) -> Iterator[None]:
+    """Turn what the library raises while it writes a file into a message."""
     import pyogrio.errors
 
     try:

@@ -61,7 +61,8 @@ def evaluate_model(
     data, own = given or _own_data(target, run), run if given is None else None
     settings = MapSettings(batch=options["batch"], views=options["views"])
     if isinstance(target, Path):
-        mapper = load_mapper(_model_path(target, run), options["device"], settings)
+        path = target if run is None else run.trained_model()
+        mapper = load_mapper(path, options["device"], settings)
     else:
         mapper = replace(target, settings=settings)
     folder = own.evaluation_folder if own and options["out"] is None else options["out"]
@@ -120,16 +121,6 @@ class _Asked:
         if self.folder is None:
             return None
         return stored_evaluation(self.folder, subject, self.options["overwrite"])
-
-
-def _model_path(target: Path, run: Run | None) -> Path:
-    if run is None:
-        return target
-    if not run.model_path.is_file():
-        raise DataError(
-            f"{run.model_path}: the run has no model yet.", f"Run: {run.next_command()}"
-        )
-    return run.model_path
 
 
 def _own_data(target: Path | Mapper, run: Run | None) -> Path:

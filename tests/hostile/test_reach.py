@@ -65,6 +65,7 @@ def test_commands_open_no_connection(
     dnas("status", tmp_path / "run")
     dnas("info", model)
     dnas("predict", model, tmp_path / "scene.tif", "--out", tmp_path / "map.tif")
+    dnas("suggest", model, tmp_path / "scene.tif", "--out", tmp_path / "todo.csv")
     dnas("export", model, "--card", tmp_path / "card.md", "--stac", tmp_path / "item.json")
     dnas("report", tmp_path / "run")
 

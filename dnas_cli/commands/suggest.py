@@ -1,0 +1,48 @@
+"""`dnas suggest`: what to label next."""
+
+import json
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dnas_cli.commands.field_options import options_from
+from dnas_cli.commands.options import AllowExternal, AsJson, Threads
+from dnas_cli.evaluation.suggest_options import SuggestOptions
+
+
+@options_from(options=SuggestOptions)
+def suggest(
+    model: Annotated[
+        Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run, or a model file (model.pt).")
+    ],
+    scenes: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="SCENE...",
+            help="Rasters, folders, patterns, lists (.txt), /vsi... and s3:// names.",
+            show_default=False,
+        ),
+    ],
+    out: Annotated[
+        Path,
+        typer.Option("--out", "-o", metavar="PATH", help="The tiles: .gpkg, .geojson or .csv."),
+    ],
+    *,
+    options: SuggestOptions,
+    threads: Threads = 0,
+    allow_external: AllowExternal = False,
+    as_json: AsJson = False,
+) -> None:
+    """Choose what to label next: uncertain, rare, unlike tiles.
+
+    A tile has a rank, its scene, its first row and column, and how it was scored. Scenes without a
+    georeference need a .csv.
+
+    Example: dnas suggest run scenes/ --tiles 50 --out todo.gpkg
+    """
+    from dnas_cli import api
+    from dnas_cli.report.suggestion_text import suggestion_text
+
+    found = api.suggest(model, scenes, out, **options)
+    print(json.dumps(found.to_json(), indent=2) if as_json else suggestion_text(found))
