@@ -76,6 +76,14 @@ AllowExternal = Annotated[
     ),
 ]
 RunArgument = Annotated[Path, typer.Argument(metavar="RUN", help="The run directory.")]
+ScenesArgument = Annotated[
+    list[str],
+    typer.Argument(
+        metavar="SCENE...",
+        help="Rasters, folders, patterns, lists (.txt), /vsi... and s3:// names.",
+        show_default=False,
+    ),
+]
 Stage = Annotated[int, typer.Option(help="1 path, 2 connections, 3 operators.")]
 Branch = Annotated[
     Path | None,

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.field_options import options_from
-from dnas_cli.commands.options import AllowExternal, AsJson, Threads
+from dnas_cli.commands.options import AllowExternal, AsJson, ScenesArgument, Threads
 from dnas_cli.errors import DnasError
 from dnas_cli.mapping.map_options import MapOptions
 from dnas_cli.shard import shard_of_job_array
@@ -16,14 +16,7 @@ from dnas_cli.shard import shard_of_job_array
 @options_from(options=MapOptions)
 def predict(
     model: Annotated[Path, typer.Argument(metavar="MODEL", help="The model (model.pt or .onnx).")],
-    scenes: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SCENE...",
-            help="Rasters, folders, patterns, lists (.txt), /vsi... and s3:// names.",
-            show_default=False,
-        ),
-    ],
+    scenes: ScenesArgument,
     out: Annotated[
         list[str],
         typer.Option(

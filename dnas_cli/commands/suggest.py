@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.field_options import options_from
-from dnas_cli.commands.options import AllowExternal, AsJson, Threads
+from dnas_cli.commands.options import AllowExternal, AsJson, ScenesArgument, Threads
 from dnas_cli.evaluation.suggest_options import SuggestOptions
 
 
@@ -16,14 +16,7 @@ def suggest(
     model: Annotated[
         Path, typer.Argument(metavar="RUN_OR_MODEL", help="A run, or a model file (model.pt).")
     ],
-    scenes: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="SCENE...",
-            help="Rasters, folders, patterns, lists (.txt), /vsi... and s3:// names.",
-            show_default=False,
-        ),
-    ],
+    scenes: ScenesArgument,
     out: Annotated[
         Path,
         typer.Option("--out", "-o", metavar="PATH", help="The tiles: .gpkg, .geojson or .csv."),
