@@ -21,6 +21,7 @@ os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS
 
 from tests.support import failing_calls
 from tests.support.disturbing import (
+    EACH_KIND,
     Disturbed,
     cut_power,
     disturb_workers,
@@ -61,10 +62,12 @@ def _arguments() -> argparse.Namespace:
     parser = argparse.ArgumentParser(description=__doc__)
 
     def count(text: str) -> int:
-        return _EVERY if text == "all" else int(text)
+        return {"all": _EVERY, "each": EACH_KIND}.get(text) or int(text)
 
     parser.add_argument("--kills", type=int, default=0, help="kills in all")
-    parser.add_argument("--failures", type=count, default=0, help="failing calls in all, or `all`")
+    parser.add_argument(
+        "--failures", type=count, default=0, help="failing calls in all; `all`; `each` kind"
+    )
     parser.add_argument("--cuts", type=int, default=0, help="power cuts in all")
     parser.add_argument("--disks", type=int, default=0, help="full disks in all")
     parser.add_argument("--workers", type=int, default=0, help="disturbed workers in all")

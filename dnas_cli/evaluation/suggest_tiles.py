@@ -16,7 +16,8 @@ from dnas_cli.mapping.find_scenes import find_scenes
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.open_scene import SceneReading, refuse_unknown_resolution
 from dnas_cli.model.model_file import Model
-from dnas_cli.scenes.polygons import SUFFIXES, require_libraries
+from dnas_cli.scenes.layer_files import SUFFIXES
+from dnas_cli.scenes.polygons import require_libraries
 from dnas_cli.scenes.window_polygons import write_windows
 from dnas_cli.shown_text import cell
 

@@ -16,9 +16,9 @@ from dnas_cli.mapping.outputs import TIFF_SUFFIXES
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.facts import map_classes
 from dnas_cli.scenes.ground import pixel_areas
+from dnas_cli.scenes.layer_files import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.map_values import index_values
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.polygons import PolygonOptions, check_place, require_libraries, write_polygons
 from dnas_cli.scenes.qgis_style import write_raster_style
 from dnas_cli.scenes.raster import Raster, Window, open_raster

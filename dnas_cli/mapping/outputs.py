@@ -11,8 +11,8 @@ from dnas_cli.errors import UsageError
 from dnas_cli.mapping.areas import AreaOptions
 from dnas_cli.mapping.refinement import Refinement
 from dnas_cli.model.model_file import ModelFacts
+from dnas_cli.scenes.layer_files import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.map_values import MapValues, index_values, label_values
-from dnas_cli.scenes.polygons import SUFFIXES as POLYGON_SUFFIXES
 from dnas_cli.scenes.polygons import PolygonOptions
 from dnas_cli.scenes.scene_files import SceneFiles
 

@@ -6,11 +6,7 @@ Needs shapely and pyogrio (and pyproj for maps in degrees), the extra `dnas[gis]
 import importlib
 import json
 import math
-import re
-import tempfile
-import warnings
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,16 +17,21 @@ from rasterio.transform import Affine
 
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, DnasError, UsageError
-from dnas_cli.files import atomic_path
 from dnas_cli.scenes.georeference import is_in_degrees, metres_per_unit, moved
 from dnas_cli.scenes.ground import ground_resolution
+from dnas_cli.scenes.layer_files import (
+    SUFFIXES,
+    explained,
+    layer_name,
+    new_layer_file,
+    plain_path,
+    refuse_incomplete,
+)
 from dnas_cli.scenes.opening import opened
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.patches import Measure, patches
 from dnas_cli.scenes.qgis_style import add_layer_style
 from dnas_cli.scenes.raster import Georeference
-
-SUFFIXES = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
 
 _GEOJSON = {"RFC7946": "YES"}
 _BATCH = 4096  # polygons that are copied at a time
@@ -268,7 +269,7 @@ class _Layer:
         self.path, self._georeference, self._min_area = path, georeference, min_area
         self._classes = classes
         self._names = np.array([item.name for item in classes], np.object_)
-        self.count = 0
+        self.count = self._vertices = 0
         self._write(np.empty(0, np.object_), np.empty(0, np.int32), append=False)
 
     def append(self, outlines: npt.NDArray[np.object_], indices: npt.NDArray[np.int32]) -> None:
@@ -287,6 +288,7 @@ class _Layer:
         kept = ~(areas < self._min_area)  # simplification may shrink some
         geometries, indices, areas = geometries[kept], indices[kept], areas[kept]
         self.count += len(geometries)
+        self._vertices += int(shapely.get_num_coordinates(geometries).sum())
         with explained(self.path), plain_path(self.path) as path:
             pyogrio.raw.write(
                 str(path),
@@ -307,13 +309,7 @@ class _Layer:
         import pyogrio.raw
 
         driver, layer = SUFFIXES[target.suffix.lower()], layer_name(target.stem)
-        with (
-            atomic_path(target) as temporary,
-            explained(target),
-            plain_path(self.path) as collected,
-            plain_path(temporary) as written_to,
-        ):
-            temporary.unlink()  # GDAL would not create a GeoPackage in an empty file
+        with new_layer_file(target) as written_to, plain_path(self.path) as collected:
             with pyogrio.raw.open_arrow(collected, layer="map", batch_size=_BATCH) as (
                 meta,
                 stream,
@@ -331,57 +327,6 @@ class _Layer:
                     if driver == "GeoJSON"
                     else {},
                 )
-            refuse_incomplete(target, written_to, layer, self.count)
             if driver == "GPKG":
-                add_layer_style(temporary, layer, self._classes)
-
-
-def refuse_incomplete(target: Path, written_to: Path, layer: str, count: int) -> None:
-    """Refuse a layer that has fewer features than were written.
-
-    Raises:
-        DnasError: It has.
-    """
-    import pyogrio
-
-    if pyogrio.read_info(written_to, layer=layer, force_feature_count=True)["features"] != count:
-        raise DnasError(
-            f"{target}: was not written completely; the disk is full or failing.",
-            "Free some space or choose another folder, and run the same command again.",
-        )
-
-
-def layer_name(stem: str) -> str:
-    """Return a name for a layer: databases keep some names for themselves, and read some signs."""
-    name = re.sub(r"[^\w .-]", "_", stem).strip(" .-") or "map"
-    return f"map_{name}" if re.match(r"gpkg|sqlite|rtree", name, re.IGNORECASE) else name
-
-
-@contextmanager
-def plain_path(path: Path) -> Iterator[Path]:
-    """Yield a path to a file that the library takes as it is: `!` and `;` mean more to it.
-
-    Where the path has such signs, it is one through a link in a folder of its own.
-    """
-    if re.fullmatch(r"[\w /.,+-]+", str(path.absolute())):
-        yield path
-        return
-    with tempfile.TemporaryDirectory(prefix="dnas-") as folder:
-        link = Path(folder) / "folder"
-        link.symlink_to(path.absolute().parent, target_is_directory=True)
-        name = Path(folder) / f"file{path.suffix}"
-        name.symlink_to(link / path.name)
-        yield name
-
-
-@contextmanager
-def explained(target: Path) -> Iterator[None]:
-    """Turn what the library raises while it writes a file into a message."""
-    import pyogrio.errors
-
-    try:
-        with warnings.catch_warnings():
-            warnings.filterwarnings("ignore", message="'crs' was not provided")
-            yield
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise DnasError(f"{target}: cannot be written ({error}).") from error
+                add_layer_style(written_to, layer, self._classes)
+            refuse_incomplete(target, written_to, layer, self.count, self._vertices)

@@ -56,6 +56,7 @@ def add_layer_style(geopackage: Path, layer: str, classes: Sequence[LandClass]) 
         layer: Its layer of polygons.
     """
     with closing(sqlite3.connect(geopackage)) as database, database:
+        database.execute("PRAGMA journal_mode = MEMORY")  # a file that failed is thrown away
         column = database.execute(
             "SELECT column_name FROM gpkg_geometry_columns WHERE table_name = ?", (layer,)
         ).fetchone()[0]

@@ -6,16 +6,8 @@ from typing import Any
 
 import numpy as np
 
-from dnas_cli.files import atomic_path
-from dnas_cli.scenes.polygons import (
-    SUFFIXES,
-    explained,
-    in_system,
-    layer_name,
-    placed,
-    plain_path,
-    refuse_incomplete,
-)
+from dnas_cli.scenes.layer_files import SUFFIXES, layer_name, new_layer_file, refuse_incomplete
+from dnas_cli.scenes.polygons import in_system, placed
 from dnas_cli.scenes.raster import Georeference, Window
 
 _DEGREES = "EPSG:4326"
@@ -49,12 +41,7 @@ def write_windows(
             outline = in_system(outline, to_crs)
         outlines.append(outline[0])
     driver, layer = SUFFIXES[target.suffix.lower()], layer_name(target.stem)
-    with (
-        atomic_path(target) as temporary,
-        explained(target),
-        plain_path(temporary) as written_to,
-    ):
-        temporary.unlink()  # GDAL would not create a GeoPackage in an empty file
+    with new_layer_file(target) as written_to:
         pyogrio.raw.write(
             str(written_to),
             geometry=shapely.to_wkb(outlines),
@@ -66,7 +53,7 @@ def write_windows(
             layer=layer,
             layer_options={"RFC7946": "YES"} if driver == "GeoJSON" else {},
         )
-        refuse_incomplete(target, written_to, layer, len(outlines))
+        refuse_incomplete(target, written_to, layer, len(outlines), 5 * len(outlines))
 
 
 def _values(values: Sequence[Any]) -> np.ndarray[Any, Any]:

@@ -16,6 +16,7 @@ from tests.support.killing import End, any_point
 from tests.support.same_bits import differences
 from tests.support.tortured import Beginning, run_in
 
+EACH_KIND = -1  # instead of a number of calls
 _LOADING = ("search 2", "retrain", "tile")  # commands with processes that load or cut tiles
 
 
@@ -106,10 +107,12 @@ def kill(folder: Path, beginnings: list[Beginning], count: int, rng: random.Rand
 def fail_calls(
     folder: Path, beginnings: list[Beginning], count: int, rng: random.Random
 ) -> Results:
-    """Let one call after the other fail, or as many random ones as are asked for."""
+    """Let one call after the other fail, as many random ones as are asked for, or each kind."""
     _need_library()
     calls = [(item, number + 1) for item in beginnings for number in range(item.end.calls)]
-    if count < len(calls):
+    if count == EACH_KIND:
+        calls = [(item, number) for item in beginnings for number in _one_of_each(item, rng)]
+    elif count < len(calls):
         calls = rng.sample(calls, count)
     kinds = ((errno.ENOSPC, False), (errno.EIO, False), (errno.ENOSPC, True))
     results = {item.stage.name: Disturbed() for item in beginnings}
@@ -127,6 +130,17 @@ def fail_calls(
         except TimeoutError:
             result.hung.append(what)
     return results
+
+
+def _one_of_each(beginning: Beginning, rng: random.Random) -> list[int]:
+    """Choose among equal calls, those of one function on one file, the last and another one."""
+    equal: dict[str, list[int]] = {}
+    for number, kind in enumerate(beginning.calls, 1):
+        equal.setdefault(kind, []).append(number)
+    chosen = [
+        numbers[-1:] + rng.sample(numbers[:-1], len(numbers) > 1) for numbers in equal.values()
+    ]
+    return sorted(number for numbers in chosen for number in numbers)
 
 
 def cut_power(folder: Path, beginnings: list[Beginning], count: int, rng: random.Random) -> Results:

@@ -30,6 +30,7 @@ class Fault:
         lasting: Whether all later calls fail as well, as on a disk that stays full.
         cut: The number of the call at which the power is cut; 0 for never.
         store: Where to keep what was flushed.
+        names: Where to list the calls, a name and a path per line.
     """
 
     folder: Path
@@ -38,12 +39,13 @@ class Fault:
     lasting: bool = False
     cut: int = 0
     store: Path | None = None
+    names: Path | None = None
 
     def begin(self) -> None:
         """Let it happen to this process from now on."""
-        store = os.fsencode(self.store) if self.store else b""
+        store, names = (os.fsencode(path) if path else b"" for path in (self.store, self.names))
         where = os.fsencode(self.folder.resolve())
-        _library().calls_fail(where, self.call, self.reason, self.lasting, self.cut, store)
+        _library().calls_fail(where, self.call, self.reason, self.lasting, self.cut, store, names)
 
     def __str__(self) -> str:
         if self.cut:
@@ -80,7 +82,7 @@ def _library() -> ctypes.CDLL:
     library = ctypes.CDLL(None)
     if hasattr(library, "calls_fail"):
         text, number, flag = ctypes.c_char_p, ctypes.c_long, ctypes.c_int
-        library.calls_fail.argtypes = (text, number, flag, flag, number, text)
+        library.calls_fail.argtypes = (text, number, flag, flag, number, text, text)
         library.calls_seen.restype = number
     return library
 

@@ -1,9 +1,11 @@
 """The commands that are tortured, each from where the one before it ended."""
 
+import gc
 import importlib
 import json
 import os
 import pkgutil
+import re
 import shutil
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,13 +16,19 @@ from tests.support.killing import NEVER, End, Meanwhile, Point, run
 
 CPU = ("--device", "cpu")
 HEAD = ("--head", 4)  # checkpoints of 0.2 MB instead of 5
-QUICK = ("--epochs", 2, "--logits-from", 2, "--batch", 4, *HEAD, *CPU)
+QUICK = ("--epochs", 2, "--logits-from", 2, "--batch", 2, *HEAD, *CPU)
 OFTEN = ("--checkpoint-every", 0)
 PLAIN, LOW = ("--memory", "plain"), ("--memory", "low")  # elsewhere fast, as by default
-SIZE = ("--layers", 3, "--width", 4)
+SIZE = ("--layers", 2, "--width", 2)
 SCENE = "scenes/image_RGBNIR/GF2_PMS2__L1A0001000001-MSS2.tif"
 
-_LOADED_LATE = ("matplotlib.pyplot", "onnx", "onnxruntime", "pyogrio", "shapely", "sklearn.tree")
+_LOADED_LATE = (
+    "matplotlib.pyplot", "onnx", "onnxruntime", "pyogrio", "shapely", "sklearn.ensemble",
+    "sklearn.naive_bayes", "sklearn.tree",
+)  # fmt: skip
+_LOADED_ALWAYS = (
+    "PIL.JpegImagePlugin", "torch._dynamo", "torch.utils.serialization.config", "typer._adapters",
+)  # fmt: skip
 
 _FIELDS = """\
 images: image_RGBNIR/{scene}.tif
@@ -49,12 +57,18 @@ class Stage:
 
 @dataclass(frozen=True)
 class Beginning:
-    """A command with the folder it starts in, the folder it ends with, and its end."""
+    """A command with the folder it starts in, the folder it ends with, and its end.
+
+    Attributes:
+        calls: What it called to change files, in order: a name and a path per call. Numbers and
+            random words in paths are left out.
+    """
 
     stage: Stage
     start: Path
     whole: Path
     end: End
+    calls: tuple[str, ...] = ()
 
 
 STAGES = (
@@ -81,7 +95,12 @@ STAGES = (
         "other",
         2,
     ),
-    Stage("branch", ("search", "run", "--stage", 3, "--branch", "child", *QUICK), "child", 2),
+    Stage(
+        "branch",
+        ("search", "run", "--stage", 3, "--branch", "child", "--epochs", 1, "--logits-from", 1,
+         "--batch", 2, *HEAD, *CPU),
+        "child", 2,
+    ),
     Stage(
         "retrain",
         ("retrain", "run", "--epochs", 2, "--batch", 4, "--keep", "average", *HEAD, *CPU, *OFTEN,
@@ -104,14 +123,16 @@ STAGES = (
     ),
     Stage("tile polygons", ("tile", "scenes", "--dataset", "fields.yaml", "--out", "fields",
                             "--size", 32, "--workers", 1), "fields"),
+    Stage("run", ("run", "all", "--data", "tiles", "--retrain-epochs", 1, *SIZE, *QUICK, *OFTEN),
+          "all"),
 )  # fmt: skip
 
 
 def write_scenes(folder: Path) -> None:
-    """Write six scenes with labels, and polygons that label two fields of each."""
+    """Write four scenes with labels, and polygons that label two fields of each."""
     from dnas_cli.demo.scenes import write_scenes
 
-    write_scenes(folder / "scenes", 0, range(6), 64)
+    write_scenes(folder / "scenes", 0, range(4), 64)
     features = []
     for path in sorted((folder / "scenes/image_RGBNIR").glob("*.tif")):
         import rasterio
@@ -153,15 +174,21 @@ def begin(folder: Path, names: list[str]) -> list[Beginning]:
         # Where cases are, as some results name their inputs.
         case, whole = folder / "case", folder / f"whole-{number}"
         shutil.copytree(start, case)
-        end = run_in(case, stage, fault=Fault(case))
+        called = folder / "calls"
+        end = run_in(case, stage, fault=Fault(case, names=called))
         case.rename(whole)
         print(f"{stage.name:<24}{end.calls:>6} calls, {end.seconds:.1f} s", flush=True)
         if end.code != 0:
             raise SystemExit(f"{stage.name} does not work at all:\n{end.output}")
         if stage.name in names:
-            found.append(Beginning(stage, start, whole, end))
+            calls = tuple(map(_kind_of_call, called.read_text().splitlines()))
+            found.append(Beginning(stage, start, whole, end, calls))
         start = whole
     return found
+
+
+def _kind_of_call(line: str) -> str:
+    return re.sub(r"\b[0-9a-f]{8}\b|\d+", "#", line)
 
 
 def _load(all_commands: bool) -> None:
@@ -169,8 +196,10 @@ def _load(all_commands: bool) -> None:
     for module in pkgutil.walk_packages(dnas_cli.__path__, "dnas_cli."):
         if not module.name.endswith("__main__"):
             importlib.import_module(module.name)
-    for name in ("torch._dynamo", *(_LOADED_LATE if all_commands else ())):
+    for name in (*_LOADED_ALWAYS, *(_LOADED_LATE if all_commands else ())):
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a forked process would copy every page that its collector visits
 
 
 def run_in(
