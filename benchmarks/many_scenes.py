@@ -14,6 +14,7 @@ import resource
 import tempfile
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -53,10 +54,11 @@ def main() -> None:
         for scene in names:
             (folder / f"image_RGB/{scene}.tif").touch()
             (folder / f"label_5classes/{scene}_label.tif").touch()
-        works: dict[str, Callable[[], object]] = {
+        content = partial(_content, names, options.tiles)
+        works: dict[str, Callable[..., object]] = {
             "find images and labels": lambda: find_pairs(folder, load_description("gid5")),
             "split scenes": lambda: split_units(_pixels(names), (6, 2, 2), 0),
-            "write dataset.json and lists": lambda: _write(folder / "tiles", names, options.tiles),
+            "write dataset.json and lists": partial(write_tile_set, folder / "tiles"),
             "open the tile set": lambda: open_tile_set(folder / "tiles"),
             "begin a run": lambda: create_run(
                 folder / "run", folder / "tiles", open_tile_set(folder / "tiles").fingerprint, 5, 8
@@ -65,7 +67,10 @@ def main() -> None:
             "start of an epoch": lambda: _epoch(folder / "run"),
             "plan the maps of all scenes": lambda: _plan(folder / "image_RGB", folder / "maps"),
         }
-        rows = [(what, *_measured(work)) for what, work in works.items()]
+        rows = [
+            (what, *_measured(work, [content] if what.startswith("write") else []))
+            for what, work in works.items()
+        ]
         size = sum(path.stat().st_size for path in (folder / "tiles").iterdir()) / 1e6
     print(
         f"\n{options.scenes} scenes, {options.scenes * options.tiles} tiles, {size:.0f} MB of lists"
@@ -75,13 +80,20 @@ def main() -> None:
         print(f"{what:<32}{seconds:>9.1f}{peak:>9.0f}")
 
 
-def _measured(work: Callable[[], object]) -> tuple[float, float]:
-    """Return the processor seconds of some work in a process of its own, and its peak memory."""
+def _measured(
+    work: Callable[..., object], given: list[Callable[[], object]]
+) -> tuple[float, float]:
+    """Return the processor seconds of some work in a process of its own, and its peak memory.
+
+    Args:
+        given: What makes its arguments, in the same process but outside the measured time.
+    """
     read, write = os.pipe()
     process = os.fork()
     if process == 0:
+        arguments = [make() for make in given]
         before = time.process_time()
-        work()
+        work(*arguments)
         peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024 / 1e6
         os.write(write, f"{time.process_time() - before} {peak}".encode())
         os._exit(0)
@@ -97,7 +109,7 @@ def _pixels(names: list[str]) -> dict[str, list[int]]:
     return dict(zip(names, counts.tolist(), strict=True))
 
 
-def _write(root: Path, names: list[str], tiles: int) -> None:
+def _content(names: list[str], tiles: int) -> TileSetContent:
     description = load_description("gid5")
     side = int(tiles**0.5)
     split = split_units(_pixels(names), (6, 2, 2), 0)
@@ -117,12 +129,9 @@ def _write(root: Path, names: list[str], tiles: int) -> None:
     statistics.add(values.astype(np.uint8), np.ones((64, 64), bool))
     encoding = tile_encoding(description.classes)
     pixels = np.full(len(description.classes) + 1, 10**9)
-    write_tile_set(
-        root,
-        TileSetContent(
-            description, {}, ".", "..", description.bands, (1, 2, 3, 4), "uint8", SIZE, None,
-            encoding, encoding, refs, dict.fromkeys(SPLITS, pixels), statistics, sources, (),
-        ),
+    return TileSetContent(
+        description, {}, ".", "..", description.bands, (1, 2, 3, 4), "uint8", SIZE, None,
+        encoding, encoding, refs, dict.fromkeys(SPLITS, pixels), statistics, sources, (),
     )  # fmt: skip
 
 

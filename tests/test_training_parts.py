@@ -14,7 +14,7 @@ from dnas_cli.run.manifest import Extension
 from dnas_cli.space.coding import ConnectionCoding, first_space, third_space
 from dnas_cli.space.lattice import Graph, edge
 from dnas_cli.tiles.dataset_json import open_tile_set
-from dnas_cli.tiles.lists import TileRef
+from dnas_cli.tiles.lists import TileList, TileRef
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream, EpochSampler, Tile, halves
 from dnas_cli.training.losses import balanced_weights, cross_entropy, cross_entropy_and_dice, focal
@@ -155,9 +155,9 @@ def test_epochs_are_shuffled_differently_and_by_the_seed() -> None:
 
 
 def test_the_halves_are_disjoint_and_hold_everything() -> None:
-    refs = [TileRef(f"image/{n}.tif", f"label/{n}.png", "scene") for n in range(11)]
+    refs = TileList([f"image/{n}.tif\tlabel/{n}.png" for n in range(11)])
     a, b = halves(refs, 4)
-    assert sorted(a + b, key=refs.index) == refs
+    assert sorted([*a, *b], key=refs.index) == list(refs)
     assert len(a) - len(b) == 1
     assert halves(refs, 4) == (a, b)
     assert halves(refs, 5) != (a, b)

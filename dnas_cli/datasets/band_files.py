@@ -66,10 +66,8 @@ class BandIndex:
         self._found: list[dict[tuple[str, ...], list[str]]] = []
         for item in patterns:
             by_names: dict[tuple[str, ...], list[str]] = defaultdict(list)
-            for path in files:
-                parts = item.pattern.match(path)
-                if parts is not None:
-                    by_names[tuple(parts.values())].append(path)
+            for parts, path in item.pattern.matches(files):
+                by_names[tuple(parts.values())].append(path)
             self._found.append(by_names)
 
     def parts_of(self, names: dict[str, str], image: str) -> tuple[BandFile, ...]:

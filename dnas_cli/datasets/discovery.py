@@ -8,14 +8,13 @@ from dnas_cli.console import logger
 from dnas_cli.datasets.band_files import BandIndex
 from dnas_cli.datasets.description import DatasetDescription, load_description
 from dnas_cli.datasets.images import Image, ImageNames
-from dnas_cli.datasets.path_patterns import Pattern
+from dnas_cli.datasets.path_patterns import Pattern, is_raster
 from dnas_cli.datasets.pattern_matches import ImageMatches, LabelMatches, best_patterns
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.external import is_external_allowed
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.opening import is_address
 from dnas_cli.scenes.placed_labels import LabelFiles
-from dnas_cli.scenes.raster import RASTER_SUFFIXES
 from dnas_cli.scenes.stac_items import is_web_address
 from dnas_cli.scenes.vector_labels import is_vector
 
@@ -210,9 +209,8 @@ def _aoi_of(files: list[str], pattern: Pattern | None, parts: dict[str, str]) ->
     """Return the layer that says where the labels of an image are complete, if one is described."""
     if pattern is None:
         return None
-    for path in files:
-        found = pattern.match(path)
-        if found is not None and all(parts.get(name) == text for name, text in found.items()):
+    for found, path in pattern.matches(files):
+        if all(parts.get(name) == text for name, text in found.items()):
             return path
     raise DataError(f"has no area of interest (none fits {pattern.text})")
 
@@ -256,7 +254,7 @@ def _label_problem(found: list[str], pattern: str) -> str:
 def _files(source: Path, leave_out: Path | None) -> tuple[list[str], list[Problem]]:
     """List the raster files below a folder, relative and sorted; links stay inside it."""
     root = source.resolve()
-    skipped = leave_out.resolve() if leave_out is not None else None
+    skipped = str(leave_out.resolve()) if leave_out is not None else None
     files: list[str] = []
     problems: list[Problem] = []
     folders = [""]
@@ -269,17 +267,17 @@ def _files(source: Path, leave_out: Path | None) -> tuple[list[str], list[Proble
             continue
         for entry in entries:
             path = f"{folder}/{entry.name}" if folder else entry.name
-            if entry.name.startswith(".") or Path(entry.path) == skipped:
+            if entry.name.startswith(".") or entry.path == skipped:
                 continue
-            is_raster = Path(entry.name).suffix.lower() in RASTER_SUFFIXES or is_vector(entry.name)
+            is_layer = is_raster(entry.name) or is_vector(entry.name)
             if entry.is_symlink() and not Path(entry.path).resolve().is_relative_to(root):
-                if is_raster or entry.is_dir():
+                if is_layer or entry.is_dir():
                     problems.append(Problem(path, "is a link that leads out of the source folder"))
             elif entry.is_dir(follow_symlinks=False):
                 folders.append(path)
-            elif is_raster and entry.is_file() and not path.isprintable():
+            elif is_layer and entry.is_file() and not path.isprintable():
                 problems.append(Problem(repr(path), "has unprintable characters in its name"))
-            elif is_raster and entry.is_file():
+            elif is_layer and entry.is_file():
                 files.append(path)
         if len(files) > _MOST_FILES:
             raise DataError(f"{source}: holds more than {_MOST_FILES:,} rasters.")

@@ -6,6 +6,7 @@ part = "003". A part never reaches over a folder; `*` stands for any text within
 """
 
 import re
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from functools import cached_property
 from string import Formatter
@@ -19,6 +20,8 @@ SPLIT_OF_NAME = {
     "test": "test", "testing": "test",
 }  # fmt: skip
 """What folders and lists of a split are called."""
+
+_UNSAFE = re.compile(r"[^\w.\-]+")
 
 
 @dataclass(frozen=True)
@@ -48,10 +51,18 @@ class Pattern:
 
     def match(self, path: str) -> dict[str, str] | None:
         """Return the named parts of a relative path, or nothing where the pattern does not fit."""
-        found = self._expression.fullmatch(nfc(path))
-        if found is None or (self.text.endswith(".*") and not _is_raster(path)):
-            return None
-        return {name: nfc(text) for name, text in found.groupdict().items()}
+        return next((parts for parts, _ in self.matches([path])), None)
+
+    def matches(self, paths: Iterable[str]) -> Iterator[tuple[dict[str, str], str]]:
+        """Yield the named parts and the path of each relative path that the pattern fits."""
+        fits, any_raster = self._expression.fullmatch, self.text.endswith(".*")
+        for path in paths:
+            found = fits(nfc(path))
+            if found is not None and (not any_raster or is_raster(path)):
+                parts = found.groupdict()
+                if not path.isascii():
+                    parts = {name: nfc(text) for name, text in parts.items()}
+                yield parts, path
 
     @cached_property
     def _expression(self) -> re.Pattern[str]:
@@ -91,8 +102,9 @@ def safe_name(text: str) -> str:
     >>> safe_name("Tile 1")
     'Tile_1'
     """
-    return re.sub(r"[^\w.\-]+", "_", nfc(text)).strip(".") or "_"
+    return _UNSAFE.sub("_", nfc(text)).strip(".") or "_"
 
 
-def _is_raster(path: str) -> bool:
+def is_raster(path: str) -> bool:
+    """Whether a path ends as that of a raster."""
     return path.lower().endswith(RASTER_SUFFIXES)

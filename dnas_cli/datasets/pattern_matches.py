@@ -2,6 +2,7 @@
 
 from collections import defaultdict
 from dataclasses import dataclass, field
+from functools import cache
 from pathlib import Path
 
 from dnas_cli.console import logger
@@ -41,20 +42,22 @@ def best_patterns(
 ) -> tuple[ImageMatches, LabelMatches, tuple[str, ...]]:
     """Choose the image and label patterns that pair the most; ties go to the earlier ones."""
     found_images = [(image, _images(source, files, image)) for image in description.images]
-    found_labels = [(pattern, _matching(files, pattern)) for pattern in description.labels]
-    best: tuple[int, int] | None = None
-    first = found_images[0][0]
-    chosen = (found_images[0][1], _labels(*found_labels[0], first), first)
-    for image, images in found_images:
-        for labels in [_labels(*found, image) for found in found_labels]:
-            paired = sum(
-                tuple(parts[name] for name in labels.names) in labels.by_names
-                for parts, _ in images.entries
-            )
-            worth = (paired, len(images.entries))
-            if best is None or worth > best:
-                best, chosen = worth, (images, labels, image)
-    images, labels, image = chosen
+
+    @cache  # many patterns of images share the same parts with one of labels
+    def labels_by(pattern: Pattern, names: tuple[str, ...]) -> LabelMatches:
+        by_names: dict[tuple[str, ...], list[str]] = defaultdict(list)
+        for parts, path in pattern.matches(files):
+            by_names[tuple([parts[name] for name in names])].append(path)
+        return LabelMatches(pattern, dict(by_names), names)
+
+    images, labels, image = max(
+        (
+            (images, labels_by(pattern, _shared_names(pattern, image)), image)
+            for image, images in found_images
+            for pattern in description.labels
+        ),
+        key=lambda choice: (_paired(*choice[:2]), len(choice[0].entries)),
+    )
     if images:
         logger.debug("images: %s, labels: %s", image.pattern.text, labels.pattern.text)
     others = [
@@ -65,14 +68,8 @@ def best_patterns(
     return images, labels, image.bands
 
 
-def _matching(files: list[str], pattern: Pattern) -> list[tuple[dict[str, str], str]]:
-    """Return named parts and path of the files that a pattern fits."""
-    matches = [(pattern.match(path), path) for path in files]
-    return [(parts, path) for parts, path in matches if parts is not None]
-
-
 def _images(source: Path, files: list[str], image: ImagePattern) -> ImageMatches:
-    entries = _matching(files, image.pattern)
+    entries = list(image.pattern.matches(files))
     if is_web_address(image.pattern.text):
         entries = [({}, image.pattern.text)]
     if not image.holds_items:
@@ -87,12 +84,12 @@ def _images(source: Path, files: list[str], image: ImagePattern) -> ImageMatches
     return ImageMatches(tuple(named), items)
 
 
-def _labels(
-    pattern: Pattern, matches: list[tuple[dict[str, str], str]], image: ImagePattern
-) -> LabelMatches:
+def _shared_names(pattern: Pattern, image: ImagePattern) -> tuple[str, ...]:
     known = (*image.pattern.names, *(("scene",) if image.holds_items else ()))
-    names = tuple(name for name in pattern.names if name in known)
-    by_names: dict[tuple[str, ...], list[str]] = defaultdict(list)
-    for parts, path in matches:
-        by_names[tuple(parts[name] for name in names)].append(path)
-    return LabelMatches(pattern, dict(by_names), names)
+    return tuple(name for name in pattern.names if name in known)
+
+
+def _paired(images: ImageMatches, labels: LabelMatches) -> int:
+    names, known = labels.names, labels.by_names
+    wanted = (tuple([parts[name] for name in names]) for parts, _ in images.entries)
+    return sum(own in known for own in wanted) if known else 0

@@ -1,6 +1,7 @@
 """Which scenes a user means: files, folders, patterns, lists, and names only GDAL understands."""
 
 import glob
+import os
 import re
 from collections.abc import Sequence
 from pathlib import Path
@@ -8,10 +9,10 @@ from pathlib import Path
 from dnas_cli.console import logger
 from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.discovery import find_images
+from dnas_cli.datasets.path_patterns import is_raster
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.files import nfc, read_lines
 from dnas_cli.scenes.map_metadata import is_map
-from dnas_cli.scenes.raster import RASTER_SUFFIXES
 from dnas_cli.scenes.scene_files import BandFile, SceneFiles
 from dnas_cli.scenes.stac_items import is_items, read_items
 
@@ -102,12 +103,15 @@ def _is_pattern(argument: str) -> bool:
 
 
 def _in_folder(folder: Path) -> list[str]:
-    scenes = [
-        str(path)
-        for path in sorted(folder.iterdir())
-        if path.suffix.lower() in RASTER_SUFFIXES and not path.name.startswith(".")
-        if path.is_file() or path.suffix.lower() == ".zarr"
-    ]
+    with os.scandir(folder) as entries:
+        names = [
+            entry.name
+            for entry in entries
+            if is_raster(entry.name) and not entry.name.startswith(".")
+            if entry.is_file() or entry.name.lower().endswith(".zarr")
+        ]
+    start = str(folder / "_")[:-1]
+    scenes = [start + name for name in sorted(names)]
     if not scenes:
         raise DataError(
             f"{folder}: holds no raster.",

@@ -1,8 +1,10 @@
 """Which files a scene's map becomes, from the given patterns."""
 
+import os
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import cache, cached_property
 from itertools import count, islice
 from pathlib import Path
 from typing import Literal
@@ -117,13 +119,17 @@ class OutputPatterns:
         texts = (*self.maps, *self.beside.values())
         return all(_NAME in text or _is_folder(text) for text in texts)
 
+    @cached_property
+    def _folders(self) -> frozenset[str]:
+        return frozenset(filter(_is_folder, (*self.maps, *self.beside.values())))
+
     def for_scene(self, scene: str | SceneFiles) -> Outputs:
         """Return the files of one scene."""
         name = scene_name(scene)
 
         def path(text: str, ending: str) -> Path:
-            if _is_folder(text):
-                return Path(text) / f"{name}{ending}"
+            if text in self._folders:
+                return Path(text, f"{name}{ending}")
             return Path(text.replace(_NAME, name))
 
         return Outputs(
@@ -147,15 +153,16 @@ def plan_outputs(scenes: Sequence[str | SceneFiles], patterns: OutputPatterns) -
             "Give a folder (out=maps/) or a pattern (out='maps/{name}.png') for each output.",
         )
     planned = [patterns.for_scene(scene) for scene in scenes]
+    resolved = cache(os.path.realpath)
     inputs = {
-        _resolve_scene(name)
+        name if "://" in name or name.startswith("/vsi") else _resolved(name, resolved)
         for scene in scenes
         for name in (scene.files if isinstance(scene, SceneFiles) else (scene,))
     }
-    taken: dict[Path, str | SceneFiles] = {}
+    taken: dict[str, str | SceneFiles] = {}
     for scene, outputs in zip(scenes, planned, strict=True):
         for path in outputs.files:
-            place = path.resolve()
+            place = _resolved(str(path), resolved)
             if place in inputs:
                 raise UsageError(
                     f"{path}: is a scene that is read; it would be replaced by its map.",
@@ -212,13 +219,18 @@ def scene_name(scene: str | SceneFiles) -> str:
     if re.match(r'^[A-Za-z]\w+:"', scene):  # a part of a file: NETCDF:"folder/a.nc":red
         stem = re.sub(r'"[^"]*/', "", scene).replace('"', "")
     else:
-        last = re.split(r"[/\\]", scene.rstrip("/\\"))[-1]
+        last = scene.replace("\\", "/").rstrip("/").rpartition("/")[2]
         stem = last.rsplit(".", 1)[0] if "." in last.strip(".") else last
     return re.sub(r'[:*?"<>|]+', "_", stem) or "scene"
 
 
-def _resolve_scene(scene: str) -> Path:
-    return Path(scene) if "://" in scene or scene.startswith("/vsi") else Path(scene).resolve()
+def _resolved(path: str, folder_resolved: Callable[[str], str]) -> str:
+    """Return a path without links, for whose folder the system is asked once."""
+    folder, name = os.path.split(path)
+    place = os.path.join(folder_resolved(folder), name)  # noqa: PTH118
+    if name in ("", ".", "..") or os.path.islink(place):  # noqa: PTH114
+        place = os.path.realpath(path)
+    return os.path.normcase(place)
 
 
 def _is_folder(text: str) -> bool:

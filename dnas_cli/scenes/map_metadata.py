@@ -1,6 +1,7 @@
 """What a map says of itself: which model made it, of which scene, and how."""
 
 import json
+import os
 from pathlib import Path
 
 from dnas_cli.errors import DataError
@@ -14,22 +15,22 @@ _HEAD = 1 << 16  # bytes of a GeoJSON file that hold what is said before its fea
 
 def is_map(name: str) -> bool:
     """Whether a raster is a map, or a raster of probabilities or a preview made with one."""
-    path = Path(name)
-    return path.is_file() and _may_have_tags(path) and MODEL in map_tags(path)
+    return os.path.isfile(name) and _may_have_tags(name) and MODEL in map_tags(Path(name))  # noqa: PTH113
 
 
-def _may_have_tags(path: Path) -> bool:
+def _may_have_tags(name: str) -> bool:
     """Whether tags of `dnas predict` stand at an end of a file, or may stand beside it.
 
     A TIFF has its tags at either end. GDAL takes a millisecond to open a file, and there may be a
     hundred thousand.
     """
-    if Path(f"{path}.aux.xml").is_file():
+    if os.path.isfile(f"{name}.aux.xml"):  # noqa: PTH113
         return True
     try:
-        with path.open("rb") as file:
-            if _PREFIX in file.read(_HEAD):
-                return True
+        with open(name, "rb") as file:  # noqa: PTH123
+            head = file.read(_HEAD)
+            if len(head) < _HEAD or _PREFIX in head:
+                return _PREFIX in head
             file.seek(max(file.tell(), file.seek(0, 2) - _HEAD))
             return _PREFIX in file.read()
     except OSError:

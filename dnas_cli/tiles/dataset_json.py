@@ -37,7 +37,7 @@ from dnas_cli.scenes.band_statistics import (
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.tiles.lists import SPLITS, TileRef, list_text, read_list
+from dnas_cli.tiles.lists import SPLITS, TileList, TileRef, list_text, read_list
 from dnas_cli.tiles.tile_set import TileSet
 
 SCHEMA = "dnas.tile-set"
@@ -235,9 +235,7 @@ def read_description(path: Path) -> dict[str, Any]:
     return check_schema(read_json(file), SCHEMA, VERSION, str(file), "description of a tile set")
 
 
-def _tile_set(
-    path: Path, content: dict[str, Any], tiles: dict[str, tuple[TileRef, ...]]
-) -> TileSet:
+def _tile_set(path: Path, content: dict[str, Any], tiles: dict[str, TileList]) -> TileSet:
     classes = tuple(LandClass.from_json(entry) for entry in content["classes"])
     bands = tuple(str(band) for band in content["bands"])
     normalisation = Normalisation.from_json(content["normalisation"])
@@ -322,9 +320,9 @@ def _tiles_folder(path: Path, tiles: Any) -> Path:
     return folder
 
 
-def fingerprint(content: dict[str, Any], tiles: dict[str, tuple[TileRef, ...]]) -> str:
+def fingerprint(content: dict[str, Any], tiles: dict[str, TileList]) -> str:
     """Return the hash by which two tile sets are the same or not."""
     known = {key: value for key, value in content.items() if key not in _NOT_IN_FINGERPRINT}
     return content_hash(
-        {"dataset": known, "lists": {split: list_text(tiles[split]) for split in sorted(tiles)}}
+        {"dataset": known, "lists": {split: tiles[split].texts() for split in sorted(tiles)}}
     )

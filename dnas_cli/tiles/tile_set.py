@@ -21,7 +21,7 @@ from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.normalisation import Moments, Normalisation
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Window, open_raster
-from dnas_cli.tiles.lists import SPLITS, TileRef, image_of, path_inside, place_of
+from dnas_cli.tiles.lists import SPLITS, TileList, TileRef, image_of, path_inside, place_of
 from dnas_cli.tiles.overlaps import Parts, first_shown, repeated_parts
 
 _MOST_PIXELS = 1 << 31  # along a side of an image
@@ -65,7 +65,7 @@ class TileSet:
     band_numbers: tuple[int, ...] = field(repr=False)
     ground_resolution: float | None
     crs_unit: str | None
-    _tiles: dict[str, tuple[TileRef, ...]] = field(repr=False)
+    _tiles: dict[str, TileList] = field(repr=False)
     _class_pixels: dict[str, dict[str, int]] = field(repr=False)
     _moments: dict[str, Moments] = field(repr=False)
     _shapes: dict[str, tuple[int, int]] = field(repr=False)
@@ -96,7 +96,7 @@ class TileSet:
             },
         }
 
-    def split(self, name: str) -> tuple[TileRef, ...]:
+    def split(self, name: str) -> TileList:
         """Return the tiles of `train`, `val` or `test`.
 
         Raises:

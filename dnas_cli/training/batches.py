@@ -13,7 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_
 
 from dnas_cli.console import as_bytes, logger
 from dnas_cli.errors import DnasError, UsageError
-from dnas_cli.tiles.lists import TileRef
+from dnas_cli.tiles.lists import TileList, TileRef
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.augmentation import (
     random_crop,
@@ -329,8 +329,8 @@ def _leave_signals_to_the_parent(worker: int) -> None:
         signal.signal(number, signal.SIG_IGN)
 
 
-def halves(refs: Sequence[TileRef], seed: int) -> tuple[list[TileRef], list[TileRef]]:
+def halves(refs: TileList, seed: int) -> tuple[TileList, TileList]:
     """Cut the training tiles in two halves by the seed: weights learn on A, logits on B."""
-    order = np.random.default_rng([seed, 2]).permutation(len(refs))
+    order = np.random.default_rng([seed, 2]).permutation(len(refs)).tolist()
     middle = (len(refs) + 1) // 2
-    return [refs[k] for k in order[:middle]], [refs[k] for k in order[middle:]]
+    return refs.chosen(order[:middle]), refs.chosen(order[middle:])
