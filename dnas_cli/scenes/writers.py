@@ -23,6 +23,7 @@ from dnas_cli.console import logger
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.files import atomic_path, write_text
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.cog_layout import has_cog_layout
 from dnas_cli.scenes.georeference import geotiff_holds, set_georeference
 from dnas_cli.scenes.map_values import MapValues, index_values
 from dnas_cli.scenes.opening import opened, without_georeference
@@ -127,6 +128,8 @@ def write_cog(draft: Path, target: Path, overviews: str) -> None:
             bigtiff="IF_SAFER",
         )
         _check_copy(target, temporary, draft)
+        if not has_cog_layout(temporary):
+            raise _not_whole(target)
 
 
 def write_sidecar(
@@ -212,6 +215,7 @@ def _profile(rows: Rows) -> dict[str, Any]:
 
 @contextmanager
 def _created(target: Path, profile: dict[str, Any]) -> Iterator[Any]:
+    target.unlink(missing_ok=True)  # GDAL reads an existing one first, and may fail
     with without_georeference(), rasterio.open(target, "w", **profile) as raster:
         yield raster
 
@@ -258,30 +262,65 @@ def _check_copy(target: Path, written: Path, draft: Path) -> None:
             values: npt.NDArray[Any] = source.read(window=((start, stop), (0, width)))
             return values
 
-        _check(written, Rows(source.count, height, width, read), target)
+        _check(written, Rows(source.count, height, width, read), target, _facts(source))
 
 
-def _check(written: Path, expected: Rows, target: Path | None = None) -> None:
-    """Read a raster back: on a full disk GDAL may close a truncated file without an error.
+def _check(
+    written: Path, expected: Rows, target: Path | None = None, facts: Sequence[object] = ()
+) -> None:
+    """Read a raster back: on a full disk GDAL may close an incomplete file without an error.
 
     Args:
         written: The raster.
         expected: What it should hold.
+        target: Its final name, for the message.
+        facts: What it should hold beside pixels.
     """
     whole = True
     try:
         with opened(written) as raster:
+            whole = not facts or all(map(_holds, _facts(raster), facts))
             for start in range(0, expected.height, _BLOCK):
                 stop = min(start + _BLOCK, expected.height)
                 values = raster.read(window=((start, stop), (0, expected.width)))
                 whole = whole and np.array_equal(values, expected.read(start, stop))
+            _read_overviews(raster)
     except (DataError, RasterioError, CPLE_BaseError):
         whole = False
     if not whole:
-        raise DnasError(
-            f"{target or written}: was not written whole; the disk is full or failing.",
-            "Free the space or choose another place, and run the same command again.",
-        )
+        raise _not_whole(target or written)
+
+
+def _not_whole(target: Path) -> DnasError:
+    return DnasError(
+        f"{target}: was not written whole; the disk is full or failing.",
+        "Free the space or choose another place, and run the same command again.",
+    )
+
+
+def _facts(raster: Any) -> Sequence[object]:
+    """Return what a raster holds beside pixels and its place; a PNG has no tags of bands."""
+    try:
+        colours = raster.colormap(1)
+    except ValueError:
+        colours = {}
+    tags = map(raster.tags, raster.indexes) if raster.driver == "GTiff" else ()
+    return raster.tags(), colours, raster.nodatavals, *tags
+
+
+def _holds(found: object, wanted: object) -> bool:
+    if isinstance(found, dict) and isinstance(wanted, dict):
+        return found.items() >= wanted.items() - {("AREA_OR_POINT", "Area")}
+    return found == wanted
+
+
+def _read_overviews(raster: Any) -> None:
+    for factor in raster.overviews(1):
+        width, rows = -(-raster.width // factor), _BLOCK * factor
+        for start in range(0, raster.height, rows):
+            stop = min(start + rows, raster.height)
+            shape = (raster.count, -(-(stop - start) // factor), width)
+            raster.read(window=((start, stop), (0, raster.width)), out_shape=shape)
 
 
 def _copy(source: Path, target: Path, **options: Any) -> None:
