@@ -37,8 +37,8 @@ from dnas_cli.commands.tile import tile
 from dnas_cli.errors import DnasError
 from dnas_cli.interruption import terminated_as_interrupted
 from dnas_cli.shown_text import shown
+from dnas_cli.similar_names import add_similar_names
 from dnas_cli.standard_streams import named_standard_output
-from dnas_cli.suggestions import add_suggestions
 
 _MOST_LINES = 40  # of an error message
 _LONGEST_LINE = 2000
@@ -78,7 +78,7 @@ class _Group(TyperGroup):
             raise typer.Exit(1) from error
         except Exception as error:
             if hasattr(error, "show"):  # the command line's own errors print themselves
-                add_suggestions(error)
+                add_similar_names(error)
                 raise
             _report(
                 f"{type(error).__name__}: {shown(error)}\n"
@@ -149,7 +149,7 @@ app = typer.Typer(
     name="dnas",
     no_args_is_help=True,
     rich_markup_mode="markdown",
-    suggest_commands=False,  # `suggestions.py` does, for options as well
+    suggest_commands=False,  # `similar_names.py` does, for options as well
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )

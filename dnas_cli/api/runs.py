@@ -244,13 +244,23 @@ def run_pipeline(
     return done
 
 
-def plan(run: AnyRun, budget: str | float, *, data: "Data | None" = None, **options: Any) -> "Plan":
+def plan(
+    run: AnyRun,
+    budget: str | float,
+    *,
+    data: "Data | None" = None,
+    layers: int | None = None,
+    width: int | None = None,
+    **options: Any,
+) -> "Plan":
     """Measure training steps on this machine, and plan a run for a time; write nothing.
 
     Args:
         run: The run; it need not exist.
         budget: As in `run_pipeline`.
         data: Tile set of a new run.
+        layers: Of the networks of a new run; chosen without it.
+        width: Likewise.
         options: Fields of `ComputeOptions`.
 
     Raises:
@@ -259,9 +269,10 @@ def plan(run: AnyRun, budget: str | float, *, data: "Data | None" = None, **opti
     from dnas_cli.planning.budget import budget_seconds
     from dnas_cli.stages.budgeted_run import plan_run
     from dnas_cli.stages.compute_options import ComputeOptions
+    from dnas_cli.stages.new_run import NewRun
 
     seconds, compute = budget_seconds(budget), options_as(ComputeOptions, options)
-    return plan_run(path_of(run), path_or_none(data), seconds, compute)
+    return plan_run(path_of(run), NewRun(path_or_none(data), layers, width), seconds, compute)
 
 
 def measure(run: AnyRun, head: int = 256, device: str = "auto") -> "Times":

@@ -71,7 +71,7 @@ def run(
             raise UsageError(
                 "dry_run=True: prints the plan of a budget.", "Give budget=45m as well."
             )
-        print_plan(api.plan(run, budget, data=new_run.data, **vars(compute)))
+        print_plan(api.plan(run, budget, **vars(new_run), **vars(compute)))
         return
     flags |= {} if logits_from is None else {"logits_from": logits_from}
     steps: dict[str, Any] = {"first": first, "last": last, "branch": branch}

@@ -24,6 +24,10 @@ SEARCH_SHARE = 0.35
 _MOST_SEARCH_SHARE = 0.6
 _LOGIT_WAY = 6.0
 _LOGIT_RATES = (0.003, 0.1)  # the paper's; above, the weights cannot follow
+_TEMPERATURE = 0.1
+"""Of the logits at the end of a search. Entropies ended at 0.003 to 0.13 (docs/science.md), and at 0.86
+to 0.97 where it stayed 1."""
+
 RETRAIN_STEPS = 1000
 """Fewest steps of the retraining at width 8 before a larger network is worth its time; at other
 widths in proportion, and half of them where a step is half as large."""
@@ -63,10 +67,12 @@ def sizes_for(data: DataFacts, device: str) -> tuple[Size, ...]:
     )
 
 
-def size_of_run(sizes: tuple[Size, ...], layers: int, width: int) -> Size:
-    """Return the size for an existing run: of the largest that is no wider, but for its network."""
-    similar = [item for item in sizes if item.width <= width] or sizes[:1]
-    return replace(similar[-1], layers=layers, width=width)
+def sizes_of(sizes: tuple[Size, ...], layers: int | None, width: int | None) -> tuple[Size, ...]:
+    """Return the sizes whose networks have the given layers and width."""
+    if width is not None:
+        no_wider = [item for item in sizes if item.width <= width] or sizes[:1]
+        sizes = (replace(no_wider[-1], width=width),)
+    return tuple(replace(item, layers=layers or item.layers) for item in sizes)
 
 
 def worth_measuring(measured: Measurements, data: DataFacts, budget: float, size: Size) -> bool:
@@ -145,7 +151,8 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
     )
     reasons.append(
         f"logits learn in {chosen.search.logit_steps} steps per stage (at least {LOGIT_STEPS}), "
-        f"at rate {stages[0].settings['logit_learning_rate']:g}"
+        f"at rate {stages[0].settings['logit_learning_rate']:g}, and their temperature falls to "
+        f"{_TEMPERATURE:g}"
     )
     if not chosen.retraining.whole:
         reasons.append(
@@ -219,6 +226,7 @@ def stage_plan(stage: str, item: Candidate, data: DataFacts, rounds: Rounds) -> 
         low, high = _LOGIT_RATES
         rate = min(max(_LOGIT_WAY / rounds.logit_steps, low), high)
         settings |= {"warmup": WARMUP, "logit_learning_rate": round(rate, 4)}
+        settings["logit_temperature"] = _TEMPERATURE
     seconds = rounds.seconds(item.step(stage), size, data)
     return StagePlan(stage, rounds.epochs, rounds.steps, settings, round(seconds, 1))
 

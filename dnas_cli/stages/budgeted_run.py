@@ -19,26 +19,27 @@ from dnas_cli.shown_time import shown_time
 from dnas_cli.stages.begin_run import existing_run, linked_tile_set, new_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.measure_steps import data_facts, measure, measure_stage
+from dnas_cli.stages.new_run import NewRun
 from dnas_cli.training.settings import RetrainSettings, SearchSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 
 
-def plan_run(root: Path, tiles: Path | None, budget: float, compute: ComputeOptions) -> Plan:
+def plan_run(root: Path, new_run: NewRun, budget: float, compute: ComputeOptions) -> Plan:
     """Measure and plan, without writing.
 
     Args:
         root: The run directory; it need not exist.
-        tiles: The tile set of a new run.
+        new_run: The tile set of a new run; its layers and width, where they are given.
         budget: Seconds that all may take.
         compute: Device, threads and the like.
 
     Raises:
         DnasError: The tile set cannot be used, or the budget is too short.
     """
-    run = existing_run(root, tiles)
-    opened = new_tile_set(root, tiles) if run is None else linked_tile_set(run)
+    run = existing_run(root, new_run.data)
+    opened = new_tile_set(root, new_run.data) if run is None else linked_tile_set(run)
     starting = time.time() - command_began()
-    measured = measure(run, opened, budget, compute)
+    measured = measure(run, opened, budget, compute, new_run)
     measured = replace(measured, seconds=round(starting + measured.seconds, 1))
     return make_plan(measured, data_facts(opened), budget)
 

@@ -9,7 +9,7 @@ import torch
 
 from dnas_cli.container import limited_threads
 from dnas_cli.nets.step_estimate import StepEstimate
-from dnas_cli.planning.make_plan import size_of_run, sizes_for, worth_measuring
+from dnas_cli.planning.make_plan import sizes_for, sizes_of, worth_measuring
 from dnas_cli.planning.measurements import (
     RETRAINING,
     SEARCHES,
@@ -25,6 +25,7 @@ from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.dry_run import StageEstimate, estimate_stage, measuring_seconds
 from dnas_cli.stages.expected_network import expected_network
 from dnas_cli.stages.fitting_mode import HEADROOM, fits, free_memory
+from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.training_setup import network_shape
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
@@ -36,6 +37,7 @@ _MOST_SECONDS = 50.0
 _MOST_SHARE = 0.08  # of the budget
 _LOOP, _LOOPING = 1 << 17, 0.3  # values, and seconds of such loops
 _FAR_SLOWER = 2.0
+_SHORT = 600.0  # seconds of a budget, for which the smallest size is likely
 
 
 @dataclass
@@ -86,6 +88,7 @@ def measure(
     tiles: TileSet,
     budget: float,
     compute: ComputeOptions,
+    new_run: NewRun | None = None,
     clock: Callable[[], float] = time.monotonic,
 ) -> Measurements:
     """Measure sizes from the smallest up, as long as the next may be chosen; a minute at most.
@@ -96,17 +99,19 @@ def measure(
         run: An existing run, whose layers and width stay.
         budget: Seconds that all may take.
         compute: Device, threads and the like.
+        new_run: Layers and width of a new run, where they are given.
         clock: The time, in seconds.
     """
     measuring = Measuring(min(_MOST_SECONDS, _MOST_SHARE * budget), clock)
     device, workers = compute.resolve()
     data = data_facts(tiles)
-    sizes = sizes_for(data, device.type)
-    if run is not None:
-        sizes = (size_of_run(sizes, run.manifest.layers, run.manifest.width),)
+    sizes, given = sizes_for(data, device.type), new_run if run is None else run.manifest
+    if given is not None:
+        sizes = sizes_of(sizes, given.layers, given.width)
     one_thread = 0.0
     if device.type == "cpu" and not compute.threads:
-        compute, one_thread = _threads(tiles, sizes[0], compute)
+        likely = sizes[:2][-1 if budget > _SHORT else 0]
+        compute, one_thread = _threads(tiles, likely, compute)
     machine = Machine(
         _name(device), torch.get_num_threads(), one_thread, free_memory(device) or 0, workers
     )

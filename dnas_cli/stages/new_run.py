@@ -16,7 +16,7 @@ class NewRun:
 
     data: Path | None = option(None, "Tile set of a new run.", metavar="TILES", panel="Network")
     layers: int | None = option(None, "Of a new run. [default: 12; quick: 5]", panel="Network")
-    width: int | None = option(None, "Of a new run. [default: 40; quick: 8]", panel="Network")
+    width: int | None = option(None, "Of a new run. [default: 40; quick: 16]", panel="Network")
 
     def size(self, preset: Preset | None) -> tuple[int, int]:
         """Return layers of the lattice and channels of the finest scale.

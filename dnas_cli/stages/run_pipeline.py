@@ -91,7 +91,7 @@ def run_stages(
     """
     plan, began = None, command_began()
     if request.budget is not None and not _planned_before(root, request.budget):
-        plan = plan_run(root, request.new_run.data, request.budget, compute)
+        plan = plan_run(root, request.new_run, request.budget, compute)
         request = _by_plan(root, request, plan)
         if "epochs" in request.retraining:
             epochs = int(request.retraining["epochs"])

@@ -22,9 +22,12 @@ Recipe = Literal["plain", "strong"]
 
 NETWORK_SIZES: dict[Preset, dict[str, int]] = {
     "paper": {"layers": 12, "width": 40},
-    "quick": {"layers": 5, "width": 8},
+    "quick": {"layers": 5, "width": 16},
 }
 """Layers and width of a network by preset."""
+
+
+_EPOCH_STEPS = "Most steps of an epoch, of other tiles each time; 0: all tiles."
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -56,6 +59,7 @@ class TrainingSettings:
         "Share of the epochs in which the learning rate grows to the first.",
         at_least=0,
         below=1,
+        quick=0.05,
         strong=0.05,
     )
     optimizer: OptimizerName = option(
@@ -64,7 +68,10 @@ class TrainingSettings:
     momentum: float = option(0.9, "Of SGD; the first beta of AdamW.", at_least=0, below=1)
     weight_decay: float = option(3e-4, "Of the weights.", at_least=0, quick=0.01)
     loss: Loss = option(
-        "cross-entropy", "focal has gamma 2, alpha 0.5.", strong="cross-entropy+dice"
+        "cross-entropy",
+        "focal has gamma 2, alpha 0.5.",
+        quick="cross-entropy+dice",
+        strong="cross-entropy+dice",
     )
     class_weights: ClassWeights = option(
         "equal", "balanced: pixels of rare classes count more.", quick="balanced", strong="balanced"
@@ -90,12 +97,12 @@ class TrainingSettings:
         0.0, "Share of tiles that get classes of another one pasted.", at_least=0, at_most=1
     )
     cut_out: float = option(0.0, "Share of tiles that lose a square.", at_least=0, at_most=1)
-    head: int = option(256, "Channels of the head.", at_least=1, at_most=4096, panel="Network")
-    epoch_steps: int = option(
-        0, "Most steps of an epoch, of other tiles each time; 0: all tiles.", at_least=0
+    head: int = option(
+        256, "Channels of the head.", at_least=1, at_most=4096, quick=32, panel="Network"
     )
+    epoch_steps: int = option(0, _EPOCH_STEPS, at_least=0, quick=15)
     validate_every: int = option(
-        1, "Epochs between validations; the last is always validated.", at_least=1, quick=2
+        1, "Epochs between validations; the last is always validated.", at_least=1, quick=3
     )
     patience: int = option(
         0, "End a stage after this many epochs without a change or gain; 0: never.", at_least=0
@@ -126,17 +133,19 @@ class TrainingSettings:
 class SearchSettings(TrainingSettings):
     """The settings of a search stage."""
 
-    epochs: int = option(60, "Passes over the training tiles.", at_least=1, quick=12)
-    warmup: float = option(
-        0.33, "Share of the epochs before logits learn.", at_least=0, below=1, quick=0.5
-    )
-    logit_learning_rate: float = option(3e-3, "Of the logits (Adam).", above=0, quick=0.03)
+    epochs: int = option(60, "Passes over the training tiles.", at_least=1, quick=6)
+    warmup: float = option(0.33, "Share of the epochs before logits learn.", at_least=0, below=1)
+    logit_learning_rate: float = option(3e-3, "Of the logits (Adam).", above=0, quick=0.1)
     logit_weight_decay: float = option(1e-3, "Of the logits (Adam).", at_least=0)
     logit_steps: int = option(
         1, "Steps of the logits with each step of the weights.", at_least=1, at_most=100
     )
     logit_temperature: float = option(
-        1.0, "Divisor of the logits in the last epoch; below 1 decides.", above=0, at_most=1
+        1.0,
+        "Divisor of the logits in the last epoch; below 1 decides.",
+        above=0,
+        at_most=1,
+        quick=0.1,
     )
     fix_logits: float = option(
         0.0, "Logits stop learning below this entropy, from 0 to 1.", at_least=0, below=1
@@ -175,6 +184,7 @@ class RetrainSettings(TrainingSettings):
     """The settings of retraining."""
 
     epochs: int = option(200, "Passes over the training tiles.", at_least=1, quick=20)
+    epoch_steps: int = option(0, _EPOCH_STEPS, at_least=0, quick=40)
     width: int = option(0, "Channels of the finest scale; 0 for the run's.", panel="Network")
     init: str = option(
         "scratch", "First weights: scratch, supernet (of stage 3) or a model file.", metavar="FROM"

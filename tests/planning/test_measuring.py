@@ -93,7 +93,7 @@ def test_it_takes_a_minute_at_most(
     machine, tiles = CountedMachine(smallest), open_tile_set(tiny_tiles)
     _on(machine, monkeypatch)
     compute = ComputeOptions(device="cpu", threads=1)
-    found = measure_steps.measure(None, tiles, budget, compute, machine.clock)
+    found = measure_steps.measure(None, tiles, budget, compute, clock=machine.clock)
     assert found.seconds == pytest.approx(machine.now, abs=0.1)
     assert machine.now <= 60
     assert found.candidates
@@ -106,7 +106,7 @@ def test_steps_for_which_there_is_no_time_follow_from_their_arithmetic(
     machine, tiles = CountedMachine(8.0), open_tile_set(tiny_tiles)
     _on(machine, monkeypatch)
     compute = ComputeOptions(device="cpu", threads=1)
-    found = measure_steps.measure(None, tiles, 1e6, compute, machine.clock)
+    found = measure_steps.measure(None, tiles, 1e6, compute, clock=machine.clock)
     assert machine.taken < 8  # of 21: two kinds of steps in three stages, one in the last
     smallest = found.candidates[0]
     assert smallest.step("stage3").weights == pytest.approx(4 * smallest.step("stage1").weights)
@@ -137,7 +137,7 @@ def test_one_thread_is_compared_with_all_and_the_faster_is_taken(
     monkeypatch.setattr(measure_steps, "limited_threads", lambda: None)
     monkeypatch.setattr(measure_steps, "waiting", lambda threads: waiting)
     monkeypatch.setattr(torch, "get_num_threads", lambda: 4)
-    found = measure_steps.measure(None, tiles, 300.0, ComputeOptions(), machine.clock)
+    found = measure_steps.measure(None, tiles, 300.0, ComputeOptions(), clock=machine.clock)
     assert asked[-1] == threads
     assert found.machine.one_thread == pytest.approx(ratio)
     assert machine.now < 60

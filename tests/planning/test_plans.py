@@ -9,7 +9,7 @@ import pytest
 
 from dnas_cli.errors import DataError, UsageError
 from dnas_cli.planning.budget import budget_seconds
-from dnas_cli.planning.make_plan import SIZES, make_plan, size_of_run, sizes_for
+from dnas_cli.planning.make_plan import SIZES, make_plan, sizes_for, sizes_of
 from dnas_cli.planning.measurements import DataFacts, Measurements, StepTime
 from dnas_cli.planning.plan import StagePlan, read_plan, write_plan
 from dnas_cli.planning.replan import replan
@@ -150,8 +150,14 @@ def test_large_tiles_are_trained_in_parts_on_a_cpu_alone() -> None:
     assert {size.crop for size in sizes_for(GID, "cuda")} == {0}
     assert {size.batch for size in sizes_for(replace(FEW, train=4), "cpu")} == {2}
     assert [size.width for size in SIZES] == sorted(size.width for size in SIZES)
-    of_run = size_of_run(SIZES, 7, 18)
+
+
+def test_the_layers_and_the_width_of_a_run_are_planned_for() -> None:
+    (of_run,) = sizes_of(SIZES, 7, 18)
     assert (of_run.layers, of_run.width, of_run.head) == (7, 18, SIZES[3].head)
+    deep = sizes_of(SIZES, 9, None)
+    assert [size.width for size in deep] == [size.width for size in SIZES]
+    assert {size.layers for size in deep} == {9}
 
 
 @pytest.mark.parametrize(

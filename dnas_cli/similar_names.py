@@ -1,4 +1,4 @@
-"""Suggestions for a mistyped command or option."""
+"""Similar names for a mistyped command or option."""
 
 import difflib
 from collections.abc import Collection
@@ -8,8 +8,8 @@ _MOST = 3
 _COMMANDS = {"help": "--help", "train": "retrain", "test": "eval", "map": "predict", "cut": "tile"}
 
 
-def add_suggestions(error: Any) -> None:
-    """Add suggestions for an unknown command or option to an error of the parser.
+def add_similar_names(error: Any) -> None:
+    """Add similar names for an unknown command or option to an error of the parser.
 
     Args:
         error: A usage error of typer's parser; others do not change.
