@@ -24,10 +24,6 @@ SEARCH_SHARE = 0.35
 _MOST_SEARCH_SHARE = 0.6
 _LOGIT_WAY = 6.0
 _LOGIT_RATES = (0.003, 0.1)  # the paper's; above, the weights cannot follow
-_TEMPERATURE = 0.1
-"""Of the logits at the end of a search. Entropies ended at 0.003 to 0.13 (docs/science.md), and at 0.86
-to 0.97 where it stayed 1."""
-
 RETRAIN_STEPS = 1000
 """Fewest steps of the retraining at width 8 before a larger network is worth its time; at other
 widths in proportion, and half of them where a step is half as large."""
@@ -151,8 +147,7 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
     )
     reasons.append(
         f"logits learn in {chosen.search.logit_steps} steps per stage (at least {LOGIT_STEPS}), "
-        f"at rate {stages[0].settings['logit_learning_rate']:g}, and their temperature falls to "
-        f"{_TEMPERATURE:g}"
+        f"at rate {stages[0].settings['logit_learning_rate']:g}"
     )
     if not chosen.retraining.whole:
         reasons.append(
@@ -219,14 +214,11 @@ def stage_plan(stage: str, item: Candidate, data: DataFacts, rounds: Rounds) -> 
         "epoch_steps": 0 if rounds.whole else rounds.steps,
     }
     if stage == RETRAINING:
-        # Dice with a warm-up raised the mean IoU by 0.05 at equal time (docs/science.md).
-        settings |= {"loss": "cross-entropy+dice", "rate_warm_up": 0.05}
         settings["keep"] = "last" if data.val < _FEW_TO_VALIDATE else "best"
     else:
         low, high = _LOGIT_RATES
         rate = min(max(_LOGIT_WAY / rounds.logit_steps, low), high)
         settings |= {"warmup": WARMUP, "logit_learning_rate": round(rate, 4)}
-        settings["logit_temperature"] = _TEMPERATURE
     seconds = rounds.seconds(item.step(stage), size, data)
     return StagePlan(stage, rounds.epochs, rounds.steps, settings, round(seconds, 1))
 
