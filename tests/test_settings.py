@@ -192,7 +192,8 @@ def test_what_stage_1_was_given_holds_until_another_value_is_given(
     assert _settings(child, "stage3") == first | {"seed": 7}
     dnas("decode", child, "--stage", 3)
     dnas("retrain", child, "--device", "cpu", "--epochs", 1, "--keep", "last")
-    shared = {item.name for item in fields(TrainingSettings)} - {"epochs", "seed"}
+    own = {"epochs", "seed", "epoch_steps"}
+    shared = {item.name for item in fields(TrainingSettings)} - own
     kept = _settings(child, "retrain")
     assert {key: kept[key] for key in shared} == {key: first[key] for key in shared}
     assert (kept["seed"], kept["epochs"], kept["keep"]) == (7, 1, "last")
