@@ -40,15 +40,13 @@ class DemoSize:
         scenes: Scenes with labels, which are split 6:2:2.
         size: Height and width of a scene in pixels.
         tile_size: Height and width of a tile.
-        search_epochs: Epochs of each search.
         retrain_epochs: Epochs of retraining; more than the preset's, as the tiles are few.
     """
 
     scenes: int = 15
     size: int = 512
     tile_size: int = 128
-    search_epochs: int = 8
-    retrain_epochs: int = 60
+    retrain_epochs: int = 28
 
 
 @dataclass(frozen=True)
@@ -114,12 +112,9 @@ def steps(folder: Path, seed: int, size: DemoSize) -> list[Step]:
             "tile", folder / "gid5", "--out", tiles,
             "--size", size.tile_size, "--seed", seed,
         ),
-        # A head of 64 channels takes half the time at width 8. An epoch of so few tiles has few
-        # steps, in which the logits would hardly change at the preset's rate.
         _step(
             has(run / "model.pt", run / "eval" / "test.json", run / "report.html"),
-            "run", run, "--data", tiles, "--preset", "quick", "--seed", seed, "--head", 64,
-            "--epochs", size.search_epochs, "--logit-learning-rate", "0.1",
+            "run", run, "--data", tiles, "--preset", "quick", "--seed", seed,
             "--retrain-epochs", size.retrain_epochs,
         ),
         _step(
