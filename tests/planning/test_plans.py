@@ -154,7 +154,7 @@ def test_large_tiles_are_trained_in_parts_on_a_cpu_alone() -> None:
 
 def test_the_layers_and_the_width_of_a_run_are_planned_for() -> None:
     (of_run,) = sizes_of(SIZES, 7, 18)
-    assert (of_run.layers, of_run.width, of_run.head) == (7, 18, SIZES[3].head)
+    assert (of_run.layers, of_run.width, of_run.head) == (7, 18, SIZES[2].head)
     deep = sizes_of(SIZES, 9, None)
     assert [size.width for size in deep] == [size.width for size in SIZES]
     assert {size.layers for size in deep} == {9}
