@@ -202,6 +202,7 @@ class RetrainSettings(TrainingSettings):
     keep: Keep = option(
         "best",
         "The model's weights: of an epoch, or their average over the last steps.",
+        quick="last",
         strong="average",
     )
 
