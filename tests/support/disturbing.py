@@ -70,7 +70,7 @@ class Disturbed:
         if end.code != 0 and not _is_there(end):
             self.lost.append(f"{what}: then exit {end.code}: {end.output[-1500:]}")
             return
-        wrong = differences(case / stage.makes, beginning.whole / stage.makes)
+        wrong = differences(case / stage.makes, beginning.whole / stage.makes, stage.timed)
         beside = {path.name for path in case.iterdir()}
         wrong += sorted(beside - {path.name for path in beginning.whole.iterdir()})
         if wrong:
@@ -157,7 +157,7 @@ def cut_power(folder: Path, beginnings: list[Beginning], count: int, rng: random
         what = f"{stage.name}, {fault} of {beginning.end.calls} loses {lost}"
         result.times += 1
         if end.code == 0:  # what it said to have done is there
-            wrong = differences(place / stage.makes, beginning.whole / stage.makes)
+            wrong = differences(place / stage.makes, beginning.whole / stage.makes, stage.timed)
             result.lost += [f"{what}: finished, then changed {', '.join(wrong)}"] if wrong else []
         elif end.code is not None:
             result.judge(end, what)

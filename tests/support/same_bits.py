@@ -4,6 +4,7 @@ import csv
 import json
 import re
 import sqlite3
+from collections.abc import Sequence
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -59,20 +60,32 @@ def _timeless_dump(path: Path) -> list[str]:
         return [re.sub(r"\d{4}-\d\d-\d\dT[\d:.]+Z", "", line) for line in lines]
 
 
+def _evaluation(path: Path) -> dict[str, Any]:
+    content: dict[str, Any] = json.loads(path.read_text())
+    content["subject"].pop("model_hash")
+    return content
+
+
 def _baseline(path: Path) -> list[dict[str, Any]]:
     members = json.loads(path.read_text())["members"]
     return [{key: item[key] for key in item if key != "model_hash"} for item in members]
 
 
-def differences(a: Path, b: Path) -> list[str]:
-    """Return the files in which two folders differ, temporary ones that were left among them."""
+def differences(a: Path, b: Path, timed: Sequence[str] = ()) -> list[str]:
+    """Return the files in which two folders differ, temporary ones that were left among them.
+
+    Args:
+        a: One folder.
+        b: The other.
+        timed: Names of files that show how long the work took.
+    """
     ours, theirs = _files(a), _files(b)
     found = [f"{name}: in one only" for name in sorted(ours.keys() ^ theirs.keys())]
     found += [f"{name}: left behind" for name in sorted(ours) if ".part" in name]
     found += [
         name
         for name in sorted(ours.keys() & theirs.keys())
-        if not _same_file(ours[name], theirs[name])
+        if name not in timed and not _same_file(ours[name], theirs[name])
     ]
     return found
 
@@ -118,6 +131,8 @@ def _same_file(a: Path, b: Path) -> bool:
         return _timeless_dump(a) == _timeless_dump(b)
     if a.name == "results.json":  # names files of models, which hold their date
         return _baseline(a) == _baseline(b)
+    if a.parent.name == "eval" and a.suffix == ".json":
+        return _evaluation(a) == _evaluation(b)
     if a.name == "history.csv":
         return _timeless_table(a) == _timeless_table(b)
     if a.name == "history.jsonl":

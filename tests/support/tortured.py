@@ -47,12 +47,14 @@ class Stage:
         arguments: Of the command, in the folder of the case.
         makes: The folder to compare, within the folder of the case.
         kills: Most kills per case.
+        timed: Files that show how long the work took; only that they exist is compared.
     """
 
     name: str
     arguments: tuple[object, ...]
     makes: str = "run"
     kills: int = 4
+    timed: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -124,7 +126,7 @@ STAGES = (
     Stage("tile polygons", ("tile", "scenes", "--dataset", "fields.yaml", "--out", "fields",
                             "--size", 32, "--workers", 1), "fields"),
     Stage("run", ("run", "all", "--data", "tiles", "--retrain-epochs", 1, *SIZE, *QUICK, *OFTEN),
-          "all"),
+          "all", timed=("report.html",)),
 )  # fmt: skip
 
 
