@@ -96,7 +96,7 @@ def test_a_run_is_compared_with_random_architectures_of_its_cost(
 ) -> None:
     run, architecture = tmp_path / "run", tmp_path / "architecture.json"
     next(random_architectures(3, 5)).write(architecture)
-    settings = ("--head", 8, "--epochs", 1, "--batch", 8, "--width", 4, "--seed", 3)
+    settings = ("--head", 8, "--epochs", 2, "--batch", 4, "--width", 4, "--seed", 3)
     dnas("retrain", run, "--architecture", architecture, "--data", tiny_tiles, *settings)
     command = ("baseline", run, "--random", 2, "--seeds", 2)
     printed = dnas(*command).stdout

@@ -77,4 +77,4 @@ def _fitting_model(path: Path, target: Path) -> Path:
         largest = float(values[:, valid].max()) if valid.any() else 1.0
     except Exception:
         bands, dtype, largest = ("red", "green", "blue"), "uint8", 255.0
-    return write_model(target, bands, dtype, tile_size=512, largest=largest or 1.0, head=2)
+    return write_model(target, bands, dtype, tile_size=512, largest=largest or 1.0)

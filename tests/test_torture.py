@@ -26,7 +26,7 @@ def _table(*arguments: object) -> str:
 
 @pytest.mark.slow
 def test_commands_that_are_disturbed_and_then_finish_end_with_the_same_bytes() -> None:
-    kinds = {"killed": ("--kills", 3), "races": ("--races", 3)}
+    kinds = {"killed": ("--kills", 4), "races": ("--races", 5)}
     if failing_calls.can_be_loaded():
         kinds |= {"calls that failed": ("--failures", 4), "power cuts": ("--cuts", 3)}
         kinds |= {"full disks": ("--disks", 2)}
