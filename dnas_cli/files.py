@@ -131,6 +131,14 @@ def write_text(target: Path, content: str) -> None:
     write_bytes(target, content.encode())
 
 
+def not_whole(target: Path) -> DnasError:
+    """Return the error of a file that was read back and lacks something."""
+    return DnasError(
+        f"{target}: was not written whole; the disk is full or failing.",
+        "Free the space or choose another place, and run the same command again.",
+    )
+
+
 def write_csv(target: Path, rows: Iterable[Iterable[object]]) -> None:
     """Write rows of cells as CSV, atomically."""
     text = io.StringIO()

@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from dnas_cli.errors import DnasError
-from dnas_cli.files import atomic_path
+from dnas_cli.files import atomic_path, not_whole
 
 SUFFIXES = {".gpkg": "GPKG", ".geojson": "GeoJSON"}
 
@@ -50,10 +50,7 @@ def refuse_incomplete(target: Path, written: Path, layer: str, count: int, verti
     except (sqlite3.Error, OSError, ValueError, LookupError, TypeError):
         whole = False
     if not whole:
-        raise DnasError(
-            f"{target}: was not written whole; the disk is full or failing.",
-            "Free the space or choose another place, and run the same command again.",
-        )
+        raise not_whole(target)
 
 
 def layer_name(stem: str) -> str:

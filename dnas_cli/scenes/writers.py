@@ -21,7 +21,7 @@ from rasterio.errors import RasterioError
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, DnasError
-from dnas_cli.files import atomic_path, write_text
+from dnas_cli.files import atomic_path, not_whole, write_text
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.cog_layout import has_cog_layout
 from dnas_cli.scenes.georeference import geotiff_holds, set_georeference
@@ -129,7 +129,7 @@ def write_cog(draft: Path, target: Path, overviews: str) -> None:
         )
         _check_copy(target, temporary, draft)
         if not has_cog_layout(temporary):
-            raise _not_whole(target)
+            raise not_whole(target)
 
 
 def write_sidecar(
@@ -288,14 +288,7 @@ def _check(
     except (DataError, RasterioError, CPLE_BaseError):
         whole = False
     if not whole:
-        raise _not_whole(target or written)
-
-
-def _not_whole(target: Path) -> DnasError:
-    return DnasError(
-        f"{target}: was not written whole; the disk is full or failing.",
-        "Free the space or choose another place, and run the same command again.",
-    )
+        raise not_whole(target or written)
 
 
 def _facts(raster: Any) -> Sequence[object]:
