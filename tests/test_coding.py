@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from dnas_cli.errors import DataError
-from dnas_cli.files import content_hash
+from dnas_cli.json_files import content_hash
 from dnas_cli.space.coding import (
     ArchitectureCoding,
     CodingDocument,

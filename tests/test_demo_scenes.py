@@ -17,7 +17,7 @@ from dnas_cli.demo.layout import GID5
 from dnas_cli.demo.scenes import scene_name, scene_paths, write_scenes
 from dnas_cli.demo.walkthrough import DemoSize, Step, run_demo, steps
 from dnas_cli.errors import DnasError, Interrupted, RunStateError
-from dnas_cli.files import write_json
+from dnas_cli.json_files import write_json
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
 from dnas_cli.scenes.label_encoding import colour_encoding
 from tests.support.command_line import dnas

@@ -7,7 +7,7 @@ import random
 from pathlib import Path
 from typing import Any
 
-from dnas_cli.files import content_hash, read_json, write_json
+from dnas_cli.json_files import content_hash, read_json, write_json
 
 _TEXTS = ("", "a", "Straße", "\n", 'say "0"', ",\n  ", "[", "{}", "\U0001f30d", "\\", "0: 0")
 

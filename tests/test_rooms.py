@@ -16,7 +16,7 @@ ROOMS = [room for room, _ in ROWS]
 NEVER = {
     "torch": ("torch",),
     "rasters": ("rasterio", "PIL", "cv2"),
-    "files": ("pathlib", "os", "shutil", "dnas_cli.files"),
+    "files": ("pathlib", "os", "shutil", "dnas_cli.files", "dnas_cli.json_files"),
     "training": ("dnas_cli.training",),
     "tiles": ("dnas_cli.tiles",),
     "run directories": ("dnas_cli.run.directory", "dnas_cli.run.branch", "dnas_cli.run.lock"),

@@ -15,7 +15,7 @@ from dnas_cli.console import logger
 from dnas_cli.demo.layout import GID5
 from dnas_cli.demo.scenes import scene_paths, write_scenes
 from dnas_cli.errors import DnasError, Interrupted, RunStateError
-from dnas_cli.files import read_json, write_json
+from dnas_cli.json_files import read_json, write_json
 from dnas_cli.report.lattice_over_epochs import lattice_deciding, write_deciding
 from dnas_cli.report.pictures import class_picture
 from dnas_cli.run.directory import open_run

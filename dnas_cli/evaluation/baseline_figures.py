@@ -11,7 +11,8 @@ import numpy as np
 
 from dnas_cli.bootstrap import drawn_times, mean_ious
 from dnas_cli.errors import MALFORMED, DataError, brief
-from dnas_cli.files import make_folder, read_json, write_json
+from dnas_cli.files import make_folder
+from dnas_cli.json_files import read_json, write_json
 from dnas_cli.metrics import ConfusionMatrix, merged
 from dnas_cli.typed_fields import build, ruled
 

@@ -13,7 +13,7 @@ from dnas_cli.errors import MALFORMED, DataError
 from dnas_cli.evaluation.references import Reference
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.tiles import evaluate_tiles
-from dnas_cli.files import check_schema
+from dnas_cli.json_files import check_schema
 from dnas_cli.mapping.map_options import Views
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.cost import ModelCost

@@ -11,7 +11,8 @@ from dnas_cli.evaluation.evaluation import Subject
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.stored import evaluation_files
 from dnas_cli.file_lock import locked
-from dnas_cli.files import make_folder, read_json, write_json
+from dnas_cli.files import make_folder
+from dnas_cli.json_files import read_json, write_json
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.shard import Shard
 

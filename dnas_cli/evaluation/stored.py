@@ -6,7 +6,8 @@ from pathlib import Path
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError
 from dnas_cli.evaluation.evaluation import Evaluation, Subject
-from dnas_cli.files import read_json, refuse_existing
+from dnas_cli.files import refuse_existing
+from dnas_cli.json_files import read_json
 
 
 @dataclass(frozen=True)

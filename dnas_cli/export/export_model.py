@@ -13,7 +13,8 @@ from dnas_cli.export.model_figures import data_of, evaluation_of
 from dnas_cli.export.model_item import model_item
 from dnas_cli.export.onnx_check import Agreement, check_onnx
 from dnas_cli.export.onnx_forms import for_any, for_deepness
-from dnas_cli.files import file_hash, refuse_existing, write_bytes, write_json, write_text
+from dnas_cli.files import file_hash, refuse_existing, write_bytes, write_text
+from dnas_cli.json_files import write_json
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.model.onnx_facts import OnnxFacts
 from dnas_cli.nets.onnx.runtime import require_onnx

@@ -4,7 +4,7 @@ from pathlib import Path
 
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.evaluation.evaluation import Evaluation
-from dnas_cli.files import read_json
+from dnas_cli.json_files import read_json
 from dnas_cli.run.directory import is_run, open_run
 from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.tile_set import TileSet

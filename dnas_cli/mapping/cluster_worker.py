@@ -13,7 +13,8 @@ import numpy as np
 
 from dnas_cli import console
 from dnas_cli.errors import DnasError
-from dnas_cli.files import atomic_path, content_hash, make_folder
+from dnas_cli.files import atomic_path, make_folder
+from dnas_cli.json_files import content_hash
 from dnas_cli.mapping.blending import MapRows
 from dnas_cli.mapping.map_options import Engine
 from dnas_cli.mapping.mapper import Mapper, MapSettings, load_mapper

@@ -5,7 +5,8 @@ from dataclasses import asdict
 
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError
-from dnas_cli.files import content_hash, file_hash
+from dnas_cli.files import file_hash
+from dnas_cli.json_files import content_hash
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.open_scene import SceneReading
 from dnas_cli.mapping.outputs import MAP_SUFFIXES, Outputs, scene_name

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from dnas_cli.errors import DataError
-from dnas_cli.files import read_json, write_json
+from dnas_cli.json_files import read_json, write_json
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.outputs import SHARES, Outputs
 from dnas_cli.metrics import IGNORE

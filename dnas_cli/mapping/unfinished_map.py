@@ -21,7 +21,8 @@ import numpy.typing as npt
 from dnas_cli.console import as_bytes
 from dnas_cli.errors import DataError, DnasError, RunStateError
 from dnas_cli.file_lock import locked
-from dnas_cli.files import make_folder, read_json, remove_leftovers, write_json
+from dnas_cli.files import make_folder, remove_leftovers
+from dnas_cli.json_files import read_json, write_json
 from dnas_cli.mapping.blending import MapRows
 from dnas_cli.scenes.writers import Rows
 

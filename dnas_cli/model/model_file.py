@@ -12,7 +12,7 @@ import torch
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.file_kinds import FILE, MODEL, kind_of, wrong_kind
-from dnas_cli.files import check_schema
+from dnas_cli.json_files import check_schema
 from dnas_cli.model.provenance import Provenance
 from dnas_cli.model.tensor_file import load_tensors, save_tensors
 from dnas_cli.nets.network import HEAD_CHANNELS, Network, NetworkShape, build_derived

@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass, replace
 
 from dnas_cli.errors import MALFORMED, DataError, brief
-from dnas_cli.files import parse_json
+from dnas_cli.json_files import parse_json
 from dnas_cli.model.model_file import ModelFacts
 
 KEY = "dnas"

@@ -51,12 +51,13 @@ def half_precision(device: torch.device) -> torch.dtype | None:
     return torch.bfloat16 if major >= 8 else torch.float16
 
 
-def is_fused(device: torch.device) -> bool | None:
-    """Whether optimizers work in one kernel, which also skips a step without asking the host.
+def optimizer_kernel(device: torch.device) -> dict[str, bool]:
+    """Return the options with which torch's optimizers take a step of many small weights fastest.
 
-    None leaves it to torch.
+    On CUDA one kernel, which also skips a step without asking the host; on a CPU one loop of C++,
+    with the same bits as a loop of Python at half its time.
     """
-    return True if device.type == "cuda" else None
+    return {"cuda": {"fused": True}, "cpu": {"foreach": True}}.get(device.type, {})
 
 
 def synchronise(device: torch.device) -> None:

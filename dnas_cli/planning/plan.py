@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from dnas_cli.errors import MALFORMED, DataError, brief
-from dnas_cli.files import check_schema, read_json, write_json
+from dnas_cli.json_files import check_schema, read_json, write_json
 from dnas_cli.planning.measurements import DataFacts, Machine, Size, StepTime
 from dnas_cli.typed_fields import SettingValue, build, option
 

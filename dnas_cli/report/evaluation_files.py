@@ -7,7 +7,8 @@ from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.stored import evaluation_files
 from dnas_cli.file_lock import locked
-from dnas_cli.files import make_folder, remove_leftovers, write_csv, write_json
+from dnas_cli.files import make_folder, remove_leftovers, write_csv
+from dnas_cli.json_files import write_json
 from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.shown_text import cell

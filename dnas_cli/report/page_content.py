@@ -25,7 +25,7 @@ from dnas_cli.evaluation.tile_scores import (
     look_at_tiles,
     score_tiles,
 )
-from dnas_cli.files import read_json
+from dnas_cli.json_files import read_json
 from dnas_cli.model.cost import ModelCost, cost_of_model
 from dnas_cli.model.model_file import load_model
 from dnas_cli.nets.cost import count_nodes

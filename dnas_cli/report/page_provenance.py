@@ -4,7 +4,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from dnas_cli.errors import DataError
-from dnas_cli.files import file_hash, read_json
+from dnas_cli.files import file_hash
+from dnas_cli.json_files import read_json
 from dnas_cli.report.run_status import TITLES
 from dnas_cli.run.command_log import CommandRecord, read_commands
 from dnas_cli.run.directory import Run

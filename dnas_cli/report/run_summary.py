@@ -5,7 +5,7 @@ import shlex
 from rich.table import Table
 
 from dnas_cli.evaluation.evaluation import Evaluation
-from dnas_cli.files import read_json
+from dnas_cli.json_files import read_json
 from dnas_cli.report.run_status import TITLES
 from dnas_cli.report.tables import print_parts, table
 from dnas_cli.run.directory import CODINGS

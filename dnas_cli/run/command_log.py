@@ -11,7 +11,8 @@ from typing import Literal
 
 from dnas_cli import __version__
 from dnas_cli.errors import MALFORMED, DataError, brief
-from dnas_cli.files import make_folder, parse_json, read_text, remove_leftovers, write_text
+from dnas_cli.files import make_folder, read_text, remove_leftovers, write_text
+from dnas_cli.json_files import parse_json
 from dnas_cli.run.directory import Run, now
 from dnas_cli.typed_fields import build
 

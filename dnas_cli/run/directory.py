@@ -12,7 +12,8 @@ from dnas_cli import __version__
 from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.file_kinds import RUN, wrong_kind
 from dnas_cli.file_lock import locked
-from dnas_cli.files import file_hash, make_folder, read_json, remove_leftovers, write_json
+from dnas_cli.files import file_hash, make_folder, remove_leftovers
+from dnas_cli.json_files import read_json, write_json
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.history import FlatRow, flat_history
 from dnas_cli.run.manifest import STAGES, Lineage, Manifest, StageRecord, TileSetLink

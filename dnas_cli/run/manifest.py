@@ -4,7 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 from dnas_cli.errors import MALFORMED, DataError, brief
-from dnas_cli.files import check_schema
+from dnas_cli.json_files import check_schema
 from dnas_cli.run.given_settings import GivenSettings, RunSettings
 from dnas_cli.space.lattice import MAX_LAYERS
 from dnas_cli.typed_fields import SettingValue, build, option

@@ -6,7 +6,8 @@ from pathlib import Path
 from typing import Any, Required, TypedDict
 
 from dnas_cli.errors import DataError, brief
-from dnas_cli.files import parse_json, read_text, write_text
+from dnas_cli.files import read_text, write_text
+from dnas_cli.json_files import parse_json
 from dnas_cli.space.coding import CodingBody
 
 _MOST_EPOCHS = 1 << 31

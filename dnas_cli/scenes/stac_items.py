@@ -14,7 +14,8 @@ from urllib.parse import urljoin, urlparse
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError
-from dnas_cli.files import parse_json, read_text
+from dnas_cli.files import read_text
+from dnas_cli.json_files import parse_json
 from dnas_cli.scenes.external import is_external_allowed
 from dnas_cli.scenes.opening import is_address
 from dnas_cli.scenes.raster import RASTER_SUFFIXES

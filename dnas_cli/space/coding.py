@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Required, Self, TypedDict, cast
 
 from dnas_cli.errors import DataError, DnasError, brief
 from dnas_cli.file_kinds import CODINGS, kind_of
-from dnas_cli.files import write_json
+from dnas_cli.json_files import write_json
 from dnas_cli.space.lattice import Edge, Graph, edge, prune
 from dnas_cli.space.operators import OPERATORS
 from dnas_cli.space.sealed_json import read_sealed_json, seal

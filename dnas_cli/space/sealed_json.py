@@ -6,7 +6,8 @@ from typing import Any
 
 from dnas_cli.errors import DataError
 from dnas_cli.file_kinds import CODINGS, FILE, kind_of, wrong_kind
-from dnas_cli.files import content_hash, parse_json, read_text
+from dnas_cli.files import read_text
+from dnas_cli.json_files import content_hash, parse_json
 
 MAX_BYTES = 16 * 1024 * 1024  # a lattice of 64 layers codes to less than 2 MB
 

@@ -5,7 +5,8 @@ from pathlib import Path
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, RunStateError, UsageError
-from dnas_cli.files import remove_leftovers, write_json
+from dnas_cli.files import remove_leftovers
+from dnas_cli.json_files import write_json
 from dnas_cli.run.branch import branch
 from dnas_cli.run.command_log import record_command
 from dnas_cli.run.directory import CODINGS, Run, check_stage, open_run

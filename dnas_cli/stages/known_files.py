@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from dnas_cli import file_kinds
 from dnas_cli.errors import DataError
-from dnas_cli.files import read_json
+from dnas_cli.json_files import read_json
 from dnas_cli.run.directory import open_run
 from dnas_cli.scenes.facts import raster_facts
 from dnas_cli.scenes.opening import NotARasterError

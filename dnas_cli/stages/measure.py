@@ -13,7 +13,7 @@ from torch import nn
 
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import MALFORMED, DataError, brief
-from dnas_cli.files import read_json, write_json
+from dnas_cli.json_files import read_json, write_json
 from dnas_cli.nets.cost_table import CostTable
 from dnas_cli.nets.device import resolve_device, synchronise
 from dnas_cli.nets.network import NetworkShape, build_head, build_stem, resize

@@ -12,8 +12,9 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, DnasError, UsageError, brief
-from dnas_cli.files import file_hash, make_folder, read_json, write_json
+from dnas_cli.files import file_hash, make_folder
 from dnas_cli.interruption import Interruption
+from dnas_cli.json_files import read_json, write_json
 from dnas_cli.nets.network import Network
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.model_weights import kept_weights

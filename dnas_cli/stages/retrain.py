@@ -9,7 +9,8 @@ import torch
 from dnas_cli import __version__
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError, UsageError
-from dnas_cli.files import read_json, remove_leftovers
+from dnas_cli.files import remove_leftovers
+from dnas_cli.json_files import read_json
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.model.provenance import Provenance
 from dnas_cli.nets.network import build_derived

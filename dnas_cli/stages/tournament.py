@@ -13,7 +13,8 @@ from typing import Any
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, Interrupted, UsageError
-from dnas_cli.files import atomic_path, make_folder, write_json
+from dnas_cli.files import atomic_path, make_folder
+from dnas_cli.json_files import write_json
 from dnas_cli.run.directory import Run
 from dnas_cli.run.rows import best_row, read_rows
 from dnas_cli.space.coding import ArchitectureCoding

@@ -19,14 +19,8 @@ from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.discovery import Problem
 from dnas_cli.errors import DataError
 from dnas_cli.file_kinds import FOLDER, TILE_SET, kind_of, wrong_kind
-from dnas_cli.files import (
-    check_schema,
-    content_hash,
-    read_json,
-    remove_leftovers,
-    write_json,
-    write_text,
-)
+from dnas_cli.files import remove_leftovers, write_text
+from dnas_cli.json_files import check_schema, content_hash, read_json, write_json
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.band_statistics import (
     BandStatistics,

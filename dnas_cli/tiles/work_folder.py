@@ -11,7 +11,8 @@ from typing import Any
 
 from dnas_cli.errors import DataError, DnasError, RunStateError
 from dnas_cli.file_lock import locked
-from dnas_cli.files import read_json, write_json, write_text
+from dnas_cli.files import write_text
+from dnas_cli.json_files import read_json, write_json
 from dnas_cli.shard import Shard
 from dnas_cli.tiles.dataset_json import is_tile_set
 from dnas_cli.tiles.lists import SPLITS

@@ -14,7 +14,8 @@ from torch import Tensor
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.file_kinds import CHECKPOINT, FILE, kind_of, wrong_kind
-from dnas_cli.files import atomic_path, check_schema, remove_leftovers
+from dnas_cli.files import atomic_path, remove_leftovers
+from dnas_cli.json_files import check_schema
 from dnas_cli.model.tensor_file import DamagedError, load_tensors, save_tensors, write_checked
 from dnas_cli.run.rows import EpochRow, write_row
 from dnas_cli.training.ranks import Ranks

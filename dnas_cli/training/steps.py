@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.optim import SGD, Adam, AdamW, Optimizer
 from torch.optim.swa_utils import AveragedModel
 
-from dnas_cli.nets.device import is_fused
+from dnas_cli.nets.device import optimizer_kernel
 from dnas_cli.nets.network import Network
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.nets.training_pass.executor import executor
@@ -208,7 +208,7 @@ class SearchSteps(_NetworkSteps):
             settings.logit_learning_rate,
             betas=(0.9, 0.999),
             weight_decay=settings.logit_weight_decay,
-            fused=is_fused(device),
+            **optimizer_kernel(device),
         )
         self._logits = logits.requires_grad_(False)
         self._settings = settings
@@ -302,8 +302,8 @@ def _in_groups(batches: Iterator[Batch], size: int) -> Iterator[tuple[Batch, ...
 def _optimizer(network: Network, settings: TrainingSettings, device: torch.device) -> Optimizer:
     """Return the optimizer of the weights."""
     weights, rate, decay = network.weights(), settings.learning_rate, settings.weight_decay
-    fused = is_fused(device)
+    kernel = optimizer_kernel(device)
     if settings.optimizer == "adamw":
         betas = (settings.momentum, 0.999)
-        return AdamW(weights, rate, betas=betas, weight_decay=decay, fused=fused)
-    return SGD(weights, rate, momentum=settings.momentum, weight_decay=decay, fused=fused)
+        return AdamW(weights, rate, betas=betas, weight_decay=decay, **kernel)
+    return SGD(weights, rate, momentum=settings.momentum, weight_decay=decay, **kernel)

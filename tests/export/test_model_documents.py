@@ -11,7 +11,8 @@ from referencing import Registry, Resource
 
 from dnas_cli.evaluation.evaluation import Evaluation, Subject
 from dnas_cli.evaluation.scenes import SceneScore
-from dnas_cli.files import file_hash, write_json
+from dnas_cli.files import file_hash
+from dnas_cli.json_files import write_json
 from dnas_cli.metrics import ConfusionMatrix
 from tests.support.command_line import dnas
 from tests.support.small_models import CLASSES, write_model

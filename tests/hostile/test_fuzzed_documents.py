@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from dnas_cli.datasets.description import parse_description
 from dnas_cli.errors import DataError, DnasError
 from dnas_cli.evaluation.evaluation import Evaluation
-from dnas_cli.files import parse_json
+from dnas_cli.json_files import parse_json
 from dnas_cli.release1.codings import read_release1
 from dnas_cli.run.manifest import Manifest
 from dnas_cli.run.rows import read_rows

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from dnas_cli.files import content_hash
+from dnas_cli.json_files import content_hash
 from tests.support.command_line import dnas
 from tests.support.small_codings import ARCHITECTURE
 

@@ -175,7 +175,7 @@ def mutate_values(content: bytes, rng: random.Random) -> bytes:
     document = json.loads(lines[at])
     _replace_one(document, rng)
     if isinstance(document, dict) and "hash" in document:
-        from dnas_cli.files import content_hash
+        from dnas_cli.json_files import content_hash
 
         body = {key: value for key, value in document.items() if key != "hash"}
         document["hash"] = content_hash(body)
