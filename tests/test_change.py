@@ -10,7 +10,8 @@ import pytest
 import rasterio
 
 from dnas_cli.scenes.raster import Georeference
-from dnas_cli.scenes.writers import Rows, write_cog, write_draft, write_shares_draft
+from dnas_cli.scenes.rows import Rows
+from dnas_cli.scenes.writers import write_cog, write_draft, write_shares_draft
 from tests.support.command_line import dnas
 from tests.support.small_models import CLASSES
 

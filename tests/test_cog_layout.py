@@ -14,7 +14,8 @@ from dnas_cli.errors import DnasError
 from dnas_cli.scenes.cog_layout import has_cog_layout
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference
-from dnas_cli.scenes.writers import Rows, write_cog, write_draft, write_png
+from dnas_cli.scenes.rows import Rows
+from dnas_cli.scenes.writers import write_cog, write_draft, write_png
 
 PLACE = Georeference(CRS.from_epsg(32633).to_wkt(), (10.0, 0.0, 500000.0, 0.0, -10.0, 5000000.0))
 CLASSES = (LandClass("water", (0, 0, 255)), LandClass("forest", (0, 255, 0)))

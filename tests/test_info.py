@@ -10,7 +10,8 @@ import torch
 
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference
-from dnas_cli.scenes.writers import Rows, write_draft
+from dnas_cli.scenes.rows import Rows
+from dnas_cli.scenes.writers import write_draft
 from tests.support.command_line import dnas
 from tests.support.small_models import write_model
 

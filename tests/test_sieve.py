@@ -9,8 +9,8 @@ import rasterio
 from rasterio.features import sieve as gdal_sieve
 
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.sieve import sieve
-from dnas_cli.scenes.writers import Rows
 
 DATA = Path(__file__).resolve().parents[2] / "shared" / "data"
 

@@ -20,7 +20,8 @@ from dnas_cli.scenes.map_values import MapValues, index_values
 from dnas_cli.scenes.palette import Colour, LandClass
 from dnas_cli.scenes.qgis_style import write_raster_style
 from dnas_cli.scenes.raster import Georeference, Raster
-from dnas_cli.scenes.writers import Rows, write_cog, write_draft, write_sidecar
+from dnas_cli.scenes.rows import Rows
+from dnas_cli.scenes.writers import write_cog, write_draft, write_sidecar
 from dnas_cli.shown_text import cell
 from dnas_cli.tiles.grid import inside, tile_rows
 

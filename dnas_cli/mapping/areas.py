@@ -15,7 +15,7 @@ from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.ground import pixel_areas
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference, Window
-from dnas_cli.scenes.writers import Rows
+from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.zones import Zone
 from dnas_cli.shown_text import cell
 

@@ -22,7 +22,8 @@ from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.polygons import PolygonOptions, check_place, require_libraries, write_polygons
 from dnas_cli.scenes.qgis_style import write_raster_style
 from dnas_cli.scenes.raster import Raster, Window, open_raster
-from dnas_cli.scenes.writers import Rows, beside_geotiff, write_cog, write_draft, write_sidecar
+from dnas_cli.scenes.rows import Rows
+from dnas_cli.scenes.writers import beside_geotiff, write_cog, write_draft, write_sidecar
 from dnas_cli.scratch_folder import scratch_folder
 from dnas_cli.shown_text import cell
 

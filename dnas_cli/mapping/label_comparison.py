@@ -16,7 +16,7 @@ from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.label_survey import settled_encoding, too_many_unknown
 from dnas_cli.scenes.placed_labels import LabelFiles, PlacedLabels
 from dnas_cli.scenes.raster import Raster, Window
-from dnas_cli.scenes.writers import Rows
+from dnas_cli.scenes.rows import Rows
 
 _ROWS = 512  # read at once
 

@@ -14,8 +14,8 @@ from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.ground import pixel_ground
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference
+from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.sieve import sieve
-from dnas_cli.scenes.writers import Rows
 
 _NAME = "unsure"
 _SIZE = re.compile(r"(\d+(?:\.\d+)?) ?(m2|px)")

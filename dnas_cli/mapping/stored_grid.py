@@ -12,8 +12,8 @@ from dnas_cli.mapping.open_scene import SceneReading, open_scene
 from dnas_cli.metrics import IGNORE
 from dnas_cli.model.model_file import ModelFacts
 from dnas_cli.scenes.raster import Raster, Window
+from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.scene_files import SceneFiles
-from dnas_cli.scenes.writers import Rows
 
 Regrid = Callable[[Rows], Rows]
 

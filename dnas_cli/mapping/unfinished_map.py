@@ -24,7 +24,7 @@ from dnas_cli.file_lock import locked
 from dnas_cli.files import make_folder, remove_leftovers
 from dnas_cli.json_files import read_json, write_json
 from dnas_cli.mapping.blending import MapRows
-from dnas_cli.scenes.writers import Rows
+from dnas_cli.scenes.rows import Rows
 
 
 class MapInWorkError(RunStateError):

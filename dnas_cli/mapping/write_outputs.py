@@ -11,8 +11,8 @@ from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.polygons import check_place, require_libraries, write_polygons
 from dnas_cli.scenes.qgis_style import write_raster_style
 from dnas_cli.scenes.raster import Georeference, Raster
+from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.writers import (
-    Rows,
     beside_geotiff,
     write_cog,
     write_draft,

@@ -24,7 +24,7 @@ import numpy.typing as npt
 
 from dnas_cli.console import progress
 from dnas_cli.metrics import IGNORE
-from dnas_cli.scenes.writers import Rows
+from dnas_cli.scenes.rows import Rows
 
 Indices = npt.NDArray[np.uint8]
 Integers = npt.NDArray[np.int64]

@@ -4,15 +4,13 @@ A map is first written to one plain tiled GeoTIFF, the *draft*; the other forms 
 GDAL block by block, so that no whole map is ever held in memory.
 """
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
 
-import numpy as np
-import numpy.typing as npt
 import rasterio
 import rasterio.shutil
 from rasterio._err import CPLE_BaseError
@@ -20,35 +18,20 @@ from rasterio.enums import ColorInterp
 from rasterio.errors import RasterioError
 
 from dnas_cli.console import logger
-from dnas_cli.errors import DataError, DnasError
+from dnas_cli.errors import DnasError
 from dnas_cli.files import atomic_path, not_whole, write_text
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.cog_layout import has_cog_layout
 from dnas_cli.scenes.georeference import geotiff_holds, set_georeference
 from dnas_cli.scenes.map_values import MapValues, index_values
-from dnas_cli.scenes.opening import opened, without_georeference
+from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference
-
-ReadRows = Callable[[int, int], npt.NDArray[Any]]
+from dnas_cli.scenes.reading_back import check_copy, check_raster
+from dnas_cli.scenes.rows import ReadRows, Rows
 
 _BLOCK = 512
 _TIFF_OPTIONS = {"compress": "DEFLATE", "bigtiff": "IF_SAFER"}
-
-
-@dataclass(frozen=True)
-class Rows:
-    """A raster that is read a few rows at a time, wherever it is.
-
-    Attributes:
-        width: Pixels per row.
-        read: Returns rows `start` to `stop`: (count, stop - start, width).
-    """
-
-    count: int
-    height: int
-    width: int
-    read: ReadRows
 
 
 def write_draft(
@@ -82,7 +65,7 @@ def write_draft(
         )
         draft.set_band_description(1, "class")
         _fill(draft, written)
-    _check(target, written)
+    check_raster(target, written)
 
 
 def write_shares_draft(
@@ -106,7 +89,7 @@ def write_shares_draft(
         for band, name in enumerate(names, 1):
             draft.set_band_description(band, name)
         _fill(draft, shares)
-    _check(target, shares)
+    check_raster(target, shares)
 
 
 def write_cog(draft: Path, target: Path, overviews: str) -> None:
@@ -127,7 +110,7 @@ def write_cog(draft: Path, target: Path, overviews: str) -> None:
             overview_resampling=overviews,
             bigtiff="IF_SAFER",
         )
-        _check_copy(target, temporary, draft)
+        check_copy(target, temporary, draft)
         if not has_cog_layout(temporary):
             raise not_whole(target)
 
@@ -182,7 +165,7 @@ def write_png(draft: Path, target: Path) -> None:
     without_sidecar = rasterio.Env(GDAL_PAM_ENABLED="NO")
     with atomic_path(target) as temporary, _writing(target), without_sidecar:
         _copy(draft, temporary, driver="PNG", zlevel=6, write_metadata_as_text="YES")
-        _check_copy(target, temporary, draft)
+        check_copy(target, temporary, draft)
 
 
 def write_world_file(picture: Path, georeference: Georeference) -> None:
@@ -252,68 +235,6 @@ def _fill(raster: Any, rows: Rows) -> None:
     for start in range(0, rows.height, _BLOCK):
         stop = min(start + _BLOCK, rows.height)
         raster.write(rows.read(start, stop), window=((start, stop), (0, rows.width)))
-
-
-def _check_copy(target: Path, written: Path, draft: Path) -> None:
-    with opened(draft) as source:
-        height, width = source.shape
-
-        def read(start: int, stop: int) -> npt.NDArray[Any]:
-            values: npt.NDArray[Any] = source.read(window=((start, stop), (0, width)))
-            return values
-
-        _check(written, Rows(source.count, height, width, read), target, _facts(source))
-
-
-def _check(
-    written: Path, expected: Rows, target: Path | None = None, facts: Sequence[object] = ()
-) -> None:
-    """Read a raster back: on a full disk GDAL may close an incomplete file without an error.
-
-    Args:
-        written: The raster.
-        expected: What it should hold.
-        target: Its final name, for the message.
-        facts: What it should hold beside pixels.
-    """
-    whole = True
-    try:
-        with opened(written) as raster:
-            whole = not facts or all(map(_holds, _facts(raster), facts))
-            for start in range(0, expected.height, _BLOCK):
-                stop = min(start + _BLOCK, expected.height)
-                values = raster.read(window=((start, stop), (0, expected.width)))
-                whole = whole and np.array_equal(values, expected.read(start, stop))
-            _read_overviews(raster)
-    except (DataError, RasterioError, CPLE_BaseError):
-        whole = False
-    if not whole:
-        raise not_whole(target or written)
-
-
-def _facts(raster: Any) -> Sequence[object]:
-    """Return what a raster holds beside pixels and its place; a PNG has no tags of bands."""
-    try:
-        colours = raster.colormap(1)
-    except ValueError:
-        colours = {}
-    tags = map(raster.tags, raster.indexes) if raster.driver == "GTiff" else ()
-    return raster.tags(), colours, raster.nodatavals, *tags
-
-
-def _holds(found: object, wanted: object) -> bool:
-    if isinstance(found, dict) and isinstance(wanted, dict):
-        return found.items() >= wanted.items() - {("AREA_OR_POINT", "Area")}
-    return found == wanted
-
-
-def _read_overviews(raster: Any) -> None:
-    for factor in raster.overviews(1):
-        width, rows = -(-raster.width // factor), _BLOCK * factor
-        for start in range(0, raster.height, rows):
-            stop = min(start + rows, raster.height)
-            shape = (raster.count, -(-(stop - start) // factor), width)
-            raster.read(window=((start, stop), (0, raster.width)), out_shape=shape)
 
 
 def _copy(source: Path, target: Path, **options: Any) -> None:

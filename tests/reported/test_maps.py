@@ -16,7 +16,8 @@ from rasterio.transform import Affine
 from dnas_cli.scenes.ground import pixel_areas
 from dnas_cli.scenes.overlay import natural_colours
 from dnas_cli.scenes.raster import Georeference, open_raster
-from dnas_cli.scenes.writers import Rows, write_draft
+from dnas_cli.scenes.rows import Rows
+from dnas_cli.scenes.writers import write_draft
 from tests.support.command_line import dnas
 from tests.support.reported_inputs import noise, put
 from tests.support.small_models import CLASSES, write_model
