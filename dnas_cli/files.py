@@ -227,6 +227,15 @@ def file_hash(path: Path) -> str:
         raise DataError(f"{path}: cannot be read ({error.strerror}).") from error
 
 
+def changed_after(path: Path, moment: int) -> bool:
+    """Return whether a file may have changed since a moment, in nanoseconds.
+
+    Copying can set the time of a file's content to anything, but not that of its entry.
+    """
+    facts = path.stat()
+    return max(facts.st_mtime_ns, facts.st_ctime_ns) >= moment  # clocks of files are coarse
+
+
 def refuse_existing(target: Path, overwrite: bool) -> None:
     """Refuse to replace what exists unless the user asked for it.
 

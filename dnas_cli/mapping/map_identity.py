@@ -11,8 +11,8 @@ from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.open_scene import SceneReading
 from dnas_cli.mapping.outputs import MAP_SUFFIXES, Outputs, scene_name
 from dnas_cli.mapping.refinement import Refinement
-from dnas_cli.scenes.map_metadata import KEY, MODEL, map_tags
-from dnas_cli.scenes.scene_files import SceneFiles, state_of
+from dnas_cli.scenes.map_metadata import KEY, MODEL, SCENE, map_tags
+from dnas_cli.scenes.scene_files import SceneFiles, has_changed, state_of
 
 _LOOKED_AT = 100  # files of a folder, evenly spaced
 
@@ -20,7 +20,7 @@ _LOOKED_AT = 100  # files of a folder, evenly spaced
 def map_identity(
     mapper: Mapper, scene: str | SceneFiles, reading: SceneReading, refinement: Refinement
 ) -> str:
-    """Return a hash that changes with the model, the scene's files and how it is mapped."""
+    """Return a hash that changes with the model, the scene's size and time, and the settings."""
     grid = mapper.grid
     states = [state if isinstance(state, str) else state[:2] for state in state_of(scene)]
     return content_hash(
@@ -61,7 +61,8 @@ def refuse_other_maps(
                 logger.warning("%s: exists and does not say which model made it", path)
             other_model = tags.get(MODEL, mapper.model_id) != mapper.model_id
             identity = map_identity(mapper, scene, reading, outputs.refinement)
-            if other_model or tags.get(KEY, identity) != identity:
+            other_scene = SCENE in tags and has_changed(scene, tags[SCENE], path.stat().st_mtime_ns)
+            if other_model or other_scene or tags.get(KEY, identity) != identity:
                 made = "by another model" if other_model else "of another scene, or otherwise"
                 raise RunStateError(
                     f"{path}: exists and was made {made} than asked for now.",

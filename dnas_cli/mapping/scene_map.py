@@ -32,10 +32,10 @@ from dnas_cli.mapping.unfinished_map import UnfinishedMap
 from dnas_cli.mapping.write_outputs import check_outputs, write_outputs
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.clip import Clip, read_clip, touches
-from dnas_cli.scenes.map_metadata import KEY, MODEL
+from dnas_cli.scenes.map_metadata import KEY, MODEL, SCENE
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Raster, block_cache
-from dnas_cli.scenes.scene_files import SceneFiles, state_of
+from dnas_cli.scenes.scene_files import SceneFiles, content_of, state_of
 from dnas_cli.scenes.zones import Zone, read_zones
 
 
@@ -89,7 +89,17 @@ def map_scene(
             with _interruption_explained(scene, unfinished):
                 speed = _predict(mapper, scene, unfinished, outputs, clip)
                 indices = refine(unfinished, outputs.refinement, len(facts.classes), smallest)
-                tags = _tags(mapper, map_identity(mapper, path, reading, outputs.refinement))
+                tags = {
+                    "DNAS_VERSION": __version__,
+                    MODEL: mapper.model_id,
+                    KEY: map_identity(mapper, path, reading, outputs.refinement),
+                    SCENE: content_of(path),
+                }
+                if scene_key(mapper, scene, reading) != key:
+                    raise DataError(
+                        f"{scene.path}: was replaced while it was mapped.",
+                        "Run the same command again.",
+                    )
                 counted = count_classes(indices, stored.georeference, zones)
                 if target := outputs.beside.get("areas"):
                     unfinished.begin_output(target)
@@ -317,10 +327,6 @@ def _announcing_stop(
             logger.info("stopping at the end of these rows; Ctrl-C again stops at once")
 
     return done
-
-
-def _tags(mapper: Mapper, identity: str) -> dict[str, str]:
-    return {"DNAS_VERSION": __version__, MODEL: mapper.model_id, KEY: identity}
 
 
 def _area_inputs(

@@ -19,11 +19,11 @@ _MOST_ADDRESSES = 10_000
 def refers_to_files(path: Path) -> bool:
     """Return whether a file may refer to others, or cannot be searched for references."""
     state = path.stat()
-    return _refers(path, state.st_size, state.st_mtime_ns)
+    return _refers(path, state.st_size, state.st_mtime_ns, state.st_ctime_ns)
 
 
 @lru_cache(maxsize=256)
-def _refers(path: Path, size: int, _: int) -> bool:
+def _refers(path: Path, size: int, *_: int) -> bool:
     if size < len(_SIGNATURE):
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:

@@ -8,7 +8,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.scenes.opening import opened
 from dnas_cli.scenes.vector_labels import layers_of
 
-MODEL, KEY = "DNAS_MODEL", "DNAS_KEY"
+MODEL, KEY, SCENE = "DNAS_MODEL", "DNAS_KEY", "DNAS_SCENE"
 _PREFIX = b"DNAS_"
 _HEAD = 1 << 16  # bytes of a GeoJSON file that hold what is said before its features
 

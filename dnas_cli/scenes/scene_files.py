@@ -6,6 +6,8 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from dnas_cli.errors import DataError
+from dnas_cli.files import changed_after, file_hash
+from dnas_cli.json_files import content_hash
 
 _VARIABLE = re.compile(
     r'(?:(?:NETCDF|HDF5):)?"?(?P<path>.+?\.(?:nc4?|h5|hdf5|he5))"?:(?://)?(?P<variable>[^"]+)', re.I
@@ -117,7 +119,7 @@ def split_variable(text: str) -> tuple[str, str]:
 def state_of(scene: str | SceneFiles) -> list[list[int] | str]:
     """Return what changes when a scene's files do: size and times, of an address its text."""
     states: list[list[int] | str] = []
-    for name in scene.files if isinstance(scene, SceneFiles) else (scene,):
+    for name in _names_of(scene):
         path = Path(name)
         if path.is_file():
             facts = path.stat()
@@ -126,3 +128,29 @@ def state_of(scene: str | SceneFiles) -> list[list[int] | str]:
         else:
             states.append(name)
     return states
+
+
+def content_of(scene: str | SceneFiles) -> str:
+    """Return a hash of what a scene's files hold; an address stands for itself.
+
+    Raises:
+        DataError: A file cannot be read.
+    """
+    names = _names_of(scene)
+    return content_hash([file_hash(Path(name)) if Path(name).is_file() else name for name in names])
+
+
+def has_changed(scene: str | SceneFiles, content: str, moment: int) -> bool:
+    """Return whether a scene's files hold something else than at a moment, in nanoseconds.
+
+    Args:
+        content: As `content_of` returned it then.
+    """
+    files = [Path(name) for name in _names_of(scene)]
+    if not any(changed_after(file, moment) for file in files if file.is_file()):
+        return False
+    return content_of(scene) != content
+
+
+def _names_of(scene: str | SceneFiles) -> tuple[str, ...]:
+    return scene.files if isinstance(scene, SceneFiles) else (scene,)

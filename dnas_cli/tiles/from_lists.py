@@ -16,6 +16,7 @@ from dnas_cli.datasets.description import PER_IMAGE, DatasetDescription
 from dnas_cli.datasets.discovery import Problem
 from dnas_cli.datasets.inspection import choose_bands, refuse_absurd, refuse_nodata
 from dnas_cli.errors import DataError, Interrupted, UsageError
+from dnas_cli.files import changed_after
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.georeference import unit_name
 from dnas_cli.scenes.ground import ground_resolution
@@ -33,7 +34,7 @@ from dnas_cli.tiles.measure_tiles import (
     measuring_tasks,
     read_image,
 )
-from dnas_cli.tiles.measurements import changed_after, load_measurements, required_measurements
+from dnas_cli.tiles.measurements import load_measurements, required_measurements
 from dnas_cli.tiles.problems import nothing_useful, warn_skipped, warn_unknown_pixels
 from dnas_cli.tiles.refusal import refuse_other_settings
 from dnas_cli.tiles.result import TileSetResult, tile_set_result

@@ -23,6 +23,7 @@ from dnas_cli.datasets.inspection import (
     refuse_nodata,
 )
 from dnas_cli.errors import Interrupted, OtherShardsMissing, RunStateError
+from dnas_cli.files import changed_after
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
 from dnas_cli.scenes.label_survey import settled_encoding
@@ -40,7 +41,6 @@ from dnas_cli.tiles.lists import SPLITS, TileRef
 from dnas_cli.tiles.measure_tiles import TileFormat, measure_tiles, measuring_tasks
 from dnas_cli.tiles.measurements import (
     Measurements,
-    changed_after,
     class_sums,
     load_measurements,
     required_measurements,

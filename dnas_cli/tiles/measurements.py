@@ -111,12 +111,3 @@ def class_sums(
     for unit, name in split.items():
         sums[name] += counts[unit]
     return sums
-
-
-def changed_after(file: Path, moment: int) -> bool:
-    """Whether a file may have changed after a moment, in nanoseconds.
-
-    Copying can set the time of a file's content to anything, but not that of its entry.
-    """
-    facts = file.stat()
-    return max(facts.st_mtime_ns, facts.st_ctime_ns) > moment

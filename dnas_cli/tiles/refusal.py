@@ -5,9 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from dnas_cli.errors import RunStateError
+from dnas_cli.files import changed_after
 from dnas_cli.tiles.cutting import file_facts, files_of
 from dnas_cli.tiles.dataset_json import read_description
-from dnas_cli.tiles.measurements import changed_after
 from dnas_cli.tiles.settings import differences
 
 _MOST_NAMED = 20

@@ -15,6 +15,7 @@ from dnas_cli.mapping.stream import stream_map
 from dnas_cli.mapping.unfinished_map import part_folder
 from tests.support.command_line import dnas
 from tests.support.predicting import read
+from tests.support.small_scenes import replace_unnoticed
 
 
 @pytest.mark.parametrize(
@@ -66,6 +67,35 @@ def test_rows_that_another_batch_computed_are_not_resumed(
     dnas(*arguments, "--batch", 1, code=130)
     monkeypatch.undo()
     assert "rows are finished" not in dnas(*arguments, "--batch", 2).stderr
+
+
+def test_rows_of_a_scene_that_was_replaced_at_the_same_size_and_time_are_not_resumed(
+    models: dict[str, Path], scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    arguments = ("predict", models["rgb"], scene, "-o", tmp_path / "map.tif")
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            "dnas_cli.mapping.write_outputs.write_cog",
+            lambda *_: os.kill(os.getpid(), signal.SIGINT),
+        )
+        dnas(*arguments, code=130)
+    replace_unnoticed(scene)
+    assert "rows are finished" not in dnas(*arguments).stderr
+
+
+def test_a_scene_that_is_replaced_while_it_is_mapped_has_no_map(
+    models: dict[str, Path], scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def replacing(*given: Any, **more: Any) -> Iterator[MapRows]:
+        yield from stream_map(*given, **more)
+        replace_unnoticed(scene)
+
+    arguments = ("predict", models["rgb"], scene, "-o", tmp_path / "map.tif")
+    with monkeypatch.context() as patch:
+        patch.setattr("dnas_cli.mapping.scene_map.stream_map", replacing)
+        assert "was replaced while it was mapped" in dnas(*arguments, code=4).stderr
+    assert not (tmp_path / "map.tif").exists()
+    assert "rows are finished" not in dnas(*arguments).stderr
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -3,6 +3,7 @@
 import csv
 import json
 import re
+import shutil
 from functools import partial
 from pathlib import Path
 
@@ -21,6 +22,7 @@ from dnas_cli.scenes.writers import write_draft
 from tests.support.command_line import dnas
 from tests.support.reported_inputs import noise, put
 from tests.support.small_models import CLASSES, write_model
+from tests.support.small_scenes import replace_unnoticed
 
 PLACES = {
     "epsg4087": ("EPSG:4087", Affine(10, 0, 1_000_000, 0, -10, 6_679_169), 0.2055),
@@ -111,6 +113,57 @@ def test_maps_of_another_model_or_a_replaced_scene_are_not_done(
     said = dnas("predict", first, tmp_path / "in", *out, code=3).stderr
     assert f"s1.{suffix}: exists and was made of another scene" in said
     dnas("predict", other, tmp_path / "in", *out, "--overwrite")
+
+
+def test_a_scene_replaced_at_the_same_size_and_time_is_noticed_and_a_copied_one_is_skipped(
+    tmp_path: Path,
+) -> None:
+    where = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_000_000)}
+    scene = put(tmp_path / "in/s.tif", noise(), **where)
+    model = write_model(tmp_path / "model.pt")
+    given = ("predict", model, tmp_path / "in", "--out", f"{tmp_path}/maps/{{name}}.tif")
+    dnas(*given)
+    made = (tmp_path / "maps/s.tif").read_bytes()
+    shutil.copytree(tmp_path / "in", tmp_path / "copy")  # with times
+    shutil.rmtree(tmp_path / "in")
+    (tmp_path / "copy").rename(tmp_path / "in")
+    assert json.loads(dnas(*given, "--json").stdout)[0]["status"] == "skipped"
+    replace_unnoticed(scene)
+    assert "s.tif: exists and was made of another scene" in dnas(*given, code=3).stderr
+    dnas(*given, "--overwrite")
+    assert (tmp_path / "maps/s.tif").read_bytes() != made
+
+
+def test_a_scene_of_several_files_is_another_when_one_of_them_is_replaced(tmp_path: Path) -> None:
+    band = put(tmp_path / "in/one_B.tif", noise()[:1])
+    for name, values in zip("GR", noise()[1:], strict=True):
+        put(tmp_path / f"in/one_{name}.tif", values[None])
+    description = tmp_path / "d.yaml"
+    description.write_text(
+        "bands: {blue: 'in/{scene}_B.tif', green: 'in/{scene}_G.tif', red: 'in/{scene}_R.tif'}\n"
+        "classes: {a: [1, 1, 1], b: [2, 2, 2]}\n"
+    )
+    given = (
+        "predict", write_model(tmp_path / "model.pt"), tmp_path, "--dataset", description,
+        "--out", f"{tmp_path}/maps/{{name}}.tif",
+    )  # fmt: skip
+    dnas(*given)
+    assert "skipped" in dnas(*given).stderr
+    replace_unnoticed(band)
+    assert "was made of another scene" in dnas(*given, code=3).stderr
+
+
+def test_maps_of_builds_that_wrote_no_hash_of_the_scene_are_skipped(tmp_path: Path) -> None:
+    where = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_000_000)}
+    put(tmp_path / "in/s.tif", noise(), **where)
+    out = ("--out", f"{tmp_path}/maps/{{name}}.geojson")
+    given = ("predict", write_model(tmp_path / "model.pt"), tmp_path / "in", "--json", *out)
+    dnas(*given)
+    made = tmp_path / "maps/s.geojson"
+    earlier, count = re.subn(r', \\"DNAS_SCENE\\": \\"[\w:]+\\"', "", made.read_text())
+    assert count == 1
+    made.write_text(earlier)
+    assert json.loads(dnas(*given).stdout)[0]["status"] == "skipped"
 
 
 def test_a_folder_never_gets_maps_of_a_second_model_without_a_word(tmp_path: Path) -> None:

@@ -1,5 +1,6 @@
 """Small datasets for tests of tiling: scenes with labels in several layouts."""
 
+import os
 from pathlib import Path
 from typing import Any
 
@@ -26,6 +27,14 @@ def write_raster(path: Path, bands: npt.NDArray[Any], **profile: Any) -> None:
         rasterio.open(path, "w", count=count, height=height, width=width, **profile) as file,
     ):
         file.write(bands)
+
+
+def replace_unnoticed(path: Path) -> None:
+    """Change the last byte of a file, but neither its size nor the time of its content."""
+    content, facts = bytearray(path.read_bytes()), path.stat()
+    content[-1] ^= 1
+    path.write_bytes(bytes(content))
+    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
 
 
 def class_indices(seed: int, height: int, width: int) -> npt.NDArray[np.intp]:

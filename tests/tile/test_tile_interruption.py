@@ -13,7 +13,7 @@ from dnas_cli.datasets.discovery import Problem
 from dnas_cli.tiles.cutting import CuttingTask, cut_image
 from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas, start
-from tests.support.small_scenes import make_gid
+from tests.support.small_scenes import make_gid, replace_unnoticed
 from tests.support.tiling import content
 
 
@@ -131,11 +131,7 @@ def test_a_source_replaced_at_the_same_size_and_time_is_cut_again(
     with monkeypatch.context() as patch:
         patch.setattr("dnas_cli.tiles.make_tile_set.write_tile_set", _interrupted)
         dnas("tile", source, "--size", 64, "--out", tmp_path / "resumed", code=130)
-    path = source / "image_NirRGB/GF2_0.tif"
-    image, facts = bytearray(path.read_bytes()), path.stat()
-    image[-1] ^= 1
-    path.write_bytes(bytes(image))
-    os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+    replace_unnoticed(source / "image_NirRGB/GF2_0.tif")
     for name in ("resumed", "fresh"):
         dnas("tile", source, "--size", 64, "--out", tmp_path / name)
     assert content(tmp_path / "resumed") == content(tmp_path / "fresh")
