@@ -18,7 +18,9 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from dnas_cli.errors import DataError, DnasError, RunStateError, brief
+from dnas_cli.shown_text import cell
 
+_NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+)?(e[+-][0-9]+)?")
 LARGEST_TEXT = 256 << 20  # bytes; the description of a million tiles has less
 
 
@@ -132,10 +134,14 @@ def not_whole(target: Path) -> DnasError:
 
 
 def write_csv(target: Path, rows: Iterable[Iterable[object]]) -> None:
-    """Write rows of cells as CSV, atomically."""
+    """Write rows of cells as CSV, atomically. No text begins a formula."""
     text = io.StringIO()
-    csv.writer(text, lineterminator="\n").writerows(rows)
+    csv.writer(text, lineterminator="\n").writerows(map(_plain, row) for row in rows)
     write_text(target, text.getvalue())
+
+
+def _plain(value: object) -> object:
+    return cell(value) if isinstance(value, str) and not _NUMBER.fullmatch(value) else value
 
 
 def is_text(text: str) -> bool:

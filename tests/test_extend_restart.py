@@ -166,6 +166,12 @@ def test_linked_files_are_never_written_through(run: Path) -> None:
     assert {path: path.read_bytes() for path in sorted(run.rglob("*.pt"))} == before
 
 
+def test_no_thread_sees_the_rights_of_new_files_changed_by_another() -> None:
+    """`os.umask` holds for the whole process; reading it sets it."""
+    package = Path(__file__).resolve().parents[1] / "dnas_cli"
+    assert not [path.name for path in package.rglob("*.py") if "umask(" in path.read_text()]
+
+
 def test_a_branch_has_the_rights_that_the_umask_gives_and_leftovers_go(run: Path) -> None:
     dnas("decode", run, "--stage", 1)
     child, left = run.with_name("child"), run.with_name(".child.0123abcd.work")

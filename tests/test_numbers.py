@@ -34,6 +34,18 @@ def test_a_number_that_nothing_measures_is_no_data(tmp_path: Path, value: float)
     assert np.argwhere(~valid).tolist() == [[2, 3]]
 
 
+def test_a_number_that_its_scale_makes_huge_is_no_data(tmp_path: Path) -> None:
+    values = np.full((2, 8, 8), 1e-5, np.float32)
+    values[1, 2, 3] = 1e18
+    write_raster(tmp_path / "a.tif", values)
+    with without_georeference(), rasterio.open(tmp_path / "a.tif", "r+") as file:
+        file.scales = (1.0, 1e21)
+    for scaled, expected in ((False, []), (True, [[2, 3]])):
+        with without_georeference(), open_raster(tmp_path / "a.tif", scaled=scaled) as raster:
+            valid = raster.valid(Window(0, 0, 8, 8))
+        assert np.argwhere(~valid).tolist() == expected
+
+
 @pytest.mark.parametrize("value", HUGE)
 def test_one_undeclared_huge_number_leaves_the_map_around_it_as_it_is(
     tmp_path: Path, value: float
@@ -51,12 +63,15 @@ def test_one_undeclared_huge_number_leaves_the_map_around_it_as_it_is(
     assert (maps[0] == IGNORE).sum() == 1
 
 
-def test_huge_numbers_do_not_decide_what_training_sees(tmp_path: Path) -> None:
-    source = make_plain(tmp_path / "plain", dtype="float32", nodata=float("nan"))
+@pytest.mark.parametrize(("dtype", "huge"), [("float32", -3.4e38), ("float64", 1e300)])
+def test_huge_numbers_do_not_decide_what_training_sees(
+    dtype: str, huge: float, tmp_path: Path
+) -> None:
+    source = make_plain(tmp_path / "plain", dtype=dtype, nodata=float("nan"))
     for path in sorted((source / "images").iterdir()):
         with without_georeference(), rasterio.open(path, "r+") as file:
             values = file.read()
-            values[0, 20, 20], values[1, 40, 40] = -3.4e38, 9e36
+            values[0, 20, 20], values[1, 40, 40] = huge, 9e36
             file.write(values)
     dnas("tile", source, "--size", 32)
     tiles = open_tile_set(tmp_path / "plain-tiles")

@@ -3,9 +3,13 @@
 import os
 import subprocess
 import sys
+import tracemalloc
 from collections import Counter
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+import numpy.typing as npt
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -14,7 +18,7 @@ from dnas_cli.datasets.description import DatasetDescription, parse_description
 from dnas_cli.errors import UsageError
 from dnas_cli.tiles.named_scenes import check_named_scenes, split_with_names
 from dnas_cli.tiles.settings import TilingSettings
-from dnas_cli.tiles.split import split_sizes, split_units
+from dnas_cli.tiles.split import _gains, split_sizes, split_units
 from dnas_cli.tiles.tile_options import parse_ratio, parse_scenes
 
 SCENES = {
@@ -76,6 +80,30 @@ def test_class_shares_are_close_to_the_ratio() -> None:
     total = sum(pixels[0] for pixels in SCENES.values())
     train = sum(SCENES[name][0] for name, where in split.items() if where == "train")
     assert train / total == pytest.approx(0.6, abs=0.05)
+
+
+def test_swapping_many_scenes_of_many_classes_takes_few_rounds_and_little_memory(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A table of all pairs and classes has 6.5 million entries here; one of all pairs, 43,200."""
+    random, calls = np.random.default_rng(0), list[int]()
+
+    def counted(*given: Any) -> npt.NDArray[np.int64]:
+        calls.append(1)
+        return _gains(*given)
+
+    monkeypatch.setattr("dnas_cli.tiles.split._gains", counted)
+    units = {f"s{n}": row for n, row in enumerate(random.integers(0, 9999, (60, 150)).tolist())}
+    split_units(units, (6, 2, 2), 0)
+    assert 3 <= len(calls) < 3 * 60  # three pairs of splits a round
+    shares = random.integers(0, 9999, (600, 150))
+    ours, theirs, _ = np.split(np.arange(600), [360, 480])
+    total, possible = shares.sum(axis=0), np.ones(150, np.bool_)
+    tracemalloc.start()
+    _gains(shares, ours, theirs, 600_000, 200_000, possible, total)
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert peak < 8 * 43_200 * 8
 
 
 def test_the_split_depends_on_the_seed_but_not_on_the_order_of_the_scenes() -> None:

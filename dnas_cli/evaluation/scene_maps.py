@@ -22,7 +22,6 @@ from dnas_cli.scenes.qgis_style import write_raster_style
 from dnas_cli.scenes.raster import Georeference, Raster
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.writers import write_cog, write_draft, write_sidecar
-from dnas_cli.shown_text import cell
 from dnas_cli.tiles.grid import inside, tile_rows
 
 _RIGHT: Colour = (225, 228, 232)
@@ -114,14 +113,14 @@ class SceneMaps:
             for item in self._windows
             if item.matrix.pixels >= max(1, _FEWEST * item.height * item.width)
         ]
-        names = [cell(item.name) for item in self.classes]
+        names = [item.name for item in self.classes]
         for item in sorted(listed, key=lambda window: window.accuracy)[:_LISTED]:
             wrong = item.matrix.counts - np.diag(np.diagonal(item.matrix.counts))
             label, mapped = np.unravel_index(int(wrong.argmax()), wrong.shape)
             mixed = [names[int(label)], names[int(mapped)]] if wrong.any() else ["", ""]
             place = ["" if item.place is None else f"{value:.9g}" for value in item.place or (0, 0)]
             rows.append(
-                [cell(item.scene), item.row, item.column, item.height, item.width,
+                [item.scene, item.row, item.column, item.height, item.width,
                  item.matrix.pixels, item.wrong, f"{item.accuracy:.4f}", *mixed, *place]
             )  # fmt: skip
         write_csv(self._worst, rows)

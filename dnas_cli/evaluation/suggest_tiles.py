@@ -19,7 +19,6 @@ from dnas_cli.model.model_file import Model
 from dnas_cli.scenes.layer_files import SUFFIXES
 from dnas_cli.scenes.polygons import require_libraries
 from dnas_cli.scenes.window_polygons import write_windows
-from dnas_cli.shown_text import cell
 
 
 @dataclass(frozen=True)
@@ -130,6 +129,5 @@ def suggest_tiles(
         places = [(found[item.index].window, found[item.index].place) for item in chosen]
         write_windows(out, places, columns)
     else:
-        columns["scene"] = [cell(name) for name in columns["scene"]]
         write_csv(out, [columns, *zip(*columns.values(), strict=True)])
     return Suggestion(out, tiles, model.facts.tile_size, len(found), float(entropy.mean()))

@@ -17,7 +17,6 @@ from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Georeference, Window
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.zones import Zone
-from dnas_cli.shown_text import cell
 
 WHOLE = "whole map"
 
@@ -126,7 +125,7 @@ def write_areas(
         for index, item in enumerate(classes):
             share = found.pixels[index] / pixels if pixels else 0.0
             hectares = "" if found.square_metres is None else _number(weights[index] / 1e4)
-            row: list[object] = [cell(found.name), cell(item.name), int(found.pixels[index])]
+            row: list[object] = [found.name, item.name, int(found.pixels[index])]
             row += [f"{share:.6f}", hectares]
             if error_matrix is not None:
                 row += _adjusted(adjusted.get(item.name), total, found.square_metres is not None)

@@ -25,7 +25,6 @@ from dnas_cli.scenes.raster import Raster, Window, open_raster
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.writers import beside_geotiff, write_cog, write_draft, write_sidecar
 from dnas_cli.scratch_folder import scratch_folder
-from dnas_cli.shown_text import cell
 
 UNCHANGED = LandClass("unchanged", (235, 235, 235))
 CAUTION = (
@@ -274,5 +273,5 @@ def table_of_transitions(transitions: tuple[Transition, ...]) -> list[list[objec
     rows: list[list[object]] = [["old", "new", "pixels", "share", "hectares"]]
     for item in transitions:
         hectares = "" if item.hectares is None else f"{item.hectares:.6g}"
-        rows.append([cell(item.old), cell(item.new), item.pixels, f"{item.share:.6f}", hectares])
+        rows.append([item.old, item.new, item.pixels, f"{item.share:.6f}", hectares])
     return rows

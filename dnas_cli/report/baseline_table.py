@@ -5,7 +5,6 @@ from pathlib import Path
 
 from dnas_cli.evaluation.baseline_figures import FOUND, RANDOM, Comparison, Member
 from dnas_cli.files import write_csv
-from dnas_cli.shown_text import cell
 
 _COLUMNS = (
     "name", "seed", "split", "parameters", "multiply_accumulates", "supernet_mean_iou",
@@ -64,9 +63,7 @@ def write_baseline_csv(path: Path, members: Sequence[Member]) -> None:
     """Write one row per member."""
     rows: list[list[object]] = [[*_COLUMNS, "mean_iou"]]
     for member in sorted(members, key=lambda item: (item.name != FOUND, item.name, item.seed)):
-        values = (getattr(member, column) for column in _COLUMNS)
-        row = [cell(item) if isinstance(item, str) else item for item in values]
-        rows.append([*row, member.mean_iou])
+        rows.append([*(getattr(member, column) for column in _COLUMNS), member.mean_iou])
     write_csv(path, rows)
 
 

@@ -16,7 +16,6 @@ from dnas_cli.files import atomic_path, write_csv
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.scenes.fonts import can_draw, font_for
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.shown_text import cell
 
 _UNPREDICTED = "(none)"
 _PLAIN = "fonts/ttf/DejaVuSans.ttf"
@@ -27,8 +26,8 @@ _LARGEST = 18.4  # inches: 40 cells
 def write_confusion_csv(path: Path, matrix: ConfusionMatrix, classes: Sequence[LandClass]) -> None:
     """Write the pixel counts: a row per labelled class, a column per predicted one."""
     table, names = _table(matrix, classes)
-    rows = [[cell(item.name), *row] for item, row in zip(classes, table.tolist(), strict=True)]
-    write_csv(path, [["label \\ prediction", *map(cell, names)], *rows])
+    rows = [[item.name, *row] for item, row in zip(classes, table.tolist(), strict=True)]
+    write_csv(path, [["label \\ prediction", *names], *rows])
 
 
 def write_confusion_png(

@@ -11,7 +11,6 @@ from dnas_cli.files import make_folder, remove_leftovers, write_csv
 from dnas_cli.json_files import write_json
 from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.shown_text import cell
 
 _COLUMNS = (
     "overall_accuracy", "mean_class_accuracy", "mean_iou", "frequency_weighted_iou", "kappa",
@@ -45,10 +44,9 @@ def write_scenes_csv(
     scene has no labelled pixel.
     """
     head = ["scene", "image", "label", "width", "height", "labelled_pixels", *_COLUMNS]
-    rows: list[list[object]] = [[*head, *(cell(f"iou {item.name}") for item in classes)]]
+    rows: list[list[object]] = [[*head, *(f"iou {item.name}" for item in classes)]]
     for scene in scenes:
-        names = map(cell, (scene.name, scene.image, scene.label))
-        row = [*names, scene.width, scene.height]
+        row = [scene.name, scene.image, scene.label, scene.width, scene.height]
         figures: list[float | None] = [None] * (len(_COLUMNS) + len(classes))
         if scene.matrix.pixels:
             metrics = scene.matrix.metrics()

@@ -4,7 +4,6 @@ from pathlib import Path
 
 from dnas_cli.files import write_csv
 from dnas_cli.run.rows import EpochRow, read_rows
-from dnas_cli.shown_text import cell
 
 FlatRow = dict[str, int | float | str]
 
@@ -33,7 +32,7 @@ def write_history_table(folder: Path) -> Path:
     names = list(dict.fromkeys(key for row in rows for key in row))
     cells = [[row.get(name, "") for name in names] for row in rows]
     path = folder / "history.csv"
-    write_csv(path, [names, *([cell(x) if isinstance(x, str) else x for x in c] for c in cells)])
+    write_csv(path, [names, *cells])
     return path
 
 

@@ -4,25 +4,28 @@ import csv
 import html
 import json
 import logging
-import time
+import re
+from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
 
 import numpy as np
+import numpy.typing as npt
 import pytest
 from markdown_it import MarkdownIt
+from matplotlib import get_data_path
+from matplotlib.figure import Figure
 from PIL import Image
 
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError
-from dnas_cli.evaluation.baseline_figures import Member
-from dnas_cli.mapping.change import Transition, table_of_transitions
+from dnas_cli.files import write_csv
 from dnas_cli.metrics import ConfusionMatrix
-from dnas_cli.report.baseline_table import write_baseline_csv
-from dnas_cli.report.confusion import write_confusion_csv, write_confusion_png
+from dnas_cli.report.confusion import confusion_picture, write_confusion_csv, write_confusion_png
 from dnas_cli.report.pictures import contact_sheet
-from dnas_cli.scenes.fonts import font_for
+from dnas_cli.scenes.fonts import _wide_fonts, font_for
 from dnas_cli.scenes.map_values import index_values
+from dnas_cli.scenes.overlay import with_legend
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.qgis_style import write_raster_style
 from dnas_cli.scenes.writers import write_sidecar
@@ -84,6 +87,17 @@ def test_no_cell_of_a_table_begins_a_formula(tmp_path: Path, name: str) -> None:
     assert not any(text.lstrip()[:1] in "=+-@" for text in cells if text)
 
 
+def test_all_tables_are_written_by_one_function_which_leaves_numbers_as_they_are(
+    tmp_path: Path,
+) -> None:
+    write_csv(tmp_path / "x.csv", [["=1", "-x", "-1.5", "-2e-05", "-1+1"], [-3, -0.5, None, ""]])
+    assert (tmp_path / "x.csv").read_text() == "'=1,'-x,-1.5,-2e-05,'-1+1\n-3,-0.5,,\n"
+    package = Path(__file__).resolve().parents[2] / "dnas_cli"
+    ways = re.compile(r"\b(writer|DictWriter|to_csv|savetxt)\(")
+    writers = {path.name for path in package.rglob("*.py") if ways.search(path.read_text())}
+    assert writers == {"files.py"}
+
+
 @pytest.mark.parametrize(
     "name", [r"$\foo$", "$", "a_b^c", r"\frac", "水田", "غابة", "🌲", "x" * 400]
 )
@@ -132,26 +146,67 @@ def test_a_contact_sheet_names_tiles_of_any_script() -> None:
     assert sheet.height > 2 * 64
 
 
-def test_no_cell_of_a_baseline_or_of_changes_begins_a_formula(tmp_path: Path) -> None:
-    member = Member("=1+1", 0, "test", 1, 1, None, {"s": _matrix(2)}, "sha256:0")
-    write_baseline_csv(tmp_path / "x.csv", [member])
-    assert "'=1+1" in (tmp_path / "x.csv").read_text()
-    rows = table_of_transitions((Transition("=1+1", "@a", 1, 1.0, None),))
-    assert rows[1][:2] == ["'=1+1", "'@a"]
-
-
 def test_a_name_that_no_font_here_draws_is_the_number_of_its_class() -> None:
     _, names = font_for(["water", "\u0378"])  # a character that is none
     assert names == ["water", "class 1"]
 
 
-def test_a_confusion_matrix_of_250_classes_is_a_picture_of_bounded_size(tmp_path: Path) -> None:
-    began = time.process_time()
-    path, classes = tmp_path / "x.png", _classes(*(f"class number {k}" for k in range(250)))
-    write_confusion_png(path, _matrix(250), classes, "many")
-    with Image.open(path) as picture:
-        assert max(picture.size) < 5000
-    assert time.process_time() - began < 60  # it was minutes, and gigabytes
+@pytest.mark.parametrize("count", [41, 250])
+def test_a_confusion_matrix_is_a_picture_of_bounded_size_whatever_the_classes(
+    count: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    drawn = list[tuple[Figure, int]]()
+    monkeypatch.setattr(
+        Figure, "savefig", lambda figure, *_, dpi, **__: drawn.append((figure, dpi))
+    )
+    classes = _classes(*(f"class number {k}" for k in range(count)))
+    write_confusion_png(tmp_path / "x.png", _matrix(count), classes, "many")
+    ((figure, dpi),) = drawn
+    width, height = dpi * figure.get_size_inches()
+    assert width * height < 12e6  # it was minutes, and gigabytes
+    assert len(figure.findobj()) < 1500  # ticks, and no text in any cell
+
+
+@pytest.fixture
+def wide_font(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+    """A font for two Chinese characters, which look like two that other fonts have."""
+    from fontTools.ttLib import TTFont
+
+    font = TTFont(f"{get_data_path()}/fonts/ttf/DejaVuSans.ttf")
+    for table in font["cmap"].tables:
+        if table.isUnicode():
+            table.cmap |= {ord("水"): table.cmap[ord("Ж")], ord("田"): table.cmap[ord("Ω")]}
+    font.save(tmp_path / "NotoSansCJK.ttf")
+    monkeypatch.setattr("dnas_cli.scenes.fonts._FOLDERS", (str(tmp_path),))
+    _wide_fonts.cache_clear()
+    yield
+    _wide_fonts.cache_clear()
+
+
+@pytest.mark.usefixtures("wide_font")
+def test_chinese_is_drawn_where_there_is_a_font_for_it() -> None:
+    picture, sheets = Image.new("RGBA", (40, 10)), np.zeros((8, 8, 3), np.uint8)
+
+    def matrix(name: str) -> npt.NDArray[np.uint8]:
+        return confusion_picture(_matrix(2), _classes(name, "b"), "title")
+
+    def legend(name: str) -> npt.NDArray[np.uint8]:
+        return np.asarray(with_legend(picture, _classes(name, "b")))
+
+    def tiles(name: str) -> npt.NDArray[np.uint8]:
+        return np.asarray(contact_sheet([(name, sheets), ("b", sheets)], _classes("b"), 2, 64))
+
+    for draw in (matrix, legend, tiles):
+        assert np.array_equal(draw("水田"), draw("ЖΩ"))
+        assert not np.array_equal(draw("水田"), draw("水水"))
+
+
+def test_a_character_without_glyph_is_no_box() -> None:
+    picture = Image.new("RGBA", (40, 10))
+    by_name, by_number = (
+        np.asarray(with_legend(picture, _classes(name, "b"))) for name in ("\u0378", "class 0")
+    )
+    assert np.array_equal(by_name, by_number)
 
 
 @pytest.mark.parametrize("stem", ["gpkg_x", "(x", "a;b", "a!b", "sqlite_x", "a?b#c", "-x", "水"])

@@ -170,8 +170,10 @@ def test_a_crs_that_a_geotiff_cannot_hold_is_beside_every_output(
     rotated = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +ellps=WGS84"
     scene = write_scene(tmp_path / "scene.tif", crs=CRS.from_user_input(rotated))
     out, sure = tmp_path / "map.tif", tmp_path / "sure.tif"
-    result = dnas("predict", models["rgb"], scene, "-o", out, "--confidence", sure)
-    for path in (out, sure):
-        assert f"{path}: a GeoTIFF cannot hold the coordinate reference system" in result.stderr
+    change = tmp_path / "change.tif"
+    said = dnas("predict", models["rgb"], scene, "-o", out, "--confidence", sure).stderr
+    said += dnas("change", out, out, "-o", change).stderr
+    for path in (out, sure, change):
+        assert f"{path}: a GeoTIFF cannot hold the coordinate reference system" in said
         with rasterio.open(path) as raster, rasterio.open(scene) as source:
             assert raster.crs == source.crs

@@ -48,6 +48,21 @@ def test_the_fingerprint_follows_the_content_and_not_the_place(cut: Path, tiles:
     assert open_tile_set(tiles).fingerprint != open_tile_set(cut).fingerprint
 
 
+@pytest.mark.parametrize("listed", [False, True])
+def test_a_tile_set_that_does_not_say_how_its_sources_were_labelled_is_read(
+    listed: bool, tiles: Path
+) -> None:
+    known, path = open_tile_set(tiles), tiles / "dataset.json"
+    content = json.loads(path.read_text())
+    del content["source_label_encoding"]
+    if listed:
+        content["settings"]["from_lists"] = "lists"
+    path.write_text(json.dumps(content))
+    again = open_tile_set(tiles)
+    assert again.source_encoding == (known.encoding if listed else known.source_encoding)
+    assert known.encoding != known.source_encoding
+
+
 def test_an_unknown_or_empty_or_missing_split_is_refused(tiles: Path) -> None:
     with pytest.raises(DataError, match="no split 'train2'"):
         open_tile_set(tiles).split("train2")

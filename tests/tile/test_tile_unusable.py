@@ -45,6 +45,13 @@ def test_everything_unusable_is_named_and_the_rest_is_cut(tmp_path: Path) -> Non
     assert len(left) == 4 * 6, "no tile of a skipped image is left"
 
 
+def test_a_crs_that_tiles_cannot_hold_is_a_warning(tmp_path: Path) -> None:
+    rotated = "+proj=ob_tran +o_proj=longlat +o_lon_p=0 +o_lat_p=39.25 +lon_0=18 +ellps=WGS84"
+    place = {"crs": rasterio.CRS.from_string(rotated), "transform": rasterio.Affine.scale(0.1)}
+    result = dnas("tile", make_plain(tmp_path / "plain", **place), "--size", 32, "--workers", 1)
+    assert "has a coordinate reference system that tiles, being GeoTIFFs, cannot" in result.stderr
+
+
 def test_few_pixels_of_unknown_colour_are_counted_and_unlabelled(tmp_path: Path) -> None:
     source = make_gid(tmp_path / "gid5", scenes=3)
     path = source / "label_5classes/GF2_0_label.tif"
