@@ -16,7 +16,7 @@ from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.opening import is_address
 from dnas_cli.scenes.placed_labels import LabelFiles
 from dnas_cli.scenes.stac_items import is_web_address
-from dnas_cli.scenes.vector_labels import is_vector
+from dnas_cli.scenes.vector_files import is_vector
 
 _OWN_DESCRIPTIONS = ("dataset.yaml", "dataset.yml")
 _BUILT_IN_SIGNS = {

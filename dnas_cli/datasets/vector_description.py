@@ -8,7 +8,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.files import nfc
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
 from dnas_cli.scenes.vector_encoding import VectorEncoding
-from dnas_cli.scenes.vector_labels import is_vector
+from dnas_cli.scenes.vector_files import is_vector
 from dnas_cli.typed_fields import option
 
 

@@ -9,11 +9,11 @@ import numpy.typing as npt
 from rasterio.features import geometry_mask
 from rasterio.transform import Affine
 
-from dnas_cli.errors import DataError, brief
+from dnas_cli.errors import DataError
 from dnas_cli.scenes.polygons import in_system, require_libraries
 from dnas_cli.scenes.raster import Georeference, Raster, Window
 from dnas_cli.scenes.tile_files import tile_georeference
-from dnas_cli.scenes.vector_labels import layers_of
+from dnas_cli.scenes.vector_files import layers_of, read_layer
 
 
 @dataclass(frozen=True)
@@ -42,7 +42,7 @@ def read_clip(path: Path, scene: str, georeference: Georeference) -> Clip:
     """Read polygons and bring them to the coordinates of a scene.
 
     Args:
-        path: Any vector file that GDAL reads; its first layer.
+        path: A GeoPackage, GeoJSON, Shapefile or FlatGeobuf; its first layer.
         scene: Name of the scene, for messages.
 
     Raises:
@@ -65,18 +65,13 @@ def read_outlines(
         DnasError: A library is missing.
     """
     require_libraries()
-    import pyogrio.raw
     import pyproj
     import shapely
 
     if georeference.crs_wkt is None or georeference.transform is None:
         raise DataError(f"{scene}: has no place, so that no polygons can be laid over it.")
-    try:
-        layer = layers_of(path)[0]
-        meta, _, geometries, values = pyogrio.raw.read(path, layer=layer)
-        outlines = shapely.from_wkb(geometries)
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise DataError(f"{path}: cannot be read as polygons ({brief(error)}).") from error
+    meta, _, geometries, values = read_layer(path, layers_of(path)[0])
+    outlines = shapely.from_wkb(geometries)
     polygons = np.isin(shapely.get_type_id(outlines), (3, 6)) & ~shapely.is_empty(outlines)
     if not polygons.any():
         raise DataError(f"{path}: holds no polygon.", "Give a layer of polygons.")

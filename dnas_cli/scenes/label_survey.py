@@ -19,7 +19,7 @@ from dnas_cli.scenes.label_encoding import (
 from dnas_cli.scenes.labels import LabelRaster, open_any_label
 from dnas_cli.scenes.palette import Colour, LandClass
 from dnas_cli.scenes.placed_labels import PlacedLabels
-from dnas_cli.scenes.vector_labels import is_vector
+from dnas_cli.scenes.vector_files import is_vector
 
 _LOOKED_AT = 30  # files, evenly spaced, whose values show how all are written; 59 at most
 _MOST_VALUES = 10_000  # of a file; more are no classes

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.opening import opened
-from dnas_cli.scenes.vector_labels import layers_of
+from dnas_cli.scenes.vector_files import layer_info, layers_of
 
 MODEL, KEY, SCENE = "DNAS_MODEL", "DNAS_KEY", "DNAS_SCENE"
 _PREFIX = b"DNAS_"
@@ -69,11 +69,8 @@ def _geojson_tags(path: Path) -> dict[str, str]:
 
 
 def _layer_tags(path: Path) -> dict[str, str]:
-    import pyogrio
-    import pyogrio.errors
-
     try:
-        metadata = pyogrio.read_info(path, layer=layers_of(path)[0]).get("layer_metadata") or {}
-    except (DataError, pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError):
+        metadata = layer_info(path, layers_of(path)[0]).get("layer_metadata") or {}
+    except DataError:
         return {}
     return {key: str(value) for key, value in metadata.items() if key.startswith("DNAS_")}

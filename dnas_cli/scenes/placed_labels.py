@@ -31,7 +31,8 @@ from dnas_cli.scenes.raster import (
     georeference_of,
 )
 from dnas_cli.scenes.vector_encoding import VectorEncoding
-from dnas_cli.scenes.vector_labels import VectorLabel, is_vector
+from dnas_cli.scenes.vector_files import is_vector
+from dnas_cli.scenes.vector_labels import VectorLabel
 
 _SAME = 0.1  # of a pixel; grids that differ by less are one
 _ELSEWHERE = (

@@ -4,9 +4,8 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from dnas_cli.errors import DataError
 from dnas_cli.scenes.polygons import require_libraries
-from dnas_cli.scenes.vector_labels import refuse_other_kind
+from dnas_cli.scenes.vector_files import layer_info, layers_of
 
 
 @dataclass(frozen=True)
@@ -39,19 +38,11 @@ def vector_facts(path: Path) -> VectorFacts:
         DataError: It cannot be opened, or the libraries for it are missing.
     """
     require_libraries()
-    import pyogrio
-
-    refuse_other_kind(path)
-    try:
-        return VectorFacts(tuple(_layer(path, str(name)) for name, _ in pyogrio.list_layers(path)))
-    except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-        raise DataError(f"{path}: cannot be opened as a vector layer ({error}).") from error
+    return VectorFacts(tuple(_layer(path, name) for name in layers_of(path, tables=True)))
 
 
 def _layer(path: Path, name: str) -> LayerFacts:
-    import pyogrio
-
-    info = pyogrio.read_info(path, layer=name, force_feature_count=True, force_total_bounds=True)
+    info = layer_info(path, name, force_feature_count=True, force_total_bounds=True)
     return LayerFacts(
         name,
         int(info["features"]),

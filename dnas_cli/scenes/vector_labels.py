@@ -5,7 +5,6 @@ pyproj, the extra `dnas[gis]`.
 """
 
 import math
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -16,7 +15,7 @@ from rasterio.features import rasterize
 from rasterio.transform import Affine
 
 from dnas_cli.errors import DataError
-from dnas_cli.files import nfc, size_of_file
+from dnas_cli.files import nfc
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.georeference import moved
 from dnas_cli.scenes.ground import pixel_ground
@@ -25,22 +24,11 @@ from dnas_cli.scenes.polygons import in_system, require_libraries
 from dnas_cli.scenes.raster import Georeference, OpenFile, Window
 from dnas_cli.scenes.tile_files import tile_georeference
 from dnas_cli.scenes.vector_encoding import VectorEncoding
+from dnas_cli.scenes.vector_files import layer_info, layers_of, read_layer
 
-# What a file of a suffix begins with. GDAL looks at the content alone, and would follow a document
-# that refers to other files or into the network.
-_BEGINNINGS = {
-    ".gpkg": b"SQLite format 3", ".geojson": b"{", ".json": b"{", ".shp": b"\0\0\x27\x0a",
-    ".fgb": b"fgb",
-}  # fmt: skip
-SUFFIXES = frozenset(_BEGINNINGS)
 ORDERS = ("area", "classes")  # in which features are burnt, beside those by an attribute
 
 _UNKNOWN = 254  # burnt for a class field that names no class
-
-
-def is_vector(path: str | Path) -> bool:
-    """Whether a file holds features by its suffix."""
-    return os.path.splitext(path)[1].lower() in SUFFIXES  # noqa: PTH122 (a million files)
 
 
 class VectorLabel(OpenFile):
@@ -60,7 +48,6 @@ class VectorLabel(OpenFile):
         width: int,
     ) -> None:
         require_libraries()
-        import pyogrio
         import pyproj
 
         if not place.has_map_coordinates or place.transform is None:
@@ -69,15 +56,12 @@ class VectorLabel(OpenFile):
                 "Give the image a CRS and a transform, or a label raster.",
             )
         self.path, self.height, self.width = str(path), height, width
+        self._file = path
         self._encoding, self._place = encoding, place
         self._transform = Affine(*place.transform)
-        refuse_other_kind(path)
-        try:
-            self._layers = layers_of(path)
-            self._layer = encoding.layer or self._layers[0]
-            info = pyogrio.read_info(path, layer=self._layer, force_feature_count=True)
-        except (pyogrio.errors.DataSourceError, pyogrio.errors.DataLayerError) as error:
-            raise DataError(f"{path}: cannot be opened as a vector layer ({error}).") from error
+        self._layers = layers_of(path)
+        self._layer = encoding.layer or self._layers[0]
+        info = layer_info(path, self._layer, force_feature_count=True)
         fields = [str(field) for field in info["fields"]]
         by = (encoding.order or "").removeprefix("-")
         self._order = None if by in ("", *ORDERS) else by
@@ -128,18 +112,16 @@ class VectorLabel(OpenFile):
         Raises:
             NoOverlapError: It does.
         """
-        import pyogrio.raw
-
         if self._is_empty:  # a scene of its own, which shows nothing but background
             return
         whole = self._bounds(Window(0, 0, self.height, self.width))
-        found = pyogrio.raw.read(
-            self.path, layer=self._layer, columns=[], bbox=whole, read_geometry=False,
+        found = read_layer(
+            self._file, self._layer, columns=[], bbox=whole, read_geometry=False,
             return_fids=True, max_features=1,
         )[1]  # fmt: skip
         if len(found):
             return
-        info = pyogrio.read_info(self.path, layer=self._layer, force_total_bounds=True)
+        info = layer_info(self._file, self._layer, force_total_bounds=True)
         x0, y0, x1, y1 = info["total_bounds"]
         left, bottom, right, top = whole
         if not (left < x1 and x0 < right and bottom < y1 and y0 < top):
@@ -150,10 +132,8 @@ class VectorLabel(OpenFile):
 
     def _left_out(self) -> list[str]:
         """Return the texts of the class attribute in the scene that are no class."""
-        import pyogrio.raw
-
-        fields = pyogrio.raw.read(
-            self.path, layer=self._layer, columns=[self._encoding.class_field],
+        fields = read_layer(
+            self._file, self._layer, columns=[self._encoding.class_field],
             bbox=self._bounds(Window(0, 0, self.height, self.width)), read_geometry=False,
         )[3]  # fmt: skip
         return sorted({_text(value) for value in fields[0]} - set(self._class_of))
@@ -196,14 +176,13 @@ class VectorLabel(OpenFile):
 
     def _features(self, window: Window) -> tuple[npt.NDArray[np.object_], npt.NDArray[np.uint8]]:
         """Return the geometries that a window shows, on the grid's CRS, and their classes."""
-        import pyogrio.raw
         import shapely
 
         if self._is_empty:
             return np.empty(0, np.object_), np.empty(0, np.uint8)
-        _, numbers, geometries, fields = pyogrio.raw.read(
-            self.path,
-            layer=self._layer,
+        _, numbers, geometries, fields = read_layer(
+            self._file,
+            self._layer,
             columns=self._columns,
             bbox=self._bounds(window),
             force_2d=True,
@@ -301,29 +280,6 @@ def burning_order(
         ranks = values.astype(np.float64)
     ranks = -ranks if order.startswith("-") else ranks
     return np.argsort(np.where(np.isnan(ranks), -np.inf, ranks), kind="stable")
-
-
-def layers_of(path: str | Path) -> list[str]:
-    """Return the names of the layers of features: QGIS keeps its styles in a table beside.
-
-    Raises:
-        DataError: There is no such layer.
-    """
-    import pyogrio
-
-    names = [str(name) for name, kind in pyogrio.list_layers(path) if kind is not None]
-    if not names:
-        raise DataError(f"{path}: holds no layer of features.")
-    return names
-
-
-def refuse_other_kind(path: Path) -> None:
-    """Refuse a file that is not what its suffix promises."""
-    size_of_file(path)
-    with path.open("rb") as file:
-        head = file.read(64).removeprefix(b"\xef\xbb\xbf")
-    if not head.lstrip().startswith(_BEGINNINGS[path.suffix.lower()].lstrip()):
-        raise DataError(f"{path}: is not a {path.suffix} file.", "Check that the file is whole.")
 
 
 def _text(value: Any) -> str:

@@ -42,7 +42,7 @@ def read_zones(
     """Read polygons and their names.
 
     Args:
-        path: Any vector file that GDAL reads; its first layer.
+        path: A GeoPackage, GeoJSON, Shapefile or FlatGeobuf; its first layer.
         field: The attribute of the names; `name`, else the first text, else the number of the
             feature when missing.
         scene: Name of the scene, for messages.

@@ -8,10 +8,11 @@ from dnas_cli import console
 from dnas_cli.datasets.discovery import LabelledScenes, Pair
 from dnas_cli.datasets.path_patterns import Pattern
 from dnas_cli.errors import DataError, UsageError, brief
+from dnas_cli.scenes.external import is_external_allowed
+from dnas_cli.scenes.opening import is_address
 from dnas_cli.scenes.scene_files import BandFile
 from dnas_cli.tiles.cutting import file_facts, files_of
 from dnas_cli.tiles.dataset_json import read_description
-from dnas_cli.tiles.lists import path_inside
 from dnas_cli.tiles.tile_set import TileSet
 
 
@@ -74,6 +75,9 @@ def _scenes(
     missing = wanted - {pair.scene for pair in pairs}
     if missing:
         raise ValueError(f"no source of the scene {min(missing)}")
+    if not is_external_allowed():
+        for pair in pairs:
+            _refuse_outside(tiles, folder, pair)
     facts = [file for item in found for file in files_of(item)]
     with console.progress("checking scenes", len(facts), "file") as advance:
         for item in facts:
@@ -123,9 +127,19 @@ def _file_bands(places: list[Mapping[str, Any]], images: list[str]) -> tuple[str
     return ()
 
 
+def _refuse_outside(tiles: TileSet, folder: Path, pair: Pair) -> None:
+    """Refuse what a description names outside the folder of the scenes, or in the network."""
+    for name in (*pair.files, *(part.path for part in pair.parts)):
+        if is_address(name) or not (folder / name).resolve().is_relative_to(folder.resolve()):
+            raise DataError(
+                f"{tiles.root}: names {name!r} for a scene, which is not below {folder}.",
+                "If you trust it, give allow_external=True.",
+            )
+
+
 def _check_unchanged(tiles: TileSet, folder: Path, facts: Mapping[str, Any]) -> None:
     name = str(facts["path"])
-    path = path_inside(folder, name)
+    path = folder / name
     if not path.is_file():
         raise DataError(f"{path}: is missing.", "Name the folder of the scenes with source=DIR.")
     # Sizes first: hashes of scenes take long.

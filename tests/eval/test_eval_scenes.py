@@ -3,6 +3,7 @@
 import csv
 import json
 import shutil
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +11,14 @@ import pytest
 from PIL import Image
 
 from dnas_cli.demo.layout import GID5
+from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
 from dnas_cli.model.model_file import Model, save_model
 from dnas_cli.run.directory import create_run
+from dnas_cli.scenes.external import external_allowed
 from dnas_cli.scenes.label_encoding import colour_encoding
+from dnas_cli.tiles.dataset_json import open_tile_set
+from dnas_cli.tiles.split_scenes import open_split_scenes
 from dnas_cli.tiles.tile_set import TileSet
 from tests.support.command_line import dnas
 from tests.support.evaluating import labelled_pixels
@@ -98,6 +103,36 @@ def test_scenes_that_moved_are_found_where_the_user_says(
     assert f"{moved}: has changed since" in message
     moved.unlink()
     assert "is missing" in dnas("eval", *arguments, "--overwrite", code=4).stderr
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [
+        ("label", {"path": "../private/label.tif"}),
+        ("aoi", {"path": "/etc/passwd"}),
+        ("more_labels", [{"path": "https://127.0.0.1:9/label.tif"}]),
+        ("image", {"path": "linked/image.tif"}),
+        ("bands", [{"band": "red", "variable": "", "number": 1,
+                    "file": {"path": "http://127.0.0.1:9/red.tif"}}]),
+        ("bands", [{"band": "red", "variable": "", "number": 1, "file": {"path": "../red.tif"}}]),
+    ],
+)  # fmt: skip
+def test_a_description_leads_to_no_scene_elsewhere(
+    tiles: TileSet, tmp_path: Path, entry: str, value: object
+) -> None:
+    changed = Path(shutil.copytree(tiles.root, tmp_path / "tiles"))
+    (tmp_path / "gid5").mkdir()
+    (tmp_path / "private").mkdir()
+    (tmp_path / "gid5/linked").symlink_to(tmp_path / "private")
+    content = json.loads((changed / "dataset.json").read_text())
+    for source in content["sources"]:
+        source[entry] = value
+    (changed / "dataset.json").write_text(json.dumps(content))
+    opened = open_tile_set(changed)
+    with pytest.raises(DataError, match=r"which is not below .*gid5"):
+        open_split_scenes(opened, "test", None)
+    with external_allowed(True), suppress(DataError):  # other files are missing
+        open_split_scenes(opened, "test", None)
 
 
 def test_tile_sets_that_know_no_whole_scenes_say_so(

@@ -2,11 +2,8 @@
 
 import ast
 import base64
-import http.server
 import shutil
-import threading
 import zlib
-from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -66,29 +63,6 @@ def secret(tmp_path: Path) -> Path:
     path = tmp_path / "private/secret.tif"
     write_raster(path, np.full((1, 70, 64), 4242, np.uint16))
     return path
-
-
-@pytest.fixture
-def requests() -> Iterator[tuple[str, list[str]]]:
-    """The address of a server, and the requests that it gets."""
-    seen: list[str] = []
-
-    class Handler(http.server.BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            seen.append(self.path)
-            self.send_error(404)
-
-        do_HEAD = do_GET  # noqa: N815
-
-        def log_message(self, *_: object) -> None:
-            return
-
-    with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
-        thread = threading.Thread(target=server.serve_forever, daemon=True)
-        thread.start()
-        yield f"http://127.0.0.1:{server.server_address[1]}", seen
-        server.shutdown()
-        thread.join()
 
 
 @pytest.mark.parametrize("relative", [0, 1])

@@ -39,7 +39,7 @@ def test_polygons_that_miss_the_scene_are_refused(
     clip = _polygons(tmp_path / "area.gpkg", far)
     out = ("-o", tmp_path / "map.tif", "--clip")
     assert "does not cover" in dnas("predict", models["rgb"], scene, *out, clip, code=4).stderr
-    assert "cannot be read" in dnas("predict", models["rgb"], scene, *out, scene, code=4).stderr
+    assert "is no vector file" in dnas("predict", models["rgb"], scene, *out, scene, code=4).stderr
     assert not (tmp_path / "map.tif").exists()
 
 
