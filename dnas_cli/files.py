@@ -44,9 +44,9 @@ def atomic_path(target: Path) -> Iterator[Path]:
         raise _cannot_write(target, error) from error
     try:
         yield temporary
-        _flush(temporary)
+        flush(temporary)
         temporary.replace(target)
-        _flush(target.parent)
+        flush(target.parent)
     except OSError as error:
         raise _cannot_write(target, error) from error
     finally:
@@ -67,7 +67,7 @@ def make_folder(path: Path) -> None:
     try:
         path.mkdir(parents=True, exist_ok=True)
         for folder in missing:  # a file in a folder that a power cut takes away is lost
-            _flush(folder.parent)
+            flush(folder.parent)
     except OSError as error:
         raise _cannot_write(path, error) from error
 
@@ -106,7 +106,8 @@ def _cannot_write(target: Path, error: OSError) -> DnasError:
     return DnasError(f"{target}: cannot write ({reason}).", remedy)
 
 
-def _flush(path: Path) -> None:
+def flush(path: Path) -> None:
+    """Write a file, or the names that a folder holds, to disk."""
     handle = os.open(path, os.O_RDONLY)
     try:
         os.fsync(handle)

@@ -13,6 +13,7 @@ from dnas_cli.scenes.raster import Georeference
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.writers import write_cog, write_draft, write_shares_draft
 from tests.support.command_line import dnas
+from tests.support.same_bits import differences
 from tests.support.small_models import CLASSES
 
 PLACE = Georeference(
@@ -111,3 +112,31 @@ def _shares(path: Path, values: npt.NDArray[np.uint8]) -> Path:
 def _rows(values: npt.NDArray[np.uint8]) -> Rows:
     height, width = values.shape
     return Rows(1, height, width, lambda start, stop: values[None, start:stop])
+
+
+def test_killed_between_its_files_the_same_command_resumes(
+    maps: tuple[Path, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("pyogrio")
+    whole, again = tmp_path / "whole", tmp_path / "again"
+
+    def command(folder: Path) -> tuple[object, ...]:
+        out = ("-o", folder / "change.tif", "-o", folder / "change.gpkg")
+        return ("change", *maps, *out, "--table", folder / "change.csv")
+
+    dnas(*command(whole))
+    with monkeypatch.context() as patch:
+        patch.setattr("dnas_cli.mapping.change.write_polygons", _killed)
+        patch.setattr("dnas_cli.claimed_outputs._remove", lambda record: None)
+        dnas(*command(again), code=130)
+    (again / ".change.tif.aux.0badcafe.part.xml").touch()
+    assert (again / "change.tif").is_file()
+    other = ("change", *maps, "-o", again / "change.tif")
+    assert "exists already" in dnas(*other, code=3).stderr  # another command, which made none of it
+    dnas(*command(again))
+    assert differences(whole, again) == []
+    assert "exists already" in dnas(*command(again), code=3).stderr
+
+
+def _killed(*_: object) -> None:
+    raise KeyboardInterrupt

@@ -131,13 +131,12 @@ def test_a_memory_that_is_unknown_here_is_refused(tiny_tiles: Path, tmp_path: Pa
     assert "'tiny'" in dnas("search", run, "--stage", 1, "--extend", 1, code=3).stderr
 
 
-@pytest.mark.parametrize("name", ["L12", "L14"])
 def test_assumed_networks_take_what_published_ones_do_or_somewhat_more(
-    name: str, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     # Such steps are quicker to compute than to estimate without values.
     monkeypatch.setattr(step_estimate, "_SMALL", 2 * 128**2)
-    architecture = ArchitectureCoding.read(CODINGS / f"{name}.json")
+    architecture = ArchitectureCoding.read(CODINGS / "L14.json")
     layers, shape = architecture.graph.layers, NetworkShape(40, 4, 5)
     published = ConnectionCoding(architecture.graph)
     assumed = assumed_connections(assumed_path(layers))

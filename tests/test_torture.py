@@ -26,10 +26,10 @@ def _table(*arguments: object) -> str:
 
 @pytest.mark.slow
 def test_commands_that_are_disturbed_and_then_finish_end_with_the_same_bytes() -> None:
-    kinds = {"killed": ("--kills", 4), "races": ("--races", 5)}
+    kinds = {"killed": ("--kills", 3), "races": ("--races", 3)}
     if failing_calls.can_be_loaded():
-        kinds |= {"calls that failed": ("--failures", 4), "power cuts": ("--cuts", 3)}
-        kinds |= {"full disks": ("--disks", 2)}
+        kinds |= {"calls that failed": ("--failures", 3), "power cuts": ("--cuts", 2)}
+        kinds |= {"full disks": ("--disks", 2), "workers disturbed": ("--workers", 1)}
     given = [item for option in kinds.values() for item in option]
     text = _table("--commands", "tile,search 1,decode 1", *given)
     for kind, (_, wanted) in kinds.items():
@@ -37,14 +37,14 @@ def test_commands_that_are_disturbed_and_then_finish_end_with_the_same_bytes() -
             continue
         row = text.split(f"\n{kind} ")[1].split("\nall ")[1].split("\n")[0]
         times, cases, *wrong = map(int, row.split())
-        assert times >= min(wanted, 3), text  # a kill can come too late
+        assert times >= min(wanted, 2), text  # a kill can come too late
         assert cases > 0
         assert wrong == [0, 0, 0, 0]
 
 
 @pytest.mark.slow
 def test_mutated_files_of_every_kind_are_refused_in_one_message_or_harmless() -> None:
-    table = _table("--mutations", 38)
+    table = _table("--mutations", 19)
     cases, *_, failed = map(int, re.findall(r"\d+", table.split("\nall")[1])[:4])
-    assert cases >= 38
+    assert cases >= 19
     assert failed == 0

@@ -5,9 +5,9 @@ from typing import TYPE_CHECKING, Unpack
 
 from dnas_cli import file_kinds
 from dnas_cli.api.path_arguments import AnyPath
+from dnas_cli.claimed_outputs import claim_outputs
 from dnas_cli.console import logger
 from dnas_cli.errors import DataError, UsageError
-from dnas_cli.files import refuse_existing
 from dnas_cli.shard import parse_shard
 from dnas_cli.tiles.lists import SPLITS
 from dnas_cli.tiles.tile_options import TileOptions
@@ -112,7 +112,7 @@ def preview(source: AnyPath, out: AnyPath | None = None, **options: Unpack[TileO
     path = _target(source, "-preview.png") if out is None else Path(out)
     if path.suffix.lower() != ".png":
         raise UsageError(f"out={str(path)!r}: the preview is a PNG; name a .png file.")
-    refuse_existing(path, given["overwrite"])
+    claim_outputs([path], given["overwrite"])
     _check_folders(source, path)
     dataset = given["dataset"]
     description = find_description(source, None if dataset is None else str(dataset))

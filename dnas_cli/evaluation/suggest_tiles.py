@@ -7,11 +7,12 @@ from typing import Any
 
 import numpy as np
 
+from dnas_cli.claimed_outputs import claim_outputs
 from dnas_cli.console import logger
 from dnas_cli.errors import UsageError
 from dnas_cli.evaluation.tile_choice import choose, rarity_of, score_of
 from dnas_cli.evaluation.tile_survey import survey
-from dnas_cli.files import refuse_existing, write_csv
+from dnas_cli.files import write_csv
 from dnas_cli.mapping.find_scenes import find_scenes
 from dnas_cli.mapping.mapper import Mapper
 from dnas_cli.mapping.open_scene import SceneReading, refuse_unknown_resolution
@@ -94,7 +95,7 @@ def suggest_tiles(
     suffix = out.suffix.lower()
     if suffix not in (*SUFFIXES, ".csv"):
         raise UsageError(f"out={out}: must be a .gpkg, .geojson or .csv.")
-    refuse_existing(out, overwrite)
+    claim_outputs([out], overwrite)
     if suffix in SUFFIXES:
         require_libraries()
     model = mapper.model

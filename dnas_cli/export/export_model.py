@@ -5,6 +5,7 @@ from pathlib import Path
 
 import torch
 
+from dnas_cli.claimed_outputs import claim_outputs, writing_outputs
 from dnas_cli.console import logger
 from dnas_cli.export.export_request import ExportRequest
 from dnas_cli.export.exported_program import write_exported_program
@@ -13,7 +14,7 @@ from dnas_cli.export.model_figures import data_of, evaluation_of
 from dnas_cli.export.model_item import model_item
 from dnas_cli.export.onnx_check import Agreement, check_onnx
 from dnas_cli.export.onnx_forms import for_any, for_deepness
-from dnas_cli.files import file_hash, refuse_existing, write_bytes, write_text
+from dnas_cli.files import file_hash, write_bytes, write_text
 from dnas_cli.json_files import write_json
 from dnas_cli.model.model_file import Model, load_model
 from dnas_cli.model.onnx_facts import OnnxFacts
@@ -37,8 +38,7 @@ def export_model(path: Path, request: ExportRequest, overwrite: bool = False) ->
         UsageError: A form cannot express the model.
         DnasError: A library is missing, or a file disagrees with the model; it is not written.
     """
-    for target in request.files:
-        refuse_existing(target, overwrite)
+    claim_outputs(request.files, overwrite)
     if request.onnx is not None:
         require_onnx()
     model = load_model(path, torch.device("cpu"))
@@ -46,6 +46,12 @@ def export_model(path: Path, request: ExportRequest, overwrite: bool = False) ->
         known = replace(model.facts, ground_resolution=request.ground_resolution)
         model = replace(model, facts=known)
     facts = OnnxFacts(model.facts, file_hash(path), model.architecture.hash)
+    with writing_outputs(request.files):
+        agreement = _write(path, request, model, facts)
+    return Exported(request.files, agreement)
+
+
+def _write(path: Path, request: ExportRequest, model: Model, facts: OnnxFacts) -> Agreement | None:
     agreement = None if request.onnx is None else _write_onnx(request.onnx, model, facts, request)
     if request.program is not None:
         logger.info("%s: PyTorch traces the network; this can take minutes", request.program)
@@ -58,7 +64,7 @@ def export_model(path: Path, request: ExportRequest, overwrite: bool = False) ->
         onnx = request.onnx if request.purpose == "any" else None
         item = model_item(path, model, facts, onnx, request.licence, request.stac)
         write_json(request.stac, item)
-    return Exported(request.files, agreement)
+    return agreement
 
 
 def _write_onnx(

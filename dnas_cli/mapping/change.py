@@ -9,10 +9,12 @@ import numpy as np
 import numpy.typing as npt
 
 from dnas_cli import __version__
+from dnas_cli.claimed_outputs import claim_outputs, writing_outputs
 from dnas_cli.errors import DataError, UsageError
-from dnas_cli.files import make_folder, refuse_existing, write_csv
+from dnas_cli.files import make_folder, write_csv
 from dnas_cli.mapping.change_options import ChangeOptions
 from dnas_cli.mapping.outputs import TIFF_SUFFIXES
+from dnas_cli.mapping.unfinished_map import remove_map_leftovers
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.facts import map_classes
 from dnas_cli.scenes.ground import pixel_areas
@@ -88,8 +90,7 @@ def find_change(
         if path.suffix.lower() not in (*TIFF_SUFFIXES, *POLYGON_SUFFIXES):
             raise UsageError(f"{path}: must be a .tif, .gpkg or .geojson.")
     files = (*out, *([options.table] if options.table else []))
-    for path in files:
-        refuse_existing(path, options.overwrite)
+    claim_outputs(files, options.overwrite)
     polygons = [path for path in out if path.suffix.lower() in POLYGON_SUFFIXES]
     if polygons:
         require_libraries()
@@ -108,7 +109,7 @@ def find_change(
         try:
             compare = _Comparison(old, new, rasters, len(classes), options.min_confidence)
             make_folder(out[0].parent)
-            with scratch_folder(out[0]) as folder:
+            with writing_outputs(files), scratch_folder(out[0]) as folder:
                 draft = folder / "map.tif"
                 rows = Rows(1, old.height, old.width, compare.rows)
                 tags = {"DNAS_VERSION": __version__, "DNAS_CAUTION": CAUTION}
@@ -116,6 +117,7 @@ def find_change(
                 counts, areas, unsure = compare.counted()
                 for path in out:
                     if path not in polygons:
+                        remove_map_leftovers(path)
                         place = beside_geotiff(path, str(old_map), old.georeference)
                         write_sidecar(path, values, index_values(len(values), None), place)
                         write_raster_style(path, values, index_values(len(values), None))
@@ -124,12 +126,12 @@ def find_change(
                     write_polygons(
                         draft, polygons, values, old.georeference, PolygonOptions(), tags
                     )
+                transitions = _transitions(counts, classes, areas)
+                if options.table is not None:
+                    write_csv(options.table, table_of_transitions(transitions))
         finally:
             for raster in filter(None, rasters):
                 raster.close()
-    transitions = _transitions(counts, classes, areas)
-    if options.table is not None:
-        write_csv(options.table, table_of_transitions(transitions))
     return Change(files, transitions, int(counts.sum()), unsure)
 
 

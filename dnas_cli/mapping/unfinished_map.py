@@ -42,6 +42,13 @@ def remove_discarded(folder: Path) -> None:
         shutil.rmtree(gone, ignore_errors=True)
 
 
+def remove_map_leftovers(target: Path) -> None:
+    """Remove what a killed writer of a map, or of the files beside it, left behind."""
+    beside = (target.with_suffix(suffix).name for suffix in (".pgw", ".prj", ".qml"))
+    for name in (target.name, f"{target.name}.aux.xml", *beside):
+        remove_leftovers(target.parent, name)
+
+
 class UnfinishedMap:
     """Rows of a map on disk; a block with it holds the lock on them, and resumes what is there.
 
@@ -142,9 +149,7 @@ class UnfinishedMap:
     def begin_output(self, target: Path) -> None:
         """Note that an output is about to be made, so that it may be made again."""
         if target.name in self.outputs:
-            beside = (target.with_suffix(suffix).name for suffix in (".pgw", ".prj", ".qml"))
-            for name in (target.name, f"{target.name}.aux.xml", *beside):
-                remove_leftovers(target.parent, name)
+            remove_map_leftovers(target)
             return
         self.outputs.append(target.name)
         self._save()

@@ -4,6 +4,7 @@ from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 
 from dnas_cli.errors import MALFORMED, DataError, brief
+from dnas_cli.files import remove_leftovers
 from dnas_cli.json_files import check_schema, read_json, write_json
 from dnas_cli.planning.measurements import DataFacts, Machine, Size, StepTime
 from dnas_cli.typed_fields import SettingValue, build, option
@@ -97,6 +98,7 @@ class Plan:
 
 def write_plan(root: Path, plan: Plan) -> None:
     """Write `plan.json` into a run."""
+    remove_leftovers(root, NAME)
     write_json(root / NAME, {"schema": SCHEMA, "version": VERSION, **asdict(plan)})
 
 

@@ -2,8 +2,8 @@
 
 from pathlib import Path
 
+from dnas_cli.claimed_outputs import claim_outputs, writing_outputs
 from dnas_cli.errors import RunStateError
-from dnas_cli.files import refuse_existing
 from dnas_cli.release1.codings import CONNECTIONS_FILE, OPERATIONS_FILE, write_release1
 from dnas_cli.run.directory import CODINGS, open_run
 from dnas_cli.space.coding import ArchitectureCoding
@@ -20,9 +20,10 @@ def export_release1(source: Path, folder: Path, overwrite: bool = False) -> tupl
         DataError: The run does not exist, or its architecture is damaged.
     """
     architecture = _architecture(source)
-    for name in (CONNECTIONS_FILE, OPERATIONS_FILE):
-        refuse_existing(folder / name, overwrite)
-    return write_release1(folder, architecture)
+    files = (folder / CONNECTIONS_FILE, folder / OPERATIONS_FILE)
+    claim_outputs(files, overwrite)
+    with writing_outputs(files):
+        return write_release1(folder, architecture)
 
 
 def _architecture(source: Path) -> ArchitectureCoding:

@@ -6,10 +6,11 @@ from pathlib import Path
 import torch
 
 from dnas_cli import __version__
+from dnas_cli.claimed_outputs import claim_outputs
 from dnas_cli.console import logger
 from dnas_cli.datasets.description import load_description
 from dnas_cli.errors import DataError, UsageError
-from dnas_cli.files import file_hash, refuse_existing
+from dnas_cli.files import file_hash
 from dnas_cli.model.model_file import Model, ModelFacts, save_model
 from dnas_cli.model.provenance import Provenance
 from dnas_cli.nets.network import NetworkShape, build_derived
@@ -55,7 +56,7 @@ def import_architecture(
         DataError: A file is missing or damaged, or they do not belong together.
         RunStateError: `out` exists.
     """
-    refuse_existing(out, overwrite)
+    claim_outputs([out], overwrite)
     coding = read_release1(connections, operations)
     coding.architecture().write(out)
     _announce(out, coding, coding.architecture())
@@ -78,7 +79,7 @@ def import_model(
         DataError: A file is missing or damaged, or they do not belong together.
         RunStateError: `out` exists.
     """
-    refuse_existing(out, overwrite)
+    claim_outputs([out], overwrite)
     coding = read_release1(connections, operations)
     trained = load_release1(checkpoint)
     shape = shape_of(trained.state, str(checkpoint))

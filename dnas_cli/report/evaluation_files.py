@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from pathlib import Path
 
+from dnas_cli.claimed_outputs import writing_outputs
 from dnas_cli.evaluation.evaluation import Evaluation
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.stored import evaluation_files
@@ -24,7 +25,7 @@ def write_evaluation(folder: Path, evaluation: Evaluation) -> tuple[Path, ...]:
     where = f"{Path(subject.data).name}, {subject.split} split" if subject.split else subject.data
     where += ", whole scenes" if subject.split and subject.unit == "scene" else ""
     make_folder(folder)
-    with locked(folder, wait=True):
+    with locked(folder, wait=True), writing_outputs(files.all):
         for path in files.all:
             remove_leftovers(folder, path.name)
         write_json(files.figures, evaluation.to_json())

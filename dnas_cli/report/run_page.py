@@ -7,7 +7,7 @@ from pathlib import Path
 from jinja2 import Environment, PackageLoader, StrictUndefined
 
 from dnas_cli import __version__
-from dnas_cli.files import write_text
+from dnas_cli.files import remove_leftovers, write_text
 from dnas_cli.nets.network import NetworkShape
 from dnas_cli.report.drawing import THEMES, Drawing, to_svg
 from dnas_cli.report.lattice import LatticeLook, draw_lattice
@@ -72,6 +72,7 @@ def write_run_page(path: Path, run: Run, content: PageContent) -> None:
         svg=lambda drawing: to_svg(drawing, themed=True),
         as_json=lambda value: json.dumps(value, sort_keys=True),
     )
+    remove_leftovers(path.parent, path.name)
     write_text(path, page)
 
 

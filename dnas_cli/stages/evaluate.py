@@ -3,6 +3,7 @@
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+from dnas_cli.claimed_outputs import claim_outputs
 from dnas_cli.console import progress
 from dnas_cli.datasets.discovery import LabelledScenes
 from dnas_cli.errors import DataError, UsageError
@@ -15,7 +16,6 @@ from dnas_cli.evaluation.scenes import SceneScore, evaluate_scenes
 from dnas_cli.evaluation.shards import Scores, merged
 from dnas_cli.evaluation.stored import evaluation_files, stored_evaluation
 from dnas_cli.file_kinds import refuse_swapped
-from dnas_cli.files import refuse_existing
 from dnas_cli.mapping.mapper import Mapper, MapSettings, load_mapper
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.model.cost import timed_cost
@@ -247,8 +247,7 @@ def _on_folder(asked: _Asked) -> Evaluation:
     )
     if asked.folder is not None:
         # A plain folder has no fingerprint: existing figures may be of other images.
-        for path in evaluation_files(asked.folder, "", "scene").all:
-            refuse_existing(path, options["overwrite"])
+        claim_outputs(evaluation_files(asked.folder, "", "scene").all, options["overwrite"])
     views = options["views"]
     subject = Subject(mapper.path, mapper.model_id, str(asked.data), "", "", 0, "scene", views)
     matrix, scores = _scored(asked, scenes, subject)

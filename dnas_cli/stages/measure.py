@@ -13,6 +13,7 @@ from torch import nn
 
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import MALFORMED, DataError, brief
+from dnas_cli.files import remove_leftovers
 from dnas_cli.json_files import read_json, write_json
 from dnas_cli.nets.cost_table import CostTable
 from dnas_cli.nets.device import resolve_device, synchronise
@@ -157,8 +158,10 @@ def measure(run: Run, shape: NetworkShape, size: int, device: str = "auto") -> T
     name = f"{where.type} {kind}".strip()
     shown = (shape.width, shape.bands, shape.classes, shape.head, size)
     found = Times(name, now(), *shown, edges, heads)
-    write_json(times_path(run), asdict(found))
-    logger.info("%s: times of %s.", times_path(run), name)
+    path = times_path(run)
+    remove_leftovers(path.parent, path.name)
+    write_json(path, asdict(found))
+    logger.info("%s: times of %s.", path, name)
     return found
 
 

@@ -158,6 +158,10 @@ def test_a_half_done_run_has_a_page_and_curves_after_every_epoch(
 
     monkeypatch.setattr(after_epoch, "write_progress_picture", write)
     dnas(*first_search(folder, tiny_tiles), "--report")
+    left = folder / ".report.0badcafe.part.html"  # of a command that was killed
+    left.touch()
+    dnas("report", folder)
+    assert not left.exists()
     assert drawn == [1, 2]
     text = (folder / "report.html").read_text()
     assert "Not evaluated yet" in text

@@ -83,6 +83,7 @@ def _is_there(end: End) -> bool:
 
 
 Results = dict[str, Disturbed]
+_DISK = ("-t", "tmpfs", "tmpfs")
 Case = Callable[[Path, Beginning, Disturbed], None]
 
 
@@ -168,38 +169,39 @@ def cut_power(folder: Path, beginnings: list[Beginning], count: int, rng: random
 
 def fill_disk(folder: Path, beginnings: list[Beginning], count: int, rng: random.Random) -> Results:
     """Let a command work on a file system that has some pages left, and then on a larger one."""
-    disk = folder / "disk"
-    disk.mkdir()
-    command = ["mount", "-t", "tmpfs", "-o", "size=1g", "tmpfs", str(disk)]
-    if subprocess.run(command, capture_output=True, check=False).returncode:
-        print("\nfull disks: this user may not mount file systems")
-        return {}
     page = os.sysconf("SC_PAGE_SIZE")
 
-    def resize(size: str) -> None:
-        subprocess.run(["mount", "-o", f"remount,size={size}", str(disk)], check=True)
+    def mount(place: Path, size: object, *options: str) -> bool:
+        command = ("mount", *options, "-o", f"{'remount,' * (not options)}size={size}")
+        done = subprocess.run([*command, str(place)], capture_output=True, check=False)
+        return done.returncode == 0
 
-    def case(_: Path, beginning: Beginning, result: Disturbed) -> None:
-        stage, place = beginning.stage, disk / "case"
-        resize("1g")
-        shutil.rmtree(place, ignore_errors=True)
-        shutil.copytree(beginning.start, place)
-        facts = os.statvfs(disk)
-        used = facts.f_blocks - facts.f_bfree
-        needs = _pages(beginning.whole, page) - _pages(beginning.start, page) + 8
-        left = rng.randint(0, needs)
-        resize(str((used + left) * page))
-        what = f"{stage.name}, {left} pages of {needs} left"
-        result.times += 1
-        end = run_in(place, stage, notes=folder)
-        resize("1g")
-        result.judge(end, what)
-        result.compare(place, beginning, what)
+    def case(place: Path, beginning: Beginning, result: Disturbed) -> None:
+        stage = beginning.stage
+        shutil.rmtree(place)
+        place.mkdir()  # where cases always are, as some results name their inputs
+        mount(place, "1g", *_DISK)
+        try:
+            shutil.copytree(beginning.start, place, dirs_exist_ok=True)
+            facts = os.statvfs(place)
+            used = facts.f_blocks - facts.f_bfree
+            needs = _pages(beginning.whole, page) - _pages(beginning.start, page) + 8
+            left = rng.randint(0, needs)
+            mount(place, (used + left) * page)
+            what = f"{stage.name}, {left} pages of {needs} left"
+            result.times += 1
+            end = run_in(place, stage, notes=folder)
+            mount(place, "1g")
+            result.judge(end, what)
+            result.compare(place, beginning, what)
+        finally:
+            subprocess.run(["umount", str(place)], check=True)
 
-    try:
-        return _shared(folder, beginnings, count, case)
-    finally:
-        subprocess.run(["umount", str(disk)], check=True)
+    if not mount(folder, "1m", *_DISK):
+        print("\nfull disks: this user may not mount file systems")
+        return {}
+    subprocess.run(["umount", str(folder)], check=True)
+    return _shared(folder, beginnings, count, case)
 
 
 def disturb_workers(
@@ -210,7 +212,8 @@ def disturb_workers(
     def case(place: Path, beginning: Beginning, result: Disturbed) -> None:
         stage, kind = beginning.stage, rng.choice(("killed", "missing", "damaged"))
         given = [item for item in stage.arguments if item not in ("--workers", 1)]
-        stage = replace(stage, arguments=(*given, "--workers", 2))
+        strict = ("--strict",) if stage.name == "tile" else ()  # else it leaves out what is damaged
+        stage = replace(stage, arguments=(*given, *strict, "--workers", 2))
         moment = rng.uniform(0.0, 1.2 * beginning.end.seconds)
         image = rng.choice(sorted((place / _source(stage.name)).rglob("*.tif")))
         what = f"{stage.name}, {kind} after {moment:.2f} s"
@@ -243,8 +246,10 @@ def _source(command: str) -> str:
 
 
 def _children(process: int) -> list[int]:
+    """Return the processes that load or cut; another one only cleans up after them."""
     text = Path(f"/proc/{process}/task/{process}/children").read_text()
-    return [int(number) for number in text.split()]
+    commands = {int(item): Path(f"/proc/{item}/cmdline").read_bytes() for item in text.split()}
+    return [item for item, command in commands.items() if b"resource_tracker" not in command]
 
 
 def _shared(folder: Path, beginnings: Sequence[Beginning], count: int, case: Case) -> Results:

@@ -6,6 +6,7 @@ the system. It needs Linux and a C compiler.
 
 import ctypes
 import errno
+import filecmp
 import os
 import random
 import shutil
@@ -105,7 +106,7 @@ class PowerCut:
             elif _immutable(path):
                 os.link(path, place)
             else:
-                shutil.copyfile(path, place)
+                shutil.copy2(path, place)
 
     def happen(self, rng: random.Random) -> str:
         """Replace the folder by what is left of it; return how much of it was lost.
@@ -115,25 +116,31 @@ class PowerCut:
         """
         kind = rng.choice(("all", "content", "some"))
         chance = {"all": (1.0, 1.0), "content": (0.0, 1.0), "some": (0.5, 0.5)}[kind]
+        places = {path.stat().st_ino: path for path in [self.folder, *self.folder.rglob("*")]}
         left = self.folder.with_name(self.folder.name + ".left")
         shutil.rmtree(left, ignore_errors=True)
-        self._rebuild(self.folder.stat().st_ino, left, chance, rng, self._places())
-        shutil.rmtree(self.folder)
-        left.rename(self.folder)
+        left.mkdir()
+        # Files that lose nothing stay as they are, with all their times.
+        stays = {self.folder}
+        self._lose(self.folder.stat().st_ino, Path(), chance, rng, places, left, stays)
+        for path in sorted(self.folder.rglob("*"), reverse=True):
+            if path not in stays:
+                path.rmdir() if path.is_dir() else path.unlink()
+        shutil.copytree(left, self.folder, dirs_exist_ok=True)
+        shutil.rmtree(left)
         return kind
 
-    def _places(self) -> dict[int, Path]:
-        return {path.stat().st_ino: path for path in [self.folder, *self.folder.rglob("*")]}
-
-    def _rebuild(
+    def _lose(
         self,
         number: int,
-        target: Path,
+        inside: Path,
         chance: tuple[float, float],
         rng: random.Random,
         places: dict[int, Path],
+        left: Path,
+        stays: set[Path],
     ) -> None:
-        target.mkdir()
+        """Note what stays of a folder as it is, and write what else is left of it below `left`."""
         flushed, now = self.store / f"d-{number}", places.get(number)
         if now is not None and rng.random() >= chance[0]:
             content = b"".join(map(_entry, now.iterdir()))
@@ -141,17 +148,28 @@ class PowerCut:
             content = flushed.read_bytes() if flushed.exists() else b""
         for entry in filter(None, content.split(b"\0")):
             own, name = entry[1:].split(b" ", 1)
-            path = target / os.fsdecode(name)
-            if entry[:1] == b"d":
-                self._rebuild(int(own), path, chance, rng, places)
-                continue
+            path = inside / os.fsdecode(name)
             kept, there = self.store / f"f-{int(own)}", places.get(int(own))
-            if there is not None and rng.random() >= chance[1]:
-                shutil.copyfile(there, path)
+            if entry[:1] == b"d":
+                if there == self.folder / path:
+                    stays.add(there)
+                (left / path).mkdir()
+                self._lose(int(own), path, chance, rng, places, left, stays)
+            elif there is not None and (
+                rng.random() >= chance[1] or (kept.exists() and _same(kept, there))
+            ):
+                if there == self.folder / path:
+                    stays.add(there)
+                else:
+                    shutil.copy2(there, left / path)
             elif kept.exists():
-                shutil.copyfile(kept, path)
+                shutil.copy2(kept, left / path)
             else:
-                path.touch()  # it has a name, and its content was never written
+                (left / path).touch()  # it has a name, and its content was never written
+
+
+def _same(flushed: Path, now: Path) -> bool:
+    return filecmp.cmp(flushed, now, shallow=False)
 
 
 def _immutable(path: Path) -> bool:

@@ -22,6 +22,7 @@ from typer.testing import Result
 
 from tests.support.command_line import dnas
 from tests.support.release1_files import random_state, write_checkpoint
+from tests.support.tortured import write_scenes
 
 CODES = (0, 2, 3, 4)  # done, wrong usage (a setting), in the way, bad data
 SECONDS = 30  # most time of a case; they take well below one
@@ -81,6 +82,10 @@ def _target(name: str, file: str, *command: object, **more: Any) -> Target:
     return Target(name, file, command, **more)
 
 
+_MAPPED = (
+    "predict", "model.pt", "tiles/first.tif", "--out", "map.tif", "--overwrite", "--device", "cpu",
+)  # fmt: skip
+
 TARGETS = (
     _target("run.json", "run/run.json", "status", "run", values=True),
     _target("history.jsonl", "run/search/stage1/history.jsonl", "status", "run", values=True),
@@ -112,6 +117,21 @@ TARGETS = (
             "--device", "cpu", undo=("figures",)),
     _target("label", "tiles/first.png", "eval", "model.pt", "tiles", "--out", "figures",
             "--device", "cpu", undo=("figures",)),
+    _target("plan.json", "planned/plan.json", "run", "planned", "--until", 3, "--device", "cpu",
+            values=True),
+    _target("polygons", "scenes/fields.geojson", "tile", "scenes", "--dataset", "fields.yaml",
+            "--out", "cut", "--size", 32, "--workers", 1, undo=("cut",), values=True),
+    _target("GeoPackage", "area.gpkg", *_MAPPED, "--clip", "area.gpkg", undo=("map.tif",)),
+    _target("GeoJSON", "area.geojson", *_MAPPED, "--clip", "area.geojson", undo=("map.tif",),
+            values=True),
+    _target("error matrix", "sample.csv", *_MAPPED, "--areas", "areas.csv", "--error-matrix",
+            "sample.csv", undo=("map.tif", "areas.csv")),
+    _target("STAC Item", "item.json", "predict", "model.pt", "item.json", "--out", "maps/",
+            "--device", "cpu", undo=("maps",), values=True),
+    _target("VRT", "first.vrt", "info", "first.vrt"),
+    _target("NetCDF", "first.nc", "info", "first.nc"),
+    _target("ONNX", "model.onnx", "predict", "model.onnx", "tiles/first.tif", "--out", "map.tif",
+            undo=("map.tif",)),
     _target("raster", "odd.tif", "info", "odd.tif"),
     _target("scene", "odd.tif", "predict", "model.pt", "odd.tif", "--out", "map.png", "--overwrite",
             "--bands", "1,1,1,1", "--window", 512, "--device", "cpu", undo=("map.png",)),
@@ -225,11 +245,10 @@ def build_fixture(folder: Path, data: Path | None) -> None:
         folder: Where to.
         data: The folder of real imagery; a synthetic raster takes its place where it is missing.
     """
-    from dnas_cli.demo.scenes import write_scenes
     from dnas_cli.nets.network import NetworkShape
     from dnas_cli.release1.codings import read_release1
 
-    write_scenes(folder / "scenes", 0, range(3), 64)
+    write_scenes(folder)
     tiles, run, old = folder / "tiles", folder / "run", folder / "old"
     dnas("tile", folder / "scenes", "--out", tiles, "--size", 32, "--workers", 1)
     quick = ("--epochs", 2, "--logits-from", 1, "--batch", 2, "--head", 4, "--device", "cpu")
@@ -264,10 +283,42 @@ def build_fixture(folder: Path, data: Path | None) -> None:
         "  water: [0, 0, 255]\nnormalisation:\n  scale: 0.004\n  mean: [0.4, 0.4, 0.4, 0.4]\n"
         "  std: [0.2, 0.2, 0.2, 0.2]\n"
     )
+    _write_newer_files(folder)
     (folder / "settings.yaml").write_text(
         "epochs: 2\nlogits-from: 1\nbatch: 2\nlearning-rate: 0.025\nloss: cross-entropy\n"
         "augment: mirror\nseed: 0\nmomentum: 0.9\n"
     )
+
+
+def _write_newer_files(folder: Path) -> None:
+    """Write a plan, areas, a sample, a STAC Item, a VRT, a NetCDF and an ONNX file."""
+    import rasterio.shutil
+
+    from dnas_cli.planning.make_plan import make_plan
+    from dnas_cli.planning.measurements import DataFacts, Measurements
+    from dnas_cli.planning.plan import write_plan
+    from dnas_cli.typed_fields import build
+
+    shutil.copytree(folder / "run", folder / "planned")
+    simulated = json.loads((Path(__file__).parents[1] / "planning/simulated.json").read_text())
+    measured = build(Measurements, simulated["16 cores"])
+    write_plan(folder / "planned", make_plan(measured, DataFacts(470, 110, 110), 3600))
+    first, cpu = folder / "tiles/first.tif", ("--device", "cpu")
+    for name in ("area.gpkg", "area.geojson"):
+        dnas("predict", folder / "model.pt", first, "--out", folder / name, *cpu)
+    names = ("built-up", "farmland", "forest", "meadow", "water")
+    lines = [",".join(("map", *names))]
+    lines += [",".join((name, *(str(9 * (name == other)) for other in names))) for name in names]
+    (folder / "sample.csv").write_text("\n".join(lines))
+    bands = [{"eo:common_name": name} for name in ("red", "green", "blue", "nir")]
+    assets = {"image": {"href": "tiles/first.tif", "roles": ["data"], "bands": bands}}
+    item: dict[str, Any] = {"type": "Feature", "stac_version": "1.1.0", "id": "first"}
+    item |= {"geometry": None, "properties": {}, "links": [], "assets": assets}
+    (folder / "item.json").write_text(json.dumps(item))
+    for name, driver in (("first.vrt", "VRT"), ("first.nc", "netCDF")):
+        options = {"FORMAT": "NC4"} if driver == "netCDF" else {}
+        rasterio.shutil.copy(str(first), str(folder / name), driver=driver, **options)
+    dnas("export", folder / "model.pt", "--onnx", folder / "model.onnx")
 
 
 def _fork(target: Target, fixture: Path, seeds: Sequence[int], tally: Tally) -> int:

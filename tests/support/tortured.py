@@ -114,7 +114,7 @@ STAGES = (
     Stage(
         "export",
         ("export", "run/model.pt", "--onnx", "out/model.onnx", "--card", "out/MODEL.md",
-         "--stac", "out/model.json", "--overwrite"),
+         "--stac", "out/model.json"),
         "out", 2,
     ),
     Stage(
@@ -125,6 +125,30 @@ STAGES = (
     ),
     Stage("tile polygons", ("tile", "scenes", "--dataset", "fields.yaml", "--out", "fields",
                             "--size", 32, "--workers", 1), "fields"),
+    Stage("suggest", ("suggest", "run", "scenes/image_RGBNIR", "--tiles", 4, "--out",
+                      "todo/todo.gpkg", *CPU), "todo", 2),
+    Stage(
+        "predict more",
+        ("predict", "run/model.pt", SCENE, "--out", "more/map.tif", "--areas", "more/areas.csv",
+         "--sieve", "20px", "--entropy", "more/entropy.tif", "--stac", "more/map.json", *CPU),
+        "more", timed=("map.json",),
+    ),
+    Stage(
+        "change",
+        ("change", "maps/map.tif", "more/map.tif", "--out", "changed/change.tif", "--out",
+         "changed/change.gpkg", "--table", "changed/change.csv"),
+        "changed", 2,
+    ),
+    Stage("export coding", ("export-coding", "run", "--out", "old"), "old", 1),
+    Stage("import", ("import", "old/third_connect.npy", "old/cell_operations.npy", "--out",
+                     "imported/architecture.json"), "imported", 1),
+    Stage("measure", ("measure", "run", *HEAD, *CPU), kills=1, timed=("times.json",)),
+    Stage(
+        "tournament",
+        ("retrain", "best", "--architecture", "imported/architecture.json", "--data", "tiles",
+         "--width", 2, "--tournament", 1, "--epochs", 2, "--batch", 4, *HEAD, *CPU, *OFTEN),
+        "best",
+    ),
     Stage("run", ("run", "all", "--data", "tiles", "--retrain-epochs", 1, *SIZE, *QUICK, *OFTEN),
           "all", timed=("report.html",)),
 )  # fmt: skip
