@@ -119,6 +119,7 @@ def progress(description: str, total: int, unit: str = "step") -> Iterator[Calla
 
     On a terminal this is a bar with rate and remaining time; elsewhere a log line every 15 s.
     """
+    description = shown(description)
     if not shows(logging.INFO):
         yield lambda count: None
     elif sys.stderr.isatty():

@@ -6,6 +6,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TextIO, cast
 
+from dnas_cli.shown_text import shown
+
 
 @contextmanager
 def named_standard_output() -> Iterator[None]:
@@ -29,6 +31,19 @@ def named_standard_output() -> Iterator[None]:
             sys.stdout.flush()
         finally:
             sys.stdout = before
+
+
+def print_lines(*lines: object) -> None:
+    """Print lines for a person to standard output: no name in them begins a line of its own."""
+    print("\n".join(map(shown, lines)), flush=True)
+
+
+def print_paths(*paths: object) -> None:
+    """Print paths to standard output: as they are for a program that reads them from a pipe."""
+    if sys.stdout.isatty():
+        print_lines(*paths)
+    else:
+        print("\n".join(map(str, paths)))
 
 
 def write_no_more(stream: TextIO) -> None:

@@ -36,7 +36,7 @@ def test_peers_and_candidates_are_no_random_architectures() -> None:
     assert together.peers == {peer: pytest.approx(90 / 110)}
     # Of three pairs the supernet orders one as retraining does: the candidates.
     assert together.supernet_agreement == pytest.approx((1 - 2) / 3)
-    text = baseline_text(together, [*pair, *others])
+    text = "\n".join(baseline_text(together, [*pair, *others]))
     assert f"The found network is {90 / 110 - 60 / 140:.4f} below {peer}." in text
     assert "1 random" in text
 

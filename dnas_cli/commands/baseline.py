@@ -2,12 +2,11 @@
 
 import json
 
-import typer
-
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AsJson, RunArgument
 from dnas_cli.stages.baseline_options import BaselineOptions
 from dnas_cli.stages.compute_options import ComputeOptions
+from dnas_cli.standard_streams import print_lines
 
 
 @options_from(options=BaselineOptions, compute=ComputeOptions)
@@ -30,6 +29,6 @@ def baseline(
 
     members = api.baseline(run, **vars(options), **vars(compute))
     if as_json:
-        typer.echo(json.dumps(json.loads(baseline_path(run).read_text())))
+        print(json.dumps(json.loads(baseline_path(run).read_text())))
     else:
-        typer.echo(baseline_text(compare(members), members))
+        print_lines(*baseline_text(compare(members), members))

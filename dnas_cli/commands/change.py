@@ -9,6 +9,7 @@ import typer
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AsJson
 from dnas_cli.mapping.change_options import ChangeOptions
+from dnas_cli.standard_streams import print_lines
 
 
 @options_from(options=ChangeOptions)
@@ -39,4 +40,7 @@ def change(
     from dnas_cli.report.change_text import change_text
 
     found = api.change(old, new, out, **vars(options))
-    print(json.dumps(found.to_json(), indent=2) if as_json else change_text(found))
+    if as_json:
+        print(json.dumps(found.to_json(), indent=2))
+    else:
+        print_lines(*change_text(found))

@@ -2,11 +2,10 @@
 
 import json
 
-import typer
-
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AsJson, RunArgument, Stage, Threads
 from dnas_cli.stages.decode_options import DecodeOptions
+from dnas_cli.standard_streams import print_paths
 
 
 @options_from(options=DecodeOptions)
@@ -27,6 +26,6 @@ def decode(
 
     result = api.decode(run, stage, **options)
     if as_json:
-        typer.echo(json.dumps(result.coding(stage).to_json()))
+        print(json.dumps(result.coding(stage).to_json()))
     else:
-        typer.echo(result.coding_path(CODINGS[stage]))
+        print_paths(result.coding_path(CODINGS[stage]))

@@ -1,10 +1,9 @@
 """`dnas encode`: write a stage's search space into a run."""
 
-import typer
-
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import Branch, Overwrite, RunArgument, Stage
 from dnas_cli.stages.new_run import NewRun
+from dnas_cli.standard_streams import print_paths
 
 
 @options_from(new_run=NewRun)
@@ -23,4 +22,4 @@ def encode(
     from dnas_cli import api
 
     result = api.encode(run, stage, **vars(new_run), overwrite=overwrite, branch=branch)
-    typer.echo(result.coding_path(f"stage{stage}"))
+    print_paths(result.coding_path(f"stage{stage}"))

@@ -11,6 +11,7 @@ from dnas_cli.commands.options import AllowExternal, AsJson, Threads
 from dnas_cli.evaluation.evaluation_options import EvaluationOptions
 from dnas_cli.model.cost_options import CostOptions
 from dnas_cli.shard import shard_of_job_array
+from dnas_cli.standard_streams import print_lines, print_paths
 
 
 @options_from(options=EvaluationOptions, network=CostOptions)
@@ -72,6 +73,5 @@ def evaluate(
     else:
         print_evaluation(evaluation)
         if comparison := read_comparison(baseline_path(target)):
-            print(f"baseline: {baseline_line(comparison)}")
-        for path in files:
-            print(path)
+            print_lines(f"baseline: {baseline_line(comparison)}")
+        print_paths(*files)

@@ -10,6 +10,7 @@ import typer
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AsJson, Overwrite
 from dnas_cli.export.export_request import ExportRequest
+from dnas_cli.standard_streams import print_lines
 
 
 @options_from(request=ExportRequest)
@@ -38,9 +39,9 @@ def export(
         }
         print(json.dumps(result, indent=2))
         return
-    print("\n".join(f"{model} -> {path}" for path in exported.files))
+    print_lines(*(f"{model} -> {path}" for path in exported.files))
     if found is not None:
-        print(
+        print_lines(
             f"  same class in {100 * found.same_class:.4f} % of {found.pixels} pixels, "
             f"probabilities within {found.difference:.1g}"
         )

@@ -6,6 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from dnas_cli.commands.options import AsJson, Overwrite
+from dnas_cli.standard_streams import print_paths
 
 
 def export_coding(
@@ -30,6 +31,6 @@ def export_coding(
 
     paths = api.export_coding(source, out, overwrite=overwrite)
     if as_json:
-        typer.echo(json.dumps({"files": [str(path) for path in paths]}))
+        print(json.dumps({"files": [str(path) for path in paths]}))
     else:
-        typer.echo("\n".join(map(str, paths)))
+        print_paths(*paths)

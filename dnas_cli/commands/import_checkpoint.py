@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.options import AsJson, Overwrite
+from dnas_cli.standard_streams import print_paths
 
 
 def import_checkpoint(
@@ -106,4 +107,7 @@ def import_checkpoint(
 def _print(facts: dict[str, object], path: Path, as_json: bool) -> None:
     import json
 
-    typer.echo(json.dumps(facts, indent=2) if as_json else path)
+    if as_json:
+        print(json.dumps(facts, indent=2))
+    else:
+        print_paths(path)

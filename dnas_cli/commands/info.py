@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.options import AllowExternal, AsJson
+from dnas_cli.standard_streams import print_lines, print_paths
 
 
 def info(
@@ -32,8 +33,11 @@ def info(
         from dnas_cli.report.coding_drawing import read_drawable, write_coding_drawing
 
         write_coding_drawing(read_drawable(Path(path)), svg, Path(path).name)
-        print(svg)
+        print_paths(svg)
         return
 
     known = api.info(path)
-    print(json.dumps(known.to_json(), indent=2, allow_nan=False) if as_json else file_text(known))
+    if as_json:
+        print(json.dumps(known.to_json(), indent=2, allow_nan=False))
+    else:
+        print_lines(*file_text(known))

@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.options import AsJson, Device, RunArgument, Threads
+from dnas_cli.standard_streams import print_lines
 
 
 def measure(
@@ -24,4 +25,7 @@ def measure(
     from dnas_cli.report.times_table import times_text
 
     times = api.measure(run, head, device)
-    typer.echo(json.dumps(asdict(times)) if as_json else times_text(times))
+    if as_json:
+        print(json.dumps(asdict(times)))
+    else:
+        print_lines(*times_text(times))

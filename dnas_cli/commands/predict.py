@@ -11,6 +11,7 @@ from dnas_cli.commands.options import AllowExternal, AsJson, ScenesArgument, Thr
 from dnas_cli.errors import DnasError
 from dnas_cli.mapping.map_options import MapOptions
 from dnas_cli.shard import shard_of_job_array
+from dnas_cli.standard_streams import print_lines
 
 
 @options_from(options=MapOptions)
@@ -51,9 +52,9 @@ def predict(
         print(json.dumps([result.to_json() for result in results], indent=2))
     else:
         if results:
-            print(map_text(results))
+            print_lines(*map_text(results))
         if results and results[0].truth is not None and results[0].truth.matrix.pixels:
-            print()
+            print_lines("")
             print_comparison(results[0].truth)
     failed = [result for result in results if result.status == "failed"]
     if failed:

@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.options import Device, RunArgument, Threads
+from dnas_cli.standard_streams import print_paths
 
 
 def report(
@@ -26,4 +27,4 @@ def report(
     """
     from dnas_cli import api
 
-    typer.echo(api.write_report(run, out, device))
+    print_paths(api.write_report(run, out, device))

@@ -9,6 +9,7 @@ from dnas_cli.commands import options
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.stage_options import StageOptions
+from dnas_cli.standard_streams import print_paths
 from dnas_cli.training.settings import RetrainSettings
 from dnas_cli.training.settings_choice import Sources
 from dnas_cli.typed_fields import SettingValue
@@ -61,4 +62,4 @@ def retrain(
     from dnas_cli.report.after_epoch import epoch_callbacks
 
     result = api.retrain(run, on_epoch=epoch_callbacks(report, log), **given)
-    typer.echo(result.model_path)
+    print_paths(result.model_path)

@@ -80,6 +80,6 @@ def run(
     done = api.run_pipeline(run, on_epoch=epoch_callbacks(report, log), **given)
     status = read_status(done)
     if as_json:
-        typer.echo(json.dumps(status.to_json()))
+        print(json.dumps(status.to_json()))
     else:
         print_summary(status)

@@ -1,12 +1,11 @@
 """`dnas search`: train a stage's supernet."""
 
-import typer
-
 from dnas_cli.commands import options
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
+from dnas_cli.standard_streams import print_paths
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.settings_choice import Sources
 from dnas_cli.typed_fields import SettingValue
@@ -55,4 +54,4 @@ def search(
     from dnas_cli.report.after_epoch import epoch_callbacks
 
     result = api.search(run, stage, on_epoch=epoch_callbacks(report, log), **given)
-    typer.echo(result.stage_folder(f"stage{stage}"))
+    print_paths(result.stage_folder(f"stage{stage}"))

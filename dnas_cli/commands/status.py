@@ -7,6 +7,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.options import AsJson, RunArgument
+from dnas_cli.standard_streams import print_lines
 
 
 def status(
@@ -24,4 +25,7 @@ def status(
 
     opened = api.open_run(run, data)
     status = read_status(opened)
-    typer.echo(json.dumps(status.to_json()) if as_json else status_text(status))
+    if as_json:
+        print(json.dumps(status.to_json()))
+    else:
+        print_lines(*status_text(status))

@@ -9,6 +9,7 @@ import typer
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AllowExternal, AsJson, ScenesArgument, Threads
 from dnas_cli.evaluation.suggest_options import SuggestOptions
+from dnas_cli.standard_streams import print_lines
 
 
 @options_from(options=SuggestOptions)
@@ -38,4 +39,7 @@ def suggest(
     from dnas_cli.report.suggestion_text import suggestion_text
 
     found = api.suggest(model, scenes, out, **options)
-    print(json.dumps(found.to_json(), indent=2) if as_json else suggestion_text(found))
+    if as_json:
+        print(json.dumps(found.to_json(), indent=2))
+    else:
+        print_lines(*suggestion_text(found))

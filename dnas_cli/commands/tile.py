@@ -9,6 +9,7 @@ import typer
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AllowExternal, AsJson
 from dnas_cli.shard import shard_of_job_array
+from dnas_cli.standard_streams import print_lines, print_paths
 from dnas_cli.tiles.tile_options import TileOptions
 
 
@@ -40,8 +41,14 @@ def tile(
 
     if preview:
         picture = api.preview(source, out, **options)
-        print(json.dumps({"preview": str(picture)}) if as_json else picture)
+        if as_json:
+            print(json.dumps({"preview": str(picture)}))
+        else:
+            print_paths(picture)
         return
     options["shard"] = options.get("shard") or shard_of_job_array()
     result = api.tile(source, out, **options)
-    print(json.dumps(result.to_json(), indent=2) if as_json else result_text(result))
+    if as_json:
+        print(json.dumps(result.to_json(), indent=2))
+    else:
+        print_lines(*result_text(result))

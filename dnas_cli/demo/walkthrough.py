@@ -23,6 +23,7 @@ from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
 from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.overlay import natural_colours
 from dnas_cli.scenes.raster import Window, open_raster
+from dnas_cli.standard_streams import print_lines
 
 _HELD_OUT = 900  # number of the scene outside all splits
 _MADE = ("gid5", "held-out", "tiles", "run")
@@ -92,12 +93,12 @@ def run_demo(folder: Path, seed: int, overwrite: bool, size: DemoSize | None = N
         write_scenes(folder / "held-out", seed, range(_HELD_OUT, _HELD_OUT + 1), size.size, advance)
     for step in steps(folder, seed, size):
         if step.is_done():
-            print(f"$ {step.line}  # already done", flush=True)
+            print_lines(f"$ {step.line}  # already done")
         else:
-            print(f"$ {step.line}", flush=True)
+            print_lines(f"$ {step.line}")
             _execute(step, folder)
     _draw(folder)
-    print(_summary(folder, size, time.monotonic() - began))
+    print_lines(*_summary(folder, size, time.monotonic() - began))
 
 
 def steps(folder: Path, seed: int, size: DemoSize) -> list[Step]:
@@ -211,7 +212,7 @@ def _draw(folder: Path) -> None:
     write_deciding(folder / _PICTURE, lattice, pictures, GID5)
 
 
-def _summary(folder: Path, size: DemoSize, seconds: float) -> str:
+def _summary(folder: Path, size: DemoSize, seconds: float) -> list[str]:
     run = folder / "run"
     metrics = read_json(run / "eval" / "test.json")["metrics"]
     lines = [
@@ -228,10 +229,8 @@ def _summary(folder: Path, size: DemoSize, seconds: float) -> str:
     ]
     width = max(len(str(path)) for path, _ in lines)
     minutes, rest = divmod(round(seconds), 60)
-    return "\n".join(
-        [
-            "",
-            f"Done in {minutes} min {rest:02d} s. Made:",
-            *(f"  {path!s:{width}}  {what}" for path, what in lines),
-        ]
-    )
+    return [
+        "",
+        f"Done in {minutes} min {rest:02d} s. Made:",
+        *(f"  {path!s:{width}}  {what}" for path, what in lines),
+    ]

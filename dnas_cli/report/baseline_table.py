@@ -12,7 +12,7 @@ _COLUMNS = (
 )  # fmt: skip
 
 
-def baseline_text(comparison: Comparison, members: Sequence[Member]) -> str:
+def baseline_text(comparison: Comparison, members: Sequence[Member]) -> list[str]:
     """Return what a comparison says, in a few lines; also where the found network loses."""
     names = {member.name for member in members if member.name.startswith(RANDOM)}
     seeds = {member.seed for member in members}
@@ -36,7 +36,7 @@ def baseline_text(comparison: Comparison, members: Sequence[Member]) -> str:
     if comparison.supernet_agreement is not None:
         agreement = comparison.supernet_agreement
         lines.append(f"Kendall's tau of the supernet's scores and {split}: {agreement:.2f}.")
-    return "\n".join(lines)
+    return lines
 
 
 def _peer_line(name: str, score: float, members: Sequence[Member]) -> str:

@@ -3,7 +3,7 @@
 from dnas_cli.mapping.change import Change
 
 
-def change_text(found: Change) -> str:
+def change_text(found: Change) -> list[str]:
     """Return the transitions, most frequent first, and what a reader must know of them."""
     names = [f"{item.old} to {item.new}" for item in found.transitions]
     width = max(map(len, names), default=0)
@@ -13,4 +13,4 @@ def change_text(found: Change) -> str:
         lines.append(f"  {name:{width}} {100 * item.share:7.2f} %{area}")
     if found.unsure:
         lines.append(f"  left out, not sure enough: {found.unsure} px")
-    return "\n".join([*lines, found.caution])
+    return [*lines, found.caution]

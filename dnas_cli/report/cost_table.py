@@ -11,7 +11,7 @@ from dnas_cli.report.tables import print_parts, table
 
 def print_model_cost(cost: ModelCost) -> None:
     """Print the cost to standard output, with the published count of an imported model."""
-    notes = [_footnote(cost)] if _has_dead_cells(cost) else []
+    notes = _footnotes(cost) if _has_dead_cells(cost) else []
     if cost.check is not None:
         notes.append(f"ptflops {'agrees' if cost.agrees else 'DISAGREES'} with this count.")
     print_parts(cost_table(cost), *notes)
@@ -49,12 +49,12 @@ def _has_dead_cells(cost: ModelCost) -> bool:
     return cost.published != cost.network or cost.without_input != CostCount()
 
 
-def _footnote(cost: ModelCost) -> str:
+def _footnotes(cost: ModelCost) -> list[str]:
     no_output, no_input = cost.without_output, cost.without_input
     total = cost.published + no_input
-    return (
+    return [
         "As published: with the cells that reach no output, which the first release runs "
-        f"({no_output.layer_operations / 1e9:.2f} G, {no_output.parameters / 1e6:.3f} M).\n"
+        f"({no_output.layer_operations / 1e9:.2f} G, {no_output.parameters / 1e6:.3f} M).",
         "Cells without an input would add "
-        f"{no_input.parameters / 1e6:.3f} M parameters ({total.parameters / 1e6:.3f} M in all)."
-    )
+        f"{no_input.parameters / 1e6:.3f} M parameters ({total.parameters / 1e6:.3f} M in all).",
+    ]

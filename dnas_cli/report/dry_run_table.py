@@ -19,7 +19,7 @@ def print_dry_run(stages: "list[StageEstimate]") -> None:
         "Optimizer (with gradients) and activations are bytes in a step, operations its "
         "multiply-accumulates. Times are from measured steps, without loading and validation.",
     ]
-    print_parts(_table(stages), "", *(textwrap.fill(note, 80) for note in notes))
+    print_parts(_table(stages), "", *(line for note in notes for line in textwrap.wrap(note, 80)))
 
 
 def _table(stages: "list[StageEstimate]") -> Table:

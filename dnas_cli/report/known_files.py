@@ -17,16 +17,16 @@ if TYPE_CHECKING:
     from dnas_cli.tiles.tile_set import TileSet
 
 
-def file_text(known: KnownFile) -> str:
+def file_text(known: KnownFile) -> list[str]:
     """Return kind and facts as lines of text."""
     lines = _TEXTS.get(known.kind, _coding_text)(known.facts)
-    return "\n".join([f"{known.path}: {known.kind}", *(f"  {line}".rstrip() for line in lines)])
+    return [f"{known.path}: {known.kind}", *(f"  {line}".rstrip() for line in lines)]
 
 
 def _run_text(facts: Any) -> list[str]:
     from dnas_cli.report.run_status import status_text
 
-    return [line.removeprefix("  ") for line in status_text(facts).splitlines()[1:]]
+    return [line.removeprefix("  ") for line in status_text(facts)[1:]]
 
 
 def _raster_text(facts: Any) -> list[str]:

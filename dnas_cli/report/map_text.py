@@ -7,23 +7,23 @@ from dnas_cli.mapping.scene_result import SceneResult
 from dnas_cli.report.tables import lines_of, table
 
 
-def map_text(results: Sequence[SceneResult]) -> str:
+def map_text(results: Sequence[SceneResult]) -> list[str]:
     """Return a table of many scenes; of a single one that is done, the share of each class."""
     if len(results) > 1:
         made = table("scene", "status", "maps")
         for result in results:
-            made.add_row(result.scene, result.status, "\n".join(map(str, result.outputs)))
-        return "\n".join(lines_of(made))
+            made.add_row(result.scene, result.status, [*map(str, result.outputs)])
+        return lines_of(made)
     (result,) = results
     line = f"{result.scene} -> {', '.join(map(str, result.outputs))}"
     if result.status != "done":
-        return f"{result.status}: {line}"
+        return [f"{result.status}: {line}"]
     has_area = any(item.area_km2 is not None for item in result.classes)
     made = table("class", "share", *(["area in km2"] if has_area else []))
     for item in result.classes:
         area = [_significant(item.area_km2)] if item.area_km2 is not None else []
         made.add_row(item.name, f"{item.share:.2%}", *area)
-    return "\n".join([line, "", *lines_of(made), f"no data: {result.pixels_without_data} px"])
+    return [line, "", *lines_of(made), f"no data: {result.pixels_without_data} px"]
 
 
 def _significant(area: float) -> str:

@@ -25,5 +25,7 @@ def print_plan(plan: Plan) -> None:
         f"network  {size.layers} layers, width {size.width}, head {size.head}",
         f"a step   {size.batch} tiles of {side} px, --memory {plan.memory}",
     ]
-    reasons = [textwrap.fill(item, 80, subsequent_indent="  ") for item in plan.reasons]
+    reasons = [
+        line for item in plan.reasons for line in textwrap.wrap(item, 80, subsequent_indent="  ")
+    ]
     print_parts(*lines, "", made, "", *reasons)

@@ -16,7 +16,7 @@ TITLES = {
 }
 
 
-def status_text(status: RunStatus) -> str:
+def status_text(status: RunStatus) -> list[str]:
     """Return the state of a run as lines of text."""
     run, manifest = status.run, status.run.manifest
     lines = [
@@ -43,7 +43,7 @@ def status_text(status: RunStatus) -> str:
     if status.baseline:
         lines.append(f"  baseline   {baseline_line(status.baseline)}")
     lines.append(f"  next       {status.next}")
-    return "\n".join(lines)
+    return lines
 
 
 def _stage_table(stages: Mapping[str, StageResult]) -> Table:

@@ -2,21 +2,39 @@
 
 import io
 import sys
-from typing import IO
+from collections.abc import Sequence
+from typing import IO, Any
 
 from rich import box
 from rich.console import Console
 from rich.table import Table
 
+from dnas_cli.shown_text import shown
+
 _WIDTH = 80
 
+Cell = str | Sequence[str]
+"""A line, or several."""
 
-def table(first: str, *others: str) -> Table:
+
+class TextTable(Table):
+    """A table whose cells are text: nothing in them steers a terminal."""
+
+    def add_row(self, *cells: Any, **how: Any) -> None:
+        """Add a row of cells, each a line or several."""
+        super().add_row(*map(_lines, cells), **how)
+
+
+def _lines(cell: Cell) -> str:
+    return "\n".join(map(shown, (cell,) if isinstance(cell, str) else cell))
+
+
+def table(first: str, *others: Cell) -> TextTable:
     """Return an empty table; what does not fit is wrapped, in the first column last."""
-    made = Table(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
-    made.add_column(first, overflow="fold")
+    made = TextTable(box=box.SIMPLE_HEAD, show_edge=False, pad_edge=False)
+    made.add_column(_lines(first), overflow="fold")
     for name in others:
-        made.add_column(name, justify="right")
+        made.add_column(_lines(name), justify="right")
     return made
 
 
@@ -26,7 +44,10 @@ def print_parts(*parts: Table | str) -> None:
     for number, part in enumerate(parts):
         if isinstance(part, Table) and number:
             console.print()
-        console.print(part, soft_wrap=isinstance(part, str))
+        if isinstance(part, str):
+            console.print(shown(part), soft_wrap=True)
+        else:
+            console.print(part)
 
 
 def lines_of(made: Table, indent: int = 0) -> list[str]:

@@ -18,7 +18,7 @@ def tile_set_table(tiles: TileSet) -> Table:
     Shares of classes are of the labelled pixels; the last row is the share of unlabelled pixels.
     """
     heads = (
-        f"{split}\n{len(tiles.scenes(split))} scenes\n{tiles.count(split)} tiles"
+        (split, f"{len(tiles.scenes(split))} scenes", f"{tiles.count(split)} tiles")
         for split in SPLITS
     )
     made = table("class", *heads)
@@ -34,7 +34,7 @@ def tile_set_table(tiles: TileSet) -> Table:
     return made
 
 
-def result_text(result: TileSetResult) -> str:
+def result_text(result: TileSetResult) -> list[str]:
     """Return what making a tile set came to."""
     tiles = result
     lines = [
@@ -47,7 +47,7 @@ def result_text(result: TileSetResult) -> str:
     ]
     if result.skipped:
         lines.append(f"skipped: {len(result.skipped)} (named in dataset.json)")
-    return "\n".join(lines)
+    return lines
 
 
 def _scenes_of_splits(tiles: TileSet) -> list[str]:

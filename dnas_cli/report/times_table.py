@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 _MILLISECONDS = 1e6  # nanoseconds
 
 
-def times_text(times: "Times") -> str:
+def times_text(times: "Times") -> list[str]:
     """Return the milliseconds of every operator at each scale, and of stem and head."""
     scales = [str(scale) for scale in range(SCALES)]
     made = table(f"ms on {times.device}, tile of {times.size} px", *(f"scale {k}" for k in scales))
@@ -21,4 +21,4 @@ def times_text(times: "Times") -> str:
         made.add_row(name, *(f"{value / _MILLISECONDS:.3f}" for value in same))
     ends = [times.heads[scale] for scale in scales]
     made.add_row("stem and head", *(f"{value / _MILLISECONDS:.3f}" for value in ends))
-    return "\n".join(lines_of(made))
+    return lines_of(made)

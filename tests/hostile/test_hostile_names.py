@@ -2,9 +2,11 @@
 
 import csv
 import html
+import io
 import json
 import logging
 import re
+import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from xml.etree import ElementTree
@@ -12,12 +14,13 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 import pytest
+import rasterio
 from markdown_it import MarkdownIt
 from matplotlib import get_data_path
 from matplotlib.figure import Figure
 from PIL import Image
 
-from dnas_cli.console import logger
+from dnas_cli.console import configure, logger, progress
 from dnas_cli.errors import DataError
 from dnas_cli.files import write_csv
 from dnas_cli.metrics import ConfusionMatrix
@@ -25,11 +28,13 @@ from dnas_cli.report.confusion import confusion_picture, write_confusion_csv, wr
 from dnas_cli.report.pictures import contact_sheet
 from dnas_cli.scenes.fonts import _wide_fonts, font_for
 from dnas_cli.scenes.map_values import index_values
+from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.scenes.overlay import with_legend
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.qgis_style import write_raster_style
 from dnas_cli.scenes.writers import write_sidecar
 from dnas_cli.shown_text import cell, shown
+from dnas_cli.standard_streams import print_paths
 from tests.support.command_line import dnas
 from tests.support.small_models import write_model
 from tests.support.small_scenes import write_raster
@@ -57,6 +62,80 @@ def test_a_file_name_steers_no_terminal_and_begins_no_line(tmp_path: Path) -> No
         assert "\x1b" not in text
         assert "\u202e" not in text
         assert not any(line.startswith("error: b") for line in text.splitlines())
+
+
+def _is_text(output: str) -> bool:
+    lines = output.splitlines()
+    return all(line.isprintable() for line in lines) and not any(
+        line.strip().startswith("error: b") for line in lines
+    )
+
+
+def test_what_commands_print_is_text_whatever_files_are_called(tmp_path: Path) -> None:
+    model, folder = write_model(tmp_path / "model.pt", tile_size=32), tmp_path / "scenes"
+    values = np.random.default_rng(0).integers(0, 255, (3, 40, 40)).astype(np.uint8)
+    for name in ("a.tif", STEERING):
+        write_raster(folder / name, values)
+    odd = Path(shutil.copy(folder / "a.tif", tmp_path / "odd.tif"))
+    with without_georeference(), rasterio.open(odd, "r+") as raster:
+        raster.set_band_description(2, "a\u202e\n" + STEERING)
+    point = {"type": "Feature", "properties": {STEERING: 1},
+             "geometry": {"type": "Point", "coordinates": [0, 0]}}  # fmt: skip
+    (folder / "p.geojson").write_text(json.dumps(point))
+    outputs = [
+        dnas("predict", model, folder, "--out", tmp_path / "maps"),
+        dnas("predict", model, folder / STEERING, "--out", tmp_path / "map.tif"),
+        dnas("info", folder / STEERING),
+        dnas("info", folder / "p.geojson"),
+        dnas("info", odd),
+        dnas("suggest", model, folder, "--out", tmp_path / "todo.csv"),
+    ]
+    for result in outputs:
+        assert _is_text(result.stdout), result.stdout
+    assert all(r"a\x1b[31m" in result.stdout for result in outputs[1:4])
+    assert r"a\u202e\n" in outputs[4].stdout
+    exact = json.loads(dnas("info", odd, "--json").stdout)
+    assert exact["bands"][1]["name"].startswith("a\u202e\n")
+
+
+def test_a_path_is_exact_for_programs_and_text_on_a_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    print_paths(STEERING)
+    assert capsys.readouterr().out == f"{STEERING}\n"
+    monkeypatch.setattr("sys.stdout.isatty", lambda: True)
+    print_paths(STEERING)
+    assert _is_text(capsys.readouterr().out)
+
+
+def test_a_bar_shows_a_name_as_text(monkeypatch: pytest.MonkeyPatch) -> None:
+    class Terminal(io.StringIO):
+        def isatty(self) -> bool:
+            return True
+
+    configure()
+    monkeypatch.setenv("TERM", "xterm")
+    with monkeypatch.context() as patched:
+        patched.setattr("sys.stderr", terminal := Terminal())
+        with progress("map a\x1b]0;title\x07\nerror: b", 1) as advance:
+            advance(1)
+    written = terminal.getvalue()
+    assert r"map a\x1b]0;title\x07\nerror: b" in written
+    assert "\x1b]0;title" not in written
+
+
+def test_one_door_prints_text() -> None:
+    package = Path(__file__).resolve().parents[2] / "dnas_cli"
+    found = {
+        line.strip()
+        for path in package.rglob("*.py")
+        if path.name not in ("standard_streams.py", "console.py")
+        for line in path.read_text().splitlines()
+        if re.match(r" *(typer\.(secho|echo)|print|sys\.stdout\.write)\(", line)
+    }
+    assert {line for line in found if "print(json.dumps(" not in line} == {
+        'print(f"dnas {__version__}")'
+    }
 
 
 def test_a_name_in_the_log_is_one_line_of_text(caplog: pytest.LogCaptureFixture) -> None:
