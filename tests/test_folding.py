@@ -75,30 +75,6 @@ def test_a_folded_network_that_has_run_can_be_copied() -> None:
         assert torch.equal(copy.deepcopy(folded)(image), first)
 
 
-class _NoDoubles(TorchDispatchMode):  # type: ignore[no-untyped-call]
-    """Refuses double precision on the device `meta`, as Apple's GPUs do."""
-
-    def __torch_dispatch__(self, func: Any, types: Any, args: Any = (), kwargs: Any = None) -> Any:
-        result = func(*args, **(kwargs or {}))
-        if isinstance(result, Tensor) and result.is_meta and result.dtype == torch.float64:
-            raise TypeError("the device knows no double precision")
-        return result
-
-
-def test_folding_needs_no_double_precision_of_the_device(monkeypatch: pytest.MonkeyPatch) -> None:
-    network = random_network("derived", 3).float().eval()
-    state = copy.deepcopy(network.state_dict())
-
-    def to_main_memory(module: nn.Module) -> nn.Module:  # which `meta` has nothing to copy to
-        module.to_empty(device="cpu").load_state_dict(state)
-        return module
-
-    monkeypatch.setattr(nn.Module, "cpu", to_main_memory)
-    with _NoDoubles():  # type: ignore[no-untyped-call]
-        folded = fold(network.to("meta"))
-    assert {tensor.device.type for tensor in folded.state_dict().values()} == {"meta"}
-
-
 @pytest.mark.parametrize("name", ["L12", "L14"])
 def test_published_networks_map_the_same_classes_when_folded(name: str) -> None:
     torch.manual_seed(0)

@@ -90,7 +90,7 @@ def survey_scene(
 
 
 def _surveyed(raster: Raster, window: Window, entropy: Tensor, *means: Tensor) -> SurveyedTile:
-    shares, features = (mean.double().cpu().numpy() for mean in means)
+    shares, features = (mean.cpu().double().numpy() for mean in means)
     found = float(entropy)
     if not (math.isfinite(found) and np.isfinite(features).all()):
         raise DataError(

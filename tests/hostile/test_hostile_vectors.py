@@ -15,7 +15,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.scenes.clip import read_outlines
 from dnas_cli.scenes.external import external_allowed
 from dnas_cli.scenes.map_metadata import MODEL, map_tags
-from dnas_cli.scenes.raster import Georeference
+from dnas_cli.scenes.raster import Georeference, Window
 from dnas_cli.scenes.vector_encoding import VectorEncoding
 from dnas_cli.scenes.vector_facts import vector_facts
 from dnas_cli.scenes.vector_files import SUFFIXES
@@ -146,6 +146,8 @@ def test_layers_of_any_file_name_are_read(tmp_path: Path, suffix: str) -> None:
         assert vector_facts(path).layers[0].features == 1
         outlines, attributes = read_outlines(path, "scene", PLACE)
         assert (len(outlines), list(attributes["name"])) == (1, ["水"])
+        with VectorLabel(path, VectorEncoding(), ("a",), PLACE, 10, 10) as label:
+            assert (label.read(Window(0, 0, 10, 10))[0] == 0).all()
         assert map_tags(path) == ({MODEL: "m"} if suffix == ".gpkg" else {})
 
 
