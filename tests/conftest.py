@@ -6,7 +6,7 @@ import signal
 from collections.abc import Iterator
 from pathlib import Path
 
-# Tests run two at a time: a thread each, in this process and in those that tests start.
+# Three tests run at a time, as some wait. Each has a thread, here and in processes that it starts.
 os.environ.update(OMP_NUM_THREADS="1", MKL_NUM_THREADS="1", OPENBLAS_NUM_THREADS="1")
 
 import pytest

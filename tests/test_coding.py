@@ -128,3 +128,11 @@ def test_a_space_whose_edges_are_not_its_stage_s_is_refused(tmp_path: Path) -> N
     document = first_space(4).document()
     _refused(tmp_path, SearchSpace, _tamper(document, edges=document["edges"][:-1]))
     _refused(tmp_path, SearchSpace, _tamper(document, stage=4))
+
+
+def test_a_coding_that_a_killed_command_began_to_write_leaves_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".path.0badcafe.part.json").write_text("{")
+    other = tmp_path / ".paths.0badcafe.part.json"
+    other.touch()
+    PathCoding((0, 1)).write(tmp_path / "path.json")
+    assert sorted(tmp_path.iterdir()) == [other, tmp_path / "path.json"]

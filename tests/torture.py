@@ -31,7 +31,7 @@ from tests.support.disturbing import (
 )
 from tests.support.mutation import TARGETS, Tally, build_fixture, fuzz
 from tests.support.racing import race
-from tests.support.tortured import STAGES, begin
+from tests.support.tortured import STAGES, begin, load
 
 _MEMORY = "/dev/shm"  # kills are the same there, and no disk is worn
 _EVERY = 10**9
@@ -104,6 +104,7 @@ def _disturbed(folder: Path, asked: argparse.Namespace, rng: random.Random) -> I
 def _mutated(folder: Path, cases: int, rng: random.Random) -> list[str]:
     """Give every parser mutated files, sharing `cases` among them; return what is wrong."""
     folder.mkdir(parents=True)
+    load(all_commands=True)
     real = Path(__file__).resolve().parents[2] / "shared" / "data"
     process = os.fork()  # forked processes must not inherit threads that torch starts
     if process == 0:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Required, Self, TypedDict, cast
 
 from dnas_cli.errors import DataError, DnasError, brief
 from dnas_cli.file_kinds import CODINGS, kind_of
+from dnas_cli.files import remove_leftovers
 from dnas_cli.json_files import write_json
 from dnas_cli.space.lattice import Edge, Graph, edge, prune
 from dnas_cli.space.operators import OPERATORS
@@ -94,7 +95,8 @@ class Coding(ABC):
         return self.document()["hash"]
 
     def write(self, path: Path) -> None:
-        """Write the coding to a file, atomically."""
+        """Write the coding to a file, atomically; what a killed writer of it left is removed."""
+        remove_leftovers(path.parent, path.name)
         write_json(path, self.document())
 
     @classmethod

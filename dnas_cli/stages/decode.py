@@ -86,10 +86,10 @@ def decode(root: Path, stage: int, options: DecodeOptions | None = None) -> tupl
             )
         if path.is_file() and type(coding).read(path) != coding:
             _refuse_other(run, stage, path, overwrite)
-        for file in (path, run.coding_path("candidates")):
-            remove_leftovers(file.parent, file.name)
+        ranked = run.coding_path("candidates")
+        remove_leftovers(ranked.parent, ranked.name)
         if stage == 3 and len(found) > 1:  # a tournament starts with the best of them
-            write_json(run.coding_path("candidates"), [item.to_json() for item in found])
+            write_json(ranked, [item.to_json() for item in found])
         coding.write(path)
         decoded: dict[str, SettingValue] = {"epoch": chosen + 1}
         if len(found) > 1:

@@ -5,7 +5,6 @@ from pathlib import Path
 
 from dnas_cli.console import logger
 from dnas_cli.errors import RunStateError, UsageError
-from dnas_cli.files import remove_leftovers
 from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import Run, check_stage, open_run
 from dnas_cli.run.lock import beginning, stage_lock
@@ -106,6 +105,5 @@ def _write_space(run: Run, space: SearchSpace, overwrite: bool) -> None:
 
 def _replace_space(run: Run, space: SearchSpace) -> None:
     path = run.coding_path(f"stage{space.stage}")
-    remove_leftovers(path.parent, path.name)
     space.write(path)
     run.set_record(f"stage{space.stage}", StageRecord("encoded"))

@@ -188,7 +188,8 @@ def mutate(content: bytes, rng: random.Random) -> bytes:
 
 def mutate_values(content: bytes, rng: random.Random) -> bytes:
     """Return JSON, or JSON lines, with one value replaced; a sealed document is sealed again."""
-    lines = content.decode().split("\n") if content.count(b"\n{") else [content.decode()]
+    text = content.decode()
+    lines = text.split("\n") if text.startswith("{") and "}\n{" in text else [text]
     at = rng.randrange(len(lines))
     if not lines[at]:
         return mutate(content, rng)

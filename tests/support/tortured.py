@@ -186,7 +186,7 @@ def begin(folder: Path, names: list[str]) -> list[Beginning]:
     Raises:
         SystemExit: One does not work at all.
     """
-    _load(len(names) > 4)
+    load(len(names) > 4)
     last = max(number for number, stage in enumerate(STAGES) if stage.name in names)
     start, found = folder / "begin", []
     start.mkdir(parents=True)
@@ -217,7 +217,7 @@ def _kind_of_call(line: str) -> str:
     return re.sub(r"\b[0-9a-f]{8}\b|\d+", "#", line)
 
 
-def _load(all_commands: bool) -> None:
+def load(all_commands: bool) -> None:
     """Load modules once; forked processes then need a moment to begin."""
     for module in pkgutil.walk_packages(dnas_cli.__path__, "dnas_cli."):
         if not module.name.endswith("__main__"):
