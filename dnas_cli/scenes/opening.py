@@ -16,11 +16,13 @@ from contextlib import AbstractContextManager, closing, contextmanager, suppress
 from functools import cache
 from pathlib import Path
 from typing import Any
+from urllib.parse import urlparse
 from xml.etree import ElementTree
 
 import rasterio
 from rasterio._err import CPLE_BaseError
-from rasterio._path import _UnparsedPath
+from rasterio._path import _parse_path, _UnparsedPath
+from rasterio.env import ensure_env_with_credentials
 from rasterio.errors import NotGeoreferencedWarning, RasterioError
 from rasterio.io import DatasetReader
 
@@ -101,7 +103,7 @@ def open_dataset(path: str | Path, what: str = "a raster") -> Any:
         # An own environment sends GDAL's warnings to the log instead of to the terminal.
         with without_georeference(), rasterio.Env():
             if not local:
-                return rasterio.open(str(path))
+                return ensure_env_with_credentials(_open_address)(str(path))
             # Whatever the name of a file looks like, it is a path and never a connection.
             name = _UnparsedPath(os.path.abspath(path))  # noqa: PTH100 (links stay)
             return DatasetReader(name, driver=_drivers_of(Path(path)))
@@ -195,6 +197,15 @@ def _drivers_of(path: Path) -> list[str]:
     if promised is None:
         return [driver for driver in _registered() if driver not in _REFERRING]
     return [driver for driver in promised if driver in _registered()]
+
+
+def _open_address(address: str) -> Any:
+    """Open what only GDAL understands; a document there is followed only if its name says so."""
+    suffix = Path(urlparse(address).path).suffix.lower()
+    if suffix == ".vrt" or suffix not in _DRIVERS:
+        return rasterio.open(address)
+    drivers = [driver for driver in _registered() if driver not in _REFERRING]
+    return DatasetReader(_parse_path(address), driver=drivers)
 
 
 @cache

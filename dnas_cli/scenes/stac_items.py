@@ -142,7 +142,9 @@ def _place(href: str, origin: str, item: str) -> str:
     if is_web_address(origin):
         address = urljoin(origin, href)
         if not address.startswith(("http://", "https://", "s3://", "gs://")):
-            raise refused
+            raise DataError(f"{origin}: the Item {item!r} refers to {href!r}, no web address.")
+        if urlparse(address).path.lower().endswith(".vrt") and not is_external_allowed():
+            raise DataError(f"{origin}: the Item {item!r} refers to a VRT, {href!r}.", remedy)
         return address
     if is_address(href) and not href.startswith("file://"):
         if not is_external_allowed():

@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.external import external_allowed
@@ -100,18 +101,31 @@ def test_a_vrt_may_reach_anything_with_allow_external(secret: Path, tmp_path: Pa
         open_dataset(tmp_path / "in/a.vrt")
 
 
-@pytest.mark.parametrize("allowed", [False, True])
-def test_predict_reads_what_a_vrt_names_elsewhere_only_when_asked_to(
-    secret: Path, tmp_path: Path, allowed: bool
+@pytest.mark.parametrize(
+    "command",
+    [
+        "tile in --size 32 --out tiles",
+        "predict model.pt in/images/a.vrt --out map.tif",
+        "suggest model.pt in/images/a.vrt --out todo.csv",
+        "eval model.pt in",
+        "info in/images/a.vrt",
+    ],
+)
+def test_a_command_reads_what_a_vrt_names_elsewhere_only_when_asked_to(
+    command: str, secret: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model = write_model(tmp_path / "model.pt", bands=("1",), dtype="uint16", tile_size=32)
-    (tmp_path / "in").mkdir()
-    (tmp_path / "in/a.vrt").write_text(_vrt(secret, 0))
-    command = ("predict", model, tmp_path / "in/a.vrt", "--out", tmp_path / "map.tif")
-    if allowed:
-        dnas(*command, "--allow-external")
-    else:
-        assert "--allow-external" in dnas(*command, code=4).stderr
+    write_model(tmp_path / "model.pt", bands=("a",), dtype="uint16", tile_size=32)
+    make_plain(tmp_path / "in", scenes=1)
+    names = ", ".join(f"{item.name}: {list(item.colour)}" for item in CLASSES)
+    (tmp_path / "in/dataset.yaml").write_text(f"bands: [a]\nclasses: {{{names}}}\n")
+    label = np.full((70, 64, 3), CLASSES[0].colour, np.uint8)
+    (tmp_path / "in/images/s0.tif").unlink()
+    (tmp_path / "in/masks/s0.png").unlink()
+    Image.fromarray(label).save(tmp_path / "in/masks/a.png")
+    (tmp_path / "in/images/a.vrt").write_text(_vrt(secret, 0))
+    monkeypatch.chdir(tmp_path)
+    assert "which is not below its folder" in dnas(*command.split(), code=4).stderr
+    dnas(*command.split(), "--allow-external")
 
 
 @pytest.mark.parametrize(
@@ -171,12 +185,26 @@ def test_a_block_that_is_a_document_makes_no_request_in_eval(
     assert seen == []
 
 
+@pytest.mark.parametrize("name", ["{address}/a.tif", "/vsicurl/{address}/a.tif", "s3://box/a.tif"])
 def test_an_address_that_the_user_types_is_asked(
+    name: str, requests: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    address, seen = requests
+    monkeypatch.setenv("AWS_S3_ENDPOINT", address.removeprefix("http://"))
+    for option, value in (("HTTPS", "NO"), ("NO_SIGN_REQUEST", "YES"), ("VIRTUAL_HOSTING", "NO")):
+        monkeypatch.setenv(f"AWS_{option}", value)
+    with pytest.raises(DataError, match="Check the address"):
+        open_raster(name.format(address=address))
+    assert seen
+
+
+def test_an_address_in_a_list_of_scenes_is_asked(
     requests: tuple[str, list[str]], tmp_path: Path
 ) -> None:
     address, seen = requests
-    with pytest.raises(DataError, match="Check the address"):
-        open_raster(f"{address}/a.tif")
+    (tmp_path / "scenes.txt").write_text(f"{address}/a.tif\n")
+    model = write_model(tmp_path / "model.pt", tile_size=32)
+    dnas("predict", model, tmp_path / "scenes.txt", "--out", tmp_path / "maps", code=None)
     assert seen
 
 

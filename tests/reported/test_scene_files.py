@@ -245,6 +245,11 @@ def test_an_item_reads_nothing_outside_its_folder_and_names_what_it_lacks(tmp_pa
     assert "s0: has no band 'green'; it has B04 or B4 or red" in said
 
 
+VRT = """<VRTDataset rasterXSize="64" rasterYSize="64"><VRTRasterBand dataType="Byte" band="1">
+<SimpleSource><SourceFilename relativeToVRT="0">{source}</SourceFilename></SimpleSource>
+</VRTRasterBand></VRTDataset>"""
+
+
 def test_an_item_is_read_from_its_address(tmp_path: Path) -> None:
     folder = bands_of(tmp_path / "data", 1)
     (folder / "s0.json").write_text(json.dumps(item("s0", "s2/")))
@@ -258,8 +263,25 @@ def test_an_item_is_read_from_its_address(tmp_path: Path) -> None:
     try:
         assert server.stdout is not None
         port = server.stdout.readline().split(" port ")[1].split()[0]
-        address = f"http://127.0.0.1:{port}/s0.json"
-        dnas("predict", model, address, "--out", tmp_path / "far.tif", "--device", "cpu")
+        address = f"http://127.0.0.1:{port}"
+        given = ("--out", tmp_path / "far.tif", "--device", "cpu")
+        dnas("predict", model, f"{address}/s0.json", *given)
+        # None of this machine's files, whatever refers to them.
+        document = VRT.format(source=folder / "s2/s0_B04.tif")
+        for name in ("v.vrt", "v.tif"):
+            (folder / name).write_text(document)
+        alone = write_model(tmp_path / "alone.pt", ("red",))
+        refused = {
+            f"file://{folder}/s2/s0_B04.tif": "no web address",
+            f"{folder}/s2/s0_B04.tif": "cannot be opened",  # a path of the server
+            "v.vrt": "refers to a VRT",
+            "v.tif": "cannot be opened",
+        }
+        for href, message in refused.items():
+            asset = {"href": href, "type": "image/tiff"}
+            (folder / "v.json").write_text(json.dumps(item("v") | {"assets": {"red": asset}}))
+            said = dnas("predict", alone, f"{address}/v.json", *given, "--overwrite", code=4).stderr
+            assert message in said
     finally:
         server.terminate()
         server.communicate()
