@@ -7,6 +7,7 @@ import torch
 
 from dnas_cli.claimed_outputs import claim_outputs, writing_outputs
 from dnas_cli.console import logger
+from dnas_cli.errors import UsageError
 from dnas_cli.export.export_request import ExportRequest
 from dnas_cli.export.exported_program import write_exported_program
 from dnas_cli.export.model_card import model_card
@@ -45,6 +46,12 @@ def export_model(path: Path, request: ExportRequest, overwrite: bool = False) ->
     if request.ground_resolution is not None:
         known = replace(model.facts, ground_resolution=request.ground_resolution)
         model = replace(model, facts=known)
+    lost = model.facts.beyond_float32
+    if lost and (request.onnx or request.program):
+        raise UsageError(
+            f"{path}: {lost}; ONNX and .pt2 files take float32.",
+            "Use the model file, or subtract a constant from the scenes and train again.",
+        )
     facts = OnnxFacts(model.facts, file_hash(path), model.architecture.hash)
     with writing_outputs(request.files):
         agreement = _write(path, request, model, facts)

@@ -57,7 +57,7 @@ def doubts_about(
     if not valid.any():
         return []
     doubts = []
-    if scene.dtype != dtype:
+    if scene.dtype != dtype and not (scene.is_scaled and np.dtype(dtype).kind == "f"):
         doubts.append(f"its values are {scene.dtype}, the model was trained on {dtype}")
     for index, name in enumerate(bands):
         centre, span = _training_range(index, name, normalisation, statistics)

@@ -149,6 +149,12 @@ class ModelFacts:
             )
 
     @property
+    def beyond_float32(self) -> str:
+        """A clause on bands whose raw values float32 does not hold; empty if it holds all."""
+        names = [self.bands[index] for index in self.normalisation.beyond_float32]
+        return f"float32 cannot tell values of {', '.join(names)} apart" if names else ""
+
+    @property
     def shape(self) -> NetworkShape:
         """The shape of the network."""
         return NetworkShape(self.width, len(self.bands), len(self.classes), head=self.head)

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from pathlib import Path
 
+from dnas_cli.console import logger
 from dnas_cli.errors import DataError
 from dnas_cli.files import size_of_file
 from dnas_cli.model.model_file import ModelFacts
@@ -38,4 +39,7 @@ def load_onnx_model(path: Path) -> OnnxModel:
             f"{path}: does not say what its classes and bands are.",
             "Use the file of `dnas export MODEL --onnx FILE` (for any program), or the model file.",
         )
-    return OnnxModel(OnnxFacts.from_text(session.metadata[KEY], str(path)).facts, session)
+    facts = OnnxFacts.from_text(session.metadata[KEY], str(path)).facts
+    if lost := facts.beyond_float32:
+        logger.warning("%s: %s; the map of the model file is finer", path, lost)
+    return OnnxModel(facts, session)

@@ -95,6 +95,17 @@ class Normalisation:
             result[:, ~valid] = 0.0
         return result
 
+    @property
+    def beyond_float32(self) -> tuple[int, ...]:
+        """The bands, from 0, of whose raw values float32 loses more than can be neglected.
+
+        Near the mean its numbers lie further apart than a thousandth of the deviation.
+        """
+        with np.errstate(all="ignore"):
+            mean, std = (np.abs(np.array(values) / self.scale) for values in (self.mean, self.std))
+            apart = np.spacing(mean.astype(np.float32))
+            return tuple(np.flatnonzero(~(apart <= FLAT * std)).tolist())
+
     def of_image(self, moments: Moments | None) -> "Normalisation":
         """Return the constants for an image; these ones unless they are per image.
 

@@ -243,7 +243,7 @@ class Raster(OpenFile):
         self.scales = tuple(float(dataset.scales[number - 1]) for number in self._numbers)
         self.offsets = tuple(float(dataset.offsets[number - 1]) for number in self._numbers)
         self._scaled = scaled and self.declares_scale
-        self.dtype = "float32" if self._scaled else self.stored_dtype
+        self.dtype = self._scaled_dtype() if self._scaled else self.stored_dtype
         declared = [
             value if value is not None and can_hold(self.stored_dtype, value) else None
             for value in (dataset.nodatavals[number - 1] for number in self._numbers)
@@ -278,6 +278,11 @@ class Raster(OpenFile):
     def declares_scale(self) -> bool:
         """Whether the file says that its values are to be scaled or shifted."""
         return any(scale != 1 for scale in self.scales) or any(shift != 0 for shift in self.offsets)
+
+    @property
+    def is_scaled(self) -> bool:
+        """Whether scale and offset are applied; then `dtype` is what the values need."""
+        return self._scaled
 
     @property
     def has_validity(self) -> bool:
@@ -362,11 +367,17 @@ class Raster(OpenFile):
         no_mask = {MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha}
         return any(not flag & no_mask for flag in flags)
 
-    def _scale(self, values: npt.NDArray[Any]) -> npt.NDArray[np.float32]:
+    def _scaled_dtype(self) -> str:
+        """Return the type that tells scaled values apart; float32 has 24 bits."""
+        steps = zip(self.scales, self.offsets, strict=True)
+        is_far = any(abs(offset) >= 2**24 * abs(scale) for scale, offset in steps)
+        return "float64" if is_far else str(np.result_type(self.stored_dtype, np.float32))
+
+    def _scale(self, values: npt.NDArray[Any]) -> npt.NDArray[Any]:
         scales = np.array(self.scales)[:, None, None]
         offsets = np.array(self.offsets)[:, None, None]
         with np.errstate(over="ignore"):  # of values that are no measurements
-            return np.asarray(values * scales + offsets, np.float32)
+            return np.asarray(values * scales + offsets, self.dtype)
 
 
 def _numpy_name(dtype: str) -> str:
