@@ -52,6 +52,8 @@ def _write(target: Path) -> None:
         (".gpkg", _sql("DROP TABLE rtree_map_geom")),
         (".gpkg", _sql("UPDATE gpkg_contents SET min_x = NULL")),
         (".gpkg", _sql("UPDATE gpkg_ogr_contents SET feature_count = 2")),
+        (".gpkg", _sql("DROP TRIGGER trigger_insert_feature_count_map")),
+        (".gpkg", _sql("DELETE FROM gpkg_spatial_ref_sys WHERE srs_id = 32633")),
         (".gpkg", _cut(4096, 8192)),
         (".gpkg", _cut(9000, 0)),
         (".geojson", _cut(-2, 0)),

@@ -4,6 +4,7 @@ GDAL may end without an error although a call to the system failed, without the 
 example. So what it wrote is read back.
 """
 
+import io
 import json
 import re
 import sqlite3
@@ -31,13 +32,16 @@ def new_layer_file(target: Path) -> Iterator[Path]:
         yield path
 
 
-def refuse_incomplete(target: Path, written: Path, layer: str, count: int, vertices: int) -> None:
+def refuse_incomplete(
+    target: Path, written: Path, layer: str, crs: str | None, count: int, vertices: int
+) -> None:
     """Read a layer back, and refuse it if something that was written is not there.
 
     Args:
         target: The file, for the message.
         written: Where it was written.
         layer: Its name.
+        crs: Its coordinate reference system, as it was given to the library.
         count: The features of the layer.
         vertices: Of all polygons; GeoJSON has more where it cuts one at 180 degrees.
 
@@ -47,6 +51,8 @@ def refuse_incomplete(target: Path, written: Path, layer: str, count: int, verti
     is_whole = _database_is_whole if target.suffix.lower() == ".gpkg" else _text_is_whole
     try:
         whole = is_whole(written, layer, count, vertices)
+        if is_whole is _database_is_whole:
+            whole = whole and _parts(written) >= _parts_of_any(layer, crs)
     except (sqlite3.Error, OSError, ValueError, LookupError, TypeError):
         whole = False
     if not whole:
@@ -122,6 +128,40 @@ def _database_is_whole(path: Path, layer: str, count: int, vertices: int) -> boo
             == count
             and extent == (count > 0)
         )
+
+
+def _parts(content: Path | bytes) -> set[tuple[str, object]]:
+    """Return the tables, triggers and reference systems of a GeoPackage."""
+    with closing(
+        sqlite3.connect(":memory:" if isinstance(content, bytes) else content)
+    ) as database:
+        if isinstance(content, bytes):
+            database.deserialize(content)
+        parts = database.execute("SELECT type, name FROM sqlite_master").fetchall()
+        systems = database.execute("SELECT 'system', srs_id FROM gpkg_spatial_ref_sys").fetchall()
+    return {*parts, *systems}
+
+
+def _parts_of_any(layer: str, crs: str | None) -> set[tuple[str, object]]:
+    """Return what every layer of a name and a reference system has, whatever it holds.
+
+    It is made in memory, where no disk can fail.
+    """
+    import pyogrio.raw
+    import shapely
+
+    content = io.BytesIO()
+    pyogrio.raw.write(
+        content,
+        geometry=shapely.to_wkb([shapely.box(0, 0, 1, 1)]),
+        field_data=[],
+        fields=[],
+        geometry_type="Polygon",
+        crs=crs,
+        driver="GPKG",
+        layer=layer,
+    )
+    return _parts(content.getvalue())
 
 
 def _text_is_whole(path: Path, layer: str, count: int, vertices: int) -> bool:

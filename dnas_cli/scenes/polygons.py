@@ -329,4 +329,5 @@ class _Layer:
                 )
             if driver == "GPKG":
                 add_layer_style(written_to, layer, self._classes)
-            refuse_incomplete(target, written_to, layer, self.count, self._vertices)
+            crs = self._georeference.crs_wkt
+            refuse_incomplete(target, written_to, layer, crs, self.count, self._vertices)

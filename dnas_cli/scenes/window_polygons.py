@@ -53,7 +53,7 @@ def write_windows(
             layer=layer,
             layer_options={"RFC7946": "YES"} if driver == "GeoJSON" else {},
         )
-        refuse_incomplete(target, written_to, layer, len(outlines), 5 * len(outlines))
+        refuse_incomplete(target, written_to, layer, crs, len(outlines), 5 * len(outlines))
 
 
 def _values(values: Sequence[Any]) -> np.ndarray[Any, Any]:
