@@ -13,6 +13,7 @@ import shutil
 import signal
 import struct
 import time
+import traceback
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -338,7 +339,11 @@ def _fork(target: Target, fixture: Path, seeds: Sequence[int], tally: Tally) -> 
     notes.unlink(missing_ok=True)
     process = os.fork()
     if process == 0:
-        _try_all(target, fixture, seeds, notes)
+        try:
+            _try_all(target, fixture, seeds, notes)
+        except BaseException:  # the rest of the program is the first process's
+            traceback.print_exc()
+            os._exit(1)
     _, status = os.waitpid(process, 0)
     tried = notes.read_text().splitlines() if notes.exists() else []
     for line in tried:
