@@ -9,7 +9,7 @@ import numpy.typing as npt
 from rasterio.features import geometry_mask
 from rasterio.transform import Affine
 
-from dnas_cli.errors import DataError
+from dnas_cli.errors import DataError, brief
 from dnas_cli.scenes.polygons import in_system, require_libraries
 from dnas_cli.scenes.raster import Georeference, Raster, Window
 from dnas_cli.scenes.tile_files import tile_georeference
@@ -71,7 +71,10 @@ def read_outlines(
     if georeference.crs_wkt is None or georeference.transform is None:
         raise DataError(f"{scene}: has no place, so that no polygons can be laid over it.")
     meta, _, geometries, values = read_layer(path, layers_of(path)[0])
-    outlines = shapely.from_wkb(geometries)
+    try:
+        outlines = shapely.from_wkb(geometries)
+    except shapely.errors.ShapelyError as error:
+        raise DataError(f"{path}: holds a damaged polygon ({brief(error)}).") from error
     polygons = np.isin(shapely.get_type_id(outlines), (3, 6)) & ~shapely.is_empty(outlines)
     if not polygons.any():
         raise DataError(f"{path}: holds no polygon.", "Give a layer of polygons.")

@@ -4,6 +4,7 @@ Values are read as stored. A scale and offset that the file declares are applied
 for, because tiles keep stored values too and a network knows no others.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -396,9 +397,18 @@ def _no_bands(path: str, dataset: Any) -> DataError:
 
 
 def georeference_of(dataset: Any) -> Georeference:
-    """Return where an open rasterio dataset lies."""
+    """Return where an open rasterio dataset lies.
+
+    Raises:
+        DataError: Its pixels have no size.
+    """
     gcps, gcp_crs = dataset.gcps
     transform = dataset.transform
+    if not math.isfinite(transform.determinant) or transform.is_degenerate:
+        raise DataError(
+            f"{dataset.name}: its geotransform gives pixels no size.",
+            "Mend it, or remove it: gdal_edit.py -unsetgt FILE",
+        )
     return Georeference(
         crs_wkt=dataset.crs.to_wkt() if dataset.crs else None,
         transform=None if transform.is_identity else tuple(transform)[:6],

@@ -259,3 +259,13 @@ def test_hdf5_reads_no_other_file_unless_trusted(way: str, suffix: str, tmp_path
     with external_allowed(True), pytest.raises(DataError) as caught:  # no band, or no such file
         open_raster(path, ["green"])
     assert "refers to other files" not in str(caught.value)
+
+
+def test_pixels_without_size_are_one_message(tmp_path: Path) -> None:
+    path = tmp_path / "flat.vrt"
+    path.write_text(
+        '<VRTDataset rasterXSize="4" rasterYSize="4"><GeoTransform>9, 0, 0, 9, 0, 0</GeoTransform>'
+        '<VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
+    )
+    with pytest.raises(DataError, match="gives pixels no size"):
+        open_raster(path)

@@ -163,3 +163,14 @@ def test_one_door_opens_layers() -> None:
     reading = re.compile(r"pyogrio(\.raw)?\.(list_layers|read\w*|open_arrow)\(")
     doors = {path.name for path in package.rglob("*.py") if reading.search(path.read_text())}
     assert doors == {"vector_files.py", "polygons.py"}  # the second copies what it collected
+
+
+def test_a_ring_that_is_not_closed_is_one_message(tmp_path: Path) -> None:
+    ring = [[15.0, 45.0], [15.1, 45.0], [15.1, 45.1]]
+    geometry = {"type": "Polygon", "coordinates": [ring]}
+    feature = {"type": "Feature", "properties": {}, "geometry": geometry}
+    path = tmp_path / "area.geojson"
+    path.write_text(json.dumps({"type": "FeatureCollection", "features": [feature]}))
+    place = Georeference("EPSG:32633", (10.0, 0.0, 500_000.0, 0.0, -10.0, 5_000_000.0))
+    with pytest.warns(RuntimeWarning), pytest.raises(DataError, match="a damaged polygon"):
+        read_outlines(path, "scene.tif", place)
