@@ -8,20 +8,20 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
-from dnas_cli.files import flush, refuse_existing, remove_leftovers, write_bytes
+from dnas_cli.files import flush, refuse_existing, remove_leftovers, shortened, write_bytes
 
 
 def claim_outputs(targets: Sequence[Path], overwrite: bool) -> None:
-    """Refuse to replace what exists, except what the same command had begun to write.
+    """Refuse to replace what exists, except what the same interrupted command wrote.
 
     What a killed writer of these files left behind is removed.
 
     Raises:
         RunStateError: One exists, and `overwrite` is false.
     """
-    begun = _begun(targets)
+    resumes = _is_named_by_record(targets)
     for target in targets:
-        refuse_existing(target, overwrite or begun)
+        refuse_existing(target, overwrite or resumes)
     for target in targets:
         remove_leftovers(target.parent, target.name)
 
@@ -47,14 +47,13 @@ def _remove(record: Path) -> None:
 
 
 def _record(targets: Sequence[Path]) -> Path:
-    first = targets[0]
-    return first.with_name(f".{first.name[:100]}.begun")
+    return targets[0].with_name(f".{shortened(targets[0].name)}.unfinished")
 
 
 def _names(targets: Sequence[Path]) -> bytes:
     return b"\0".join(bytes(path.absolute()) for path in targets)
 
 
-def _begun(targets: Sequence[Path]) -> bool:
+def _is_named_by_record(targets: Sequence[Path]) -> bool:
     record = _record(targets)
     return record.is_file() and record.read_bytes() == _names(targets)

@@ -35,7 +35,7 @@ def atomic_path(target: Path) -> Iterator[Path]:
         DnasError: The folder cannot be written, or the disk is full.
     """
     make_folder(target.parent)
-    name = f".{_short(target.stem)}.{secrets.token_hex(4)}.part{target.suffix}"
+    name = f".{shortened(target.stem)}.{secrets.token_hex(4)}.part{target.suffix}"
     temporary = target.with_name(name)
     try:
         # Not tempfile: it makes files private, and only the system knows the user's umask.
@@ -80,7 +80,7 @@ def remove_leftovers(folder: Path, name: str = "*") -> None:
         name: The file that was being written; all of them when missing.
     """
     target = Path(name)
-    stem = ".+" if name == "*" else re.escape(_short(target.stem))
+    stem = ".+" if name == "*" else re.escape(shortened(target.stem))
     # A random word without dots is between: the leftovers of `a.b.tif` are none of `a.tif`.
     leftover = re.compile(rf"\.{stem}\.\w+\.part{re.escape(target.suffix)}.*", re.DOTALL)
     for path in folder.glob(".*.part*"):
@@ -89,8 +89,8 @@ def remove_leftovers(folder: Path, name: str = "*") -> None:
                 path.unlink(missing_ok=True)
 
 
-def _short(stem: str) -> str:
-    # A name has 255 bytes at most, and a temporary one needs some more than its target.
+def shortened(stem: str) -> str:
+    """Return the first 100 bytes of a name: it has 255, and one made of it needs some more."""
     while len(os.fsencode(stem)) > 100:
         stem = stem[:-1]
     return stem

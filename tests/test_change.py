@@ -9,7 +9,7 @@ import numpy.typing as npt
 import pytest
 import rasterio
 
-from dnas_cli.scenes.raster import Georeference
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.writers import write_cog, write_draft, write_shares_draft
 from tests.support.command_line import dnas
@@ -136,6 +136,13 @@ def test_killed_between_its_files_the_same_command_resumes(
     dnas(*command(again))
     assert differences(whole, again) == []
     assert "exists already" in dnas(*command(again), code=3).stderr
+
+
+def test_names_of_the_longest_size_are_written(maps: tuple[Path, Path], tmp_path: Path) -> None:
+    out = tmp_path / f"{'変' * 80}.tif"
+    dnas("change", *maps, "-o", out, "--table", tmp_path / "change.csv")
+    assert out.is_file()
+    assert not [path for path in tmp_path.iterdir() if path.name.startswith(".")]
 
 
 def _killed(*_: object) -> None:

@@ -12,8 +12,8 @@ from rasterio.crs import CRS
 
 from dnas_cli.errors import DnasError
 from dnas_cli.scenes.cog_layout import has_cog_layout
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Georeference
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.writers import write_cog, write_draft, write_png
 

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 import torch
 
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Georeference
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.writers import write_draft
 from tests.support.command_line import dnas

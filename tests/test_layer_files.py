@@ -10,8 +10,9 @@ import pyogrio.raw
 import pytest
 
 from dnas_cli.errors import DnasError
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.layer_files import explained
-from dnas_cli.scenes.raster import Georeference, Window
+from dnas_cli.scenes.raster import Window
 from dnas_cli.scenes.window_polygons import write_windows
 
 PLACE = Georeference("EPSG:32633", (10.0, 0.0, 500000.0, 0.0, -10.0, 5000000.0))

@@ -29,7 +29,8 @@ from tests.support.disturbing import (
     fill_disk,
     kill,
 )
-from tests.support.mutation import TARGETS, Tally, build_fixture, fuzz
+from tests.support.files_to_mutate import build_fixture
+from tests.support.mutation import TARGETS, Tally, fuzz
 from tests.support.racing import race
 from tests.support.tortured import STAGES, begin, load
 

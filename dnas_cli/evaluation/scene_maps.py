@@ -16,10 +16,11 @@ import numpy.typing as npt
 from dnas_cli.evaluation.tile_scores import Look
 from dnas_cli.files import make_folder, refuse_existing, write_csv
 from dnas_cli.metrics import IGNORE, ConfusionMatrix
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.map_values import MapValues, index_values
 from dnas_cli.scenes.palette import Colour, LandClass
 from dnas_cli.scenes.qgis_style import write_raster_style
-from dnas_cli.scenes.raster import Georeference, Raster
+from dnas_cli.scenes.raster import Raster
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.writers import write_cog, write_draft, write_sidecar
 from dnas_cli.tiles.grid import inside, tile_rows

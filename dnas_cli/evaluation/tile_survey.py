@@ -20,7 +20,8 @@ from dnas_cli.mapping.memory import GDAL_CACHE
 from dnas_cli.mapping.open_scene import SceneReading, open_scene
 from dnas_cli.model.model_file import Model
 from dnas_cli.nets.network import Network
-from dnas_cli.scenes.raster import Georeference, Raster, Window, block_cache
+from dnas_cli.scenes.georeference import Georeference
+from dnas_cli.scenes.raster import Raster, Window, block_cache
 from dnas_cli.scenes.scene_files import SceneFiles
 from dnas_cli.tiles.grid import inside, tile_rows
 

@@ -53,13 +53,18 @@ def export_model(path: Path, request: ExportRequest, overwrite: bool = False) ->
             "Use the model file, or subtract a constant from the scenes and train again.",
         )
     facts = OnnxFacts(model.facts, file_hash(path), model.architecture.hash)
+    agreement = None
+    if request.onnx is not None:  # before anything is written
+        form = for_deepness(model) if request.purpose == "deepness" else for_any(model, facts)
+        agreement = check_onnx(form, model, str(request.onnx)) if request.check else None
     with writing_outputs(request.files):
-        agreement = _write(path, request, model, facts)
+        if request.onnx is not None:
+            write_bytes(request.onnx, form.content)
+        _write_others(path, request, model, facts)
     return Exported(request.files, agreement)
 
 
-def _write(path: Path, request: ExportRequest, model: Model, facts: OnnxFacts) -> Agreement | None:
-    agreement = None if request.onnx is None else _write_onnx(request.onnx, model, facts, request)
+def _write_others(path: Path, request: ExportRequest, model: Model, facts: OnnxFacts) -> None:
     if request.program is not None:
         logger.info("%s: PyTorch traces the network; this can take minutes", request.program)
         write_exported_program(request.program, model, facts)
@@ -71,13 +76,3 @@ def _write(path: Path, request: ExportRequest, model: Model, facts: OnnxFacts) -
         onnx = request.onnx if request.purpose == "any" else None
         item = model_item(path, model, facts, onnx, request.licence, request.stac)
         write_json(request.stac, item)
-    return agreement
-
-
-def _write_onnx(
-    target: Path, model: Model, facts: OnnxFacts, request: ExportRequest
-) -> Agreement | None:
-    form = for_deepness(model) if request.purpose == "deepness" else for_any(model, facts)
-    agreement = check_onnx(form, model, str(target)) if request.check else None
-    write_bytes(target, form.content)
-    return agreement

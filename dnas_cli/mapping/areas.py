@@ -12,9 +12,10 @@ from dnas_cli.errors import UsageError
 from dnas_cli.files import write_csv
 from dnas_cli.mapping.error_matrix import ErrorMatrix
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.ground import pixel_areas
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Georeference, Window
+from dnas_cli.scenes.raster import Window
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.zones import Zone
 

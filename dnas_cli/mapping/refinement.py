@@ -11,9 +11,9 @@ from dnas_cli.errors import DataError, UsageError
 from dnas_cli.mapping.blending import FULL_SHARE
 from dnas_cli.mapping.unfinished_map import UnfinishedMap
 from dnas_cli.metrics import IGNORE
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.ground import pixel_ground
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Georeference
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.sieve import sieve
 

@@ -5,12 +5,13 @@ from pathlib import Path
 from dnas_cli.console import logger
 from dnas_cli.mapping.outputs import SHARES, TIFF_SUFFIXES, Outputs
 from dnas_cli.mapping.unfinished_map import UnfinishedMap
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.map_values import index_values
 from dnas_cli.scenes.overlay import write_overlay
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.polygons import check_place, require_libraries, write_polygons
 from dnas_cli.scenes.qgis_style import write_raster_style
-from dnas_cli.scenes.raster import Georeference, Raster
+from dnas_cli.scenes.raster import Raster
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.writers import (
     beside_geotiff,

@@ -10,8 +10,9 @@ from rasterio.features import geometry_mask
 from rasterio.transform import Affine
 
 from dnas_cli.errors import DataError, brief
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.polygons import in_system, require_libraries
-from dnas_cli.scenes.raster import Georeference, Raster, Window
+from dnas_cli.scenes.raster import Raster, Window
 from dnas_cli.scenes.tile_files import tile_georeference
 from dnas_cli.scenes.vector_files import layers_of, read_layer
 

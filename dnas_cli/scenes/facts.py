@@ -12,9 +12,10 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError
 
 from dnas_cli.errors import DataError
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.map_values import INDICES
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Georeference, Raster, header_errors, open_raster
+from dnas_cli.scenes.raster import Raster, header_errors, open_raster
 
 _SAMPLE = 1024  # pixels on the longer side
 

@@ -1,6 +1,7 @@
-"""Where a raster lies: written into a file, and the unit of its CRS."""
+"""Where a raster lies: read from a file, written into one, and the unit of its CRS."""
 
 import math
+from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
@@ -12,7 +13,54 @@ from rasterio.crs import CRS
 from rasterio.errors import CRSError, RasterioError
 from rasterio.io import MemoryFile
 
-from dnas_cli.scenes.raster import Georeference
+from dnas_cli.errors import DataError
+
+
+@dataclass(frozen=True)
+class Georeference:
+    """Where a raster lies, in every form a file may say it; `None` or empty where it does not.
+
+    Attributes:
+        crs_wkt: Coordinate reference system of the transform, as WKT.
+        transform: Affine coefficients (a, b, c, d, e, f): x = a*column + b*row + c,
+            y = d*column + e*row + f.
+        gcps: Ground control points, as rasterio holds them.
+        gcp_crs_wkt: Coordinate reference system of the ground control points.
+        rpcs: Rational polynomial coefficients, as rasterio holds them.
+    """
+
+    crs_wkt: str | None = None
+    transform: tuple[float, float, float, float, float, float] | None = None
+    gcps: tuple[Any, ...] = ()
+    gcp_crs_wkt: str | None = None
+    rpcs: Any = None
+
+    @property
+    def has_map_coordinates(self) -> bool:
+        """Whether a pixel has map coordinates by the transform and its CRS."""
+        return self.crs_wkt is not None and self.transform is not None
+
+
+def georeference_of(dataset: Any) -> Georeference:
+    """Return where an open rasterio dataset lies.
+
+    Raises:
+        DataError: Its pixels have no size.
+    """
+    gcps, gcp_crs = dataset.gcps
+    transform = dataset.transform
+    if not math.isfinite(transform.determinant) or transform.is_degenerate:
+        raise DataError(
+            f"{dataset.name}: its geotransform gives pixels no size.",
+            "Mend it, or remove it: gdal_edit.py -unsetgt FILE",
+        )
+    return Georeference(
+        crs_wkt=dataset.crs.to_wkt() if dataset.crs else None,
+        transform=None if transform.is_identity else tuple(transform)[:6],
+        gcps=tuple(gcps),
+        gcp_crs_wkt=gcp_crs.to_wkt() if gcps and gcp_crs else None,
+        rpcs=dataset.rpcs,
+    )
 
 
 def is_in_degrees(georeference: Georeference) -> bool:

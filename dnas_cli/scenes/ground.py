@@ -16,9 +16,8 @@ from rasterio.errors import CRSError, RasterioError
 from rasterio.warp import transform
 
 from dnas_cli.errors import DataError
-from dnas_cli.scenes.georeference import is_in_degrees, metres_per_unit
+from dnas_cli.scenes.georeference import Georeference, is_in_degrees, metres_per_unit
 from dnas_cli.scenes.on_grid import Grid
-from dnas_cli.scenes.raster import Georeference
 
 _NEARLY = 0.05  # grids whose resolutions differ by less are left as they are
 _MOST_TIMES = 50.0  # as many pixels in a row

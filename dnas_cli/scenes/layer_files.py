@@ -50,9 +50,7 @@ def refuse_incomplete(
     """
     is_whole = _database_is_whole if target.suffix.lower() == ".gpkg" else _text_is_whole
     try:
-        whole = is_whole(written, layer, count, vertices)
-        if is_whole is _database_is_whole:
-            whole = whole and _parts(written) >= _parts_of_any(layer, crs)
+        whole = is_whole(written, layer, crs, count, vertices)
     except (sqlite3.Error, OSError, ValueError, LookupError, TypeError):
         whole = False
     if not whole:
@@ -107,7 +105,7 @@ def explained(target: Path) -> Iterator[None]:
         pyogrio.set_gdal_config_options(before)
 
 
-def _database_is_whole(path: Path, layer: str, count: int, vertices: int) -> bool:
+def _database_is_whole(path: Path, layer: str, crs: str | None, count: int, vertices: int) -> bool:
     with closing(sqlite3.connect(path)) as database:
 
         def value(query: str, *given: object) -> Any:
@@ -127,18 +125,14 @@ def _database_is_whole(path: Path, layer: str, count: int, vertices: int) -> boo
             and value("SELECT feature_count FROM gpkg_ogr_contents WHERE table_name = ?", layer)
             == count
             and extent == (count > 0)
+            and _parts(database) >= _parts_of_any(layer, crs)
         )
 
 
-def _parts(content: Path | bytes) -> set[tuple[str, object]]:
+def _parts(database: sqlite3.Connection) -> set[tuple[str, object]]:
     """Return the tables, triggers and reference systems of a GeoPackage."""
-    with closing(
-        sqlite3.connect(":memory:" if isinstance(content, bytes) else content)
-    ) as database:
-        if isinstance(content, bytes):
-            database.deserialize(content)
-        parts = database.execute("SELECT type, name FROM sqlite_master").fetchall()
-        systems = database.execute("SELECT 'system', srs_id FROM gpkg_spatial_ref_sys").fetchall()
+    parts = database.execute("SELECT type, name FROM sqlite_master").fetchall()
+    systems = database.execute("SELECT 'system', srs_id FROM gpkg_spatial_ref_sys").fetchall()
     return {*parts, *systems}
 
 
@@ -161,10 +155,12 @@ def _parts_of_any(layer: str, crs: str | None) -> set[tuple[str, object]]:
         driver="GPKG",
         layer=layer,
     )
-    return _parts(content.getvalue())
+    with closing(sqlite3.connect(":memory:")) as database:
+        database.deserialize(content.getvalue())
+        return _parts(database)
 
 
-def _text_is_whole(path: Path, layer: str, count: int, vertices: int) -> bool:
+def _text_is_whole(path: Path, _: str, crs: str | None, count: int, vertices: int) -> bool:
     """GDAL writes a feature per line."""
     found = points = 0
     with path.open(encoding="utf-8") as lines:

@@ -18,18 +18,11 @@ from rasterio.warp import transform_bounds
 
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
-from dnas_cli.scenes.georeference import moved
+from dnas_cli.scenes.georeference import Georeference, georeference_of, moved
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.labels import LabelRaster, open_label
 from dnas_cli.scenes.on_grid import Grid, NoOverlapError, OnGrid, crs_of
-from dnas_cli.scenes.raster import (
-    Georeference,
-    OpenFile,
-    Raster,
-    StoredGrid,
-    Window,
-    georeference_of,
-)
+from dnas_cli.scenes.raster import OpenFile, Raster, StoredGrid, Window
 from dnas_cli.scenes.vector_encoding import VectorEncoding
 from dnas_cli.scenes.vector_files import is_vector
 from dnas_cli.scenes.vector_labels import VectorLabel

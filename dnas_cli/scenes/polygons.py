@@ -17,7 +17,7 @@ from rasterio.transform import Affine
 
 from dnas_cli.console import logger, progress
 from dnas_cli.errors import DataError, DnasError, UsageError
-from dnas_cli.scenes.georeference import is_in_degrees, metres_per_unit, moved
+from dnas_cli.scenes.georeference import Georeference, is_in_degrees, metres_per_unit, moved
 from dnas_cli.scenes.ground import ground_resolution
 from dnas_cli.scenes.layer_files import (
     SUFFIXES,
@@ -31,7 +31,6 @@ from dnas_cli.scenes.opening import opened
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.patches import Measure, patches
 from dnas_cli.scenes.qgis_style import add_layer_style
-from dnas_cli.scenes.raster import Georeference
 
 _GEOJSON = {"RFC7946": "YES"}
 _BATCH = 4096  # polygons that are copied at a time

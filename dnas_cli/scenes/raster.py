@@ -4,7 +4,6 @@ Values are read as stored. A scale and offset that the file declares are applied
 for, because tiles keep stored values too and a network knows no others.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -21,6 +20,7 @@ from rasterio.errors import RasterioError
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.band_names import alpha_band, band_names, select_bands, wavelength
+from dnas_cli.scenes.georeference import Georeference, georeference_of
 from dnas_cli.scenes.on_grid import Grid
 from dnas_cli.scenes.opening import cannot_open
 from dnas_cli.scenes.pictures import in_colour, upright
@@ -51,31 +51,6 @@ class Window:
     def in_file(self) -> windows.Window:
         """The same for rasterio."""
         return windows.Window(self.column, self.row, self.width, self.height)
-
-
-@dataclass(frozen=True)
-class Georeference:
-    """Where a raster lies, in every form a file may say it; `None` or empty where it does not.
-
-    Attributes:
-        crs_wkt: Coordinate reference system of the transform, as WKT.
-        transform: Affine coefficients (a, b, c, d, e, f): x = a*column + b*row + c,
-            y = d*column + e*row + f.
-        gcps: Ground control points, as rasterio holds them.
-        gcp_crs_wkt: Coordinate reference system of the ground control points.
-        rpcs: Rational polynomial coefficients, as rasterio holds them.
-    """
-
-    crs_wkt: str | None = None
-    transform: tuple[float, float, float, float, float, float] | None = None
-    gcps: tuple[Any, ...] = ()
-    gcp_crs_wkt: str | None = None
-    rpcs: Any = None
-
-    @property
-    def has_map_coordinates(self) -> bool:
-        """Whether a pixel has map coordinates by the transform and its CRS."""
-        return self.crs_wkt is not None and self.transform is not None
 
 
 @dataclass(frozen=True)
@@ -110,7 +85,7 @@ def open_raster(
             The number of an alpha band reads it as data, and then it masks nothing: GDAL calls
             the fourth band of many R G B NIR files alpha.
         nodata: Value that means "no data", in stored values; replaces the file's own.
-        scaled: Apply the file's scale and offset; values are float32 then.
+        scaled: Apply the file's scale and offset; values are floats then (see `Raster.dtype`).
         as_shown: Turn pictures as their orientation tag says, and read palettes as red, green and
             blue; else everything is read as it is stored.
         grid: The grid to resample it to; the stored one when missing.
@@ -369,7 +344,7 @@ class Raster(OpenFile):
         return any(not flag & no_mask for flag in flags)
 
     def _scaled_dtype(self) -> str:
-        """Return the type that tells scaled values apart; float32 has 24 bits."""
+        """Return the type that holds scaled values; float32 has 24 bits."""
         steps = zip(self.scales, self.offsets, strict=True)
         is_far = any(abs(offset) >= 2**24 * abs(scale) for scale, offset in steps)
         return "float64" if is_far else str(np.result_type(self.stored_dtype, np.float32))
@@ -394,25 +369,3 @@ def _no_bands(path: str, dataset: Any) -> DataError:
             f"Name one of them, for example {parts[0]}",
         )
     return DataError(f"{path}: holds no bands.")
-
-
-def georeference_of(dataset: Any) -> Georeference:
-    """Return where an open rasterio dataset lies.
-
-    Raises:
-        DataError: Its pixels have no size.
-    """
-    gcps, gcp_crs = dataset.gcps
-    transform = dataset.transform
-    if not math.isfinite(transform.determinant) or transform.is_degenerate:
-        raise DataError(
-            f"{dataset.name}: its geotransform gives pixels no size.",
-            "Mend it, or remove it: gdal_edit.py -unsetgt FILE",
-        )
-    return Georeference(
-        crs_wkt=dataset.crs.to_wkt() if dataset.crs else None,
-        transform=None if transform.is_identity else tuple(transform)[:6],
-        gcps=tuple(gcps),
-        gcp_crs_wkt=gcp_crs.to_wkt() if gcps and gcp_crs else None,
-        rpcs=dataset.rpcs,
-    )

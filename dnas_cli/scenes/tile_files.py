@@ -20,10 +20,10 @@ from rasterio.enums import ColorInterp
 from rasterio.io import MemoryFile
 
 from dnas_cli.errors import DnasError
-from dnas_cli.scenes.georeference import set_georeference
+from dnas_cli.scenes.georeference import Georeference, set_georeference
 from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.scenes.palette import LandClass, palette_table
-from dnas_cli.scenes.raster import Georeference, Window
+from dnas_cli.scenes.raster import Window
 
 _CACHE = 64  # MiB of decoded blocks that GDAL keeps; its own choice is 5 % of all memory
 _TIFF_TILE = 256

@@ -17,11 +17,11 @@ from rasterio.transform import Affine
 from dnas_cli.errors import DataError
 from dnas_cli.files import nfc
 from dnas_cli.metrics import IGNORE
-from dnas_cli.scenes.georeference import moved
+from dnas_cli.scenes.georeference import Georeference, moved
 from dnas_cli.scenes.ground import pixel_ground
 from dnas_cli.scenes.on_grid import NoOverlapError
 from dnas_cli.scenes.polygons import in_system, require_libraries
-from dnas_cli.scenes.raster import Georeference, OpenFile, Window
+from dnas_cli.scenes.raster import OpenFile, Window
 from dnas_cli.scenes.tile_files import tile_georeference
 from dnas_cli.scenes.vector_encoding import VectorEncoding
 from dnas_cli.scenes.vector_files import layer_info, layers_of, read_layer

@@ -6,9 +6,10 @@ from typing import Any
 
 import numpy as np
 
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.layer_files import SUFFIXES, layer_name, new_layer_file, refuse_incomplete
 from dnas_cli.scenes.polygons import in_system, placed
-from dnas_cli.scenes.raster import Georeference, Window
+from dnas_cli.scenes.raster import Window
 
 _DEGREES = "EPSG:4326"
 

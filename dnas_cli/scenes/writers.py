@@ -22,11 +22,10 @@ from dnas_cli.errors import DnasError
 from dnas_cli.files import atomic_path, not_whole, write_text
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.cog_layout import has_cog_layout
-from dnas_cli.scenes.georeference import geotiff_holds, set_georeference
+from dnas_cli.scenes.georeference import Georeference, geotiff_holds, set_georeference
 from dnas_cli.scenes.map_values import MapValues, index_values
 from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Georeference
 from dnas_cli.scenes.reading_back import check_copy, check_raster
 from dnas_cli.scenes.rows import ReadRows, Rows
 

@@ -9,8 +9,8 @@ from rasterio.transform import Affine
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.clip import Clip, read_outlines
-from dnas_cli.scenes.georeference import moved
-from dnas_cli.scenes.raster import Georeference, Window
+from dnas_cli.scenes.georeference import Georeference, moved
+from dnas_cli.scenes.raster import Window
 
 
 @dataclass(frozen=True)

@@ -14,8 +14,9 @@ import shapely
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.clip import read_outlines
 from dnas_cli.scenes.external import external_allowed
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.map_metadata import MODEL, map_tags
-from dnas_cli.scenes.raster import Georeference, Window
+from dnas_cli.scenes.raster import Window
 from dnas_cli.scenes.vector_encoding import VectorEncoding
 from dnas_cli.scenes.vector_facts import vector_facts
 from dnas_cli.scenes.vector_files import SUFFIXES

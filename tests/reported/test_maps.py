@@ -14,9 +14,10 @@ import pytest
 import rasterio
 from rasterio.transform import Affine
 
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.ground import pixel_areas
 from dnas_cli.scenes.overlay import natural_colours
-from dnas_cli.scenes.raster import Georeference, open_raster
+from dnas_cli.scenes.raster import open_raster
 from dnas_cli.scenes.rows import Rows
 from dnas_cli.scenes.writers import write_draft
 from tests.support.command_line import dnas

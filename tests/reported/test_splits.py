@@ -11,8 +11,9 @@ from rasterio.transform import Affine
 from dnas_cli.datasets.discovery import Pair
 from dnas_cli.datasets.inspection import ImageFacts
 from dnas_cli.mapping.image_moments import image_moments
+from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.ground import outline
-from dnas_cli.scenes.raster import Georeference, open_raster
+from dnas_cli.scenes.raster import open_raster
 from dnas_cli.tiles.ground_overlaps import overlapping_scenes
 from dnas_cli.tiles.split_areas import strips
 from tests.support.command_line import dnas
