@@ -7,7 +7,6 @@ from pathlib import Path
 import pytest
 import torch
 
-from dnas_cli.nets import step_estimate
 from dnas_cli.nets.network import NetworkShape, build_derived, build_supernet
 from dnas_cli.nets.step_estimate import estimate_step
 from dnas_cli.space.assumed import assumed_architecture, assumed_connections, assumed_path
@@ -131,11 +130,7 @@ def test_a_memory_that_is_unknown_here_is_refused(tiny_tiles: Path, tmp_path: Pa
     assert "'tiny'" in dnas("search", run, "--stage", 1, "--extend", 1, code=3).stderr
 
 
-def test_assumed_networks_take_what_published_ones_do_or_somewhat_more(
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    # Such steps are quicker to compute than to estimate without values.
-    monkeypatch.setattr(step_estimate, "_SMALL", 2 * 128**2)
+def test_assumed_networks_take_what_published_ones_do_or_somewhat_more() -> None:
     architecture = ArchitectureCoding.read(CODINGS / "L14.json")
     layers, shape = architecture.graph.layers, NetworkShape(40, 4, 5)
     published = ConnectionCoding(architecture.graph)

@@ -17,6 +17,7 @@ from tests.support.killing import NEVER, End, Meanwhile, Point, run
 CPU = ("--device", "cpu")
 HEAD = ("--head", 4)  # checkpoints of 0.2 MB instead of 5
 QUICK = ("--epochs", 2, "--logits-from", 2, "--batch", 2, *HEAD, *CPU)
+QUICKER = ("--epochs", 1, "--logits-from", 1, "--batch", 2, *HEAD, *CPU)
 OFTEN = ("--checkpoint-every", 0)
 PLAIN, LOW = ("--memory", "plain"), ("--memory", "low")  # elsewhere fast, as by default
 SIZE = ("--layers", 2, "--width", 2)
@@ -99,9 +100,9 @@ STAGES = (
     ),
     Stage(
         "branch",
-        ("search", "run", "--stage", 3, "--branch", "child", "--epochs", 1, "--logits-from", 1,
-         "--batch", 2, *HEAD, *CPU),
-        "child", 2,
+        ("search", "run", "--stage", 3, "--branch", "child", *QUICKER),
+        "child",
+        2,
     ),
     Stage(
         "retrain",
@@ -149,7 +150,7 @@ STAGES = (
          "--width", 2, "--tournament", 1, "--epochs", 2, "--batch", 4, *HEAD, *CPU, *OFTEN),
         "best",
     ),
-    Stage("run", ("run", "all", "--data", "tiles", "--retrain-epochs", 1, *SIZE, *QUICK, *OFTEN),
+    Stage("run", ("run", "all", "--data", "tiles", "--retrain-epochs", 1, *SIZE, *QUICKER, *OFTEN),
           "all", timed=("report.html",)),
 )  # fmt: skip
 

@@ -16,6 +16,8 @@ from tests.support.command_line import dnas, start
 from tests.support.small_scenes import make_gid, replace_unnoticed
 from tests.support.tiling import content
 
+pytestmark = pytest.mark.slow
+
 
 def group_lives(number: int) -> bool:
     try:
