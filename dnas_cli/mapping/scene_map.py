@@ -194,16 +194,16 @@ def _refuse(outputs: Outputs, overwrite: bool, unfinished: UnfinishedMap) -> Non
 def scene_key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]:
     """Return the conditions for resuming an unfinished map, as plain data."""
     local = Path(scene.path)
-    stat = local.stat() if local.exists() else None
+    state, *behind = state_of(scene.path)
     grid = mapper.grid
     several = {"files": [state_of(name) for name in scene.files]} if scene.files else {}
     return {
         **several,
+        **({"made_of": behind} if behind else {}),
         "dnas": __version__,
         "model": mapper.model_id,
-        "scene": str(local.resolve()) if stat else scene.path,
-        # Copying sets the time of the content at will, but not that of the entry.
-        "scene_state": [stat.st_size, stat.st_mtime_ns, stat.st_ctime_ns] if stat else None,
+        "scene": str(local.resolve()) if local.exists() else scene.path,
+        "scene_state": state,
         "size": [scene.height, scene.width],
         "bands": list(scene.bands),
         # As text: NaN does not equal itself.

@@ -77,7 +77,7 @@ def _estimate(
     device = next(shapes.parameters()).device
     image = torch.zeros(batch, shapes.shape.bands, size, size, device=device)
     saved = SavedBytes(shapes)
-    with _BlankNormalization(), saved.counted():
+    with _BlankNormalization(), saved.counted():  # type: ignore[no-untyped-call]
         run(image)
     forward = batch * count_cost(shapes, size, size).multiply_accumulates
     count = sum(parameter.numel() for parameter in shapes.parameters())
@@ -102,7 +102,7 @@ def _on(device: torch.device, network: Network) -> Network:
     return copy.deepcopy(network, blank)
 
 
-class _BlankNormalization(TorchDispatchMode):
+class _BlankNormalization(TorchDispatchMode):  # type: ignore[no-untyped-call]
     """Batch normalization of tensors without values gives results at once.
 
     PyTorch takes it apart into twenty operations, which is two thirds of the work of an estimate.

@@ -111,6 +111,27 @@ def open_dataset(path: str | Path, what: str = "a raster") -> Any:
         raise cannot_open(path, error, what) from error
 
 
+def files_behind(path: Path, above: tuple[Path, ...] = ()) -> list[Path]:
+    """Return the files that a VRT is made of, and those of VRTs among them; none of other files.
+
+    Args:
+        above: VRTs that lead to this one.
+
+    Raises:
+        DataError: A VRT cannot be read, or leads to itself.
+    """
+    if path.suffix.lower() != ".vrt" or not path.is_file():
+        return []
+    if path in above:
+        raise NotARasterError(f"{path}: is made of itself.")
+    with opened(path) as dataset:
+        names = [Path(name) for name in dataset.files]
+    # Statistics beside it change when somebody looks at it.
+    found = [name for name in names if name.is_file() and not name.name.startswith(path.name)]
+    further = [item for name in found for item in files_behind(name, (*above, path))]
+    return list(dict.fromkeys([*found, *further]))
+
+
 def is_container(path: str | Path) -> bool:
     """Whether a local file holds variables instead of bands."""
     return not is_address(path) and _DRIVERS.get(Path(path).suffix.lower(), ("",))[0] in _VARIABLES

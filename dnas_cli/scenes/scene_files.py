@@ -8,6 +8,7 @@ from pathlib import Path
 from dnas_cli.errors import DataError
 from dnas_cli.files import changed_after, file_hash
 from dnas_cli.json_files import content_hash
+from dnas_cli.scenes.opening import files_behind
 
 _VARIABLE = re.compile(
     r'(?:(?:NETCDF|HDF5):)?"?(?P<path>.+?\.(?:nc4?|h5|hdf5|he5))"?:(?://)?(?P<variable>[^"]+)', re.I
@@ -152,5 +153,7 @@ def has_changed(scene: str | SceneFiles, content: str, moment: int) -> bool:
     return content_of(scene) != content
 
 
-def _names_of(scene: str | SceneFiles) -> tuple[str, ...]:
-    return scene.files if isinstance(scene, SceneFiles) else (scene,)
+def _names_of(scene: str | SceneFiles) -> list[str]:
+    """Return the files and addresses of a scene, then those that VRTs among them are made of."""
+    names = scene.files if isinstance(scene, SceneFiles) else (scene,)
+    return [*names, *(str(item) for name in names for item in files_behind(Path(name)))]

@@ -4,25 +4,22 @@ One pass over the files: a row of tiles is read, cut and measured before the nex
 holds a strip of the image and never all of it.
 """
 
-import hashlib
 from collections import deque
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from dnas_cli.datasets.discovery import Pair, Problem
+from dnas_cli.datasets.discovery import Problem
 from dnas_cli.datasets.inspection import ImageFacts, problem_of
 from dnas_cli.errors import DataError
 from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.label_encoding import LabelEncoding
 from dnas_cli.scenes.label_survey import too_many_unknown
-from dnas_cli.scenes.opening import is_address
 from dnas_cli.scenes.placed_labels import PlacedLabels
 from dnas_cli.scenes.raster import Raster, Window, open_raster
 from dnas_cli.scenes.tile_files import (
@@ -36,6 +33,7 @@ from dnas_cli.tiles.grid import inside, offsets, tile_rows
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.measurements import Measurements, class_counts, save_measurements
 from dnas_cli.tiles.overlaps import first_shown, repeated_parts
+from dnas_cli.tiles.source_files import file_facts, further_files, image_facts
 from dnas_cli.tiles.workers import check_stop
 
 _LARGEST_STRIP = 64 << 20  # bytes of band values per read
@@ -167,7 +165,7 @@ def _cut(task: CuttingTask) -> Measurements:
     source_facts = {
         **image_facts(task.source, pair),
         "label": file_facts(label_path, pair.label),
-        **_further_files(task.source, pair),
+        **further_files(task.source, pair),
         "unknown_pixels": unknown,
         "zero_share": zeros / (facts.height * facts.width),
         "implausible_values": implausible,
@@ -249,58 +247,8 @@ class _Seen:
         return rows, columns
 
 
-def image_facts(source: Path, pair: Pair) -> dict[str, Any]:
-    """Return what `dataset.json` holds about an image, and about the files of its bands."""
-    if not pair.parts:
-        return {"image": file_facts(source / pair.image, pair.image)}
-    bands = [
-        {
-            "band": part.names[0],
-            "variable": part.variable,
-            "number": part.number,
-            "file": {"path": part.path}
-            if is_address(part.path)
-            else file_facts(source / part.path, part.path),
-        }
-        for part in pair.parts
-    ]
-    return {"image": {"path": pair.image}, "bands": bands}
-
-
-def _further_files(source: Path, pair: Pair) -> dict[str, Any]:
-    more = [file_facts(source / name, name) for name in pair.more_labels]
-    aoi = {} if pair.aoi is None else {"aoi": file_facts(source / pair.aoi, pair.aoi)}
-    return aoi | ({"more_labels": more} if more else {})
-
-
-def files_of(source: Mapping[str, Any]) -> list[Mapping[str, Any]]:
-    """Return name, size and hash of every file of a source, as `file_facts` gave them."""
-    known = [source[kind] for kind in ("image", "label", "aoi") if kind in source]
-    parts = [part["file"] for part in source.get("bands", [])]
-    files = [*known, *source.get("more_labels", []), *parts]
-    return [file for file in files if "sha256" in file]
-
-
 def written_refs(task: CuttingTask, measurements: Measurements) -> list[tuple[TileRef, Any]]:
     """Return the tiles of an image that were written, with their pixels per class."""
     left_out = set(measurements.facts.get("tiles_left_out", ()))
     refs = zip(tile_refs(task.facts, task.size), measurements.class_pixels, strict=True)
     return [entry for number, entry in enumerate(refs) if number not in left_out]
-
-
-def file_facts(path: Path, name: str) -> dict[str, Any]:
-    """Return name, size and hash of a source file, as `dataset.json` holds them."""
-    facts = path.stat()
-    return {
-        "path": name,
-        "bytes": facts.st_size,
-        # Copying sets the time of the content at will, but not that of the entry.
-        "sha256": _digest(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns),
-    }
-
-
-@cache
-def _digest(path: Path, size: int, *times: int) -> str:
-    """Return the hash of a file; one layer of labels can serve all images."""
-    with path.open("rb") as file:
-        return hashlib.file_digest(file, "sha256").hexdigest()

@@ -23,18 +23,10 @@ from dnas_cli.datasets.inspection import (
     refuse_nodata,
 )
 from dnas_cli.errors import Interrupted, OtherShardsMissing, RunStateError
-from dnas_cli.files import changed_after
 from dnas_cli.scenes.band_statistics import BandStatistics
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
 from dnas_cli.scenes.label_survey import settled_encoding
-from dnas_cli.tiles.cutting import (
-    CuttingTask,
-    cut_image,
-    file_facts,
-    files_of,
-    tile_refs,
-    written_refs,
-)
+from dnas_cli.tiles.cutting import CuttingTask, cut_image, tile_refs, written_refs
 from dnas_cli.tiles.dataset_json import TileSetContent, write_tile_set
 from dnas_cli.tiles.ground_overlaps import overlapping_scenes
 from dnas_cli.tiles.lists import SPLITS, TileRef
@@ -60,6 +52,7 @@ from dnas_cli.tiles.problems import (
 from dnas_cli.tiles.refusal import refuse_other_settings
 from dnas_cli.tiles.result import TileSetResult, tile_set_result
 from dnas_cli.tiles.settings import TilingOptions, TilingSettings
+from dnas_cli.tiles.source_files import files_of, is_changed
 from dnas_cli.tiles.work_folder import WorkFolder
 from dnas_cli.tiles.workers import run_tasks
 
@@ -250,7 +243,7 @@ def _has_same_source(task: CuttingTask, measurements: Measurements) -> bool:
         path = task.source / known["path"]
         if path.stat().st_size != known["bytes"]:
             return False
-        if changed_after(path, written) and file_facts(path, known["path"]) != known:
+        if is_changed(path, known, written):
             return False
     return True
 

@@ -5,10 +5,9 @@ from pathlib import Path
 from typing import Any
 
 from dnas_cli.errors import RunStateError
-from dnas_cli.files import changed_after
-from dnas_cli.tiles.cutting import file_facts, files_of
 from dnas_cli.tiles.dataset_json import read_description
 from dnas_cli.tiles.settings import differences
+from dnas_cli.tiles.source_files import files_of, is_changed
 
 _MOST_NAMED = 20
 
@@ -52,7 +51,7 @@ def _changed_files(
             found += [] if name in skipped else [f"{name}: is new"]
         elif path.stat().st_size != known[name]["bytes"]:
             found.append(f"{name}: has changed its size")
-        elif changed_after(path, made) and file_facts(path, name) != known[name]:
+        elif is_changed(path, known[name], made):
             found.append(f"{name}: has changed")
     found += [f"{name}: is missing" for name in known if name not in sources]
     return found

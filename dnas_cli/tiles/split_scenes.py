@@ -11,8 +11,8 @@ from dnas_cli.errors import DataError, UsageError, brief
 from dnas_cli.scenes.external import is_external_allowed
 from dnas_cli.scenes.opening import is_address
 from dnas_cli.scenes.scene_files import BandFile
-from dnas_cli.tiles.cutting import file_facts, files_of
 from dnas_cli.tiles.dataset_json import read_description
+from dnas_cli.tiles.source_files import files_of, is_changed
 from dnas_cli.tiles.tile_set import TileSet
 
 
@@ -143,7 +143,7 @@ def _check_unchanged(tiles: TileSet, folder: Path, facts: Mapping[str, Any]) -> 
     if not path.is_file():
         raise DataError(f"{path}: is missing.", "Name the folder of the scenes with source=DIR.")
     # Sizes first: hashes of scenes take long.
-    if path.stat().st_size != facts["bytes"] or file_facts(path, name) != dict(facts):
+    if path.stat().st_size != facts["bytes"] or is_changed(path, facts, 0):
         raise DataError(
             f"{path}: has changed since {tiles.root} was cut from it.",
             "Cut the tile set again, or leave scenes=True out to score its tiles.",

@@ -185,7 +185,11 @@ def test_a_block_that_is_a_document_makes_no_request_in_eval(
     assert seen == []
 
 
-@pytest.mark.parametrize("name", ["{address}/a.tif", "/vsicurl/{address}/a.tif", "s3://box/a.tif"])
+@pytest.mark.parametrize(
+    "name",
+    ["{address}/a.tif", "{address}/a.vrt", "/vsicurl/{address}/a.tif", "s3://box/a.tif",
+     "WMS:{address}/a?service=WMS&version=1.1.1&request=GetCapabilities"],
+)  # fmt: skip
 def test_an_address_that_the_user_types_is_asked(
     name: str, requests: tuple[str, list[str]], monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -2,6 +2,7 @@
 
 import json
 import os
+import shutil
 import signal
 from collections.abc import Iterator
 from pathlib import Path
@@ -15,7 +16,7 @@ from dnas_cli.mapping.stream import stream_map
 from dnas_cli.mapping.unfinished_map import part_folder
 from tests.support.command_line import dnas
 from tests.support.predicting import read
-from tests.support.small_scenes import replace_unnoticed
+from tests.support.small_scenes import behind_vrts, replace_unnoticed
 
 
 @pytest.mark.parametrize(
@@ -81,6 +82,23 @@ def test_rows_of_a_scene_that_was_replaced_at_the_same_size_and_time_are_not_res
         dnas(*arguments, code=130)
     replace_unnoticed(scene)
     assert "rows are finished" not in dnas(*arguments).stderr
+
+
+def test_rows_of_a_mosaic_of_which_a_part_was_replaced_are_not_resumed(
+    models: dict[str, Path], scene: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mosaic = behind_vrts(Path(shutil.copy(scene, tmp_path / "mosaic.tif")))
+    arguments = ("predict", models["rgb"], mosaic, "-o", tmp_path / "map.tif")
+    for replaced in (False, True):
+        with monkeypatch.context() as patch:
+            patch.setattr(
+                "dnas_cli.mapping.write_outputs.write_cog",
+                lambda *_: os.kill(os.getpid(), signal.SIGINT),
+            )
+            dnas(*arguments, "--overwrite", code=130)
+        if replaced:
+            replace_unnoticed(tmp_path / "parts/mosaic.tif")
+        assert ("rows are finished" in dnas(*arguments, "--overwrite").stderr) != replaced
 
 
 def test_a_scene_that_is_replaced_while_it_is_mapped_has_no_map(

@@ -23,7 +23,7 @@ from dnas_cli.scenes.writers import write_draft
 from tests.support.command_line import dnas
 from tests.support.reported_inputs import noise, put
 from tests.support.small_models import CLASSES, write_model
-from tests.support.small_scenes import replace_unnoticed
+from tests.support.small_scenes import behind_vrts, replace_unnoticed
 
 PLACES = {
     "epsg4087": ("EPSG:4087", Affine(10, 0, 1_000_000, 0, -10, 6_679_169), 0.2055),
@@ -133,6 +133,17 @@ def test_a_scene_replaced_at_the_same_size_and_time_is_noticed_and_a_copied_one_
     assert "s.tif: exists and was made of another scene" in dnas(*given, code=3).stderr
     dnas(*given, "--overwrite")
     assert (tmp_path / "maps/s.tif").read_bytes() != made
+
+
+def test_a_mosaic_is_another_scene_when_a_part_of_it_is_replaced(tmp_path: Path) -> None:
+    where = {"crs": "EPSG:32633", "transform": Affine(10, 0, 500_000, 0, -10, 5_000_000)}
+    behind_vrts(put(tmp_path / "in/s.tif", noise(), **where))
+    out = ("--out", f"{tmp_path}/maps/{{name}}.tif")
+    given = ("predict", write_model(tmp_path / "model.pt"), tmp_path / "in", *out)
+    dnas(*given)
+    assert "skipped" in dnas(*given).stderr
+    replace_unnoticed(tmp_path / "in/parts/s.tif")
+    assert "s.tif: exists and was made of another scene" in dnas(*given, code=3).stderr
 
 
 def test_a_scene_of_several_files_is_another_when_one_of_them_is_replaced(tmp_path: Path) -> None:

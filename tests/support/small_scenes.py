@@ -7,6 +7,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 import rasterio
+import rasterio.shutil
 from PIL import Image
 from rasterio.crs import CRS
 
@@ -35,6 +36,17 @@ def replace_unnoticed(path: Path) -> None:
     content[-1] ^= 1
     path.write_bytes(bytes(content))
     os.utime(path, ns=(facts.st_atime_ns, facts.st_mtime_ns))
+
+
+def behind_vrts(path: Path) -> Path:
+    """Move a raster to a folder `parts`, put a VRT of a VRT of it into its place; return that."""
+    parts = path.parent / "parts"
+    parts.mkdir(exist_ok=True)
+    inner, outer = parts / f"{path.stem}.vrt", path.with_suffix(".vrt")
+    with without_georeference():
+        rasterio.shutil.copy(path.rename(parts / path.name), inner, driver="VRT")
+        rasterio.shutil.copy(inner, outer, driver="VRT")
+    return outer
 
 
 def class_indices(seed: int, height: int, width: int) -> npt.NDArray[np.intp]:

@@ -6,7 +6,7 @@ from pathlib import Path
 
 from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas
-from tests.support.small_scenes import make_gid
+from tests.support.small_scenes import behind_vrts, make_gid, replace_unnoticed
 from tests.support.tiling import content
 
 
@@ -52,6 +52,16 @@ def test_changed_files_of_the_source_are_noticed(tmp_path: Path) -> None:
     result = dnas("tile", source, "--size", 64, code=3)
     assert "label_5classes/GF2_0_label.tif: has changed" in result.stderr
     assert "image_NirRGB/GF2_9.tif: is new" in result.stderr
+
+
+def test_a_changed_part_of_a_mosaic_is_noticed(tmp_path: Path) -> None:
+    source = make_gid(tmp_path / "gid5", scenes=3)
+    behind_vrts(source / "image_NirRGB/GF2_0.tif")
+    dnas("tile", source, "--size", 64)
+    assert "finished already" in dnas("tile", source, "--size", 64).stderr
+    replace_unnoticed(source / "image_NirRGB/parts/GF2_0.tif")
+    result = dnas("tile", source, "--size", 64, code=3)
+    assert "image_NirRGB/GF2_0.vrt: has changed" in result.stderr
 
 
 def test_the_same_seed_gives_the_same_bytes_whatever_the_workers(tmp_path: Path) -> None:

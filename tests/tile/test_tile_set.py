@@ -3,6 +3,7 @@
 import contextlib
 import json
 import pickle
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -178,6 +179,24 @@ def test_a_link_out_of_the_tile_set_is_refused_when_read(tiles: Path, tmp_path: 
     (tiles / ref.image).symlink_to(tmp_path / "outside.tif")
     with pytest.raises(DataError, match="leads out of"):
         opened.read(ref)
+
+
+def test_tiles_are_read_below_the_folder_that_the_tile_set_names_and_nowhere_else(
+    tiles: Path, tmp_path: Path
+) -> None:
+    elsewhere = tmp_path / "elsewhere"
+    shutil.copytree(tiles, elsewhere)
+    for folder in ("image", "label"):
+        shutil.rmtree(tiles / folder)
+    content = json.loads((tiles / "dataset.json").read_text())
+    (tiles / "dataset.json").write_text(json.dumps({**content, "blocks": str(elsewhere)}))
+    opened = open_tile_set(tiles)
+    first, second = opened.split("train")[:2]
+    assert opened.read(first)[0].any()
+    (elsewhere / second.image).rename(tmp_path / "outside.tif")
+    (elsewhere / second.image).symlink_to(tmp_path / "outside.tif")
+    with pytest.raises(DataError, match="leads out of"):
+        opened.read(second)
 
 
 @FUZZ
