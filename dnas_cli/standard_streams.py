@@ -1,5 +1,6 @@
 """Standard streams that are full or closed: one message, and no work lost for a log line."""
 
+import json
 import os
 import sys
 from collections.abc import Iterator
@@ -36,6 +37,11 @@ def named_standard_output() -> Iterator[None]:
 def print_lines(*lines: object) -> None:
     """Print lines for a person to standard output: no name in them begins a line of its own."""
     print("\n".join(map(shown, lines)), flush=True)
+
+
+def print_json(content: object) -> None:
+    """Print plain data to standard output, for programs; names are escaped and stay exact."""
+    print(json.dumps(content, indent=2, allow_nan=False))
 
 
 def print_paths(*paths: object) -> None:

@@ -1,12 +1,10 @@
 """`dnas baseline`: does the search earn its cost?"""
 
-import json
-
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AsJson, RunArgument
 from dnas_cli.stages.baseline_options import BaselineOptions
 from dnas_cli.stages.compute_options import ComputeOptions
-from dnas_cli.standard_streams import print_lines
+from dnas_cli.standard_streams import print_json, print_lines
 
 
 @options_from(options=BaselineOptions, compute=ComputeOptions)
@@ -25,10 +23,11 @@ def baseline(
     """
     from dnas_cli import api
     from dnas_cli.evaluation.baseline_figures import baseline_path, compare
+    from dnas_cli.json_files import read_json
     from dnas_cli.report.baseline_table import baseline_text
 
     members = api.baseline(run, **vars(options), **vars(compute))
     if as_json:
-        print(json.dumps(json.loads(baseline_path(run).read_text())))
+        print_json(read_json(baseline_path(run)))
     else:
         print_lines(*baseline_text(compare(members), members))

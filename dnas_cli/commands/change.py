@@ -1,6 +1,5 @@
 """`dnas change`: what changed between two maps."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AsJson
 from dnas_cli.mapping.change_options import ChangeOptions
-from dnas_cli.standard_streams import print_lines
+from dnas_cli.standard_streams import print_json, print_lines
 
 
 @options_from(options=ChangeOptions)
@@ -41,6 +40,6 @@ def change(
 
     found = api.change(old, new, out, **vars(options))
     if as_json:
-        print(json.dumps(found.to_json(), indent=2))
+        print_json(found.to_json())
     else:
         print_lines(*change_text(found))

@@ -1,11 +1,9 @@
 """`dnas decode`: from a stage's trained logits to its coding."""
 
-import json
-
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AsJson, RunArgument, Stage, Threads
 from dnas_cli.stages.decode_options import DecodeOptions
-from dnas_cli.standard_streams import print_paths
+from dnas_cli.standard_streams import print_json, print_paths
 
 
 @options_from(options=DecodeOptions)
@@ -26,6 +24,6 @@ def decode(
 
     result = api.decode(run, stage, **options)
     if as_json:
-        print(json.dumps(result.coding(stage).to_json()))
+        print_json(result.coding(stage).to_json())
     else:
         print_paths(result.coding_path(CODINGS[stage]))

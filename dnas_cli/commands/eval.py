@@ -1,6 +1,5 @@
 """`dnas eval`: the scores of a model, and its cost."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from dnas_cli.commands.options import AllowExternal, AsJson, Threads
 from dnas_cli.evaluation.evaluation_options import EvaluationOptions
 from dnas_cli.model.cost_options import CostOptions
 from dnas_cli.shard import shard_of_job_array
-from dnas_cli.standard_streams import print_lines, print_paths
+from dnas_cli.standard_streams import print_json, print_lines, print_paths
 
 
 @options_from(options=EvaluationOptions, network=CostOptions)
@@ -56,7 +55,7 @@ def evaluate(
 
         cost = api.count_cost(target, **network)
         if as_json:
-            print(json.dumps(cost.to_json(), indent=2))
+            print_json(cost.to_json())
         else:
             print_model_cost(cost)
         return
@@ -69,7 +68,7 @@ def evaluate(
     evaluation = api.evaluate(target, data, **options)
     files = [str(path) for path in evaluation.files]
     if as_json:
-        print(json.dumps(evaluation.to_json() | {"files": files}, indent=2))
+        print_json(evaluation.to_json() | {"files": files})
     else:
         print_evaluation(evaluation)
         if comparison := read_comparison(baseline_path(target)):

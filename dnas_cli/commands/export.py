@@ -1,6 +1,5 @@
 """`dnas export`: a model for other programs."""
 
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import Annotated
@@ -10,7 +9,7 @@ import typer
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AsJson, Overwrite
 from dnas_cli.export.export_request import ExportRequest
-from dnas_cli.standard_streams import print_lines
+from dnas_cli.standard_streams import print_json, print_lines
 
 
 @options_from(request=ExportRequest)
@@ -37,7 +36,7 @@ def export(
             "files": [str(path) for path in exported.files],
             "agreement": None if found is None else asdict(found),
         }
-        print(json.dumps(result, indent=2))
+        print_json(result)
         return
     print_lines(*(f"{model} -> {path}" for path in exported.files))
     if found is not None:

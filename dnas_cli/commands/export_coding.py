@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 import typer
 
 from dnas_cli.commands.options import AsJson, Overwrite
-from dnas_cli.standard_streams import print_paths
+from dnas_cli.standard_streams import print_json, print_paths
 
 
 def export_coding(
@@ -25,12 +25,10 @@ def export_coding(
 
     `dnas import` reads them back to the same coding.
     """
-    import json
-
     from dnas_cli import api
 
     paths = api.export_coding(source, out, overwrite=overwrite)
     if as_json:
-        print(json.dumps({"files": [str(path) for path in paths]}))
+        print_json({"files": [str(path) for path in paths]})
     else:
         print_paths(*paths)

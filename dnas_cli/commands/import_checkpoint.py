@@ -6,7 +6,7 @@ from typing import Annotated
 import typer
 
 from dnas_cli.commands.options import AsJson, Overwrite
-from dnas_cli.standard_streams import print_paths
+from dnas_cli.standard_streams import print_json, print_paths
 
 
 def import_checkpoint(
@@ -105,9 +105,7 @@ def import_checkpoint(
 
 
 def _print(facts: dict[str, object], path: Path, as_json: bool) -> None:
-    import json
-
     if as_json:
-        print(json.dumps(facts, indent=2))
+        print_json(facts)
     else:
         print_paths(path)

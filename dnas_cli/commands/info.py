@@ -1,13 +1,12 @@
 """`dnas info`: the facts of a file or folder."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dnas_cli.commands.options import AllowExternal, AsJson
-from dnas_cli.standard_streams import print_lines, print_paths
+from dnas_cli.standard_streams import print_json, print_lines, print_paths
 
 
 def info(
@@ -38,6 +37,6 @@ def info(
 
     known = api.info(path)
     if as_json:
-        print(json.dumps(known.to_json(), indent=2, allow_nan=False))
+        print_json(known.to_json())
     else:
         print_lines(*file_text(known))

@@ -1,13 +1,12 @@
 """`dnas measure`: times of a network's parts on this device."""
 
-import json
 from dataclasses import asdict
 from typing import Annotated
 
 import typer
 
 from dnas_cli.commands.options import AsJson, Device, RunArgument, Threads
-from dnas_cli.standard_streams import print_lines
+from dnas_cli.standard_streams import print_json, print_lines
 
 
 def measure(
@@ -26,6 +25,6 @@ def measure(
 
     times = api.measure(run, head, device)
     if as_json:
-        print(json.dumps(asdict(times)))
+        print_json(asdict(times))
     else:
         print_lines(*times_text(times))

@@ -1,6 +1,5 @@
 """`dnas predict`: scenes to maps."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -11,7 +10,7 @@ from dnas_cli.commands.options import AllowExternal, AsJson, ScenesArgument, Thr
 from dnas_cli.errors import DnasError
 from dnas_cli.mapping.map_options import MapOptions
 from dnas_cli.shard import shard_of_job_array
-from dnas_cli.standard_streams import print_lines
+from dnas_cli.standard_streams import print_json, print_lines
 
 
 @options_from(options=MapOptions)
@@ -49,7 +48,7 @@ def predict(
     options["shard"] = options.get("shard") or shard_of_job_array()
     results = api.predict_scenes(model, scenes, out, **options)
     if as_json:
-        print(json.dumps([result.to_json() for result in results], indent=2))
+        print_json([result.to_json() for result in results])
     else:
         if results:
             print_lines(*map_text(results))

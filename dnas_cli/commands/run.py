@@ -1,6 +1,5 @@
 """`dnas run`: from tiles to a model with figures, in one command."""
 
-import json
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -11,6 +10,7 @@ from dnas_cli.commands.field_options import options_from
 from dnas_cli.errors import UsageError
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.new_run import NewRun
+from dnas_cli.standard_streams import print_json
 from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.settings_choice import Sources
 from dnas_cli.typed_fields import SettingValue
@@ -80,6 +80,6 @@ def run(
     done = api.run_pipeline(run, on_epoch=epoch_callbacks(report, log), **given)
     status = read_status(done)
     if as_json:
-        print(json.dumps(status.to_json()))
+        print_json(status.to_json())
     else:
         print_summary(status)

@@ -1,13 +1,12 @@
 """`dnas status`: the state of a run and its next command."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
 import typer
 
 from dnas_cli.commands.options import AsJson, RunArgument
-from dnas_cli.standard_streams import print_lines
+from dnas_cli.standard_streams import print_json, print_lines
 
 
 def status(
@@ -26,6 +25,6 @@ def status(
     opened = api.open_run(run, data)
     status = read_status(opened)
     if as_json:
-        print(json.dumps(status.to_json()))
+        print_json(status.to_json())
     else:
         print_lines(*status_text(status))

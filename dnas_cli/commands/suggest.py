@@ -1,6 +1,5 @@
 """`dnas suggest`: what to label next."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AllowExternal, AsJson, ScenesArgument, Threads
 from dnas_cli.evaluation.suggest_options import SuggestOptions
-from dnas_cli.standard_streams import print_lines
+from dnas_cli.standard_streams import print_json, print_lines
 
 
 @options_from(options=SuggestOptions)
@@ -40,6 +39,6 @@ def suggest(
 
     found = api.suggest(model, scenes, out, **options)
     if as_json:
-        print(json.dumps(found.to_json(), indent=2))
+        print_json(found.to_json())
     else:
         print_lines(*suggestion_text(found))

@@ -1,6 +1,5 @@
 """`dnas tile`: from scenes and labels to a tile set."""
 
-import json
 from pathlib import Path
 from typing import Annotated
 
@@ -9,7 +8,7 @@ import typer
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.commands.options import AllowExternal, AsJson
 from dnas_cli.shard import shard_of_job_array
-from dnas_cli.standard_streams import print_lines, print_paths
+from dnas_cli.standard_streams import print_json, print_lines, print_paths
 from dnas_cli.tiles.tile_options import TileOptions
 
 
@@ -42,13 +41,13 @@ def tile(
     if preview:
         picture = api.preview(source, out, **options)
         if as_json:
-            print(json.dumps({"preview": str(picture)}))
+            print_json({"preview": str(picture)})
         else:
             print_paths(picture)
         return
     options["shard"] = options.get("shard") or shard_of_job_array()
     result = api.tile(source, out, **options)
     if as_json:
-        print(json.dumps(result.to_json(), indent=2))
+        print_json(result.to_json())
     else:
         print_lines(*result_text(result))
