@@ -6,11 +6,13 @@ from pathlib import Path
 import pytest
 import torch
 
-from dnas_cli.errors import UsageError
+from dnas_cli.errors import DnasError, UsageError
 from dnas_cli.model.model_file import load_model
 from dnas_cli.run.directory import open_run
+from dnas_cli.run.history import write_history_table
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.space.random_architectures import random_architectures
+from dnas_cli.stages import train_stage
 from dnas_cli.stages.tournament import rounds
 from tests.support.command_line import dnas, rows
 from tests.support.same_bits import assert_same_stage, same_tensors
@@ -77,6 +79,33 @@ def test_the_winner_ends_as_if_it_had_been_retrained_alone_even_if_it_was_stoppe
     assert not (run / "retrain/architecture.json").exists()  # of the discarded tournament
     own = open_run(run).architecture().body()
     assert load_model(run / "model.pt", torch.device("cpu")).architecture.body() == own
+
+
+def test_a_round_of_which_the_last_write_failed_is_recorded_when_resumed(
+    tiny_tiles: Path, architecture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, names = tmp_path / "run", ("found", "random-1", "random-2")
+    failed: set[str] = set()
+
+    def fail_once_for_each(folder: Path) -> Path:
+        if folder.parent.name not in failed:
+            failed.add(folder.parent.name)
+            raise DnasError("no space")
+        return write_history_table(folder)
+
+    begin = ("--architecture", architecture, "--data", tiny_tiles, *SETTINGS, "--tournament", 2)
+    monkeypatch.setattr(train_stage, "write_history_table", fail_once_for_each)
+    for _ in names:
+        dnas("retrain", run, *begin, code=1)
+    monkeypatch.undo()
+    dnas("retrain", run)
+    for name in names:
+        place = run / "retrain/tournament" / name
+        done = len(rows(place / "retrain/history.jsonl"))
+        assert len((place / "retrain/history.csv").read_text().splitlines()) == 1 + done
+        record = open_run(place).record("retrain")
+        assert record is not None
+        assert record.epochs_done == done
 
 
 def test_a_tournament_needs_epochs_for_its_rounds_and_weights_from_scratch(

@@ -35,7 +35,7 @@ from dnas_cli.scenes.clip import Clip, read_clip, touches
 from dnas_cli.scenes.map_metadata import KEY, MODEL, SCENE
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.raster import Raster, block_cache
-from dnas_cli.scenes.scene_files import SceneFiles, content_of, state_of
+from dnas_cli.scenes.scene_files import SceneFiles, content_of, local_file, state_of
 from dnas_cli.scenes.zones import Zone, read_zones
 
 
@@ -193,7 +193,6 @@ def _refuse(outputs: Outputs, overwrite: bool, unfinished: UnfinishedMap) -> Non
 
 def scene_key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str, Any]:
     """Return the conditions for resuming an unfinished map, as plain data."""
-    local = Path(scene.path)
     state, *behind = state_of(scene.path)
     grid = mapper.grid
     several = {"files": [state_of(name) for name in scene.files]} if scene.files else {}
@@ -202,7 +201,7 @@ def scene_key(mapper: Mapper, scene: Raster, reading: SceneReading) -> dict[str,
         **({"made_of": behind} if behind else {}),
         "dnas": __version__,
         "model": mapper.model_id,
-        "scene": str(local.resolve()) if local.exists() else scene.path,
+        "scene": scene.path if isinstance(state, str) else str(Path(scene.path).resolve()),
         "scene_state": state,
         "size": [scene.height, scene.width],
         "bands": list(scene.bands),
@@ -291,7 +290,7 @@ def _predict(
                 interruption.end_step()
     except DataError:
         # A damaged file stays damaged; a remote one may be back.
-        if unfinished.rows == 0 or Path(scene.path).exists():
+        if unfinished.rows == 0 or local_file(scene.path) is not None:
             unfinished.discard()
         raise
     if unsound:

@@ -41,19 +41,29 @@ class Georeference:
         return self.crs_wkt is not None and self.transform is not None
 
 
-def georeference_of(dataset: Any) -> Georeference:
-    """Return where an open rasterio dataset lies.
+def refuse_no_size(dataset: Any) -> None:
+    """Refuse an open rasterio dataset whose pixels have no size, so that no place has a pixel.
 
     Raises:
-        DataError: Its pixels have no size.
+        DataError: It is such a one.
     """
-    gcps, gcp_crs = dataset.gcps
     transform = dataset.transform
     if not math.isfinite(transform.determinant) or transform.is_degenerate:
         raise DataError(
             f"{dataset.name}: its geotransform gives pixels no size.",
             "Mend it, or remove it: gdal_edit.py -unsetgt FILE",
         )
+
+
+def georeference_of(dataset: Any) -> Georeference:
+    """Return where an open rasterio dataset lies.
+
+    Raises:
+        DataError: Its pixels have no size.
+    """
+    refuse_no_size(dataset)
+    gcps, gcp_crs = dataset.gcps
+    transform = dataset.transform
     return Georeference(
         crs_wkt=dataset.crs.to_wkt() if dataset.crs else None,
         transform=None if transform.is_identity else tuple(transform)[:6],

@@ -259,9 +259,17 @@ def _refuse_references(path: Path) -> None:
     if not path.is_file() or is_external_allowed():
         return
     if path.suffix.lower() == ".vrt":
-        _check_vrt(path, path.absolute().parent, 0)
+        facts = path.stat()
+        _check_vrt_once(path.absolute(), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
     elif is_container(path) and refers_to_files(path):
         raise _outside(path, "refers to other files, as HDF5 can")
+
+
+@cache
+def _check_vrt_once(path: Path, *_state: int) -> None:
+    # All are in one folder, which GDAL would list for each of them.
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE"):
+        _check_vrt(path, path.parent, 0)
 
 
 def _check_vrt(path: Path, folder: Path, depth: int) -> None:
@@ -270,19 +278,21 @@ def _check_vrt(path: Path, folder: Path, depth: int) -> None:
         root = ElementTree.fromstring(read_text(path, _LARGEST_DOCUMENT))
     except (ElementTree.ParseError, ValueError) as error:
         raise NotARasterError(f"{path}: is not a VRT ({error}).") from error
+    sources = set()  # a mosaic names each once per band
     for element in root.iter():
         tag = element.tag.rpartition("}")[2]
         # Warped, derived and raw ones; a mosaic or a choice of bands is none of them.
         if {"subClass", "subclass"} & set(element.attrib) or _REFUSED & {tag, element.get("key")}:
             raise _outside(path, "does more than arrange rasters")
         if tag == "SourceFilename":
-            _check_source(path, folder, element, depth)
+            relative = element.attrib.get("relativeToVRT", element.attrib.get("relativetoVRT", "0"))
+            sources.add(((element.text or "").strip(), relative == "1"))
+    for name, relative_to_vrt in sorted(sources):
+        _check_source(path, folder, name, relative_to_vrt, depth)
 
 
-def _check_source(path: Path, folder: Path, element: ElementTree.Element, depth: int) -> None:
-    name = (element.text or "").strip()
-    relative = element.attrib.get("relativeToVRT", element.attrib.get("relativetoVRT", "0"))
-    source = path.absolute().parent / name if relative == "1" else Path(name)
+def _check_source(path: Path, folder: Path, name: str, relative: bool, depth: int) -> None:
+    source = path.absolute().parent / name if relative else Path(name)
     if not name or is_address(name) or not source.resolve().is_relative_to(folder.resolve()):
         raise _outside(path, f"refers to {name!r}, which is not below its folder")
     nested = source.suffix.lower() == ".vrt"

@@ -121,8 +121,7 @@ def state_of(scene: str | SceneFiles) -> list[list[int] | str]:
     """Return what changes when a scene's files do: size and times, of an address its text."""
     states: list[list[int] | str] = []
     for name in _names_of(scene):
-        path = Path(name)
-        if path.is_file():
+        if (path := local_file(name)) is not None:
             facts = path.stat()
             # Copying sets the time of the content at will, but not that of the entry.
             states.append([facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns])
@@ -137,8 +136,8 @@ def content_of(scene: str | SceneFiles) -> str:
     Raises:
         DataError: A file cannot be read.
     """
-    names = _names_of(scene)
-    return content_hash([file_hash(Path(name)) if Path(name).is_file() else name for name in names])
+    files = {name: local_file(name) for name in _names_of(scene)}
+    return content_hash([name if file is None else file_hash(file) for name, file in files.items()])
 
 
 def has_changed(scene: str | SceneFiles, content: str, moment: int) -> bool:
@@ -147,8 +146,8 @@ def has_changed(scene: str | SceneFiles, content: str, moment: int) -> bool:
     Args:
         content: As `content_of` returned it then.
     """
-    files = [Path(name) for name in _names_of(scene)]
-    if not any(changed_after(file, moment) for file in files if file.is_file()):
+    files = map(local_file, _names_of(scene))
+    if not any(changed_after(file, moment) for file in files if file is not None):
         return False
     return content_of(scene) != content
 
@@ -156,4 +155,13 @@ def has_changed(scene: str | SceneFiles, content: str, moment: int) -> bool:
 def _names_of(scene: str | SceneFiles) -> list[str]:
     """Return the files and addresses of a scene, then those that VRTs among them are made of."""
     names = scene.files if isinstance(scene, SceneFiles) else (scene,)
-    return [*names, *(str(item) for name in names for item in files_behind(Path(name)))]
+    files = filter(None, map(local_file, names))
+    return [*names, *(str(item) for file in files for item in files_behind(file))]
+
+
+def local_file(name: str) -> Path | None:
+    """Return the file of a name; none where it is an address, or a name that no file can have."""
+    try:
+        return Path(name) if Path(name).is_file() else None
+    except OSError:
+        return None

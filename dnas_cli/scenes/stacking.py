@@ -17,6 +17,7 @@ from rasterio.errors import CRSError, RasterioError
 from rasterio.windows import Window
 
 from dnas_cli.errors import DataError
+from dnas_cli.scenes.georeference import refuse_no_size
 from dnas_cli.scenes.on_grid import Grid, OnGrid
 from dnas_cli.scenes.opening import is_container, open_dataset, open_variable, variables_of
 from dnas_cli.scenes.scene_files import BandFile, SceneFiles
@@ -84,6 +85,7 @@ def _stacked(scene: SceneFiles) -> "_Stack":
                     else open_dataset(part.path)
                 )
                 stack.callback(dataset.close)
+                refuse_no_size(dataset)
             if part.number not in opened[key].indexes:
                 raise DataError(f"{part.place}: has no band {part.number}.")
         finest = _finest(list(opened.values()))
@@ -105,7 +107,7 @@ def _finest(datasets: Sequence[Any]) -> Any:
         return max(datasets, key=lambda dataset: dataset.width * dataset.height)
 
     def order(dataset: Any) -> tuple[float, int]:
-        area = abs(dataset.transform.determinant) or math.inf
+        area = abs(dataset.transform.determinant)
         return round(math.log(area), 2), -dataset.width * dataset.height
 
     return min(datasets, key=order)

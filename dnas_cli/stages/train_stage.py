@@ -275,10 +275,11 @@ def _train(
     send(asdict(part))
     with computing_threads(threads):
         progress = train(job)
+    write_history_table(run.stage_folder(name))  # killed after the last epoch, it lacks a row
     if until is not None and progress.epoch < schedule.epochs:
+        run.set_record(name, record.with_phase("started", progress.epoch))
         return run
     stage.conclude(TrainedStage(run, tiles, settings, device, job, progress))
-    write_history_table(run.stage_folder(name))  # killed after the last epoch, it lacks a row
     run.set_record(name, record.with_phase("finished", progress.epoch))
     best = ""
     if progress.best_epoch >= 0:

@@ -4,17 +4,22 @@ import ast
 import base64
 import shutil
 import zlib
+from contextlib import AbstractContextManager, closing
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
+from affine import Affine
 from PIL import Image
 
 from dnas_cli.errors import DataError
+from dnas_cli.scenes import opening
 from dnas_cli.scenes.external import external_allowed
 from dnas_cli.scenes.labels import open_any_label
 from dnas_cli.scenes.opening import open_dataset
 from dnas_cli.scenes.raster import Window, open_raster
+from dnas_cli.scenes.scene_files import BandFile, SceneFiles
 from tests.support.command_line import dnas
 from tests.support.small_models import CLASSES, write_model
 from tests.support.small_scenes import make_plain, write_raster
@@ -272,4 +277,38 @@ def test_pixels_without_size_are_one_message(tmp_path: Path) -> None:
         '<VRTRasterBand dataType="Byte" band="1"/></VRTDataset>'
     )
     with pytest.raises(DataError, match="gives pixels no size"):
+        open_raster(path)
+    place = Affine(9, 0, 0, 0, -9, 0)
+    write_raster(tmp_path / "a.tif", np.zeros((1, 4, 4), np.uint8), transform=place)
+    names = ("a.tif", "flat.vrt")
+    bands = tuple(BandFile((name,), str(tmp_path / name)) for name in names)
+    with pytest.raises(DataError, match=r"flat\.vrt: its geotransform gives pixels no size"):
+        open_raster(SceneFiles("a", bands))
+
+
+def test_a_mosaic_is_checked_once_and_lists_no_folder_for_each_part(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in "abc":
+        write_raster(tmp_path / f"{name}.tif", np.zeros((1, 4, 4), np.uint8))
+    named = '<SourceFilename relativeToVRT="1">{}.tif</SourceFilename>'
+    sources = "".join(f"<SimpleSource>{named.format(name)}</SimpleSource>" for name in "abc")
+    band = f'<VRTRasterBand dataType="Byte" band="{{}}">{sources}</VRTRasterBand>'
+    path = tmp_path / "mosaic.vrt"
+    path.write_text(
+        f'<VRTDataset rasterXSize="4" rasterYSize="4">{band.format(1)}{band.format(2)}</VRTDataset>'
+    )
+    seen: list[str] = []
+
+    def opened(path: Path) -> AbstractContextManager[Any]:
+        seen.append(path.name)
+        return closing(open_dataset(path))
+
+    monkeypatch.setattr(opening, "opened", opened)
+    for _ in range(2):
+        open_raster(path)
+    assert seen == ["a.tif", "b.tif", "c.tif"]
+    (tmp_path / "b.tif").write_text(_vrt("c.tif", 1))
+    path.write_text(path.read_text() + "\n")
+    with pytest.raises(DataError, match="refers to others"):
         open_raster(path)

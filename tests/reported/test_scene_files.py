@@ -245,6 +245,17 @@ def test_an_item_reads_nothing_outside_its_folder_and_names_what_it_lacks(tmp_pa
     assert "s0: has no band 'green'; it has B04 or B4 or red" in said
 
 
+def test_an_item_whose_name_no_file_can_have_is_mapped_to_the_file_that_is_named(
+    tmp_path: Path,
+) -> None:
+    folder = bands_of(tmp_path / "data", 1)
+    model = write_model(tmp_path / "model.pt", ("red", "B05", "nir"))
+    (folder / "s0.json").write_text(json.dumps(item("s0", "s2/") | {"id": "x" * 5000}))
+    dnas("predict", model, folder / "s0.json", "--out", tmp_path / "map.tif")
+    said = dnas("predict", model, folder / "s0.json", "--out", f"{tmp_path}/maps/", code=1).stderr
+    assert said.endswith("Choose another place with --out PATH.\n")
+
+
 VRT = """<VRTDataset rasterXSize="64" rasterYSize="64"><VRTRasterBand dataType="Byte" band="1">
 <SimpleSource><SourceFilename relativeToVRT="0">{source}</SourceFilename></SimpleSource>
 </VRTRasterBand></VRTDataset>"""
