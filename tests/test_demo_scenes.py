@@ -1,5 +1,6 @@
 """The synthetic landscapes, their files, and the walkthrough over them."""
 
+import shlex
 import subprocess
 import sys
 from pathlib import Path
@@ -103,12 +104,15 @@ def test_writing_scenes_again_makes_only_what_is_missing(tmp_path: Path) -> None
     assert kept.stat().st_mtime_ns == before
 
 
-def test_the_walkthrough_goes_through_every_stage(tmp_path: Path) -> None:
+def test_the_walkthrough_goes_through_every_stage_in_its_folder(tmp_path: Path) -> None:
     lines = [step.line for step in steps(tmp_path, 7, DemoSize())]
 
     commands = [line.split()[1] for line in lines]
     assert commands == ["tile", "run", "predict"]
     assert all("--seed 7" in line for line in lines[:2])
+    places = [Path(word) for line in lines for word in shlex.split(line) if "/" in word]
+    assert len(places) > len(lines)
+    assert all(place.is_relative_to(tmp_path) for place in places)
     assert not any(step.is_done() for step in steps(tmp_path, 7, DemoSize()))
 
 
