@@ -45,3 +45,16 @@ def test_an_engine_runs_where_it_can(tmp_path: Path) -> None:
     message = dnas("predict", model, scene, *out, "--engine", "onnx", "--device", "cuda", code=2)
     assert "CPU" in message.stderr
     assert "--engine onnx" in dnas("predict", onnx, scene, *out, "--engine", "torch", code=2).stderr
+
+
+def test_an_onnx_file_that_was_changed_is_one_message(tmp_path: Path) -> None:
+    scene, onnx = write_scene(tmp_path / "scene.tif"), tmp_path / "model.onnx"
+    dnas("export", write_model(tmp_path / "model.pt"), "--onnx", onnx)
+    whole = onnx.read_bytes()
+    changes = {"text": (b"built-up", b"built\xffup"), "input": (b"image", b"imago")}
+    for name, (old, new) in changes.items():
+        assert old in whole
+        onnx.write_bytes(whole.replace(old, new))
+        said = dnas("predict", onnx, scene, "--out", tmp_path / f"{name}.tif", code=4).stderr
+        assert f"{onnx}: " in said
+        assert "ONNX Runtime" in said

@@ -47,6 +47,9 @@ def logits_model(network: Network, height: int, width: int) -> bytes:
 class OnnxSession:
     """An ONNX file, ready to run on as many threads as PyTorch has.
 
+    Attributes:
+        metadata: The facts of the file.
+
     Args:
         name: What errors call it.
 
@@ -66,21 +69,24 @@ class OnnxSession:
             self._session: Any = onnxruntime.InferenceSession(
                 content, options, providers=["CPUExecutionProvider"]
             )
+            facts = self._session.get_modelmeta().custom_metadata_map
+            self.metadata: dict[str, str] = dict(facts)
         except Exception as error:  # its errors have no class of their own in common
             raise DataError(
                 f"{name}: is not a model that ONNX Runtime can load ({brief(error)})."
             ) from error
         self.name = name
 
-    @property
-    def metadata(self) -> dict[str, str]:
-        """The facts of the file."""
-        return dict(self._session.get_modelmeta().custom_metadata_map)
-
     def __call__(self, image: Tensor, **more: Tensor) -> Tensor:
-        """Run the model on a batch of images (N, B, H, W) float32."""
+        """Run the model on a batch of images (N, B, H, W) float32.
+
+        Raises:
+            DataError: It does not run.
+        """
         feeds = {"image": image, **more}
-        result: np.ndarray[Any, np.dtype[np.float32]] = self._session.run(
-            None, {key: np.ascontiguousarray(value.numpy()) for key, value in feeds.items()}
-        )[0]
+        arrays = {key: np.ascontiguousarray(value.numpy()) for key, value in feeds.items()}
+        try:
+            result: np.ndarray[Any, np.dtype[np.float32]] = self._session.run(None, arrays)[0]
+        except Exception as error:  # as above
+            raise DataError(f"{self.name}: ONNX Runtime cannot run it ({brief(error)}).") from error
         return torch.from_numpy(result)
