@@ -237,8 +237,7 @@ def faults():
     with torch.inference_mode():
         network(tile)
     return resource.getrusage(resource.RUSAGE_SELF).ru_minflt - before
-faults()
-print(faults())
+print(sum([faults() for _ in range(3)][1:]))
 """
     taken = {}
     for mode in ("default", "kept"):

@@ -2,6 +2,7 @@
 
 import copy
 from collections.abc import Callable
+from contextlib import nullcontext
 from dataclasses import asdict, dataclass
 from typing import Any
 
@@ -15,7 +16,7 @@ from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.nets.training_pass.executor import executor
 
 _FLOAT = 4  # bytes
-_SMALL = 2**12  # pixels of a batch: computing such a step is quicker than loading what torch needs
+_SMALL = 2**14  # pixels of a batch: computing such a step is quicker than loading what torch needs
 # to go without values, which takes it seconds
 
 
@@ -77,7 +78,8 @@ def _estimate(
     device = next(shapes.parameters()).device
     image = torch.zeros(batch, shapes.shape.bands, size, size, device=device)
     saved = SavedBytes(shapes)
-    with _BlankNormalization(), saved.counted():  # type: ignore[no-untyped-call]
+    blank = _BlankNormalization() if device.type == "meta" else nullcontext()  # type: ignore[no-untyped-call]
+    with blank, saved.counted():
         run(image)
     forward = batch * count_cost(shapes, size, size).multiply_accumulates
     count = sum(parameter.numel() for parameter in shapes.parameters())
@@ -115,7 +117,7 @@ class _BlankNormalization(TorchDispatchMode):  # type: ignore[no-untyped-call]
         args: tuple[Any, ...] = (),
         kwargs: dict[str, Any] | None = None,
     ) -> Any:
-        if func is torch.ops.aten.native_batch_norm.default and args[0].is_meta:
+        if func is torch.ops.aten.native_batch_norm.default:
             features, training = args[0], args[5]
             mean = features.new_empty(features.shape[1] if training else 0)
             return torch.empty_like(features), mean, torch.empty_like(mean)
