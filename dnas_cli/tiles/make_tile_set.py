@@ -239,13 +239,10 @@ def _is_done(task: CuttingTask) -> bool:
 def _has_same_source(task: CuttingTask, measurements: Measurements) -> bool:
     """Whether the files of an image are those that it was cut from."""
     written = task.record.stat().st_mtime_ns
-    for known in files_of(measurements.facts):
-        path = task.source / known["path"]
-        if path.stat().st_size != known["bytes"]:
-            return False
-        if is_changed(path, known, written):
-            return False
-    return True
+    return not any(
+        is_changed(task.source / known["path"], known, written)
+        for known in files_of(measurements.facts)
+    )
 
 
 def _checksum(path: Path) -> int | None:

@@ -50,27 +50,33 @@ def file_facts(path: Path, name: str) -> dict[str, Any]:
 
     Of a VRT, also those of the files that it is made of.
     """
-    facts = path.stat()
+    folder = Path(name).parent
     parts = [
-        file_facts(part, os.path.normpath(Path(name).parent / os.path.relpath(part, path.parent)))
+        _facts(part, os.path.normpath(folder / os.path.relpath(part, path.parent)))
         for part in files_behind(path)
     ]
+    return _facts(path, name) | ({"made_of": parts} if parts else {})
+
+
+def _facts(path: Path, name: str) -> dict[str, Any]:
+    facts = path.stat()
     return {
         "path": name,
         "bytes": facts.st_size,
         # Copying sets the time of the content at will, but not that of the entry.
         "sha256": _digest(path, facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns),
-        **({"made_of": parts} if parts else {}),
     }
 
 
-def is_changed(path: Path, known: Mapping[str, Any], moment: int) -> bool:
+def is_changed(path: Path, known: Mapping[str, Any], moment: int = 0) -> bool:
     """Return whether a source file, or one that a VRT is made of, holds something else than before.
 
     Args:
         known: As `file_facts` described it.
-        moment: When that was still so, in nanoseconds.
+        moment: When that was still so, in nanoseconds; what did not change since is not read.
     """
+    if path.stat().st_size != known["bytes"]:
+        return True
     if not any(changed_after(file, moment) for file in (path, *files_behind(path))):
         return False
     found = file_facts(path, known["path"])

@@ -138,12 +138,10 @@ def _refuse_outside(tiles: TileSet, folder: Path, pair: Pair) -> None:
 
 
 def _check_unchanged(tiles: TileSet, folder: Path, facts: Mapping[str, Any]) -> None:
-    name = str(facts["path"])
-    path = folder / name
+    path = folder / str(facts["path"])
     if not path.is_file():
         raise DataError(f"{path}: is missing.", "Name the folder of the scenes with source=DIR.")
-    # Sizes first: hashes of scenes take long.
-    if path.stat().st_size != facts["bytes"] or is_changed(path, facts, 0):
+    if is_changed(path, facts):
         raise DataError(
             f"{path}: has changed since {tiles.root} was cut from it.",
             "Cut the tile set again, or leave scenes=True out to score its tiles.",
