@@ -259,17 +259,9 @@ def _refuse_references(path: Path) -> None:
     if not path.is_file() or is_external_allowed():
         return
     if path.suffix.lower() == ".vrt":
-        facts = path.stat()
-        _check_vrt_once(path.absolute(), facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns)
+        _check_vrt(path, path.absolute().parent, 0)
     elif is_container(path) and refers_to_files(path):
         raise _outside(path, "refers to other files, as HDF5 can")
-
-
-@cache
-def _check_vrt_once(path: Path, *_state: int) -> None:
-    # All are in one folder, which GDAL would list for each of them.
-    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE"):
-        _check_vrt(path, path.parent, 0)
 
 
 def _check_vrt(path: Path, folder: Path, depth: int) -> None:
@@ -302,8 +294,19 @@ def _check_source(path: Path, folder: Path, name: str, relative: bool, depth: in
     if nested:
         _check_vrt(source, folder, depth + 1)
     else:
-        with opened(source):  # as its suffix promises
-            pass
+        _refuse_special(source)
+        _refuse_references(source)
+        facts = source.stat() if source.is_file() else None
+        state = (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns) if facts else ()
+        _check_driver(source, *state)
+
+
+@cache
+def _check_driver(path: Path, *_state: int) -> None:
+    """Check that a raster is what its suffix promises, again only when it has changed."""
+    # Sources are in one folder, which GDAL would list for each of them.
+    with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE"), opened(path):
+        pass
 
 
 def _outside(path: Path, what: str) -> DataError:

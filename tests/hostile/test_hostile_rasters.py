@@ -309,6 +309,8 @@ def test_a_mosaic_is_checked_once_and_lists_no_folder_for_each_part(
         open_raster(path)
     assert seen == ["a.tif", "b.tif", "c.tif"]
     (tmp_path / "b.tif").write_text(_vrt("c.tif", 1))
-    path.write_text(path.read_text() + "\n")
     with pytest.raises(DataError, match="refers to others"):
+        open_raster(path)
+    (tmp_path / "b.tif").write_text("replaced while the mosaic stayed")
+    with pytest.raises(DataError, match=r"b\.tif: cannot be opened"):
         open_raster(path)
