@@ -54,11 +54,11 @@ def first_release() -> Path:
 
 @pytest.fixture(scope="session")
 def tiny_scenes(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Six synthetic scenes of 96 x 96 pixels in GID-5's layout."""
+    """Six synthetic scenes of 64 x 64 pixels in GID-5's layout."""
     from dnas_cli.demo.scenes import write_scenes
 
     folder = tmp_path_factory.mktemp("scenes") / "gid5"
-    write_scenes(folder, 0, range(6), 96)
+    write_scenes(folder, 0, range(6), 64)
     return folder
 
 

@@ -90,5 +90,5 @@ def test_a_new_run_gets_the_largest_size_whose_logits_decide(
     assert found == NewRun(tiny_tiles, 4, 6)
     assert choice.preset == "quick"
     assert (choice.flags["head"], choice.flags["batch"]) == (8, 8)
-    assert choice.flags["epochs"] == 28  # 9 of 0.08 s, 19 of 0.16 s with logits
+    assert choice.flags["epochs"] == 56  # 18 of 0.04 s, 38 of 0.08 s with logits
     assert within("1h")[1] == NewRun(tiny_tiles, 5, 8)

@@ -28,7 +28,7 @@ def stopped(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     def loss(*tensors: torch.Tensor, **more: Any) -> torch.Tensor:
         nonlocal calls
         calls += 1
-        if calls == 8:
+        if calls == 5:
             raise KeyboardInterrupt
         return right(*tensors, **more)
 
@@ -98,7 +98,7 @@ def test_every_file_of_a_run_is_written_beside_its_place_and_renamed(
     assert in_place == {"dnas.log", ".stage1.lock"}
 
 
-@pytest.mark.parametrize(("minutes", "within"), [(0, [1, 2, 3, 4]), (1000, [])])
+@pytest.mark.parametrize(("minutes", "within"), [(0, [1, 2]), (1000, [])])
 def test_training_saves_at_the_end_of_every_epoch_and_every_so_many_minutes(
     tiny_tiles: Path,
     tmp_path: Path,

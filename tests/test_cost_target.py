@@ -147,7 +147,7 @@ def test_a_search_with_a_target_decodes_within_it_and_resumes_with_the_same_bits
     run, whole = tmp_path / "run", tmp_path / "whole"
     more = ("--head", 8, "--epochs", 3, "--logit-learning-rate", 0.3, "--target-macs", "0.7x")
     dnas(*first_search(whole, tiny_tiles, *more))
-    with stopped_after(7):
+    with stopped_after(3):
         command = first_search(run, tiny_tiles, *more, "--checkpoint-every", 0)
         dnas(*command, code=130)
     dnas("search", run, "--stage", 1)

@@ -60,7 +60,7 @@ def test_a_loss_that_is_not_finite_stops_and_leaves_the_last_good_checkpoint(
 ) -> None:
     run = tmp_path / "run"
     with monkeypatch.context():
-        losses_of({7: value})  # in the second epoch
+        losses_of({4: value})  # in the second epoch
         message = dnas(*first_search(run, tiny_tiles, "--checkpoint-every", 0), code=1).stderr
     assert "diverged" in message
     assert "--on-divergence backoff" in message

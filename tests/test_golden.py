@@ -137,7 +137,8 @@ def test_the_small_reference_networks_are_those_of_the_first_release(
     assert ours.keys() == whole.keys()
     for key, value in whole.items():
         if value.dtype.kind == "f":
-            np.testing.assert_allclose(ours[key], value, rtol=1e-6, atol=1e-7)
+            # The stems are sums of 32-bit products, which processors add in different orders.
+            np.testing.assert_allclose(ours[key], value, rtol=1e-6, atol=5e-6)
         else:
             assert np.array_equal(ours[key], value)
 

@@ -90,7 +90,7 @@ def test_a_run_is_shown_with_its_stages(decoded: Path) -> None:
 def test_a_tile_set_is_shown_with_the_share_of_each_class(tiny_tiles: Path) -> None:
     facts = _told(tiny_tiles)
     assert facts["kind"] == "tile set"
-    assert facts["splits"]["train"]["tiles"] == 36
+    assert facts["splits"]["train"]["tiles"] == 16
     assert "farmland" in dnas("info", tiny_tiles).stdout
 
 

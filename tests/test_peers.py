@@ -75,7 +75,7 @@ def test_a_peer_is_trained_by_the_recipe_and_resumes_with_the_same_bits(
     assert members[2].parameters == sum(p.numel() for p in Peer("unet:x", 4, 5).parameters())
     place = run / "baseline/unet-resnet18-seed-1-equal-steps"
     whole = place.rename(tmp_path / "whole")
-    with stopped_after(5):
+    with stopped_after(3):
         dnas(*command, "--checkpoint-every", 0, code=130)
     assert dnas(*command).stdout == printed
     assert same_tensors(whole / "last.pt", place / "last.pt")

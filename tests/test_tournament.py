@@ -54,7 +54,7 @@ def test_the_winner_ends_as_if_it_had_been_retrained_alone_even_if_it_was_stoppe
         assert min(scores[name] for name in stay) >= max(
             score for name, score in scores.items() if name not in stay
         )
-    with stopped_after(14):  # in the second round
+    with stopped_after(7):  # in the second round
         dnas("retrain", run, *begin, "--checkpoint-every", 0, code=130)
     dnas("retrain", run)  # the settings are those that it was started with
     assert (run / "retrain/tournament.json").read_bytes() == (

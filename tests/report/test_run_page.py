@@ -14,11 +14,13 @@ import numpy as np
 import pytest
 
 from dnas_cli.evaluation.baseline_figures import Member, baseline_path, write_members
+from dnas_cli.evaluation.tile_scores import TileScore, best_median_worst
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.report import after_epoch
 from dnas_cli.report.training_curves import write_progress_picture
 from dnas_cli.run.directory import open_run
 from dnas_cli.run.rows import EpochRow
+from dnas_cli.tiles.lists import TileRef
 from tests.support.command_line import dnas, rows
 from tests.support.small_runs import first_search
 
@@ -55,12 +57,31 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert len(page.encode()) < 2_000_000
     assert "within 8 pixels of a tile's border" in page  # seams, of small tiles
     headings = re.findall(r"<h3>([^<]*)</h3>", page)
-    assert {"Only scene", "Best tiles", "Median tiles", "Worst tiles"} <= set(headings)
+    assert {"Only scene", "Best tiles", "Worst tiles"} <= set(headings)
     addresses = re.findall(r"(?:src|href)=\"([^\"]*)\"|url\(([^)]*)\)", page)
     assert all(a.startswith(("data:", "#")) for pair in addresses for a in pair if a)
     assert re.findall(r"https?://[^\s\"<]+", page) == ["http://www.w3.org/2000/svg"] * len(
         re.findall("<svg", page)
     )
+
+
+def test_best_median_and_worst_examples_are_different_ones_with_enough_labelled_pixels() -> None:
+    scores = [
+        TileScore(TileRef(str(right), "", ""), _matrix(right, of=100))
+        for right in (10, 90, 30, 70, 50, 60, 40)
+    ]
+    few = TileScore(TileRef("few", "", ""), _matrix(20, of=20))
+    found = best_median_worst([*scores, few], 2, fewest=0.5)
+    names = {kind: [score.ref.image for score in chosen] for kind, chosen in found.items()}
+    assert names == {"best": ["90", "70"], "median": ["60", "50"], "worst": ["10", "30"]}
+    found = best_median_worst(scores[:3], 2)
+    assert [len(chosen) for chosen in found.values()] == [2, 0, 1]
+
+
+def _matrix(right: int, of: int) -> ConfusionMatrix:
+    matrix = ConfusionMatrix(2)
+    matrix.counts[0, :2] = right, of - right
+    return matrix
 
 
 def _at(run: Path, source: str) -> float:
