@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 from tests.support.command_line import dnas
-from tests.support.release1_files import random_state, write_checkpoint
 from tests.support.tortured import write_scenes
 
 
@@ -19,6 +18,7 @@ def build_fixture(folder: Path, data: Path | None) -> None:
     """
     from dnas_cli.nets.network import NetworkShape
     from dnas_cli.release1.codings import read_release1
+    from tests.support.release1_files import random_state, write_checkpoint
 
     write_scenes(folder)
     tiles, run, old = folder / "tiles", folder / "run", folder / "old"

@@ -9,8 +9,6 @@ from contextlib import closing
 from pathlib import Path
 from typing import Any
 
-import torch
-
 from tests.support.command_line import rows
 
 _OF_COMMANDS = ("dnas.log", "commands.jsonl", "progress.png", "previous.pt")
@@ -34,6 +32,8 @@ def _leaves(value: Any, where: str = "") -> dict[str, Any]:
 
 def same_tensors(a: Path, b: Path) -> bool:
     """Return whether two checkpoints or models hold the same."""
+    import torch
+
     left = _leaves(torch.load(a, weights_only=True))
     right = _leaves(torch.load(b, weights_only=True))
     return left.keys() == right.keys() and all(
