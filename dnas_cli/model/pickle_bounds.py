@@ -6,6 +6,7 @@ it, or a tensor that repeats one number a billion times. The program is followed
 what it says; a result that were too large, too deep or a circle is refused.
 """
 
+import io
 import math
 import pickletools
 import zipfile
@@ -23,14 +24,18 @@ _PICKLES = 5  # of a file older than PyTorch 1.6: magic number, version, system,
 
 
 class _Value:
-    """A value that would be built: what it holds, and the number if it is one."""
+    """A value that would be built: what it holds, and the number if it is one.
 
-    __slots__ = ("holds", "number", "weight")
+    Its size and depth as a tree are 0 until they are found out.
+    """
 
-    def __init__(self, number: int | None = None, weight: int = 1) -> None:
+    __slots__ = ("depth", "holds", "number", "size", "weight")
+
+    def __init__(self, holds: "list[_Value]", number: int | None, weight: int) -> None:
+        self.holds = holds
         self.number = number
         self.weight = weight
-        self.holds: list[_Value] = []
+        self.size = self.depth = 0
 
 
 class _UnboundedError(Exception):
@@ -71,7 +76,7 @@ def _of_archive(path: Path, size: int) -> str:
                 return "a part of it is there twice"
             for name in programs:
                 with archive.open(name) as program:
-                    _follow(program, size)
+                    _follow(io.BufferedReader(program), size)
     except zipfile.BadZipFile as error:
         return f"it is damaged ({brief(error)})"
     return ""
@@ -139,8 +144,7 @@ class _Machine:
     def _push(self, holds: list[_Value], argument: Any = None) -> None:
         number = argument if isinstance(argument, int) else None
         weight = 1 + len(argument) // _TEXT if isinstance(argument, str | bytes) else 1
-        value = _Value(number, weight)
-        value.holds += holds
+        value = _Value(holds, number, weight)
         self._stack.append(value)
         self.all.append(value)
 
@@ -183,21 +187,20 @@ def _judge(values: list[_Value]) -> None:
     Raises:
         _UnboundedError: One is too large or too deep, or holds itself.
     """
-    known: dict[int, tuple[int, int]] = {}
     for start in values:
-        for value in _leaves_first(start, known):
-            sizes = [known[id(item)] for item in value.holds]
-            size = value.weight + sum(size for size, _ in sizes)
-            depth = 1 + max((depth for _, depth in sizes), default=0)
-            if size > _LARGEST:
+        for value in _leaves_first(start):
+            value.size, value.depth = value.weight, 1
+            for item in value.holds:
+                value.size += item.size
+                value.depth = max(value.depth, 1 + item.depth)
+            if value.size > _LARGEST:
                 raise _UnboundedError("its parts repeat each other too often")
-            if depth > _DEEPEST:
+            if value.depth > _DEEPEST:
                 raise _UnboundedError("it is nested too deeply")
-            known[id(value)] = size, depth
 
 
-def _leaves_first(start: _Value, known: dict[int, tuple[int, int]]) -> Iterator[_Value]:
-    """Yield a value and all it holds that is not known yet, each after what it holds."""
+def _leaves_first(start: _Value) -> Iterator[_Value]:
+    """Yield a value and all it holds of unknown size, each after what it holds."""
     waiting: list[tuple[_Value, bool]] = [(start, False)]
     open_now: set[int] = set()
     while waiting:
@@ -207,7 +210,10 @@ def _leaves_first(start: _Value, known: dict[int, tuple[int, int]]) -> Iterator[
             yield value
         elif id(value) in open_now:
             raise _UnboundedError("a part holds itself")
-        elif id(value) not in known:
-            open_now.add(id(value))
-            waiting.append((value, True))
-            waiting += [(item, False) for item in value.holds if id(item) not in known]
+        elif not value.size:
+            if value.holds:
+                open_now.add(id(value))
+                waiting.append((value, True))
+                waiting += [(item, False) for item in value.holds if not item.size]
+            else:
+                yield value

@@ -137,7 +137,8 @@ def path_inside(folder: Path, relative: str) -> Path:
         DataError: The entry leaves the folder by a link.
     """
     path = folder / relative
-    if not path.resolve().is_relative_to(folder.resolve()):
+    steps = (path, *path.parents[: relative.count("/")])  # those below the folder
+    if any(map(Path.is_symlink, steps)) and not path.resolve().is_relative_to(folder.resolve()):
         raise DataError(
             f"{path}: is a link that leads out of {folder}.",
             "Put the file itself there; a tile set reads nothing outside its folder.",
