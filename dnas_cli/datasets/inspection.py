@@ -21,7 +21,6 @@ from dnas_cli.scenes.validity import can_hold
 # A header that promises this much more than its file holds is broken or made to do harm: even an
 # empty image compresses to more than that.
 _LARGEST_UNCHECKED = 8 << 30  # bytes
-_LONGEST_SIDE = 4_000_000  # pixels; three times the Earth at 30 m
 _LARGEST_RATIO = 2000
 
 
@@ -217,8 +216,6 @@ def refuse_absurd(path: Path, height: int, width: int, bands: int, dtype: str) -
     Raises:
         DataError: The header promises too much.
     """
-    if max(height, width) > _LONGEST_SIDE:
-        raise DataError(f"{path}: says it has {width} x {height} pixels, which no scene has.")
     promised = height * width * bands * np.dtype(dtype).itemsize
     if promised > _LARGEST_UNCHECKED and promised > _LARGEST_RATIO * path.stat().st_size:
         raise DataError(

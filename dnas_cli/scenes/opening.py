@@ -63,6 +63,7 @@ _COMPANIONS = (".ovr", ".msk")  # TIFFs that GDAL opens beside a raster, whateve
 _TIFF = (b"II*\0", b"MM\0*", b"II+\0", b"MM\0+")
 _LARGEST_DOCUMENT = 16 << 20  # bytes
 _DEEPEST = 8  # VRTs of VRTs
+_LONGEST_SIDE = 100_000_000  # pixels; around the Earth they would be half a metre wide
 # What a VRT can hold beside windows of rasters: options of drivers, code, and files by other names.
 _REFUSED = frozenset(("OOI", "PixelFunctionCode", "X_DATASET", "Y_DATASET", "OVERVIEW_FILE"))
 
@@ -92,8 +93,8 @@ def open_dataset(path: str | Path, what: str = "a raster") -> Any:
         what: What it should be, for messages.
 
     Raises:
-        DataError: It is not there, is no raster of the kind its suffix promises, or refers to what
-            it may not read.
+        DataError: It is not there, is no raster of the kind its suffix promises, refers to what
+            it may not read, or says it has more pixels than any scene.
     """
     local = not is_address(path)
     if local:
@@ -103,10 +104,10 @@ def open_dataset(path: str | Path, what: str = "a raster") -> Any:
         # An own environment sends GDAL's warnings to the log instead of to the terminal.
         with without_georeference(), rasterio.Env():
             if not local:
-                return ensure_env_with_credentials(_open_address)(str(path))
+                return _plausible(path, ensure_env_with_credentials(_open_address)(str(path)))
             # Whatever the name of a file looks like, it is a path and never a connection.
             name = _UnparsedPath(os.path.abspath(path))  # noqa: PTH100 (links stay)
-            return DatasetReader(name, driver=_drivers_of(Path(path)))
+            return _plausible(path, DatasetReader(name, driver=_drivers_of(Path(path))))
     except (RasterioError, CPLE_BaseError, OSError, ValueError) as error:
         raise cannot_open(path, error, what) from error
 
@@ -172,7 +173,7 @@ def open_variable(path: str | Path, variable: str) -> Any:
     name = f'{word}:"{local}":{slashes}{variable}'
     try:
         with without_georeference(), rasterio.Env():
-            return DatasetReader(_UnparsedPath(name), driver=[driver])
+            return _plausible(path, DatasetReader(_UnparsedPath(name), driver=[driver]))
     except (RasterioError, CPLE_BaseError, OSError, ValueError) as error:
         raise cannot_open(f"{path}:{variable}", error) from error
 
@@ -211,6 +212,15 @@ def cannot_open(path: str | Path, error: Exception, what: str = "a raster") -> D
         "Check that the file is whole (`rio info FILE` or `gdalinfo FILE`) and that its suffix "
         "says what it is.",
     )
+
+
+def _plausible(path: str | Path, dataset: Any) -> Any:
+    """Return an open dataset; GDAL would take minutes to read a row of one of absurd size."""
+    width, height = dataset.width, dataset.height
+    if max(width, height) > _LONGEST_SIDE:
+        dataset.close()
+        raise DataError(f"{path}: says it has {width} x {height} pixels, which no scene has.")
+    return dataset
 
 
 def _drivers_of(path: Path) -> list[str]:

@@ -107,10 +107,9 @@ def test_absurd_dimensions_in_a_header_take_no_memory(
         (source / name).mkdir(parents=True)
         _absurd_tiff(source / name / "a.tif", *size)
     (source / "dataset.yaml").write_text("classes: {a: [0, 0, 0]}\n")
-    dnas("tile", source, "--out", tmp_path / "tiles", code=4)
+    said = "pixels, which no scene has"
+    assert said in dnas("tile", source, "--out", tmp_path / "tiles", code=4).stderr
     model = write_model(tmp_path / "model.pt", ("grey",))
     scene = source / "images/a.tif"
     command = ("predict", model, scene, "--bands", "1", "--out", tmp_path / "map.png")
-    result = dnas(*command, code=None)
-    assert result.exit_code in (1, 4), result.output
-    assert "should not happen" not in result.output
+    assert said in dnas(*command, code=4).stderr
