@@ -76,7 +76,7 @@ def _of_archive(path: Path, size: int) -> str:
                 return "a part of it is there twice"
             for name in programs:
                 with archive.open(name) as program:
-                    _follow(io.BufferedReader(program), size)
+                    _follow(io.BufferedReader(program), size)  # type: ignore[type-var]
     except zipfile.BadZipFile as error:
         return f"it is damaged ({brief(error)})"
     return ""

@@ -4,10 +4,11 @@ They are forked from a server that has loaded them. Signals, streams, exit codes
 of any process; only its beginning is quicker.
 """
 
-import atexit
 import contextlib
+import gc
 import importlib
 import json
+import multiprocessing.util
 import os
 import selectors
 import signal
@@ -20,8 +21,10 @@ from pathlib import Path
 
 _LOADED = (
     "torch._dynamo", "matplotlib.figure", "matplotlib.backends.backend_agg", "scipy.ndimage",
-    "rasterio.warp", "cv2", "dnas_cli.app", "dnas_cli.stages.search", "dnas_cli.stages.retrain",
-    "dnas_cli.stages.evaluate", "dnas_cli.mapping.scene_maps", "dnas_cli.tiles.make_tile_set",
+    "rasterio.warp", "cv2", "typer._adapters", "dnas_cli.app", "dnas_cli.stages.search",
+    "dnas_cli.stages.retrain", "dnas_cli.stages.evaluate", "dnas_cli.stages.budgeted_stage",
+    "dnas_cli.mapping.scene_maps", "dnas_cli.report.after_epoch", "dnas_cli.report.run_status",
+    "dnas_cli.tiles.make_tile_set",
 )  # fmt: skip
 
 _Request = tuple[list[str], str, dict[str, str], bool, str]
@@ -126,6 +129,8 @@ def _serve(link: socket.socket) -> None:
     signal.signal(signal.SIGCHLD, signal.SIG_IGN)  # nobody asks how those that wait end
     for name in _LOADED:
         importlib.import_module(name)
+    gc.collect()
+    gc.freeze()  # a forked process would copy every page that its collector visits
     while True:
         head, handles, _, _ = socket.recv_fds(link, 4, 3)
         if not head:
@@ -175,7 +180,8 @@ def _run(request: _Request, out: int, errors: int) -> None:
     except SystemExit as end:
         code = end.code if isinstance(end.code, int) else int(end.code is not None)
     finally:
-        atexit._run_exitfuncs()  # which wait for processes that it started
+        # Which waits for processes that it started.
+        multiprocessing.util._exit_function()  # type: ignore[attr-defined]
         sys.stdout.flush()
         sys.stderr.flush()
         os._exit(code)
