@@ -131,7 +131,7 @@ def test_a_memory_that_is_unknown_here_is_refused(tiny_tiles: Path, tmp_path: Pa
 
 
 def test_assumed_networks_take_what_published_ones_do_or_somewhat_more() -> None:
-    architecture = ArchitectureCoding.read(CODINGS / "L14.json")
+    architecture = ArchitectureCoding.read(CODINGS / "L12.json")
     layers, shape = architecture.graph.layers, NetworkShape(40, 4, 5)
     published = ConnectionCoding(architecture.graph)
     assumed = assumed_connections(assumed_path(layers))

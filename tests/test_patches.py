@@ -17,7 +17,7 @@ from dnas_cli.scenes.patches import Patches, patches
 shapely = pytest.importorskip("shapely")
 
 NODATA = 255
-SHAPES = [(90, 70, 1), (90, 70, 4), (211, 37, 3), (64, 1, 1), (1, 50, 1), (130, 40, 9)]
+SHAPES = [(60, 50, 1), (90, 70, 4), (211, 37, 3), (64, 1, 1), (1, 50, 1), (130, 40, 9)]
 
 
 def blobs(height: int, width: int, size: int, seed: int = 0) -> npt.NDArray[np.uint8]:

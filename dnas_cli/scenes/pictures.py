@@ -46,8 +46,7 @@ def colour_table(dataset: Any) -> npt.NDArray[np.uint8]:
     entries = dataset.colormap(1)
     table = np.zeros((max(256, *(value + 1 for value in entries)), 4), np.uint8)
     table[:, 3] = 255
-    for value, colour in entries.items():
-        table[value, : len(colour)] = colour
+    table[list(entries)] = list(entries.values())
     return table
 
 

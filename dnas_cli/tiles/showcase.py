@@ -44,7 +44,7 @@ def rare_classes_first(tiles: TileSet, split: str, count: int) -> list[LabelledT
     refs = tiles.split(split)
     looked_at = refs[:: -(-len(refs) // _LOOKED_AT)]
     classes = len(tiles.classes)
-    shares = np.stack([class_counts(tiles.read(ref)[2], classes)[:-1] for ref in looked_at])
+    shares = np.stack([class_counts(tiles.read_label(ref), classes)[:-1] for ref in looked_at])
     chosen = [looked_at[index] for index in rare_first(shares, count)]
     return [LabelledTile(ref, *tiles.read(ref)) for ref in chosen]
 

@@ -134,12 +134,23 @@ class TileSet:
             if scene.dtype != self.dtype:
                 raise DataError(f"{path}: holds {scene.dtype} values, not {self.dtype}.")
             image, valid = scene.read_with_validity(whole)
+        label = self.read_label(ref)
+        label[~valid] = IGNORE
+        return image, valid, label
+
+    def read_label(self, ref: TileRef) -> npt.NDArray[np.uint8]:
+        """Read the label of one tile: class indices (H, W) with 255 where there is no label.
+
+        Where its image holds no data, a label that was not cut here may have classes.
+
+        Raises:
+            DataError: The file is missing, damaged, of another size, or outside the tile set.
+        """
         path = path_inside(self.tiles_folder, ref.label)
         with open_label(path, self.encoding) as raster:
             self._check_size(path, raster.height, raster.width)
-            label, _ = raster.read(whole)
-        label[~valid] = IGNORE
-        return image, valid, label
+            label, _ = raster.read(Window(0, 0, self.tile_size, self.tile_size))
+        return label
 
     def read_once(
         self, ref: TileRef
