@@ -13,7 +13,8 @@ from dnas_cli.errors import DataError
 from dnas_cli.scenes.label_encoding import LabelEncoding, tile_encoding
 from dnas_cli.scenes.labels import open_label
 from dnas_cli.scenes.palette import LandClass
-from dnas_cli.scenes.raster import Window
+from dnas_cli.scenes.raster import Window, open_raster
+from tests.support.command_line import dnas
 
 EXAMPLE = Path(__file__).parents[1] / "examples" / "dubai.yaml"
 RED, GREEN, BLACK = (255, 0, 0), (0, 255, 0), (0, 0, 0)
@@ -78,6 +79,27 @@ def test_a_grey_image_is_read_as_grey_colours(tmp_path: Path) -> None:
     indices, unknown = read(tmp_path / "label.png", mask, Window(0, 0, 1, 3))
     assert indices.tolist() == [[255, 0, 255]]
     assert unknown.tolist() == [[False, False, True]]
+
+
+@pytest.mark.parametrize("table", ["", "<ColorTable/>"])
+def test_a_band_that_is_called_a_palette_and_has_no_colours_holds_its_values(
+    tmp_path: Path, table: str
+) -> None:
+    path, values = tmp_path / "label.tif", np.array([[[0, 1, 7]]], np.uint8)
+    write_bands(path, values)
+    path.with_name("label.tif.aux.xml").write_text(
+        '<PAMDataset><PAMRasterBand band="1"><ColorInterp>Palette</ColorInterp>'
+        f"{table}</PAMRasterBand></PAMDataset>"
+    )
+    window = Window(0, 0, 1, 3)
+    indices, unknown = read(path, LabelEncoding("index", CLASSES, values=(0, 1)), window)
+    assert indices.tolist() == [[0, 1, 255]]
+    assert unknown.tolist() == [[False, False, True]]
+    with open_raster(path) as scene:
+        assert scene.read(window).tolist() == values.tolist()
+    assert "7" in dnas("info", path).stdout
+    changed = dnas("change", path, path, "--out", tmp_path / "change.tif", code=4)
+    assert "names no classes" in changed.stderr
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])

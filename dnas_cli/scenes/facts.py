@@ -15,6 +15,7 @@ from dnas_cli.errors import DataError
 from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.map_values import INDICES
 from dnas_cli.scenes.palette import LandClass
+from dnas_cli.scenes.pictures import colour_table
 from dnas_cli.scenes.raster import Raster, header_errors, open_raster
 
 _SAMPLE = 1024  # pixels on the longer side
@@ -134,10 +135,14 @@ def map_classes(path: str) -> tuple[LandClass, ...]:
         if scene.dataset.tags(1).get("VALUES", INDICES) != INDICES:
             raise DataError(f"{path}: holds the values of labels.", "Map with values=indices.")
         names = _class_names(scene.dataset.tags(1))
-        if names is None or scene.dataset.colorinterp[0].name != "palette":
+        table = colour_table(scene.dataset)
+        if names is None or table is None or len(names) > len(table):
             raise DataError(f"{path}: names no classes.", "Give a GeoTIFF map of `dnas predict`.")
-        colours = scene.dataset.colormap(1)
-        return tuple(LandClass(name, colours[i][:3]) for i, name in enumerate(names))
+        colours = table[:, :3].tolist()
+        return tuple(
+            LandClass(name, (red, green, blue))
+            for name, (red, green, blue) in zip(names, colours, strict=False)
+        )
 
 
 def _band(scene: Raster, index: int, values: npt.NDArray[Any]) -> BandSample:

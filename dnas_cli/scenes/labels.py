@@ -76,11 +76,12 @@ class LabelRaster(OpenFile):
         self.width: int = dataset.width
         self.height: int = dataset.height
         self.alpha = _alpha_band(dataset)
-        self.form = _form(dataset, self.alpha)
+        count = dataset.count - (self.alpha is not None)
+        self._table = colour_table(dataset) if count == 1 else None
+        self.form = _form(count, self.alpha is not None, self._table is not None)
         grey = self.form == "grey"
         self.encoding = encoding.for_grey(dataset.dtypes[0]) if grey else encoding
         self._bands = [1, 2, 3] if self.form == "colour" else [1]
-        self._table = colour_table(dataset) if self.form == "palette" else None
         flags = dataset.mask_flag_enums[0] if dataset.count else [MaskFlags.all_valid]
         self._has_mask = not {*flags} & {
             MaskFlags.all_valid, MaskFlags.nodata, MaskFlags.alpha,
@@ -232,8 +233,10 @@ def _alpha_band(dataset: Any) -> int | None:
     return None
 
 
-def _form(dataset: Any, alpha: int | None) -> Literal["grey", "palette", "colour", "other"]:
-    count = dataset.count - (alpha is not None)
+def _form(
+    count: int, has_alpha: bool, has_palette: bool
+) -> Literal["grey", "palette", "colour", "other"]:
+    """Return the form of a label of so many bands, alpha left out."""
     if count == 1:
-        return "palette" if dataset.colorinterp[0] == ColorInterp.palette else "grey"
-    return "colour" if count == 3 or (count == 4 and alpha is None) else "other"
+        return "palette" if has_palette else "grey"
+    return "colour" if count == 3 or (count == 4 and not has_alpha) else "other"

@@ -31,19 +31,27 @@ def upright(dataset: Any) -> Any:
 
 def in_colour(dataset: Any) -> Any:
     """Return a palette picture as red, green and blue; anything else, and grey ramps, as it is."""
-    if dataset.count not in (1, 2) or dataset.colorinterp[0] != ColorInterp.palette:
+    table = colour_table(dataset) if dataset.count in (1, 2) else None
+    if table is None:
         return dataset
-    table = colour_table(dataset)
     ramp = np.arange(len(table), dtype=np.uint8)[:, None]
     return dataset if (table[:, :3] == ramp).all() else _Coloured(dataset, table)
 
 
-def colour_table(dataset: Any) -> npt.NDArray[np.uint8]:
+def colour_table(dataset: Any) -> npt.NDArray[np.uint8] | None:
     """Return red, green, blue and alpha (n, 4) of every value of a palette picture's first band.
 
-    Values that the palette does not hold are opaque black.
+    Values that the palette does not hold are opaque black. None where the band is no palette, or
+    is called one and has no colours: its values are all that there is to show.
     """
-    entries = dataset.colormap(1)
+    if dataset.colorinterp[0] != ColorInterp.palette:
+        return None
+    try:
+        entries = dataset.colormap(1)
+    except ValueError:  # it has none
+        entries = {}
+    if not entries:
+        return None
     table = np.zeros((max(256, *(value + 1 for value in entries)), 4), np.uint8)
     table[:, 3] = 255
     table[list(entries)] = list(entries.values())
