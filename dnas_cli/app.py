@@ -137,11 +137,14 @@ def _report(message: str) -> None:
         import traceback
 
         traceback.print_exc()
-    lines = [
-        shown(line) if len(line) <= _LONGEST_LINE else shown(line[:_LONGEST_LINE]) + "..."
-        for line in message.splitlines()[:_MOST_LINES]
-    ]
-    console.say("dnas: " + "\n".join(lines))
+    lines = message.splitlines()[:_MOST_LINES]
+    console.say("dnas: " + "\n".join(shown(_shortened(line)) for line in lines))
+
+
+def _shortened(line: str) -> str:
+    """Return a line without the middle of what would fill a terminal: names come before reasons."""
+    half = _LONGEST_LINE // 2
+    return line if len(line) <= _LONGEST_LINE else f"{line[:half]}...{line[-half:]}"
 
 
 app = typer.Typer(

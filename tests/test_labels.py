@@ -46,6 +46,12 @@ def write_bands(path: Path, bands: npt.NDArray[Any], **profile: Any) -> None:
         file.write(bands)
 
 
+def write_notes(path: Path, of_band: str) -> None:
+    """Write what a file beside a raster tells of its only band, as GDAL and QGIS do."""
+    text = f'<PAMDataset><PAMRasterBand band="1">{of_band}</PAMRasterBand></PAMDataset>'
+    path.with_name(f"{path.name}.aux.xml").write_text(text)
+
+
 def test_colours_are_matched_exactly_and_near_ones_are_unknown(tmp_path: Path) -> None:
     Image.fromarray(PICTURE).save(tmp_path / "label.png")
     indices, unknown = read(tmp_path / "label.png")
@@ -87,10 +93,7 @@ def test_a_band_that_is_called_a_palette_and_has_no_colours_holds_its_values(
 ) -> None:
     path, values = tmp_path / "label.tif", np.array([[[0, 1, 7]]], np.uint8)
     write_bands(path, values)
-    path.with_name("label.tif.aux.xml").write_text(
-        '<PAMDataset><PAMRasterBand band="1"><ColorInterp>Palette</ColorInterp>'
-        f"{table}</PAMRasterBand></PAMDataset>"
-    )
+    write_notes(path, f"<ColorInterp>Palette</ColorInterp>{table}")
     window = Window(0, 0, 1, 3)
     indices, unknown = read(path, LabelEncoding("index", CLASSES, values=(0, 1)), window)
     assert indices.tolist() == [[0, 1, 255]]
@@ -100,6 +103,27 @@ def test_a_band_that_is_called_a_palette_and_has_no_colours_holds_its_values(
     assert "7" in dnas("info", path).stdout
     changed = dnas("change", path, path, "--out", tmp_path / "change.tif", code=4)
     assert "names no classes" in changed.stderr
+
+
+def test_colours_that_no_screen_shows_are_the_nearest_that_it_does(tmp_path: Path) -> None:
+    path = tmp_path / "label.tif"
+    write_bands(path, np.array([[[0, 1]]], np.uint8))
+    entries = '<Entry c1="300" c2="-3" c3="0" c4="999"/><Entry c1="0" c2="255" c3="0" c4="255"/>'
+    table = f"<ColorTable>{entries}</ColorTable>"
+    write_notes(path, f"<ColorInterp>Palette</ColorInterp>{table}")
+    assert read(path, window=Window(0, 0, 1, 2))[0].tolist() == [[0, 1]]
+
+
+@pytest.mark.parametrize("nodata", ["-3", "0.5", "256", "nan", "1e30"])
+def test_a_nodata_value_that_a_label_cannot_hold_excludes_no_pixel(
+    tmp_path: Path, nodata: str
+) -> None:
+    path = tmp_path / "label.tif"
+    write_bands(path, np.array([[[0, 1, 0]]], np.uint8))
+    write_notes(path, f"<NoDataValue>{nodata}</NoDataValue>")
+    with open_label(path, LabelEncoding("index", CLASSES, values=(0, 1))) as label:
+        assert label.read(Window(0, 0, 1, 3))[0].tolist() == [[0, 1, 0]]
+        assert label.notes == ()
 
 
 @pytest.mark.parametrize("dtype", ["uint8", "int16", "uint16", "float32"])

@@ -11,8 +11,9 @@ from rasterio.transform import Affine
 
 from dnas_cli.errors import DataError, brief
 from dnas_cli.scenes.georeference import Georeference
-from dnas_cli.scenes.polygons import in_system, require_libraries
+from dnas_cli.scenes.polygons import require_libraries
 from dnas_cli.scenes.raster import Raster, Window
+from dnas_cli.scenes.reprojection import in_system, transformer_between
 from dnas_cli.scenes.tile_files import tile_georeference
 from dnas_cli.scenes.vector_files import layers_of, read_layer
 
@@ -66,7 +67,6 @@ def read_outlines(
         DnasError: A library is missing.
     """
     require_libraries()
-    import pyproj
     import shapely
 
     if georeference.crs_wkt is None or georeference.transform is None:
@@ -81,7 +81,7 @@ def read_outlines(
         raise DataError(f"{path}: holds no polygon.", "Give a layer of polygons.")
     if meta["crs"] is None:
         raise DataError(f"{path}: has no coordinate reference system.")
-    transformer = pyproj.Transformer.from_crs(meta["crs"], georeference.crs_wkt, always_xy=True)
+    transformer = transformer_between(meta["crs"], georeference.crs_wkt, path)
     names = [str(name) for name in meta["fields"]]
     attributes = {name: of[polygons] for name, of in zip(names, values, strict=True)}
     return in_system(outlines[polygons], transformer), attributes

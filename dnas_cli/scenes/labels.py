@@ -21,6 +21,7 @@ from dnas_cli.scenes.opening import open_dataset
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.pictures import colour_table, upright
 from dnas_cli.scenes.raster import OpenFile, Window, header_errors
+from dnas_cli.scenes.validity import can_hold
 
 
 def open_label(path: str | Path, encoding: LabelEncoding) -> "LabelRaster":
@@ -202,7 +203,8 @@ class LabelRaster(OpenFile):
         nodata = [
             self.dataset.nodatavals[number - 1] for number in self._bands[: self.dataset.count]
         ]
-        if not nodata or any(value is None for value in nodata):
+        dtype = self.dataset.dtypes[0]
+        if not nodata or any(value is None or not can_hold(dtype, value) for value in nodata):
             return None
         if self.encoding.kind == "index":
             return self.encoding.class_of_value.get(nodata[0])
@@ -218,7 +220,7 @@ class LabelRaster(OpenFile):
         outside = np.zeros(bands.shape[1:], np.bool_)
         if bands.dtype.kind == "f":
             outside |= ~np.isfinite(bands).all(axis=0)
-        if all(value is not None for value in nodata):
+        if all(value is not None and can_hold(bands.dtype.name, value) for value in nodata):
             same = [
                 band == (bands.dtype.type(value) if bands.dtype.kind == "f" else value)
                 for band, value in zip(bands, nodata, strict=True)

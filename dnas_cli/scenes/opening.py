@@ -202,7 +202,7 @@ def cannot_open(path: str | Path, error: Exception, what: str = "a raster") -> D
             "Check the address, the network and the credentials.",
         )
     local = Path(path)
-    if not local.exists() and ":" not in str(path):
+    if not os.path.exists(local) and ":" not in str(path):  # noqa: PTH110 (any name)
         return DataError(f"{path}: no such file.")
     if kind_of(local) not in (FILE, RASTER):
         wrong = wrong_kind(local, RASTER)
@@ -261,12 +261,12 @@ def _refuse_references(path: Path) -> None:
         return
     for suffix in _COMPANIONS:
         companion = path.with_name(path.name + suffix)
-        if companion.is_file() and _start(companion, 4) not in _TIFF:
+        if _is_file(companion) and _start(companion, 4) not in _TIFF:
             raise DataError(f"{companion}: is not a TIFF, as a file of this name must be.")
     notes = path.with_name(path.name + ".aux.xml")
-    if notes.is_file() and b"OVERVIEW_FILE" in _start(notes, _LARGEST_DOCUMENT):
+    if _is_file(notes) and b"OVERVIEW_FILE" in _start(notes, _LARGEST_DOCUMENT):
         raise DataError(f"{notes}: refers to another file for overviews.", "Remove it.")
-    if not path.is_file() or is_external_allowed():
+    if not _is_file(path) or is_external_allowed():
         return
     if path.suffix.lower() == ".vrt":
         _check_vrt(path, path.absolute().parent, 0)
@@ -306,7 +306,7 @@ def _check_source(path: Path, folder: Path, name: str, relative: bool, depth: in
     else:
         _refuse_special(source)
         _refuse_references(source)
-        facts = source.stat() if source.is_file() else None
+        facts = source.stat() if _is_file(source) else None
         state = (facts.st_size, facts.st_mtime_ns, facts.st_ctime_ns) if facts else ()
         _check_driver(source, *state)
 
@@ -317,6 +317,11 @@ def _check_driver(path: Path, *_state: int) -> None:
     # Sources are in one folder, which GDAL would list for each of them.
     with rasterio.Env(GDAL_DISABLE_READDIR_ON_OPEN="TRUE"), opened(path):
         pass
+
+
+def _is_file(path: Path) -> bool:
+    """Whether it is a file; a name that is too long for one is none."""
+    return os.path.isfile(path)  # noqa: PTH113
 
 
 def _outside(path: Path, what: str) -> DataError:

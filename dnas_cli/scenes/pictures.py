@@ -54,7 +54,7 @@ def colour_table(dataset: Any) -> npt.NDArray[np.uint8] | None:
         return None
     table = np.zeros((max(256, *(value + 1 for value in entries)), 4), np.uint8)
     table[:, 3] = 255
-    table[list(entries)] = list(entries.values())
+    table[list(entries)] = np.clip([*entries.values()], 0, 255)
     return table
 
 

@@ -9,7 +9,6 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -31,6 +30,7 @@ from dnas_cli.scenes.opening import opened
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.scenes.patches import Measure, patches
 from dnas_cli.scenes.qgis_style import add_layer_style
+from dnas_cli.scenes.reprojection import in_system, transformer_between
 
 _GEOJSON = {"RFC7946": "YES"}
 _BATCH = 4096  # polygons that are copied at a time
@@ -89,12 +89,9 @@ def check_place(scene: str, target: Path, georeference: Georeference) -> None:
             f"{scene}: has no coordinate reference system; GeoJSON is always in WGS84.",
             "Ask for a .gpkg, whose polygons are in pixels then.",
         )
-    from pyproj import Transformer
-    from pyproj.exceptions import ProjError
-
     try:
-        Transformer.from_crs(georeference.crs_wkt, "OGC:CRS84")
-    except ProjError as error:
+        transformer_between(georeference.crs_wkt, "OGC:CRS84", scene)
+    except DataError as error:
         raise DataError(
             f"{scene}: its CRS cannot be transformed to WGS84, which GeoJSON needs.",
             "Ask for a .gpkg, which keeps the system of the scene.",
@@ -239,20 +236,9 @@ def _areas(
     if geod is None or degrees is None:  # a local system
         return plain * metres_per_unit(georeference) ** 2
     if not crs.is_geographic:
-        geometries = in_system(
-            geometries, pyproj.Transformer.from_crs(crs, degrees, always_xy=True)
-        )
+        to_degrees = pyproj.Transformer.from_crs(crs, degrees, always_xy=True)
+        geometries = in_system(geometries, to_degrees)
     return np.array([abs(geod.geometry_area_perimeter(item)[0]) for item in geometries])
-
-
-def in_system(geometries: npt.NDArray[np.object_], transformer: Any) -> npt.NDArray[np.object_]:
-    """Return geometries in another coordinate reference system, by a transformer of pyproj."""
-    import shapely
-
-    placed: npt.NDArray[np.object_] = shapely.transform(
-        geometries, lambda points: np.column_stack(transformer.transform(*points.T))
-    )
-    return placed
 
 
 class _Layer:

@@ -6,6 +6,7 @@ pyproj, the extra `dnas[gis]`.
 
 import math
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +21,9 @@ from dnas_cli.metrics import IGNORE
 from dnas_cli.scenes.georeference import Georeference, moved
 from dnas_cli.scenes.ground import pixel_ground
 from dnas_cli.scenes.on_grid import NoOverlapError
-from dnas_cli.scenes.polygons import in_system, require_libraries
+from dnas_cli.scenes.polygons import require_libraries
 from dnas_cli.scenes.raster import OpenFile, Window
+from dnas_cli.scenes.reprojection import in_system, transformer_between
 from dnas_cli.scenes.tile_files import tile_georeference
 from dnas_cli.scenes.vector_encoding import VectorEncoding
 from dnas_cli.scenes.vector_files import layer_info, layers_of, read_layer
@@ -76,7 +78,7 @@ class VectorLabel(OpenFile):
         self._unlisted_texts: set[str] = set()
         self._says_crs = bool(info["crs"])
         crs = info["crs"] or place.crs_wkt
-        self._to_scene = pyproj.Transformer.from_crs(crs, place.crs_wkt, always_xy=True)
+        self._to_scene = transformer_between(crs, place.crs_wkt, path)
         self._is_moved = pyproj.CRS(crs) != pyproj.CRS(place.crs_wkt)
         sides = pixel_ground(place, np.array([height / 2]), np.array([width / 2]))
         self._metres = None if sides is None else (float(sides.across[0]), float(sides.down[0]))
@@ -230,10 +232,13 @@ class VectorLabel(OpenFile):
         if not self._is_moved:
             return box
         from pyproj.enums import TransformDirection
+        from pyproj.exceptions import ProjError
 
-        bounds = self._to_scene.transform_bounds(
-            *box, densify_pts=21, direction=TransformDirection.INVERSE
-        )
+        bounds = (math.nan,) * 4
+        with suppress(ProjError):
+            bounds = self._to_scene.transform_bounds(
+                *box, densify_pts=21, direction=TransformDirection.INVERSE
+            )
         if not all(math.isfinite(value) for value in bounds):
             raise DataError(f"{self.path}: cannot be brought into the CRS of the image.")
         left, bottom, right, top = bounds

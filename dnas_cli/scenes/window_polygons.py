@@ -8,8 +8,9 @@ import numpy as np
 
 from dnas_cli.scenes.georeference import Georeference
 from dnas_cli.scenes.layer_files import SUFFIXES, layer_name, new_layer_file, refuse_incomplete
-from dnas_cli.scenes.polygons import in_system, placed
+from dnas_cli.scenes.polygons import placed
 from dnas_cli.scenes.raster import Window
+from dnas_cli.scenes.reprojection import in_system, transformer_between
 
 _DEGREES = "EPSG:4326"
 
@@ -27,7 +28,6 @@ def write_windows(
         columns: Attributes by name, a value per window; None is no value.
     """
     import pyogrio.raw
-    import pyproj
     import shapely
 
     systems = {place.crs_wkt for _, place in windows}
@@ -38,8 +38,7 @@ def write_windows(
         box = shapely.box([window.column], [window.row], [right], [bottom])
         outline = placed(box, place)
         if crs != place.crs_wkt:
-            to_crs = pyproj.Transformer.from_crs(place.crs_wkt, crs, always_xy=True)
-            outline = in_system(outline, to_crs)
+            outline = in_system(outline, transformer_between(place.crs_wkt, crs, target))
         outlines.append(outline[0])
     driver, layer = SUFFIXES[target.suffix.lower()], layer_name(target.stem)
     with new_layer_file(target) as written_to:

@@ -95,6 +95,13 @@ def test_a_vrt_of_files_below_its_folder_is_a_scene(tmp_path: Path) -> None:
         assert (raster.read(Window(0, 0, 70, 64)) == 7).all()
 
 
+def test_a_vrt_of_a_name_that_no_file_can_have_is_refused_with_the_reason(tmp_path: Path) -> None:
+    (tmp_path / "a.vrt").write_text(_vrt("x" * 5000 + ".tif"))
+    message = dnas("info", tmp_path / "a.vrt", code=4).stderr
+    assert len(message) < 2500
+    assert ".tif: no such file" in message
+
+
 def test_a_vrt_may_reach_anything_with_allow_external(secret: Path, tmp_path: Path) -> None:
     (tmp_path / "in").mkdir()
     (tmp_path / "in/a.vrt").write_text(_vrt(secret, 0))

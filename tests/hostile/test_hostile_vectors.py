@@ -10,6 +10,7 @@ import numpy as np
 import pyogrio.raw
 import pytest
 import shapely
+from affine import Affine
 
 from dnas_cli.errors import DataError
 from dnas_cli.scenes.clip import read_outlines
@@ -22,6 +23,9 @@ from dnas_cli.scenes.vector_facts import vector_facts
 from dnas_cli.scenes.vector_files import SUFFIXES
 from dnas_cli.scenes.vector_labels import VectorLabel
 from dnas_cli.scenes.zones import read_zones
+from tests.support.command_line import dnas
+from tests.support.small_models import write_model
+from tests.support.small_scenes import write_raster
 
 DRIVERS = {".gpkg": "GPKG", ".geojson": "GeoJSON", ".json": "GeoJSON", ".fgb": "FlatGeobuf",
            ".shp": "ESRI Shapefile"}  # fmt: skip
@@ -164,6 +168,33 @@ def test_one_door_opens_layers() -> None:
     reading = re.compile(r"pyogrio(\.raw)?\.(list_layers|read\w*|open_arrow)\(")
     doors = {path.name for path in package.rglob("*.py") if reading.search(path.read_text())}
     assert doors == {"vector_files.py", "polygons.py"}  # the second copies what it collected
+
+
+def test_a_scene_on_a_grid_of_its_own_is_one_message_beside_polygons_on_the_earth(
+    tmp_path: Path,
+) -> None:
+    data, model = tmp_path / "data", write_model(tmp_path / "model.pt", ("grey",))
+    profile = {"crs": 'LOCAL_CS["site grid",UNIT["metre",1]]', "transform": Affine.scale(10, -10)}
+    for name in "abc":
+        write_raster(data / f"{name}.tif", np.ones((1, 64, 64), np.uint8), **profile)
+    write_raster(tmp_path / "d.tif", np.ones((1, 64, 64), np.uint8), crs="EPSG:32632",
+                 transform=Affine.scale(10, -10))  # fmt: skip
+    fields = _layer(data / "fields.geojson")
+    (data / "dataset.yaml").write_text(
+        "images: '{scene}.tif'\nlabels: {path: fields.geojson, class_field: name}\n"
+        "classes: [x, y]\n"
+    )
+    scene, out = data / "a.tif", tmp_path / "out"
+    mapped = ("predict", model, scene, "--bands", 1, "--out", out / "map.tif")
+    both = ("suggest", model, scene, tmp_path / "d.tif", "--bands", 1, "--tiles", 2)
+    for command in (
+        (*mapped, "--clip", fields),
+        (*mapped, "--zones", fields, "--areas", out / "areas.csv"),
+        (*both, "--out", out / "tiles.gpkg"),
+        ("tile", data, "--size", 32, "--out", out / "tiles"),
+    ):
+        assert "no way is known from its coordinate" in dnas(*command, code=4).stderr
+    assert not [path for path in out.rglob("*") if path.is_file()]
 
 
 def test_a_ring_that_is_not_closed_is_one_message(tmp_path: Path) -> None:

@@ -48,6 +48,7 @@ def build_fixture(folder: Path, data: Path | None) -> None:
         if path.stat().st_size < 1 << 20 and _pixels(path) < 10_000_000:
             shutil.copy(path, folder / f"odd-{number}.tif")
     shutil.copy(tiles / "first.tif", folder / "odd.tif")
+    _write_notes(folder)
     (folder / "own.yaml").write_text(
         "name: own\nimages: image_RGBNIR/{scene}.tif\nlabels: label_5classes/{scene}_label.tif\n"
         "bands: [red, green, blue, nir]\nignore: [[0, 0, 0]]\nclasses:\n  built-up: [255, 0, 0]\n"
@@ -62,6 +63,30 @@ def build_fixture(folder: Path, data: Path | None) -> None:
     )
 
 
+_NOTES = """\
+<PAMDataset>
+  <SRS>EPSG:32632</SRS>
+  <GeoTransform>500000, 10, 0, 5000000, 0, -10</GeoTransform>
+  <Metadata><MDI key="AREA_OR_POINT">Point</MDI><MDI key="TIFFTAG_DATETIME">2020</MDI></Metadata>
+  <PAMRasterBand band="1">
+    <Description>red</Description>
+    <NoDataValue>0</NoDataValue>
+    <UnitType>metre</UnitType>
+    <Offset>10</Offset>
+    <Scale>0.5</Scale>
+    <ColorInterp>Palette</ColorInterp>
+    <ColorTable><Entry c1="1" c2="2" c3="3" c4="255" /><Entry c1="4" c2="5" c3="6" c4="0" />
+    </ColorTable>
+    <CategoryNames><Category>wheat</Category><Category>maize</Category></CategoryNames>
+    <Histograms><HistItem><HistMin>0</HistMin><HistMax>255</HistMax><BucketCount>2</BucketCount>
+      <HistCounts>3|4</HistCounts></HistItem></Histograms>
+    <Metadata><MDI key="STATISTICS_MEAN">3</MDI><MDI key="wavelength">665</MDI></Metadata>
+    <Metadata domain="IMAGE_STRUCTURE"><MDI key="NBITS">8</MDI></Metadata>
+  </PAMRasterBand>
+</PAMDataset>
+"""
+
+
 def _pixels(path: Path) -> int:
     import rasterio
 
@@ -70,6 +95,37 @@ def _pixels(path: Path) -> int:
             return int(raster.width * raster.height)
     except rasterio.RasterioIOError:  # one of the damaged files
         return 0
+
+
+def _write_notes(folder: Path) -> None:
+    """Write a scene and a data set of one band with notes beside the rasters, as GDAL writes them.
+
+    The places that the notes tell stand in no other file.
+    """
+    import numpy as np
+    import rasterio
+
+    values = np.arange(64 * 64, dtype=np.uint8).reshape(1, 64, 64) % 2
+    scene, data = folder / "noted.tif", folder / "noted"
+    for name in ("images", "labels"):
+        (data / name).mkdir(parents=True)
+    pictures = [
+        scene,
+        *(data / name / f"{letter}.tif" for name in ("images", "labels") for letter in "abc"),
+    ]
+    for path in pictures:
+        count = 4 if path == scene else 1
+        profile = {"driver": "GTiff", "count": count, "dtype": "uint8", "width": 64, "height": 64}
+        with rasterio.open(path, "w", **profile) as raster:
+            raster.write(values.repeat(count, axis=0))
+    of_place = _NOTES.partition("  <PAMRasterBand")[0] + "</PAMDataset>"
+    notes = ((scene, _NOTES), (data / "labels/a.tif", _NOTES), (data / "images/a.tif", of_place))
+    for path, text in notes:
+        path.with_name(path.name + ".aux.xml").write_text(text)
+    (data / "dataset.yaml").write_text(
+        "images: images/{scene}.tif\nlabels: labels/{scene}.tif\nlabel_kind: index\n"
+        "classes: [wheat, maize]\n"
+    )
 
 
 def _write_newer_files(folder: Path) -> None:

@@ -4,14 +4,12 @@ Cases run in forked processes: a crash, a hang or a memory blow-up is then a fai
 not the end of the test.
 """
 
-import io
 import json
 import os
 import random
 import resource
 import shutil
 import signal
-import struct
 import time
 import traceback
 from collections.abc import Callable, Sequence
@@ -22,21 +20,13 @@ from typing import Any
 from typer.testing import Result
 
 from tests.support.command_line import dnas
+from tests.support.mutators import BY_SUFFIX, mutate, mutate_values
 
 CODES = (0, 2, 3, 4)  # done, wrong usage (a setting), in the way, bad data
 SECONDS = 30  # most time of a case; they take well below one
 MEMORY = 3 << 30  # bytes that a case may have beyond what the process has at first
 
 _BATCH = 25
-_TOKENS = (
-    b"\x00", b"\xff\xff\xff\xff", b"\x7f\xff\xff\xff", b"\n", b"\t", b"../", b"/etc/passwd", b"NaN",
-    b"-1", b"1e999", b"null", b"[]", b"{}", b"[[[[", b"\xc3\x28", b"\\ud800",
-    b"99999999999999999999", b"\"", b": ", b"- ", b"*a", b"&a ", b"!!python/object:os.system ",
-)  # fmt: skip
-_VALUES: tuple[Any, ...] = (
-    None, True, -1, 0, 1e308, 10**30, float("nan"), float("inf"), "", "x" * 5000, "../..", "a\nb",
-    "\x1b[31m", "ünï", [], {}, [[]], [[[[[[1]]]]]], {"a": {"b": {}}}, 1 << 31,
-)  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -48,7 +38,7 @@ class Target:
         file: The file to mutate, within the fixture.
         command: The arguments, in the folder of the fixture.
         undo: What the command may have made and the next case must not find.
-        values: Mutate the values within the JSON or torch file as well, not only its bytes.
+        values: Mutate values within the JSON, XML or torch file as well, not only its bytes.
         copy: A folder that is copied before each case, and its copy.
     """
 
@@ -127,7 +117,12 @@ TARGETS = (
             "sample.csv", undo=("map.tif", "areas.csv")),
     _target("STAC Item", "item.json", "predict", "model.pt", "item.json", "--out", "maps/",
             "--device", "cpu", undo=("maps",), values=True),
-    _target("VRT", "first.vrt", "info", "first.vrt"),
+    _target("VRT", "first.vrt", "info", "first.vrt", values=True),
+    _target("notes of a scene", "noted.tif.aux.xml", "predict", "model.pt", "noted.tif", "--out",
+            "map.tif", "--bands", "1,1,1,1", "--device", "cpu", undo=("map.tif", "map.qml"),
+            values=True),
+    _target("notes of a label", "noted/labels/a.tif.aux.xml", "tile", "noted", "--out", "cut",
+            "--size", 32, "--workers", 1, undo=("cut",), values=True),
     _target("NetCDF", "first.nc", "info", "first.nc"),
     _target("ONNX", "model.onnx", "predict", "model.onnx", "tiles/first.tif", "--out", "map.tif",
             undo=("map.tif",)),
@@ -157,85 +152,6 @@ def judge(result: Result) -> str:
     if "Traceback" in result.output or "should not happen" in result.output:
         return result.output[-500:]
     return ""
-
-
-def mutate(content: bytes, rng: random.Random) -> bytes:
-    """Return the content with one to four small changes."""
-    data = bytearray(content)
-    for _ in range(rng.randint(1, 4)):
-        # Headers are where parsers decide: look there more often.
-        end = len(data) if rng.random() < 0.5 else min(len(data), 300)
-        at = rng.randrange(end) if end else 0
-        kind = rng.randrange(7)
-        if kind == 0 and data:
-            data[at] ^= 1 << rng.randrange(8)
-        elif kind == 1 and data:
-            data[at] = rng.randrange(256)
-        elif kind == 2:
-            del data[at : at + rng.randint(1, 40)]
-        elif kind == 3:
-            data[at:at] = data[at : at + rng.randint(1, 40)] * rng.randint(1, 3)
-        elif kind == 4:
-            data[at:at] = rng.choice(_TOKENS)
-        elif kind == 5:
-            size = struct.pack(rng.choice("<>") + "I", rng.choice((0, 65536, 1 << 30, 0xFFFFFFFF)))
-            data[at : at + 4] = size
-        elif rng.random() < 0.3:
-            del data[at:]
-    return bytes(data)
-
-
-def mutate_values(content: bytes, rng: random.Random) -> bytes:
-    """Return JSON, or JSON lines, with one value replaced; a sealed document is sealed again."""
-    text = content.decode()
-    lines = text.split("\n") if text.startswith("{") and "}\n{" in text else [text]
-    at = rng.randrange(len(lines))
-    if not lines[at]:
-        return mutate(content, rng)
-    document = json.loads(lines[at])
-    _replace_one(document, rng)
-    if isinstance(document, dict) and "hash" in document:
-        from dnas_cli.json_files import content_hash
-
-        body = {key: value for key, value in document.items() if key != "hash"}
-        document["hash"] = content_hash(body)
-    lines[at] = json.dumps(document)
-    return "\n".join(lines).encode()
-
-
-def mutate_tensors(content: bytes, rng: random.Random) -> bytes:
-    """Return a torch file with one value replaced, whole by its checksums."""
-    import torch
-
-    values = torch.load(io.BytesIO(content), weights_only=False)
-    _replace_one(values, rng)
-    buffer = io.BytesIO()
-    torch.save(values, buffer)
-    return buffer.getvalue()
-
-
-def _replace_one(document: Any, rng: random.Random) -> None:
-    parent = document
-    while True:
-        keys = list(parent) if isinstance(parent, dict) else list(range(len(parent)))
-        if not keys:
-            break
-        key = rng.choice(keys)
-        if isinstance(parent[key], dict | list) and rng.random() < 0.7:
-            parent = parent[key]
-            continue
-        kind = rng.random()
-        if kind < 0.15:
-            del parent[key]
-        elif kind < 0.3 and isinstance(parent, list):
-            parent.extend(parent[key : key + 1] * rng.choice((1, 2, 1000)))
-        elif kind < 0.5 and isinstance(parent[key], int | float):
-            parent[key] += rng.choice((1, -1, 0.5, 1 << 40))
-        elif kind < 0.6 and hasattr(parent[key], "numel"):
-            parent[key] = rng.choice((parent[key].double(), parent[key].flatten()[:1], None))
-        else:
-            parent[key] = rng.choice(_VALUES)
-        break
 
 
 def _fork(target: Target, fixture: Path, seeds: Sequence[int], tally: Tally) -> int:
@@ -301,7 +217,7 @@ def try_one(target: Target, fixture: Path, rng: random.Random) -> tuple[int, str
     content = rng.choice(odd).read_bytes() if target.file == "odd.tif" and odd else original
     change: Callable[[bytes, random.Random], bytes] = mutate
     if target.values and rng.random() < 0.6:
-        change = mutate_tensors if path.suffix in (".pt", ".tar") else mutate_values
+        change = BY_SUFFIX.get(path.suffix, mutate_values)
     try:
         path.write_bytes(change(content, rng))
         result = dnas(*target.command, code=None)
