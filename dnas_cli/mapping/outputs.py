@@ -24,6 +24,7 @@ SHARES = ("probabilities", "confidence", "entropy", "margin")
 """Rasters of 0..254 for 0..1 that are made with a map."""
 
 _NAME = "{name}"
+_LONGEST_NAME = 245  # bytes; names of files have 255, and those of unfinished ones some more
 # Suffixes of the outputs beside maps, and the endings of their names in a folder.
 _BESIDE = {name: (TIFF_SUFFIXES, f"_{name}.tif") for name in SHARES} | {
     "overlay": ((".png",), "_overlay.png"),
@@ -145,7 +146,8 @@ def plan_outputs(scenes: Sequence[str | SceneFiles], patterns: OutputPatterns) -
     """Return the files of every scene.
 
     Raises:
-        UsageError: Two outputs would be one file, or an output is one of the scenes.
+        UsageError: Two outputs would be one file, an output is one of the scenes, or a name is too
+            long.
     """
     if len(scenes) > 1 and not patterns.many:
         raise UsageError(
@@ -162,6 +164,11 @@ def plan_outputs(scenes: Sequence[str | SceneFiles], patterns: OutputPatterns) -
     taken: dict[str, str | SceneFiles] = {}
     for scene, outputs in zip(scenes, planned, strict=True):
         for path in outputs.files:
+            if len(os.fsencode(path.name)) > _LONGEST_NAME:
+                raise UsageError(
+                    f"{path.name}: is too long for the name of a file.",
+                    "Name the map yourself (out=FILE), or give the scene a shorter name.",
+                )
             place = _resolved(str(path), resolved)
             if place in inputs:
                 raise UsageError(

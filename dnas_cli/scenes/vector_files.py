@@ -95,6 +95,11 @@ def _opened(path: Path) -> Iterator[str]:
         yield _name_for_gdal(path)
     except (DataSourceError, DataLayerError, UnicodeError) as error:
         raise DataError(f"{path}: cannot be opened as a vector layer ({brief(error)}).") from error
+    except UnboundLocalError as error:  # of pyogrio, where GDAL cannot spell a system out
+        raise DataError(
+            f"{path}: its coordinate reference system cannot be read.",
+            "Say which one it is: ogr2ogr -a_srs EPSG:NUMBER NEW OLD",
+        ) from error
 
 
 def _name_for_gdal(path: Path) -> str:

@@ -197,6 +197,19 @@ def test_a_scene_on_a_grid_of_its_own_is_one_message_beside_polygons_on_the_eart
     assert not [path for path in out.rglob("*") if path.is_file()]
 
 
+def test_a_system_that_is_no_text_is_one_message(tmp_path: Path) -> None:
+    (tmp_path / "in").mkdir()
+    path = _layer(tmp_path / "in/x.shp")
+    projection = path.with_suffix(".prj")
+    projection.write_bytes(
+        projection.read_bytes().replace(b"Greenwich", "Méridien".encode("latin-1"))
+    )
+    for name, read in READERS.items():
+        with pytest.raises(DataError, match=r"x\.shp: its coordinate reference system"):
+            read(path)
+        assert name
+
+
 def test_a_ring_that_is_not_closed_is_one_message(tmp_path: Path) -> None:
     ring = [[15.0, 45.0], [15.1, 45.0], [15.1, 45.1]]
     geometry = {"type": "Polygon", "coordinates": [ring]}

@@ -252,8 +252,9 @@ def test_an_item_whose_name_no_file_can_have_is_mapped_to_the_file_that_is_named
     model = write_model(tmp_path / "model.pt", ("red", "B05", "nir"))
     (folder / "s0.json").write_text(json.dumps(item("s0", "s2/") | {"id": "x" * 5000}))
     dnas("predict", model, folder / "s0.json", "--out", tmp_path / "map.tif")
-    said = dnas("predict", model, folder / "s0.json", "--out", f"{tmp_path}/maps/", code=1).stderr
-    assert said.endswith("Choose another place with --out PATH.\n")
+    said = dnas("predict", model, folder / "s0.json", "--out", f"{tmp_path}/maps/", code=2).stderr
+    assert "Name the map yourself (--out FILE)" in said
+    assert not (tmp_path / "maps").exists()
 
 
 VRT = """<VRTDataset rasterXSize="64" rasterYSize="64"><VRTRasterBand dataType="Byte" band="1">

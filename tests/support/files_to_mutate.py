@@ -131,6 +131,7 @@ def _write_notes(folder: Path) -> None:
 def _write_newer_files(folder: Path) -> None:
     """Write a plan, areas, a sample, a STAC Item, a VRT, a NetCDF and an ONNX file."""
     import rasterio.shutil
+    from pyogrio.raw import read, write
 
     from dnas_cli.planning.make_plan import make_plan
     from dnas_cli.planning.measurements import DataFacts, Measurements
@@ -144,6 +145,10 @@ def _write_newer_files(folder: Path) -> None:
     first, cpu = folder / "tiles/first.tif", ("--device", "cpu")
     for name in ("area.gpkg", "area.geojson"):
         dnas("predict", folder / "model.pt", first, "--out", folder / name, *cpu)
+    facts, _, outlines, values = read(folder / "area.gpkg", layer="area")
+    layer = {name: facts[name] for name in ("fields", "geometry_type", "crs")}
+    for name, driver in (("area.shp", "ESRI Shapefile"), ("area.fgb", "FlatGeobuf")):
+        write(folder / name, outlines, values, driver=driver, **layer)
     names = ("built-up", "farmland", "forest", "meadow", "water")
     lines = [",".join(("map", *names))]
     lines += [",".join((name, *(str(9 * (name == other)) for other in names))) for name in names]

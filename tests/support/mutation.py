@@ -113,6 +113,12 @@ TARGETS = (
     _target("GeoPackage", "area.gpkg", *_MAPPED, "--clip", "area.gpkg", undo=("map.tif",)),
     _target("GeoJSON", "area.geojson", *_MAPPED, "--clip", "area.geojson", undo=("map.tif",),
             values=True),
+    *(
+        _target(name, f"area.{suffix}", *_MAPPED, "--clip", f"area.{layer}", undo=("map.tif",))
+        for name, suffix, layer in (
+            ("shapefile", "shp", "shp"), ("projection", "prj", "shp"), ("FlatGeobuf", "fgb", "fgb"),
+        )
+    ),
     _target("error matrix", "sample.csv", *_MAPPED, "--areas", "areas.csv", "--error-matrix",
             "sample.csv", undo=("map.tif", "areas.csv")),
     _target("STAC Item", "item.json", "predict", "model.pt", "item.json", "--out", "maps/",
