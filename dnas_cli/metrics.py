@@ -128,8 +128,8 @@ class ConfusionMatrix:
         """Build a matrix from plain data; ValueError, KeyError or TypeError if it is none."""
         matrix = ConfusionMatrix(len(value["unpredicted"]))
         counts = np.array(value["counts"], np.int64)
-        if counts.shape != matrix.counts.shape:
-            raise ValueError("the confusion matrix is not square")
+        if counts.shape != matrix.counts.shape or (counts < 0).any():
+            raise ValueError("the confusion matrix is not square, or counts fewer pixels than none")
         matrix.counts += counts
         matrix.unpredicted += np.array(value["unpredicted"], np.int64)
         return matrix

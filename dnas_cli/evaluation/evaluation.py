@@ -22,6 +22,7 @@ from dnas_cli.nets.folding.folded_network import fold
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.tile_set import TileSet
+from dnas_cli.typed_fields import build
 
 SCHEMA = "dnas/evaluation"
 VERSION = 1
@@ -128,16 +129,16 @@ class Evaluation:
         """
         check_schema(value, SCHEMA, VERSION, name, "evaluation of a model", _REPLACE)
         try:
-            return Evaluation(
-                subject=Subject(**value["subject"]),
+            found = Evaluation(
+                subject=build(Subject, value["subject"]),
                 classes=tuple(LandClass.from_json(item) for item in value["classes"]),
                 matrix=ConfusionMatrix.from_json(value["confusion"]),
                 references=tuple(
                     Reference(
-                        item["name"],
-                        item["detail"],
+                        str(item["name"]),
+                        str(item["detail"]),
                         ConfusionMatrix.from_json(item["confusion"]),
-                        item["selection_iou"],
+                        _number(item["selection_iou"]),
                         Intervals.from_json(found) if (found := item.get("intervals")) else None,
                     )
                     for item in value["references"]
@@ -145,8 +146,19 @@ class Evaluation:
                 cost=ModelCost.from_json(value["cost"]) if value["cost"] else None,
                 scenes=tuple(SceneScore.from_json(item) for item in value.get("scenes", [])),
             )
+            matrices = [found.matrix, *(item.matrix for item in found.references)]
+            matrices += [item.matrix for item in found.scenes]
+            sizes = [matrix.classes for matrix in matrices]
+            sizes += [len(item.intervals.iou) for item in found.references if item.intervals]
+            if set(sizes) != {len(found.classes)}:
+                raise ValueError("its confusion matrices are of other classes")
+            return found
         except MALFORMED as error:
             raise DataError(f"{name}: is not a valid evaluation ({error!r}).", _REPLACE) from error
+
+
+def _number(value: Any) -> float | None:
+    return None if value is None else float(value)
 
 
 def confusion_on_tiles(

@@ -92,11 +92,15 @@ class ModelCost:
             int(tile["bands"]),
             int(tile["height"]),
             int(tile["width"]),
-            CostCount(**value["network"]),
-            CostCount(**dead["without_output"]),
-            CostCount(**dead["without_input"]),
-            Timing(**timing) if timing else None,
+            _count(value["network"]),
+            _count(dead["without_output"]),
+            _count(dead["without_input"]),
+            Timing(float(timing["milliseconds"]), str(timing["device"])) if timing else None,
         )
+
+
+def _count(value: Mapping[str, Any]) -> CostCount:
+    return CostCount(**{key: int(number) for key, number in value.items()})
 
 
 def cost_of_file(path: Path, options: CostOptions) -> ModelCost:
