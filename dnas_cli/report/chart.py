@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dnas_cli.report.drawing import Box, Disc, Drawing, Line, Text
 
@@ -45,13 +45,13 @@ def line_chart(
     width: float = 364.0,
     height: float = 210.0,
 ) -> Drawing:
-    """Draw values over epochs; series without a point are left out.
+    """Draw values over epochs; values that are not finite, and series without one, are left out.
 
     Lines differ in colour and dashes.
     """
     drawing = Drawing(width, height, title)
     drawing.add(Text((_LEFT, 16), title, 12, bold=True))
-    shown = [item for item in series if item.points]
+    shown = [item for item in map(_finite, series) if item.points]
     if not shown:
         drawing.add(Text((width / 2, height / 2), "no values", 11, "muted", "middle"))
         return drawing
@@ -106,6 +106,11 @@ def line_chart(
     return drawing
 
 
+def _finite(series: Series) -> Series:
+    points = tuple(point for point in series.points if math.isfinite(point[1]))
+    return replace(series, points=points)
+
+
 def _happened(marks: Sequence[Mark], epoch: int) -> str:
     return ", ".join(dict.fromkeys(mark.text for mark in marks if mark.epoch == epoch))
 
@@ -125,8 +130,6 @@ def stack(drawings: Sequence[Drawing], columns: int, title: str) -> Drawing:
 
 
 def _moved(shape: Line | Disc | Box | Text, dx: float, dy: float) -> Line | Disc | Box | Text:
-    from dataclasses import replace
-
     if isinstance(shape, Line):
         return replace(shape, points=tuple((x + dx, y + dy) for x, y in shape.points))
     if isinstance(shape, Disc):

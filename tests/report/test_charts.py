@@ -1,5 +1,6 @@
 """Charts: values where they belong, axes that fit, marks and the best value."""
 
+import math
 import re
 
 from dnas_cli.report.chart import Mark, Series, line_chart
@@ -37,6 +38,13 @@ def test_the_best_value_is_marked() -> None:
 
 def test_a_chart_of_nothing_says_so() -> None:
     assert "no values" in to_svg(line_chart("t", [Series("a", ())]))
+
+
+def test_values_that_are_not_finite_are_no_points() -> None:
+    finite = line_chart("t", [Series("a", ((1, 0.1), (3, 0.4)), "highest")])
+    course = ((1, 0.1), (2, math.nan), (3, 0.4), (4, math.inf))
+    assert line_chart("t", [Series("a", course, "highest")]) == finite
+    assert "no values" in to_svg(line_chart("t", [Series("a", ((1, -math.inf),))]))
 
 
 def test_extensions_and_a_lower_rate_are_marked_where_they_happened() -> None:

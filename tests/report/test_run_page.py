@@ -4,7 +4,7 @@ import json
 import re
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from html import unescape
 from itertools import pairwise
 from pathlib import Path
@@ -143,6 +143,38 @@ def test_references_random_architectures_and_peers_have_rows_with_intervals(
 def _references(run: Path) -> list[dict[str, Any]]:
     found: list[dict[str, Any]] = json.loads((run / "eval/test.json").read_text())["references"]
     return found
+
+
+def _add_a_class(figures: dict[str, Any]) -> None:
+    figures["classes"].append(figures["classes"][0] | {"name": "swamp"})
+
+
+def _count_below_none(figures: dict[str, Any]) -> None:
+    figures["confusion"]["counts"][0][0] = -1
+
+
+def _cost_a_text(figures: dict[str, Any]) -> None:
+    figures["cost"]["network"]["parameters"] = {}
+
+
+def _repeat_an_interval(figures: dict[str, Any]) -> None:
+    classes = figures["references"][0]["intervals"]["classes"]
+    classes["swamp"] = next(iter(classes.values()))
+
+
+@pytest.mark.parametrize(
+    "change", [_add_a_class, _count_below_none, _cost_a_text, _repeat_an_interval]
+)
+def test_figures_that_cannot_be_are_not_shown(
+    run: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None]
+) -> None:
+    own = Path(shutil.copytree(run, tmp_path / "run"))
+    figures = json.loads((own / "eval/test.json").read_text())
+    change(figures)
+    (own / "eval/test.json").write_text(json.dumps(figures))
+    said = " ".join(dnas("report", own).stderr.split())
+    assert "the page shows no figures" in said
+    assert "test.json: is not a valid evaluation" in said
 
 
 def test_the_architecture_and_the_commands_are_those_of_the_run(page: str, run: Path) -> None:
