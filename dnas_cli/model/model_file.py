@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
+import numpy as np
 import torch
 
 from dnas_cli.errors import MALFORMED, DataError, brief
@@ -115,6 +116,8 @@ class ModelFacts:
             raise ValueError(f"tiles of {tile_size} px")
         if not all(str(band).isprintable() for band in value["bands"]):
             raise ValueError("a band has an unprintable name")
+        if np.dtype(str(value["dtype"])).kind not in "iuf":
+            raise ValueError(f"tiles of {value['dtype']} values")
         classes = tuple(LandClass.from_json(item) for item in value["classes"])
         labels, resolution = value.get("labels"), value.get("ground_resolution")
         unit = value.get("crs_unit")

@@ -14,6 +14,7 @@ from pathlib import Path
 _SIGNATURE = b"\x89HDF\r\n\x1a\n"
 _LINK = re.compile(rb"\x01[\x08-\x1f]\x40")  # version, flags with a type, the type "external"
 _MOST_ADDRESSES = 10_000
+_SMALLEST = 48  # bytes of what every HDF5 file begins with
 
 
 def refers_to_files(path: Path) -> bool:
@@ -24,7 +25,7 @@ def refers_to_files(path: Path) -> bool:
 
 @lru_cache(maxsize=256)
 def _refers(path: Path, size: int, *_: int) -> bool:
-    if size < len(_SIGNATURE):
+    if size < _SMALLEST:
         return False
     with path.open("rb") as file, mmap.mmap(file.fileno(), 0, access=mmap.ACCESS_READ) as content:
         if content[:3] == b"CDF":  # NetCDF 3, which refers to nothing
@@ -54,7 +55,7 @@ def _holds(content: mmap.mmap, what: bytes, before: bytes, width: int) -> bool:
     """Return whether a message with some first bytes gives the address of a heap."""
     found, at = 0, content.find(what)
     while at >= 0:
-        address = re.escape(at.to_bytes(width, "little"))
+        address = re.escape(at.to_bytes(8, "little")[:width])
         if re.search(before + address, content, re.DOTALL):
             return True
         found, at = found + 1, content.find(what, at + 1)
@@ -85,7 +86,7 @@ def _compresses_links(content: mmap.mmap) -> bool:
     """Return whether a heap of links is filtered, so that links do not show."""
     at = content.find(b"FRHP")
     while at >= 0:
-        if content[at + 4] == 0 and any(content[at + 7 : at + 9]):
+        if content[at + 4 : at + 5] == b"\0" and any(content[at + 7 : at + 9]):
             return True
         at = content.find(b"FRHP", at + 1)
     return False

@@ -54,6 +54,8 @@ def test_a_model_file_that_tries_to_run_code_does_not(run: Path, tmp_path: Path)
         ("width", 10**6),
         ("width", -2),
         ("tile_size", 10**12),
+        ("dtype", "x" * 5000),
+        ("dtype", "U5"),
         ("bands", ["\x1b[2J"] * 3),
         ("classes", [{"name": "a\nb", "colour": [0, 0, 0]}]),
         ("classes", [{"name": "a", "colour": [0, 0, 999]}]),

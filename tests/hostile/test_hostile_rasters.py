@@ -277,6 +277,14 @@ def test_hdf5_reads_no_other_file_unless_trusted(way: str, suffix: str, tmp_path
     assert "refers to other files" not in str(caught.value)
 
 
+@pytest.mark.parametrize("size", [7, 8, 9, 13, 14, 47, 48, 52, 60])
+@pytest.mark.parametrize("end", [b"", b"FRHP", b"\x01\x08\x40"])
+def test_hdf5_that_ends_early_is_one_message(size: int, end: bytes, tmp_path: Path) -> None:
+    (tmp_path / "scene.nc").write_bytes(b"\x89HDF\r\n\x1a\n".ljust(size, b"\0")[:size] + end)
+    with pytest.raises(DataError):
+        open_raster(tmp_path / "scene.nc")
+
+
 def test_pixels_without_size_are_one_message(tmp_path: Path) -> None:
     path = tmp_path / "flat.vrt"
     path.write_text(
