@@ -11,6 +11,7 @@ import numpy as np
 from dnas_cli.datasets.description import DatasetDescription
 from dnas_cli.datasets.discovery import Pair, Problem
 from dnas_cli.errors import DataError
+from dnas_cli.scenes.band_names import descriptions_of
 from dnas_cli.scenes.georeference import geotiff_holds, unit_name
 from dnas_cli.scenes.ground import grid_at, ground_resolution, outline
 from dnas_cli.scenes.on_grid import Grid
@@ -168,7 +169,7 @@ def _refuse_renaming(path: str | Path | SceneFiles, scene: Raster, wanted: tuple
 
     What GDAL takes for red, green and blue in a file without names is no such name.
     """
-    described = [text for text in scene.dataset.descriptions if text]
+    described = [text for text in descriptions_of(scene.dataset) if text]
     if len(described) == scene.dataset.count and set(described) == set(scene.file_bands):
         raise DataError(
             f"{path}: names its bands {', '.join(described)}, but the dataset has "

@@ -25,9 +25,9 @@ def band_names(dataset: Any, numbers: Sequence[int]) -> list[str]:
         dataset: An open rasterio dataset.
         numbers: 1-based numbers of the bands.
     """
-    names = []
+    names, descriptions = [], descriptions_of(dataset)
     for number in numbers:
-        description = (dataset.descriptions[number - 1] or "").strip()
+        description = (descriptions[number - 1] or "").strip()
         counted = _NUMBERED.fullmatch(description)
         if counted and int(counted[1]) == number:
             description = ""
@@ -37,6 +37,14 @@ def band_names(dataset: Any, numbers: Sequence[int]) -> list[str]:
     if len({name.lower() for name in names}) < len(names):
         return [str(number) for number in numbers]
     return names
+
+
+def descriptions_of(dataset: Any) -> tuple[str | None, ...]:
+    """Return the descriptions of all bands; none where one is no UTF-8, which rasterio demands."""
+    try:
+        return tuple(dataset.descriptions)
+    except UnicodeDecodeError:
+        return (None,) * int(dataset.count)
 
 
 def wavelength(dataset: Any, number: int, name: str) -> float | None:

@@ -117,7 +117,7 @@ def header_errors(path: str | Path) -> Iterator[None]:
     """
     try:
         yield
-    except CPLE_BaseError as error:
+    except (CPLE_BaseError, UnicodeDecodeError) as error:
         raise cannot_open(path, error) from error
 
 

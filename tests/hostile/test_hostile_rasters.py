@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import rasterio
 from affine import Affine
 from PIL import Image
 
@@ -283,6 +284,18 @@ def test_hdf5_that_ends_early_is_one_message(size: int, end: bytes, tmp_path: Pa
     (tmp_path / "scene.nc").write_bytes(b"\x89HDF\r\n\x1a\n".ljust(size, b"\0")[:size] + end)
     with pytest.raises(DataError):
         open_raster(tmp_path / "scene.nc")
+
+
+def test_a_description_that_is_no_utf_8_is_none(tmp_path: Path) -> None:
+    path = tmp_path / "a.tif"
+    place = Affine(9, 0, 0, 0, -9, 0)
+    write_raster(path, np.ones((2, 4, 4), np.uint8), transform=place)
+    with rasterio.open(path, "r+") as raster:
+        raster.descriptions = ("R_flectance", "blue")
+    path.write_bytes(path.read_bytes().replace(b"R_flectance", b"R\xe9flectance"))
+    with open_raster(path) as scene:
+        assert scene.bands == ("1", "2")
+        assert (scene.read(Window(0, 0, 4, 4)) == 1).all()
 
 
 def test_pixels_without_size_are_one_message(tmp_path: Path) -> None:
