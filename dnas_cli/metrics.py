@@ -128,10 +128,12 @@ class ConfusionMatrix:
         """Build a matrix from plain data; ValueError, KeyError or TypeError if it is none."""
         matrix = ConfusionMatrix(len(value["unpredicted"]))
         counts = np.array(value["counts"], np.int64)
-        if counts.shape != matrix.counts.shape or (counts < 0).any():
-            raise ValueError("the confusion matrix is not square, or counts fewer pixels than none")
+        if counts.shape != matrix.counts.shape:
+            raise ValueError("the confusion matrix is not square")
         matrix.counts += counts
         matrix.unpredicted += np.array(value["unpredicted"], np.int64)
+        if (matrix.counts < 0).any() or (matrix.unpredicted < 0).any():
+            raise ValueError("the confusion matrix counts fewer pixels than none")
         return matrix
 
     def metrics(self) -> Metrics:

@@ -137,8 +137,9 @@ def test_the_small_reference_networks_are_those_of_the_first_release(
     assert ours.keys() == whole.keys()
     for key, value in whole.items():
         if value.dtype.kind == "f":
-            # The stems are sums of 32-bit products, which processors add in different orders.
-            np.testing.assert_allclose(ours[key], value, rtol=1e-6, atol=5e-6)
+            # A stem is made of sums in 32 bits, which processors add in different orders.
+            least = 5e-6 if key == "stem" else 1e-7
+            np.testing.assert_allclose(ours[key], value, rtol=1e-6, atol=least)
         else:
             assert np.array_equal(ours[key], value)
 

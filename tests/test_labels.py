@@ -47,7 +47,7 @@ def write_bands(path: Path, bands: npt.NDArray[Any], **profile: Any) -> None:
 
 
 def write_notes(path: Path, of_band: str) -> None:
-    """Write what a file beside a raster tells of its only band, as GDAL and QGIS do."""
+    """Write the file of notes beside a raster of one band, as GDAL and QGIS do."""
     text = f'<PAMDataset><PAMRasterBand band="1">{of_band}</PAMRasterBand></PAMDataset>'
     path.with_name(f"{path.name}.aux.xml").write_text(text)
 

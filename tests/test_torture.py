@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 
 from tests.support import failing_calls
+from tests.support.mutation import TARGETS
 
 ROOT = Path(__file__).resolve().parents[1]
 FEW = {"killed": ("--kills", 3), "races": ("--races", 3)}
@@ -16,7 +17,7 @@ FAILING = {
     "full disks": ("--disks", 2),
     "workers disturbed": ("--workers", 1),
 }
-MUTATED = 19  # a file of each kind
+MUTATED = len(TARGETS)  # a file of each kind
 
 
 @pytest.fixture(scope="module")

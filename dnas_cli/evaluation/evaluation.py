@@ -129,7 +129,7 @@ class Evaluation:
         """
         check_schema(value, SCHEMA, VERSION, name, "evaluation of a model", _REPLACE)
         try:
-            found = Evaluation(
+            evaluation = Evaluation(
                 subject=build(Subject, value["subject"]),
                 classes=tuple(LandClass.from_json(item) for item in value["classes"]),
                 matrix=ConfusionMatrix.from_json(value["confusion"]),
@@ -146,13 +146,13 @@ class Evaluation:
                 cost=ModelCost.from_json(value["cost"]) if value["cost"] else None,
                 scenes=tuple(SceneScore.from_json(item) for item in value.get("scenes", [])),
             )
-            matrices = [found.matrix, *(item.matrix for item in found.references)]
-            matrices += [item.matrix for item in found.scenes]
-            sizes = [matrix.classes for matrix in matrices]
-            sizes += [len(item.intervals.iou) for item in found.references if item.intervals]
-            if set(sizes) != {len(found.classes)}:
+            references = evaluation.references
+            sizes = {evaluation.matrix.classes, *(item.matrix.classes for item in references)}
+            sizes |= {item.matrix.classes for item in evaluation.scenes}
+            sizes |= {len(item.intervals.iou) for item in references if item.intervals}
+            if sizes != {len(evaluation.classes)}:
                 raise ValueError("its confusion matrices are of other classes")
-            return found
+            return evaluation
         except MALFORMED as error:
             raise DataError(f"{name}: is not a valid evaluation ({error!r}).", _REPLACE) from error
 

@@ -138,10 +138,9 @@ def map_classes(path: str) -> tuple[LandClass, ...]:
         table = colour_table(scene.dataset)
         if names is None or table is None or len(names) > len(table):
             raise DataError(f"{path}: names no classes.", "Give a GeoTIFF map of `dnas predict`.")
-        colours = table[:, :3].tolist()
         return tuple(
             LandClass(name, (red, green, blue))
-            for name, (red, green, blue) in zip(names, colours, strict=False)
+            for name, (red, green, blue, _) in zip(names, table.tolist(), strict=False)
         )
 
 

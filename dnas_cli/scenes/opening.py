@@ -215,7 +215,7 @@ def cannot_open(path: str | Path, error: Exception, what: str = "a raster") -> D
 
 
 def _plausible(path: str | Path, dataset: Any) -> Any:
-    """Return an open dataset; GDAL would take minutes to read a row of one of absurd size."""
+    """Return an open dataset; of one of absurd size, GDAL takes seconds to read a row."""
     width, height = dataset.width, dataset.height
     if max(width, height) > _LONGEST_SIDE:
         dataset.close()

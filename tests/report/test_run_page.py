@@ -16,7 +16,7 @@ import pytest
 from dnas_cli.evaluation.baseline_figures import Member, baseline_path, write_members
 from dnas_cli.evaluation.tile_scores import TileScore, best_median_worst
 from dnas_cli.metrics import ConfusionMatrix
-from dnas_cli.report import after_epoch
+from dnas_cli.report import after_epoch, page_content
 from dnas_cli.report.training_curves import write_progress_picture
 from dnas_cli.run.directory import open_run
 from dnas_cli.run.rows import EpochRow
@@ -48,8 +48,10 @@ def _member(name: str, seed: int, right: int) -> Member:
 
 @pytest.fixture(scope="module")
 def page(run: Path) -> str:
-    """The run's page."""
-    dnas("report", run)
+    """The run's page, with one tile of each kind: the split has four."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(page_content, "_TILES", 1)
+        dnas("report", run)
     return (run / "report.html").read_text()
 
 
@@ -57,7 +59,7 @@ def test_the_page_needs_nothing_else(page: str) -> None:
     assert len(page.encode()) < 2_000_000
     assert "within 8 pixels of a tile's border" in page  # seams, of small tiles
     headings = re.findall(r"<h3>([^<]*)</h3>", page)
-    assert {"Only scene", "Best tiles", "Worst tiles"} <= set(headings)
+    assert {"Only scene", "Best tiles", "Median tiles", "Worst tiles"} <= set(headings)
     addresses = re.findall(r"(?:src|href)=\"([^\"]*)\"|url\(([^)]*)\)", page)
     assert all(a.startswith(("data:", "#")) for pair in addresses for a in pair if a)
     assert re.findall(r"https?://[^\s\"<]+", page) == ["http://www.w3.org/2000/svg"] * len(

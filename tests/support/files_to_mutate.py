@@ -100,7 +100,7 @@ def _pixels(path: Path) -> int:
 def _write_notes(folder: Path) -> None:
     """Write a scene and a data set of one band with notes beside the rasters, as GDAL writes them.
 
-    The places that the notes tell stand in no other file.
+    The places in the notes stand in no other file.
     """
     import numpy as np
     import rasterio
