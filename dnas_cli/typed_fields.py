@@ -200,7 +200,9 @@ def convert(value: Any, kind: Any, where: str) -> Any:
         if isinstance(value, str) and value in inner:
             return value
         hint = did_you_mean(value, inner)
-        raise ValueError(f"{where} {shown_value(value)} is none of {', '.join(inner)}.{hint}")
+        raise ValueError(
+            f"{where} {shown_value(value)} is none of {', '.join(filter(None, inner))}.{hint}"
+        )
     if origin is dict and isinstance(value, Mapping):
         return {
             convert(key, inner[0], f"a key of {where}"): convert(item, inner[1], f"{where}.{key}")

@@ -4,7 +4,9 @@ import json
 import re
 import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -173,6 +175,36 @@ def test_a_plan_that_a_person_wrote_is_followed_and_says_what_was_taken(
     assert plan is not None
     assert all(item.taken > 0 for item in plan.stages)
     assert plan.spent > 0
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (lambda plan: plan["stages"].pop(1), "its stages are not stage1, stage2, stage3, retrain"),
+        (lambda plan: plan["stages"].reverse(), "its stages are not stage1,"),
+        (lambda plan: plan["stages"][1].update(name="../../../elsewhere"), "its stages are not"),
+        (lambda plan: plan["stages"][2].update(name="x" * 5000), "its stages are not"),
+        (lambda plan: plan.update(preset="strong"), "preset 'strong' is none of paper, quick"),
+        (lambda plan: plan.update(memory="high"), "memory 'high' is none of plain, fast, low"),
+        (lambda plan: plan["machine"].update(threads=9999), "threads must be at most 1024"),
+        (lambda plan: plan["stages"][1]["settings"].update(validate_every=0), "stage2: settings:"),
+        (lambda plan: plan["stages"][3]["settings"].update(batch="two"), "retrain: settings:"),
+        (lambda plan: plan["stages"][0]["settings"].update(bach=2), "Did you mean batch"),
+    ],
+)  # fmt: skip
+def test_a_plan_that_cannot_be_followed_is_one_message_before_the_start(
+    tiny_tiles: Path, tmp_path: Path, change: Callable[[dict[str, Any]], None], said: str
+) -> None:
+    run = tmp_path / "run"
+    dnas("encode", run, "--stage", 1, "--data", tiny_tiles, *SIZE)
+    _plan(run, 2)
+    plan = json.loads((run / "plan.json").read_text())
+    change(plan)
+    (run / "plan.json").write_text(json.dumps(plan))
+    failed = " ".join(dnas("run", run, "--device", "cpu", code=4).stderr.split())
+    assert "plan.json: " in failed
+    assert said in failed
+    assert not (run / "search/stage1/history.jsonl").exists()
 
 
 def test_a_dry_run_measures_and_prints_a_plan_in_80_columns(

@@ -1,11 +1,15 @@
 """The facts that a plan is made of: the machine, measured training steps, the data."""
 
 from dataclasses import dataclass
+from typing import Literal
 
 from dnas_cli.typed_fields import option
 
 SEARCHES = ("stage1", "stage2", "stage3")
 RETRAINING = "retrain"
+
+Mode = Literal["plain", "fast", "low"]
+"""How a network is executed in training."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,7 @@ class Machine:
     """
 
     device: str
-    threads: int = option(1, at_least=1)
+    threads: int = option(1, at_least=1, at_most=1024)
     one_thread: float = option(0.0, at_least=0)
     memory: int = option(0, at_least=0, at_most=1 << 50)
     workers: int = option(0, at_least=0)
@@ -60,7 +64,7 @@ class Candidate:
     """Measured steps of every stage at one size; `memory` is the execution mode."""
 
     size: Size
-    memory: str
+    memory: Mode
     steps: tuple[StepTime, ...]
 
     def step(self, stage: str) -> StepTime:

@@ -2,11 +2,20 @@
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
+from typing import Literal
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.files import remove_leftovers
 from dnas_cli.json_files import check_schema, read_json, write_json
-from dnas_cli.planning.measurements import DataFacts, Machine, Size, StepTime
+from dnas_cli.planning.measurements import (
+    RETRAINING,
+    SEARCHES,
+    DataFacts,
+    Machine,
+    Mode,
+    Size,
+    StepTime,
+)
 from dnas_cli.typed_fields import SettingValue, build, option
 
 SCHEMA = "dnas/plan"
@@ -62,8 +71,8 @@ class Plan:
     machine: Machine
     data: DataFacts
     size: Size
-    memory: str
-    preset: str
+    memory: Mode
+    preset: Literal["paper", "quick"]
     stages: tuple[StagePlan, ...]
     closing: float = option(0.0, at_least=0)
     spent: float = option(0.0, at_least=0)
@@ -72,6 +81,10 @@ class Plan:
     measuring: float = option(0.0, at_least=0)
     starting: float = option(0.0, at_least=0)
     closed: float = option(0.0, at_least=0)
+
+    def __post_init__(self) -> None:
+        if [item.name for item in self.stages] != [*SEARCHES, RETRAINING]:
+            raise ValueError(f"its stages are not {', '.join(SEARCHES)}, {RETRAINING}")
 
     @property
     def seconds(self) -> float:
@@ -92,7 +105,7 @@ class Plan:
     def seconds_after(self, name: str) -> float:
         """Return the planned time of what follows a stage."""
         names = [item.name for item in self.stages]
-        later = self.stages[names.index(name) + 1 :] if name in names else ()
+        later = self.stages[names.index(name) + 1 :]
         return self.closing + sum(self.starting + item.seconds for item in later)
 
 

@@ -2,8 +2,13 @@
 
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
+from typing import Literal
 
 from dnas_cli.typed_fields import SettingValue
+
+Preset = Literal["paper", "quick"]
+Recipe = Literal["plain", "strong"]
+PresetOrNone = Literal["", Preset]
 
 
 @dataclass(frozen=True)
@@ -16,8 +21,8 @@ class GivenSettings:
         values: Single settings by name, over both.
     """
 
-    preset: str = ""
-    recipe: str = ""
+    preset: PresetOrNone = ""
+    recipe: Literal["", Recipe] = ""
     values: dict[str, SettingValue] = field(default_factory=dict)
 
     def over(self, below: "GivenSettings") -> "GivenSettings":

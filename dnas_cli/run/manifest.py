@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.json_files import check_schema
-from dnas_cli.run.given_settings import GivenSettings, RunSettings
+from dnas_cli.run.given_settings import GivenSettings, PresetOrNone, RunSettings
 from dnas_cli.space.lattice import MAX_LAYERS
 from dnas_cli.typed_fields import SettingValue, build, option
 
@@ -57,7 +57,7 @@ class StageRecord:
     decoded: dict[str, SettingValue] = field(default_factory=dict)
     extensions: tuple[Extension, ...] = ()
     memory: str = ""
-    preset: str = ""
+    preset: PresetOrNone = ""
 
     def with_phase(self, phase: Phase, epochs_done: int | None = None) -> "StageRecord":
         """Return a copy in another phase."""
@@ -167,8 +167,8 @@ class Manifest:
         manifest = replace(manifest, stages={**manifest.stages, **plain})
         if "settings" in value:
             return manifest
-        preset = next((item.preset for item in manifest.stages.values() if item.preset), "")
-        return replace(manifest, settings=RunSettings(GivenSettings(preset)))
+        presets = [item.preset for item in manifest.stages.values() if item.preset]
+        return replace(manifest, settings=RunSettings(GivenSettings(presets[0] if presets else "")))
 
 
 def _renamed(manifest: "Manifest") -> "Manifest":

@@ -7,9 +7,10 @@ from pathlib import Path
 import psutil
 
 from dnas_cli.console import logger
+from dnas_cli.errors import DataError, UsageError
 from dnas_cli.planning.make_plan import make_plan
 from dnas_cli.planning.measurements import RETRAINING
-from dnas_cli.planning.plan import Plan, read_plan, write_plan
+from dnas_cli.planning.plan import NAME, Plan, read_plan, write_plan
 from dnas_cli.planning.replan import replan
 from dnas_cli.run.command_log import typed_command
 from dnas_cli.run.directory import Run, open_run
@@ -20,7 +21,7 @@ from dnas_cli.stages.begin_run import existing_run, linked_tile_set, new_tile_se
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.measure_steps import data_facts, measure, measure_stage
 from dnas_cli.stages.new_run import NewRun
-from dnas_cli.training.settings import RetrainSettings, SearchSettings
+from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 
 
@@ -56,6 +57,29 @@ def planned_settings(settings: RunSettings, plan: Plan) -> RunSettings:
     return RunSettings(settings.all.over(GivenSettings(plan.preset)), stages)
 
 
+def usable_plan(root: Path) -> Plan | None:
+    """Read the plan of a run, which a person may have edited; None without one.
+
+    Raises:
+        DataError: It is damaged, or settings in it cannot work.
+    """
+    plan = read_plan(root)
+    if plan is None:
+        return None
+    for item in plan.stages:
+        try:
+            _settings_by(plan, RunSettings(), item.name)
+        except UsageError as error:
+            raise DataError(f"{root / NAME}: {item.name}: {error.what}", error.remedy) from error
+    return plan
+
+
+def _settings_by(plan: Plan, settings: RunSettings, stage: str) -> TrainingSettings:
+    kind = RetrainSettings if stage == RETRAINING else SearchSettings
+    choice = SettingsChoice().within(planned_settings(settings, plan), stage, kind)
+    return choice.resolve(kind, {})
+
+
 def command_began() -> float:
     """Return the time at which the command of this process began; now where Python called."""
     return psutil.Process().create_time() if typed_command() else time.time()
@@ -87,7 +111,7 @@ def start_clock(run: Run, plan: Plan, new: bool, began: float) -> BudgetClock:
 
 def plan_again(run: Run, stage: str, clock: BudgetClock, compute: ComputeOptions) -> None:
     """Plan the rest of a run before a stage starts, and store its settings."""
-    plan = read_plan(run.root)
+    plan = usable_plan(run.root)
     if plan is None:
         return
     record = run.record(stage)
@@ -101,9 +125,8 @@ def plan_again(run: Run, stage: str, clock: BudgetClock, compute: ComputeOptions
     }
     steps = {}
     if stage != names[0]:
-        kind = RetrainSettings if stage == RETRAINING else SearchSettings
-        choice = SettingsChoice().within(planned_settings(run.manifest.settings, plan), stage, kind)
-        step = measure_stage(run, stage, choice.resolve(kind, {}), linked_tile_set(run), compute)
+        settings = _settings_by(plan, run.manifest.settings, stage)
+        step = measure_stage(run, stage, settings, linked_tile_set(run), compute)
         if step is not None:
             steps[stage] = step
     new = replan(plan, finished, clock.spent(run), steps)

@@ -17,6 +17,7 @@ from dnas_cli.planning.measurements import (
     DataFacts,
     Machine,
     Measurements,
+    Mode,
     Size,
     StepTime,
 )
@@ -143,7 +144,8 @@ def _candidate(
     run: Run | None, tiles: TileSet, size: Size, compute: ComputeOptions, measuring: Measuring
 ) -> Candidate | None:
     """Return the steps of all stages; None where one does not fit into the memory."""
-    steps, mode = [], ""
+    steps = []
+    mode: Mode = "fast"
     device, workers = compute.resolve()
     for number, name in enumerate(STAGES, 1):
         settings, kinds = _settings(name, size), 1 if name == RETRAINING else 2

@@ -8,12 +8,11 @@ import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
-from typing import Any, Literal, cast, get_args
+from typing import Any, Literal, get_args
 
 from dnas_cli.console import logger
 from dnas_cli.errors import Interrupted, RunStateError, UsageError
-from dnas_cli.nets.training_pass.execution_mode import ExecutionChoice
-from dnas_cli.planning.plan import Plan, read_plan, write_plan
+from dnas_cli.planning.plan import Plan, write_plan
 from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import CODINGS, Run, is_run, open_run
 from dnas_cli.run.given_settings import RunSettings
@@ -26,6 +25,7 @@ from dnas_cli.stages.budgeted_run import (
     plan_run,
     planned_settings,
     start_clock,
+    usable_plan,
 )
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.decode import decode
@@ -100,7 +100,7 @@ def run_stages(
     if plan is not None:
         run.set_settings(planned_settings(run.manifest.settings, plan))
         write_plan(run.root, plan)
-    kept = read_plan(run.root)
+    kept = usable_plan(run.root)
     if kept is not None:
         compute = _computed(compute, kept)
         compute.resolve()
@@ -124,7 +124,7 @@ def run_stages(
 
 
 def _planned_before(root: Path, budget: float) -> bool:
-    plan = read_plan(root)
+    plan = usable_plan(root)
     return plan is not None and plan.budget == budget
 
 
@@ -145,7 +145,7 @@ def _computed(compute: ComputeOptions, plan: Plan) -> ComputeOptions:
     if compute.device == "auto" or plan.machine.device == compute.device:
         mode = plan.memory if compute.mode == "auto" and plan.memory == "low" else compute.mode
         threads = compute.threads or plan.machine.threads
-        return replace(compute, threads=threads, mode=cast(ExecutionChoice, mode))
+        return replace(compute, threads=threads, mode=mode)
     return compute
 
 

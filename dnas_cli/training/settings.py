@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Literal, TypeVar
 
 from dnas_cli.errors import UsageError
+from dnas_cli.run.given_settings import Preset
 from dnas_cli.run.manifest import WIDTHS, is_width
 from dnas_cli.typed_fields import check_fields, option
 
@@ -17,8 +18,6 @@ Augmentation = Literal["mirror", "dihedral", "photometric", "scale", "strong"]
 Decay = Literal["cosine", "polynomial"]
 ClassWeights = Literal["equal", "balanced"]
 Keep = Literal["best", "last", "average"]
-Preset = Literal["paper", "quick"]
-Recipe = Literal["plain", "strong"]
 
 NETWORK_SIZES: dict[Preset, dict[str, int]] = {
     "paper": {"layers": 12, "width": 40},
