@@ -128,6 +128,7 @@ class Run:
         space = SearchSpace.read(path)
         if space.stage != stage:
             raise DataError(f"{path}: holds the space of stage {space.stage}.")
+        self._check_layers(path, space.graph.layers, f"dnas encode {self.root} --stage {stage}")
         parent = None if stage == 1 else self.coding(stage - 1).hash
         if space.derived_from != parent:
             raise DataError(
@@ -156,6 +157,9 @@ class Run:
                 f"Run: dnas decode {shlex.quote(str(self.root))} --stage {stage} --overwrite",
             )
         coding = _KINDS[stage].read(path)
+        if stage < 3:  # adopting an architecture brings its own layers
+            layers = coding.body()["layers"]
+            self._check_layers(path, layers, f"dnas decode {self.root} --stage {stage}")
         space_path = self.coding_path(f"stage{stage}")
         if space_path.is_file() and coding.derived_from != SearchSpace.read(space_path).hash:
             raise DataError(
@@ -266,6 +270,13 @@ class Run:
         """Return whether a later stage was built on the coding of this one."""
         later = STAGES[STAGES.index(stage) + 1 :]
         return any(self.coding_path(name).is_file() or self.record(name) for name in later)
+
+    def _check_layers(self, path: Path, layers: int, again: str) -> None:
+        if layers != self.manifest.layers:
+            raise DataError(
+                f"{path}: is for {layers} layers, and the run has {self.manifest.layers}.",
+                f"Run: {again} --overwrite, or branch.",
+            )
 
     def _coding_name(self, stage: int) -> str:
         return f"{CODINGS[stage]}.json" if stage else "nothing"

@@ -125,6 +125,8 @@ class Manifest:
     def __post_init__(self) -> None:
         if unknown := sorted({*self.stages, *self.settings.stages} - set(STAGES)):
             raise ValueError(f"unknown stage {unknown[0]}")
+        if not is_width(self.width):
+            raise ValueError(f"width {self.width} is not {WIDTHS}")
 
     def with_stage(self, name: str, record: StageRecord) -> "Manifest":
         """Return the manifest with one stage's record replaced."""

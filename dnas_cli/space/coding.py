@@ -181,6 +181,8 @@ class PathCoding(Coding):
     def from_body(cls, body: Mapping[str, Any], derived_from: str | None) -> Self:
         scales: tuple[int, ...] = convert(body["path"], tuple[int, ...], "path")
         check_path(scales)
+        if convert(body["layers"], int, "layers") != len(scales):
+            raise ValueError(f"the path has {len(scales)} scales for {body['layers']} layers")
         return cls(scales, derived_from=derived_from)
 
 

@@ -33,25 +33,25 @@ def _adopted(
     width: int,
     overwrite: bool,
 ) -> Run:
-    run = existing_run(root, tiles)
+    run, layers = existing_run(root, tiles), coding.graph.layers
     if run is None:
-        run = begin_run(root, new_tile_set(root, tiles), coding.graph.layers, width)
+        run = begin_run(root, new_tile_set(root, tiles), layers, width)
     path = run.coding_path(CODINGS[3])
-    if path.is_file() and ArchitectureCoding.read(path).body() == coding.body():
+    same = path.is_file() and ArchitectureCoding.read(path).body() == coding.body()
+    if same and run.manifest.layers == layers:
         return run
     if any(run.record(f"stage{stage}") for stage in CODINGS):
         raise RunStateError(
             f"{root}: has searches of its own, which give another architecture.",
             "Name a new run, and its tile set with data=TILES.",
         )
-    if path.is_file() and not overwrite:
+    if path.is_file() and not same and not overwrite:
         raise RunStateError(
             f"{path}: holds another architecture than {file}.",
             "Name a new run, or give overwrite=True to replace it and retrain from the start.",
         )
     with stage_lock(run, "retrain"):  # only to write: else it would stop whoever adopted the other
         coding.write(path)
-        if run.manifest.layers != coding.graph.layers:
-            run.set_network(coding.graph.layers, run.manifest.width)
+        run.set_network(layers, run.manifest.width)  # a kill before it is mended by the next call
     logger.info("%s: has the architecture of %s already.", root, file)
     return run

@@ -30,6 +30,7 @@ def test_json_nested_a_million_deep_is_refused(run: Path, name: str, text: str) 
         ("network", {"layers": 10**9, "width": 4}),
         ("network", {"layers": 3, "width": 10**9}),
         ("network", {"layers": "3", "width": 4}),
+        ("network", {"layers": 3, "width": 5}),
         ("tile_set", {"path": "\0", "fingerprint": "x"}),
         ("tile_set", {"path": "x" * 5000, "fingerprint": "x"}),
         ("stages", {"stage9": {"phase": "finished"}}),
@@ -77,6 +78,28 @@ def test_a_path_longer_than_any_lattice_is_refused(run: Path) -> None:
     document = json.loads((run / "coding/path.json").read_text())
     (run / "coding/path.json").write_text(_seal({**document, "path": [0] * 1000}))
     assert "64 layers at most" in dnas("encode", run, "--stage", 2, code=4).stderr
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"path": [0]}, "has 1 scales for 3 layers"),
+        ({"path": [0], "layers": 1}, "path.json: is for 1 layers, and the run has 3"),
+    ],
+)
+def test_a_path_of_another_lattice_is_refused(run: Path, change: dict[str, Any], said: str) -> None:
+    document = json.loads((run / "coding/path.json").read_text())
+    (run / "coding/path.json").write_text(_seal({**document, **change}))
+    assert said in " ".join(dnas("encode", run, "--stage", 2, code=4).stderr.split())
+    assert not (run / "coding/stage2.json").exists()
+
+
+def test_a_space_of_another_lattice_is_refused(run: Path) -> None:
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["network"]["layers"] += 1
+    (run / "run.json").write_text(json.dumps(manifest))
+    said = " ".join(dnas("search", run, "--stage", 1, "--extend", 1, code=4).stderr.split())
+    assert "stage1.json: is for 3 layers, and the run has 4" in said
 
 
 def test_a_coding_of_ten_million_edges_is_refused_by_its_size(tmp_path: Path) -> None:

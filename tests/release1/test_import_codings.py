@@ -72,6 +72,11 @@ def test_an_imported_architecture_is_retrained_in_a_run_without_searches(
     model = load_model(run / "model.pt", CPU)
     assert model.architecture == ArchitectureCoding.read(architecture)
     dnas(*command)  # again: is there already
+    manifest = json.loads((run / "run.json").read_text())
+    unfinished = manifest | {"network": {"layers": 9, "width": 4}}  # as a kill may leave it
+    (run / "run.json").write_text(json.dumps(unfinished))
+    dnas(*command)
+    assert json.loads((run / "run.json").read_text()) == manifest
 
     other = tmp_path / "other.json"
     _chain(tmp_path / "chain", other)
