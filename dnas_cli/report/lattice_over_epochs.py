@@ -14,7 +14,7 @@ from dnas_cli.report.logit_trace import trace_logits
 from dnas_cli.report.pictures import Picture, contact_sheet
 from dnas_cli.report.stage_story import lattice_look
 from dnas_cli.run.directory import Run
-from dnas_cli.run.rows import read_rows
+from dnas_cli.run.rows import read_logits
 from dnas_cli.scenes.palette import LandClass
 
 _SIDE = 352  # pixels of a picture
@@ -27,7 +27,7 @@ def lattice_deciding(run: Run, stage: int) -> Drawing | None:
         DataError: A file of the run is damaged.
     """
     space = run.space(stage)
-    trace = trace_logits(space, read_rows(run.stage_folder(f"stage{stage}") / "logits.jsonl"))
+    trace = trace_logits(space, read_logits(run.stage_folder(f"stage{stage}") / "logits.jsonl"))
     if not trace:
         return None
     shown = [trace[0], trace[len(trace) // 2], trace[-1]]

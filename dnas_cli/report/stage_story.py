@@ -13,7 +13,7 @@ from dnas_cli.report.run_status import TITLES
 from dnas_cli.report.training_curves import history_marks, training_charts
 from dnas_cli.run.command_log import read_commands
 from dnas_cli.run.directory import Run
-from dnas_cli.run.rows import read_rows
+from dnas_cli.run.rows import read_logits, read_rows
 from dnas_cli.space.coding import SearchSpace
 from dnas_cli.space.operators import OPERATORS
 from dnas_cli.stages.lattice_costs import LatticeCosts
@@ -88,7 +88,7 @@ def stage_story(run: Run, name: str, costs: LatticeCosts | None = None) -> Stage
 def _trace(run: Run, stage: int, costs: LatticeCosts | None) -> Trace | None:
     try:
         space = run.space(stage)
-        rows = read_rows(run.stage_folder(f"stage{stage}") / "logits.jsonl")
+        rows = read_logits(run.stage_folder(f"stage{stage}") / "logits.jsonl")
     except (DataError, RunStateError):  # a space encoded again since; status says what to do
         return None
     whole = trace_logits(space, rows)

@@ -10,6 +10,7 @@ from dnas_cli.files import read_text, write_text
 from dnas_cli.json_files import parse_json
 from dnas_cli.space.coding import CodingBody
 
+RESTORE = "Restore it, or search the stage again in a branch."
 _MOST_EPOCHS = 1 << 31
 _LARGEST = 1e30
 
@@ -78,6 +79,18 @@ def read_rows(path: Path) -> list[EpochRow]:
         except (ValueError, KeyError, TypeError, AttributeError) as error:
             raise DataError(f"{path}: line {number} is damaged ({brief(error)}).") from error
         rows.append(row)
+    return rows
+
+
+def read_logits(path: Path) -> list[EpochRow]:
+    """Read `logits.jsonl`, of which every row has logits; none when it is missing.
+
+    Raises:
+        DataError: A line is damaged, or has no logits.
+    """
+    rows = read_rows(path)
+    if any("logits" not in row for row in rows):
+        raise DataError(f"{path}: has rows without logits.", RESTORE)
     return rows
 
 

@@ -12,7 +12,7 @@ from dnas_cli.run.command_log import record_command
 from dnas_cli.run.directory import CODINGS, Run, check_stage, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import StageRecord
-from dnas_cli.run.rows import best_row, read_rows
+from dnas_cli.run.rows import RESTORE, best_row, read_logits, read_rows
 from dnas_cli.space.candidates import candidates as likely_codings
 from dnas_cli.space.coding import Coding, SearchSpace
 from dnas_cli.space.decoding import ConnectionRule
@@ -158,13 +158,9 @@ def _refuse_other(run: Run, stage: int, path: Path, overwrite: bool) -> None:
 def _logits(run: Run, name: str, epoch: str, option: str = "epoch") -> tuple[int, dict[str, float]]:
     """Return an epoch (from 0) and its logits."""
     folder = run.stage_folder(name)
-    read = read_rows(folder / "logits.jsonl")
-    rows = {row["epoch"]: row["logits"] for row in read if "logits" in row}
-    if not rows or len(rows) < len(read):
-        raise DataError(
-            f"{folder / 'logits.jsonl'}: is missing, or has rows without logits.",
-            "Restore it, or search the stage again in a branch.",
-        )
+    rows = {row["epoch"]: row["logits"] for row in read_logits(folder / "logits.jsonl")}
+    if not rows:
+        raise DataError(f"{folder / 'logits.jsonl'}: is missing, or empty.", RESTORE)
     if epoch == "last":
         chosen = max(rows)
     elif epoch == "best":

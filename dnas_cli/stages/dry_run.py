@@ -115,6 +115,7 @@ def search_estimates(
     """
     check_stage(stage)
     run, tiles, layers, width = _begin(root, choice.preset, new_run)
+    NewRun(None, layers, width).size("paper")  # an adopted architecture may have one layer
     given = run.manifest.settings if run else RunSettings()
     held = hold_settings(given, f"stage{stage}", SearchSettings, choice, options)
     for number in range(stage, RETRAINING):

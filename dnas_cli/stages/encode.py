@@ -53,6 +53,7 @@ def _first_stage(root: Path, new_run: NewRun, overwrite: bool) -> Run:
     if run is None:
         run = begin_run(root, new_tile_set(root, new_run.data), *size)
     wanted = (new_run.layers or run.manifest.layers, new_run.width or run.manifest.width)
+    NewRun(None, *wanted).size("paper")  # an adopted architecture may have one layer
     if wanted != (run.manifest.layers, run.manifest.width):
         _check_change(run, wanted, overwrite)  # or its lock would stop whoever began the run
         with stage_lock(run, "stage1"):  # nothing changes unless all of it can

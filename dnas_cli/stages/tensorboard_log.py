@@ -9,7 +9,7 @@ import numpy.typing as npt
 from dnas_cli.errors import UsageError
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.run.history import flat_history
-from dnas_cli.run.rows import read_rows
+from dnas_cli.run.rows import read_logits
 from dnas_cli.scenes.palette import LandClass
 from dnas_cli.stages.epoch_callback import EpochEnd
 
@@ -55,7 +55,7 @@ class TensorBoardLog:
             for name, value in row.items():
                 if not isinstance(value, str):
                     writer.add_scalar(name, value, epoch)
-        for logits in read_rows(folder / "logits.jsonl")[known:]:
+        for logits in read_logits(folder / "logits.jsonl")[known:]:
             values = np.array(list(logits["logits"].values()))
             writer.add_histogram("logits", values, logits["epoch"] + 1)
         if end.confusion is not None and end.confusion.pixels:

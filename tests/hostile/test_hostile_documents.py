@@ -94,6 +94,14 @@ def test_a_path_of_another_lattice_is_refused(run: Path, change: dict[str, Any],
     assert not (run / "coding/stage2.json").exists()
 
 
+def test_a_run_of_one_layer_has_nothing_to_search(run: Path) -> None:
+    manifest = json.loads((run / "run.json").read_text())
+    manifest["network"]["layers"] = 1
+    (run / "run.json").write_text(json.dumps(manifest))
+    for command in (("search", run, "--stage", 1, "--dry-run"), ("encode", run, "--stage", 1)):
+        assert "layers 1: must be from 2 to 64" in dnas(*command, code=2).stderr
+
+
 def test_a_space_of_another_lattice_is_refused(run: Path) -> None:
     manifest = json.loads((run / "run.json").read_text())
     manifest["network"]["layers"] += 1

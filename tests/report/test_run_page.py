@@ -211,6 +211,17 @@ def test_the_slider_holds_every_epoch_of_every_search(page: str, run: Path) -> N
     assert chosen == {f"{a}>{b}" for a, b in pairwise(nodes)}
 
 
+def test_a_stage_whose_logits_were_lost_has_no_slider(run: Path, tmp_path: Path) -> None:
+    own = Path(shutil.copytree(run, tmp_path / "run"))
+    logits = own / "search/stage2/logits.jsonl"
+    logits.write_text('{"epoch": 0}\n')
+    dnas("report", own)
+    frames = (own / "report.html").read_text().split('id="frames">')[1].split("</script>")[0]
+    assert sorted(json.loads(frames)) == ["stage1", "stage3"]
+    said = dnas("decode", own, "--stage", 2, "--overwrite", code=4).stderr
+    assert "has rows without logits" in " ".join(said.split())
+
+
 def test_a_half_done_run_has_a_page_and_curves_after_every_epoch(
     tiny_tiles: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
