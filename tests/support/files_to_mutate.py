@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -136,12 +137,16 @@ def _write_newer_files(folder: Path) -> None:
     from dnas_cli.planning.make_plan import make_plan
     from dnas_cli.planning.measurements import DataFacts, Measurements
     from dnas_cli.planning.plan import write_plan
-    from dnas_cli.typed_fields import build
+    from dnas_cli.typed_fields import SettingValue, build
 
-    shutil.copytree(folder / "run", folder / "planned")
+    dnas("encode", folder / "planned", "--stage", 1, "--data", folder / "tiles", "--layers", 2,
+         "--width", 2)  # fmt: skip
     simulated = json.loads((Path(__file__).parents[1] / "planning/simulated.json").read_text())
     measured = build(Measurements, simulated["16 cores"])
-    write_plan(folder / "planned", make_plan(measured, DataFacts(470, 110, 110), 3600))
+    plan = make_plan(measured, DataFacts(470, 110, 110), 3600)
+    settings: dict[str, SettingValue] = {"batch": 2, "head": 4, "validate_every": 1}
+    short = (replace(item, epochs=1, settings=settings, fixed=True) for item in plan.stages)
+    write_plan(folder / "planned", replace(plan, stages=tuple(short)))
     first, cpu = folder / "tiles/first.tif", ("--device", "cpu")
     for name in ("area.gpkg", "area.geojson"):
         dnas("predict", folder / "model.pt", first, "--out", folder / name, *cpu)

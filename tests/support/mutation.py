@@ -35,8 +35,9 @@ class Target:
 
     Attributes:
         name: For the table.
-        file: The file to mutate, within the fixture.
+        file: The file to mutate, within the fixture; of a pattern, any of the files.
         command: The arguments, in the folder of the fixture.
+        others: Other commands; each case runs one of all.
         undo: What the command may have made and the next case must not find.
         values: Mutate values within the JSON, XML or torch file as well, not only its bytes.
         copy: A folder that is copied before each case, and its copy.
@@ -45,6 +46,7 @@ class Target:
     name: str
     file: str
     command: tuple[object, ...]
+    others: tuple[tuple[object, ...], ...] = ()
     undo: tuple[str, ...] = ()
     values: bool = False
     copy: tuple[str, str] | None = None
@@ -71,9 +73,18 @@ def _target(name: str, file: str, *command: object, **more: Any) -> Target:
     return Target(name, file, command, **more)
 
 
+def _of_runs(name: str, file: str, copied: str, *commands: str) -> Target:
+    """Return files of a run, which is copied as `again` for each case, and commands on it."""
+    command, *others = (tuple(line.split()) for line in commands)
+    undo = ("again", "branch", "arrays")
+    return Target(name, file, command, tuple(others), undo, values=True, copy=(copied, "again"))
+
+
 _MAPPED = (
     "predict", "model.pt", "tiles/first.tif", "--out", "map.tif", "--overwrite", "--device", "cpu",
 )  # fmt: skip
+
+_ONE = "--stage 1 --epochs 1 --batch 2 --head 4 --device cpu"
 
 TARGETS = (
     _target("run.json", "run/run.json", "status", "run", values=True),
@@ -106,8 +117,16 @@ TARGETS = (
             "--device", "cpu", undo=("figures",)),
     _target("label", "tiles/first.png", "eval", "model.pt", "tiles", "--out", "figures",
             "--device", "cpu", undo=("figures",)),
-    _target("plan.json", "planned/plan.json", "run", "planned", "--until", 3, "--device", "cpu",
-            values=True),
+    _of_runs("plan.json", "again/plan.json", "planned", "run again --until 1 --device cpu",
+             "report again"),
+    _of_runs("begun run", "again/**/*.json", "planned", "status again", f"search again {_ONE}",
+             f"search again {_ONE} --dry-run", "encode again --stage 1 --layers 3 --overwrite"),
+    _of_runs("whole run", "again/**/*.json*", "run", "status again", "report again",
+             "decode again --stage 2 --overwrite", "encode again --stage 2 --overwrite",
+             "search again --stage 1 --extend 1 --device cpu", "eval again --device cpu",
+             "retrain again --extend 1 --device cpu", "run again --device cpu",
+             "run again --from 3 --branch branch --seed 3 --device cpu",
+             "export-coding again --out arrays"),
     _target("polygons", "scenes/fields.geojson", "tile", "scenes", "--dataset", "fields.yaml",
             "--out", "cut", "--size", 32, "--workers", 1, undo=("cut",), values=True),
     _target("GeoPackage", "area.gpkg", *_MAPPED, "--clip", "area.gpkg", undo=("map.tif",)),
@@ -214,9 +233,9 @@ def _try_all(target: Target, fixture: Path, seeds: Sequence[int], notes: Path) -
 
 def try_one(target: Target, fixture: Path, rng: random.Random) -> tuple[int, str]:
     """Run a target once on a mutated file, in the folder of the fixture, and put all back."""
-    path = fixture / target.file
     if target.copy is not None:
         shutil.copytree(fixture / target.copy[0], fixture / target.copy[1])
+    path = rng.choice(sorted(fixture.glob(target.file)))
     original = path.read_bytes()
     kept = {name: (fixture / name).read_bytes() for name in _CHANGED if (fixture / name).is_file()}
     odd = sorted(fixture.glob("odd-*.tif"))
@@ -226,7 +245,7 @@ def try_one(target: Target, fixture: Path, rng: random.Random) -> tuple[int, str
         change = BY_SUFFIX.get(path.suffix, mutate_values)
     try:
         path.write_bytes(change(content, rng))
-        result = dnas(*target.command, code=None)
+        result = dnas(*rng.choice((target.command, *target.others)), code=None)
         return result.exit_code, judge(result)
     finally:
         path.write_bytes(original)
