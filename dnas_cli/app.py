@@ -35,7 +35,7 @@ from dnas_cli.commands.status import status
 from dnas_cli.commands.suggest import suggest
 from dnas_cli.commands.tile import tile
 from dnas_cli.errors import DnasError
-from dnas_cli.interruption import terminated_as_interrupted
+from dnas_cli.interruption import is_interruption, terminated_as_interrupted
 from dnas_cli.shown_text import shown
 from dnas_cli.similar_names import add_similar_names
 from dnas_cli.standard_streams import named_standard_output
@@ -80,6 +80,9 @@ class _Group(TyperGroup):
             if hasattr(error, "show"):  # the command line's own errors print themselves
                 add_similar_names(error)
                 raise
+            if is_interruption(error):
+                _report("interrupted.")
+                raise typer.Exit(130) from error
             _report(
                 f"{type(error).__name__}: {shown(error)}\n"
                 "This should not happen; set DNAS_DEBUG=1 for the traceback."

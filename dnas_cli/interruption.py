@@ -64,6 +64,16 @@ def terminated_as_interrupted() -> Iterator[None]:
         yield
 
 
+def is_interruption(error: BaseException | None) -> bool:
+    """Whether an exception is a KeyboardInterrupt, or came while one ended what was open.
+
+    GDAL's binding makes another exception of one that comes while it enters or leaves a block.
+    """
+    while error is not None and not isinstance(error, KeyboardInterrupt):
+        error = error.__cause__ or error.__context__
+    return error is not None
+
+
 @contextmanager
 def handled(
     handler: Callable[[int, FrameType | None], None], *numbers: signal.Signals

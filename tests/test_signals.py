@@ -72,6 +72,19 @@ def test_sigusr1_before_there_is_anything_to_save_ends_nothing(
     assert_same_stage(searched / "search/stage1", run / "search/stage1")
 
 
+def test_what_an_interruption_breaks_is_no_other_error(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def info(*_: object) -> None:
+        try:
+            raise KeyboardInterrupt
+        finally:
+            raise RuntimeError("No GDAL environment exists")  # as rasterio when it leaves a block
+
+    monkeypatch.setattr("dnas_cli.api.info", info)
+    assert dnas("info", tmp_path, code=130).stderr == "dnas: interrupted.\n"
+
+
 # Steps are too short to be sure that the second signal comes within one: the loss sends both.
 _TWICE = """
 import os, signal

@@ -128,12 +128,12 @@ class Run:
         space = SearchSpace.read(path)
         if space.stage != stage:
             raise DataError(f"{path}: holds the space of stage {space.stage}.")
-        self._check_layers(path, space.graph.layers, f"dnas encode {self.root} --stage {stage}")
+        self._check_layers(path, space.graph.layers, self._again("encode", stage))
         parent = None if stage == 1 else self.coding(stage - 1).hash
         if space.derived_from != parent:
             raise DataError(
                 f"{path}: does not descend from {self._coding_name(stage - 1)} of this run.",
-                f"Run: dnas encode {self.root} --stage {stage} --overwrite, or branch.",
+                self._again("encode", stage),
             )
         return space
 
@@ -158,13 +158,12 @@ class Run:
             )
         coding = _KINDS[stage].read(path)
         if stage < 3:  # adopting an architecture brings its own layers
-            layers = coding.body()["layers"]
-            self._check_layers(path, layers, f"dnas decode {self.root} --stage {stage}")
+            self._check_layers(path, coding.body()["layers"], self._again("decode", stage))
         space_path = self.coding_path(f"stage{stage}")
         if space_path.is_file() and coding.derived_from != SearchSpace.read(space_path).hash:
             raise DataError(
                 f"{path}: does not descend from {space_path.name} of this run.",
-                f"Run: dnas decode {self.root} --stage {stage} --overwrite, or branch.",
+                self._again("decode", stage),
             )
         return coding
 
@@ -271,12 +270,14 @@ class Run:
         later = STAGES[STAGES.index(stage) + 1 :]
         return any(self.coding_path(name).is_file() or self.record(name) for name in later)
 
-    def _check_layers(self, path: Path, layers: int, again: str) -> None:
-        if layers != self.manifest.layers:
-            raise DataError(
-                f"{path}: is for {layers} layers, and the run has {self.manifest.layers}.",
-                f"Run: {again} --overwrite, or branch.",
-            )
+    def _check_layers(self, path: Path, layers: int, remedy: str) -> None:
+        own = self.manifest.layers
+        if layers != own:
+            raise DataError(f"{path}: is for {layers} layers, and the run has {own}.", remedy)
+
+    def _again(self, command: str, stage: int) -> str:
+        root = shlex.quote(str(self.root))
+        return f"Run: dnas {command} {root} --stage {stage} --overwrite, or branch."
 
     def _coding_name(self, stage: int) -> str:
         return f"{CODINGS[stage]}.json" if stage else "nothing"

@@ -9,28 +9,30 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
+from functools import partial
 from multiprocessing import connection
 from multiprocessing.synchronize import Event
 from types import FrameType
 from typing import TypeVar
 
 from dnas_cli.errors import DnasError, Interrupted
-from dnas_cli.interruption import handled
+from dnas_cli.interruption import Interruption, handled
 
 Task = TypeVar("Task")
 Result = TypeVar("Result")
 
-_stop: Event | None = None  # set in worker processes only
+_end_step: Callable[[], None] | None = None  # of the tasks that run here
 
 
 def check_stop() -> None:
-    """Stop the calling task if the user interrupted the work.
+    """Stop the calling task, which is between two steps, if the user interrupted the work.
 
     Raises:
-        Interrupted: The user interrupted the work.
+        Interrupted: In a worker process; the user interrupted the work.
+        KeyboardInterrupt: The same where there are no workers.
     """
-    if _stop is not None and _stop.is_set():
-        raise Interrupted("stopped.")
+    if _end_step is not None:
+        _end_step()
 
 
 def run_tasks(
@@ -47,10 +49,26 @@ def run_tasks(
         DnasError: A worker process died.
     """
     if workers <= 1 or len(tasks) <= 1:
-        for task in tasks:
-            yield function(task)
+        yield from _in_this_process(function, tasks)
     else:
         yield from _in_processes(function, tasks, min(workers, len(tasks)))
+
+
+def _in_this_process(function: Callable[[Task], Result], tasks: Sequence[Task]) -> Iterator[Result]:
+    """Stop at the end of a step, as workers do.
+
+    An exception within the Python code that GDAL's binding runs can become another one, and the
+    file at hand would be called unusable.
+    """
+    global _end_step
+    with Interruption() as interruption:
+        _end_step = interruption.end_step
+        try:
+            for task in tasks:
+                yield function(task)
+                interruption.end_step()
+        finally:
+            _end_step = None
 
 
 def _in_processes(
@@ -96,11 +114,16 @@ def _killed_by_another_signal() -> Iterator[list[int]]:
 
 
 def _start_worker(stop: Event) -> None:
-    global _stop
-    _stop = stop
+    global _end_step
+    _end_step = partial(_stop_if, stop)
     # Ctrl-C reaches every process of a terminal; the parent alone decides.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     threading.Thread(target=_end_with_parent, daemon=True).start()
+
+
+def _stop_if(stop: Event) -> None:
+    if stop.is_set():
+        raise Interrupted("stopped.")
 
 
 def _end_with_parent() -> None:

@@ -6,11 +6,12 @@ import os
 import signal
 import time
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from dnas_cli.datasets.discovery import Problem
-from dnas_cli.tiles.cutting import CuttingTask, cut_image
+from dnas_cli.tiles.cutting import CuttingTask, _Strip, cut_image
 from dnas_cli.tiles.dataset_json import open_tile_set
 from tests.support.command_line import dnas, start
 from tests.support.small_scenes import make_gid, replace_unnoticed
@@ -105,6 +106,36 @@ def test_other_settings_are_refused_while_work_is_unfinished(tmp_path: Path) -> 
 
 def _interrupted(*_: object) -> None:
     raise KeyboardInterrupt
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_no_step_within_a_library(
+    source: Path,
+    whole: dict[str, bytes],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    number: int,
+) -> None:
+    """GDAL's binding would make another exception of it, and the image would be unusable."""
+    out, ended = tmp_path / "tiles", list[_Strip]()
+
+    def read(*given: Any) -> _Strip:
+        if len(ended) == 20:
+            os.kill(os.getpid(), number)
+        strip = read_strip(*given)
+        ended.append(strip)
+        return strip
+
+    read_strip = _Strip.read
+    command = ("tile", source, "--size", 32, "--out", out, "--workers", 1)
+    with monkeypatch.context() as patch:
+        patch.setattr(_Strip, "read", read)
+        said = dnas(*command, code=130).stderr
+    assert len(ended) == 21
+    assert "interrupted after 2 of 10 images" in said
+    assert "Run the same command again" in said
+    dnas(*command)
+    assert content(out) == whole
 
 
 def test_an_image_changed_after_an_interruption_is_cut_again(
