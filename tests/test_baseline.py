@@ -116,7 +116,10 @@ def test_a_run_is_compared_with_random_architectures_of_its_cost(
     assert "baseline: mIoU" in dnas("eval", run).stdout
     model = run / "baseline/random-1-seed-4/model.pt"
     before = model.stat().st_mtime_ns
+    for suffix in ("json", "csv"):  # of a command that was killed
+        (run / f"baseline/.results.0badcafe.part.{suffix}").touch()
     assert dnas(*command).stdout == printed
+    assert not list((run / "baseline").glob(".results*"))
     assert model.stat().st_mtime_ns == before
     assert not same_tensors(model, run / "baseline/random-1-seed-3/model.pt")
     trained = load_model(model, torch.device("cpu"))

@@ -11,7 +11,7 @@ import numpy as np
 
 from dnas_cli.bootstrap import drawn_times, mean_ious
 from dnas_cli.errors import MALFORMED, DataError, brief
-from dnas_cli.files import make_folder
+from dnas_cli.files import make_folder, remove_leftovers
 from dnas_cli.json_files import read_json, write_json
 from dnas_cli.metrics import ConfusionMatrix, merged
 from dnas_cli.typed_fields import build, ruled
@@ -141,6 +141,7 @@ def write_members(path: Path, members: Sequence[Member]) -> None:
     both = any(item.name == FOUND for item in members) and any(map(_is_random, members))
     comparison = asdict(compare(members)) if both else None
     content = {"comparison": comparison, "members": [member.to_json() for member in members]}
+    remove_leftovers(path.parent, path.name)
     write_json(path, content)
 
 

@@ -11,7 +11,7 @@ from dnas_cli.evaluation.evaluation import Subject
 from dnas_cli.evaluation.scenes import SceneScore
 from dnas_cli.evaluation.stored import evaluation_files
 from dnas_cli.file_lock import locked
-from dnas_cli.files import make_folder
+from dnas_cli.files import make_folder, remove_leftovers
 from dnas_cli.json_files import read_json, write_json
 from dnas_cli.metrics import ConfusionMatrix
 from dnas_cli.shard import Shard
@@ -57,6 +57,7 @@ def merged(
     facts = {"schema": SCHEMA, "subject": asdict(subject)}
     names = [str(number) for number in range(own.matrix.classes)]
     with locked(folder, wait=True):
+        remove_leftovers(folder, files[shard.number - 1].name)
         write_json(
             files[shard.number - 1],
             {

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from dnas_cli.evaluation.baseline_figures import FOUND, RANDOM, Comparison, Member
-from dnas_cli.files import write_csv
+from dnas_cli.files import remove_leftovers, write_csv
 
 _COLUMNS = (
     "name", "seed", "split", "parameters", "multiply_accumulates", "supernet_mean_iou",
@@ -64,6 +64,7 @@ def write_baseline_csv(path: Path, members: Sequence[Member]) -> None:
     rows: list[list[object]] = [[*_COLUMNS, "mean_iou"]]
     for member in sorted(members, key=lambda item: (item.name != FOUND, item.name, item.seed)):
         rows.append([*(getattr(member, column) for column in _COLUMNS), member.mean_iou])
+    remove_leftovers(path.parent, path.name)
     write_csv(path, rows)
 
 
