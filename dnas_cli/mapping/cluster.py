@@ -123,6 +123,8 @@ def _results(
     for future in done:
         task = running.pop(str(future.key))
         outcome = _outcome(future, task)
+        # Else it is done again when the worker that keeps it dies, perhaps after the map.
+        future.release()
         if isinstance(outcome, tuple):  # a huge scene, to be mapped in these strips
             strips_left[task.scene] = len(outcome)
             for strip in outcome:
