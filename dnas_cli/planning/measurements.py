@@ -1,15 +1,12 @@
 """The facts that a plan is made of: the machine, measured training steps, the data."""
 
 from dataclasses import dataclass
-from typing import Literal
 
+from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.typed_fields import option
 
 SEARCHES = ("stage1", "stage2", "stage3")
 RETRAINING = "retrain"
-
-Mode = Literal["plain", "fast", "low"]
-"""How a network is executed in training."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +61,7 @@ class Candidate:
     """Measured steps of every stage at one size; `memory` is the execution mode."""
 
     size: Size
-    memory: Mode
+    memory: ExecutionMode
     steps: tuple[StepTime, ...]
 
     def step(self, stage: str) -> StepTime:

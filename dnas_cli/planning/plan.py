@@ -2,20 +2,13 @@
 
 from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
-from typing import Literal
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.files import remove_leftovers
 from dnas_cli.json_files import check_schema, read_json, write_json
-from dnas_cli.planning.measurements import (
-    RETRAINING,
-    SEARCHES,
-    DataFacts,
-    Machine,
-    Mode,
-    Size,
-    StepTime,
-)
+from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
+from dnas_cli.planning.measurements import RETRAINING, SEARCHES, DataFacts, Machine, Size, StepTime
+from dnas_cli.run.given_settings import Preset
 from dnas_cli.typed_fields import SettingValue, build, option
 
 SCHEMA = "dnas/plan"
@@ -71,8 +64,8 @@ class Plan:
     machine: Machine
     data: DataFacts
     size: Size
-    memory: Mode
-    preset: Literal["paper", "quick"]
+    memory: ExecutionMode
+    preset: Preset
     stages: tuple[StagePlan, ...]
     closing: float = option(0.0, at_least=0)
     spent: float = option(0.0, at_least=0)

@@ -8,7 +8,6 @@ from dnas_cli.typed_fields import SettingValue
 
 Preset = Literal["paper", "quick"]
 Recipe = Literal["plain", "strong"]
-PresetOrNone = Literal["", Preset]
 
 
 @dataclass(frozen=True)
@@ -21,7 +20,7 @@ class GivenSettings:
         values: Single settings by name, over both.
     """
 
-    preset: PresetOrNone = ""
+    preset: Literal["", Preset] = ""
     recipe: Literal["", Recipe] = ""
     values: dict[str, SettingValue] = field(default_factory=dict)
 

@@ -5,7 +5,7 @@ from typing import Any, Literal
 
 from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.json_files import check_schema
-from dnas_cli.run.given_settings import GivenSettings, PresetOrNone, RunSettings
+from dnas_cli.run.given_settings import GivenSettings, Preset, RunSettings
 from dnas_cli.space.lattice import MAX_LAYERS
 from dnas_cli.typed_fields import SettingValue, build, option
 
@@ -57,7 +57,7 @@ class StageRecord:
     decoded: dict[str, SettingValue] = field(default_factory=dict)
     extensions: tuple[Extension, ...] = ()
     memory: str = ""
-    preset: PresetOrNone = ""
+    preset: Literal["", Preset] = ""
 
     def with_phase(self, phase: Phase, epochs_done: int | None = None) -> "StageRecord":
         """Return a copy in another phase."""

@@ -24,7 +24,7 @@ from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.expected_network import RETRAINING, ExpectedNetwork, expected_network
 from dnas_cli.stages.fitting_mode import fits, fitting_step, step_size
 from dnas_cli.stages.hold_settings import hold_settings
-from dnas_cli.stages.new_run import NewRun
+from dnas_cli.stages.new_run import NewRun, check_size
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.training_setup import check_batch, network_shape, training_steps
 from dnas_cli.tiles.tile_set import TileSet
@@ -115,7 +115,7 @@ def search_estimates(
     """
     check_stage(stage)
     run, tiles, layers, width = _begin(root, choice.preset, new_run)
-    NewRun(None, layers, width).size("paper")  # an adopted architecture may have one layer
+    check_size(layers, width)
     given = run.manifest.settings if run else RunSettings()
     held = hold_settings(given, f"stage{stage}", SearchSettings, choice, options)
     for number in range(stage, RETRAINING):

@@ -11,7 +11,7 @@ from dnas_cli.run.lock import beginning, stage_lock
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.space.coding import SearchSpace, first_space, second_space, third_space
 from dnas_cli.stages.begin_run import begin_run, existing_run, new_tile_set
-from dnas_cli.stages.new_run import NewRun
+from dnas_cli.stages.new_run import NewRun, check_size
 
 
 def encode(
@@ -53,7 +53,7 @@ def _first_stage(root: Path, new_run: NewRun, overwrite: bool) -> Run:
     if run is None:
         run = begin_run(root, new_tile_set(root, new_run.data), *size)
     wanted = (new_run.layers or run.manifest.layers, new_run.width or run.manifest.width)
-    NewRun(None, *wanted).size("paper")  # an adopted architecture may have one layer
+    check_size(*wanted)
     if wanted != (run.manifest.layers, run.manifest.width):
         _check_change(run, wanted, overwrite)  # or its lock would stop whoever began the run
         with stage_lock(run, "stage1"):  # nothing changes unless all of it can

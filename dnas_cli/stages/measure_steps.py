@@ -9,6 +9,7 @@ import torch
 
 from dnas_cli.container import limited_threads
 from dnas_cli.nets.step_estimate import StepEstimate
+from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.planning.make_plan import sizes_for, sizes_of, worth_measuring
 from dnas_cli.planning.measurements import (
     RETRAINING,
@@ -17,7 +18,6 @@ from dnas_cli.planning.measurements import (
     DataFacts,
     Machine,
     Measurements,
-    Mode,
     Size,
     StepTime,
 )
@@ -145,7 +145,7 @@ def _candidate(
 ) -> Candidate | None:
     """Return the steps of all stages; None where one does not fit into the memory."""
     steps = []
-    mode: Mode = "fast"
+    mode: ExecutionMode = "fast"
     device, workers = compute.resolve()
     for number, name in enumerate(STAGES, 1):
         settings, kinds = _settings(name, size), 1 if name == RETRAINING else 2

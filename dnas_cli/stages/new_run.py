@@ -25,9 +25,20 @@ class NewRun:
         Raises:
             UsageError: No network can have them.
         """
-        if self.layers is not None and not 2 <= self.layers <= MAX_LAYERS:
-            raise UsageError(f"layers={self.layers}: must be from 2 to {MAX_LAYERS}.")
-        if self.width is not None and not is_width(self.width):
-            raise UsageError(f"width={self.width}: must be {WIDTHS}.")
         size = NETWORK_SIZES[preset or "paper"]
-        return self.layers or size["layers"], self.width or size["width"]
+        layers = size["layers"] if self.layers is None else self.layers
+        width = size["width"] if self.width is None else self.width
+        check_size(layers, width)
+        return layers, width
+
+
+def check_size(layers: int, width: int) -> None:
+    """Check that a network can be searched; one of one layer, which can be adopted, cannot.
+
+    Raises:
+        UsageError: It cannot.
+    """
+    if not 2 <= layers <= MAX_LAYERS:
+        raise UsageError(f"layers={layers}: must be from 2 to {MAX_LAYERS}.")
+    if not is_width(width):
+        raise UsageError(f"width={width}: must be {WIDTHS}.")

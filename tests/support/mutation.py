@@ -119,7 +119,7 @@ TARGETS = (
             "--device", "cpu", undo=("figures",)),
     _of_runs("plan.json", "again/plan.json", "planned", "run again --until 1 --device cpu",
              "report again"),
-    _of_runs("begun run", "again/**/*.json", "planned", "status again", f"search again {_ONE}",
+    _of_runs("encoded run", "again/**/*.json", "planned", "status again", f"search again {_ONE}",
              f"search again {_ONE} --dry-run", "encode again --stage 1 --layers 3 --overwrite"),
     _of_runs("whole run", "again/**/*.json*", "run", "status again", "report again",
              "decode again --stage 2 --overwrite", "encode again --stage 2 --overwrite",
