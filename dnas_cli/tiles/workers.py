@@ -3,12 +3,10 @@
 import multiprocessing
 import os
 import signal
-import sys
 import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
 from functools import partial
 from multiprocessing import connection
 from multiprocessing.synchronize import Event
@@ -76,41 +74,42 @@ def _in_processes(
 ) -> Iterator[Result]:
     # A fresh interpreter per worker: forking a process with GDAL's or torch's threads is unsafe.
     context = multiprocessing.get_context("spawn")
-    stop = context.Event()
-    pool = ProcessPoolExecutor(workers, context, _start_worker, (stop,))
-    try:
-        futures = [pool.submit(function, task) for task in tasks]
-        for future in as_completed(futures):
-            yield future.result()
-    except BrokenProcessPool as error:
-        raise DnasError(
-            "a worker process died; perhaps the memory is too small for all of them.",
-            "Run the same command again, with fewer workers, to resume.",
-        ) from error
-    finally:
-        # After an error or Ctrl-C, tasks end at their next step.
-        with _killed_by_another_signal() as again:
+    stop, signals = context.Event(), _Signals()
+    with handled(signals, signal.SIGINT, signal.SIGTERM):
+        pool = ProcessPoolExecutor(workers, context, _start_worker, (stop,))
+        try:
+            futures = [pool.submit(function, task) for task in tasks]
+            for future in as_completed(futures):
+                yield future.result()
+        except BrokenProcessPool as error:
+            raise DnasError(
+                "a worker process died; perhaps the memory is too small for all of them.",
+                "Run the same command again, with fewer workers, to resume.",
+            ) from error
+        finally:
+            signals.closing = True  # after an error or Ctrl-C, tasks end at their next step
             stop.set()
             pool.shutdown(wait=True, cancel_futures=True)
-        if again and sys.exc_info()[0] is None:
+        if signals.came:
             raise KeyboardInterrupt
 
 
-@contextmanager
-def _killed_by_another_signal() -> Iterator[list[int]]:
-    """Kill the workers on a signal, and yield the list of received signals.
+class _Signals:
+    """Handles signals while a pool exists: the first one interrupts, others kill the workers.
 
-    A KeyboardInterrupt while a pool shuts down would leave workers running.
+    A KeyboardInterrupt before or while the pool shuts down would leave it at work.
     """
-    came: list[int] = []
 
-    def kill(number: int, frame: FrameType | None) -> None:
-        came.append(number)
+    def __init__(self) -> None:
+        self.came = self.closing = False
+
+    def __call__(self, number: int, frame: FrameType | None) -> None:
+        if not (self.came or self.closing):
+            self.came = True
+            raise KeyboardInterrupt
+        self.came = True
         for process in multiprocessing.active_children():
             process.kill()
-
-    with handled(kill, signal.SIGINT, signal.SIGTERM):
-        yield came
 
 
 def _start_worker(stop: Event) -> None:

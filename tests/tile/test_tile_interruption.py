@@ -13,6 +13,7 @@ import pytest
 from dnas_cli.datasets.discovery import Problem
 from dnas_cli.tiles.cutting import CuttingTask, _Strip, cut_image
 from dnas_cli.tiles.dataset_json import open_tile_set
+from dnas_cli.tiles.workers import _Signals
 from tests.support.command_line import dnas, start
 from tests.support.small_scenes import make_gid, replace_unnoticed
 from tests.support.tiling import content
@@ -87,6 +88,17 @@ def test_interrupted_at_any_moment_the_same_command_resumes_to_the_same_bytes(
     again = dnas("tile", source, "--size", 32, "--workers", 1, "--out", out)
     assert "of 10 images are cut already" in again.stderr
     assert content(out) == whole
+
+
+def test_no_signal_interrupts_the_end_of_workers() -> None:
+    """Between the first one and the shutdown of the pool, another would leave it at work."""
+    signals, closing = _Signals(), _Signals()
+    with pytest.raises(KeyboardInterrupt):
+        signals(signal.SIGINT, None)
+    signals(signal.SIGINT, None)
+    closing.closing = True
+    closing(signal.SIGTERM, None)
+    assert closing.came
 
 
 def test_other_settings_are_refused_while_work_is_unfinished(tmp_path: Path) -> None:
