@@ -4,8 +4,10 @@ import asyncio
 import os
 import signal
 import socket
+import sys
 import threading
 import time
+import traceback
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import suppress
 from pathlib import Path
@@ -37,7 +39,9 @@ class _Cluster:
             free.bind(("127.0.0.1", 0))
             port = free.getsockname()[1]
         self.address = f"tcp://127.0.0.1:{port}"
-        self._start(lambda: _serve(Scheduler, host="127.0.0.1", port=port))
+        # Another port than Dask's usual one, on which somebody's scheduler may listen.
+        ports = {"port": port, "dashboard_address": "127.0.0.1:0"}
+        self._start(lambda: _serve(Scheduler, host="127.0.0.1", **ports))
         for _ in range(2):
             self.add_worker()
 
@@ -60,13 +64,14 @@ class _Cluster:
     def _start(self, serve: Callable[[], Coroutine[Any, Any, None]]) -> None:
         process = os.fork()
         if process == 0:
-            log = os.open(self.folder / "cluster.log", os.O_WRONLY | os.O_CREAT | os.O_APPEND)
-            os.dup2(log, 1)
-            os.dup2(log, 2)
-            try:
-                asyncio.run(serve())
-            finally:
-                os._exit(0)
+            with (self.folder / "cluster.log").open("a", buffering=1) as log:
+                sys.stdout = sys.stderr = log
+                try:
+                    asyncio.run(serve())
+                except BaseException:
+                    traceback.print_exc()
+                finally:
+                    os._exit(0)
         self.processes.append(process)
 
 
