@@ -28,10 +28,10 @@ from dnas_cli.demo.scenes import write_scenes
 from dnas_cli.nets.device import half_precision, synchronise
 from dnas_cli.nets.network import Network
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
+from dnas_cli.run.settings import RetrainSettings, SearchSettings
 from dnas_cli.tiles.make_tile_set import make_tile_set
 from dnas_cli.tiles.settings import TilingOptions, TilingSettings
 from dnas_cli.training.batches import Batch, BatchStream
-from dnas_cli.training.settings import RetrainSettings, SearchSettings
 from dnas_cli.training.steps import SearchSteps, Steps, WeightSteps
 
 STAGES = ("stage 1", "stage 2", "stage 3", "retrain")

@@ -24,11 +24,11 @@ from rasterio.windows import Window
 
 from benchmarks.measuring import machine, note, published, report, summary
 from dnas_cli.nets.network import NetworkShape, build_derived
+from dnas_cli.run.settings import RetrainSettings
 from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream
-from dnas_cli.training.settings import RetrainSettings
 from dnas_cli.training.steps import WeightSteps
 
 SIZE = 512

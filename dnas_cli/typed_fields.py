@@ -162,24 +162,36 @@ def build(kind: type[Built], value: Any, where: str = "") -> Built:
     Args:
         kind: The dataclass.
         value: The plain data.
+        where: Its place in the file; messages start with it.
 
     Raises:
         ValueError: A key is wrong; the message names it, and for an unknown key the nearest.
     """
+    values = built_fields(kind, value, where)
+    for item in fields(kind):  # type: ignore[arg-type]
+        if item.name not in values and item.default is item.default_factory is MISSING:
+            raise ValueError(f"{where}.{item.name} is missing".lstrip("."))
+    return kind(**values)
+
+
+def built_fields(kind: type[Any], value: Any, where: str) -> dict[str, Any]:
+    """Return values of some fields of a dataclass from plain data.
+
+    Raises:
+        ValueError: A key is wrong; as `build`.
+    """
     if not isinstance(value, Mapping):
         raise ValueError(f"{where or 'it'} is {shown_value(value)}, not keys with values".lstrip())
-    known = {item.name: item for item in fields(kind)}  # type: ignore[arg-type]
+    known, types = {item.name: item for item in fields(kind)}, types_of(kind)
     inside = f"{where}." if where else ""
     for key in value:
         if key not in known:
             raise ValueError(f"unknown key {inside}{key!s:.60}.{did_you_mean(key, known)}")
-    values = {}
-    for name, item in known.items():
-        if name in value:
-            values[name] = _field(item, value[name], types_of(kind)[name], inside + name)
-        elif item.default is MISSING and item.default_factory is MISSING:
-            raise ValueError(f"{inside}{name} is missing")
-    return kind(**values)
+    return {
+        name: _field(item, value[name], types[name], inside + name)
+        for name, item in known.items()
+        if name in value
+    }
 
 
 def convert(value: Any, kind: Any, where: str) -> Any:

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import fields
 from typing import TYPE_CHECKING, get_args
 
-from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
+from dnas_cli.run.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.typed_fields import option_of, spelled, types_of
 
 if TYPE_CHECKING:

@@ -8,6 +8,7 @@ import numpy.typing as npt
 import torch
 from torch import Tensor
 
+from dnas_cli.run.settings import Augmentation, RetrainSettings
 from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.training.augmentation import (
     random_crop,
@@ -17,7 +18,6 @@ from dnas_cli.training.augmentation import (
     sample_generator,
 )
 from dnas_cli.training.batches import TrainingTiles
-from dnas_cli.training.settings import Augmentation, RetrainSettings
 from dnas_cli.training.strong_augmentation import random_exposure
 
 

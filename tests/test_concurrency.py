@@ -182,7 +182,7 @@ def test_a_branch_at_a_finished_stage_does_not_wait_for_later_ones(
 
     def link(source: Path, target: Path) -> None:  # meanwhile, stage 2 finishes an epoch
         opened = open_run(run)
-        opened.set_record("stage2", StageRecord("started", {"epochs": 2}, 1))
+        opened.set_record("stage2", StageRecord("started", {"epochs": 2, "seed": 0}, 1))
         right(source, target)
 
     with monkeypatch.context() as patch:

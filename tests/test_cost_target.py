@@ -15,6 +15,7 @@ from dnas_cli.nets.cost_table import CostTable
 from dnas_cli.nets.expected_cost import expected_cost
 from dnas_cli.nets.network import NetworkShape
 from dnas_cli.run.rows import EpochRow
+from dnas_cli.run.settings import SearchSettings
 from dnas_cli.space.coding import (
     ArchitectureCoding,
     Coding,
@@ -35,7 +36,6 @@ from dnas_cli.stages.decode_within import decode_within
 from dnas_cli.stages.lattice_costs import LatticeCosts
 from dnas_cli.stages.measure import measure_run
 from dnas_cli.training.cost_penalty import CostPenalty, ramp
-from dnas_cli.training.settings import SearchSettings
 from tests.support.command_line import dnas, rows
 from tests.support.same_bits import assert_same_stage
 from tests.support.small_runs import first_search

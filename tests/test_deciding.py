@@ -10,8 +10,8 @@ import pytest
 import torch
 
 from dnas_cli.nets.network import NetworkShape, build_supernet
+from dnas_cli.run.settings import SearchSettings
 from dnas_cli.space.coding import PathCoding, first_space
-from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.steps import SearchSteps, temperature
 from tests.support.command_line import dnas, rows
 from tests.support.same_bits import assert_same_stage

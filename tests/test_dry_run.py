@@ -9,12 +9,12 @@ import torch
 
 from dnas_cli.nets.network import NetworkShape, build_derived, build_supernet
 from dnas_cli.nets.step_estimate import estimate_step
+from dnas_cli.run.settings import RetrainSettings, SearchSettings
 from dnas_cli.space.assumed import assumed_architecture, assumed_connections, assumed_path
 from dnas_cli.space.coding import ArchitectureCoding, ConnectionCoding, third_space
 from dnas_cli.space.lattice import prune
 from dnas_cli.stages import fitting_mode as choosing
 from dnas_cli.stages.expected_network import RETRAINING, expected_network
-from dnas_cli.training.settings import RetrainSettings, SearchSettings
 from tests.support.command_line import dnas
 from tests.support.small_runs import RETRAIN, SEARCH, first_search
 

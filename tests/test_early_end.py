@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 
 from dnas_cli.run.rows import EpochRow
+from dnas_cli.run.settings import RetrainSettings, SearchSettings
 from dnas_cli.training.early_end import early_end
-from dnas_cli.training.settings import RetrainSettings, SearchSettings
 from dnas_cli.training.time_left import Pace
 from tests.support.command_line import dnas, rows
 from tests.support.same_bits import same_tensors

@@ -20,6 +20,7 @@ from dnas_cli.nets.network import Network, NetworkShape, build_derived, build_su
 from dnas_cli.run.directory import Run
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import StageRecord
+from dnas_cli.run.settings import SearchSettings
 from dnas_cli.space.coding import ArchitectureCoding, first_space
 from dnas_cli.space.decoding import decode_path
 from dnas_cli.space.lattice import STEM, Edge, Graph, Node, edge, prune, scale_sizes
@@ -27,7 +28,6 @@ from dnas_cli.space.spaces import connection_space, path_space
 from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream, halves
-from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.steps import SearchSteps
 from tests.support.command_line import dnas
 

@@ -14,13 +14,13 @@ from dnas_cli.mapping.window_batches import WindowBatch
 from dnas_cli.mapping.windows import WindowGrid
 from dnas_cli.metrics import IGNORE
 from dnas_cli.model.model_file import ModelFacts, load_model, save_model
+from dnas_cli.run.settings import SearchSettings
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.scenes.opening import without_georeference
 from dnas_cli.scenes.raster import Window, open_raster
 from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.training.batches import TrainingTiles
 from dnas_cli.training.losses import balanced_weights
-from dnas_cli.training.settings import SearchSettings
 from tests.support.command_line import dnas
 from tests.support.predicting import read
 from tests.support.small_models import write_model

@@ -10,10 +10,10 @@ from torch import Tensor, nn
 
 from dnas_cli.errors import UsageError
 from dnas_cli.nets.network import NetworkShape, build_supernet
+from dnas_cli.run.settings import SearchSettings
 from dnas_cli.space.coding import first_space, third_space
 from dnas_cli.stages.training_setup import check_batch
 from dnas_cli.training.ranks import Ranks
-from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.sharding import Sharding
 from tests.support.command_line import dnas
 from tests.support.same_bits import assert_same_stage, differences

@@ -10,7 +10,7 @@ from typing import Any
 import pytest
 
 from dnas_cli.errors import DataError, RunStateError, UsageError
-from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
+from dnas_cli.run.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.typed_fields import option_of, spelled
 from tests.support.command_line import dnas

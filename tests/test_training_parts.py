@@ -11,6 +11,7 @@ import torch.nn.functional as F
 
 from dnas_cli.nets.network import Network, NetworkShape, build_supernet
 from dnas_cli.run.manifest import Extension
+from dnas_cli.run.settings import RetrainSettings, SearchSettings
 from dnas_cli.space.coding import ConnectionCoding, first_space, third_space
 from dnas_cli.space.lattice import Graph, edge
 from dnas_cli.tiles.dataset_json import open_tile_set
@@ -19,7 +20,6 @@ from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream, EpochSampler, Tile, halves
 from dnas_cli.training.losses import balanced_weights, cross_entropy, cross_entropy_and_dice, focal
 from dnas_cli.training.schedule import Schedule
-from dnas_cli.training.settings import RetrainSettings, SearchSettings
 from dnas_cli.training.steps import SearchSteps
 
 

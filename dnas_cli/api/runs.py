@@ -16,6 +16,7 @@ from dnas_cli.typed_fields import options_of, refuse_unknown
 
 if TYPE_CHECKING:
     from dnas_cli.planning.plan import Plan
+    from dnas_cli.run.settings import TrainingSettings
     from dnas_cli.stages.compute_options import ComputeOptions
     from dnas_cli.stages.dry_run import StageEstimate
     from dnas_cli.stages.epoch_callback import OnEpoch
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from dnas_cli.stages.new_run import NewRun
     from dnas_cli.stages.run_pipeline import Step
     from dnas_cli.stages.stage_options import StageOptions
-    from dnas_cli.training.settings import TrainingSettings
     from dnas_cli.training.settings_choice import SettingsChoice
 
 
@@ -103,10 +103,10 @@ def search(
         RunStateError: The stage exists with other settings, or another process works on it.
         Interrupted: A signal came; the state is saved.
     """
+    from dnas_cli.run.settings import SearchSettings
     from dnas_cli.stages.budgeted_stage import search_within
     from dnas_cli.stages.epoch_callback import every
     from dnas_cli.stages.search import search as search_stage
-    from dnas_cli.training.settings import SearchSettings
 
     work = _work(SearchSettings, options, ("new_run", "stage"))
     root = path_of(run)
@@ -171,10 +171,10 @@ def retrain(
         RunStateError: There is no architecture yet, or the run is in the way.
         Interrupted: A signal came; the state is saved.
     """
+    from dnas_cli.run.settings import RetrainSettings
     from dnas_cli.stages.budgeted_stage import retraining_within
     from dnas_cli.stages.epoch_callback import every
     from dnas_cli.stages.retrain import retrain as retrain_run
-    from dnas_cli.training.settings import RetrainSettings
 
     work, coding = _work(RetrainSettings, options, ("stage",)), path_or_none(architecture)
     root, tile_set = path_of(run), path_or_none(data)
@@ -220,10 +220,10 @@ def run_pipeline(
         Interrupted: A signal came; the state is saved.
     """
     from dnas_cli.planning.budget import budget_seconds
+    from dnas_cli.run.settings import SearchSettings
     from dnas_cli.stages.budgeted_run import close_plan
     from dnas_cli.stages.epoch_callback import every
     from dnas_cli.stages.run_pipeline import PipelineRequest, run_stages
-    from dnas_cli.training.settings import SearchSettings
 
     work = _work(SearchSettings, options, ("new_run",))
     retraining = {} if retrain_epochs is None else {"epochs": retrain_epochs}
@@ -334,9 +334,9 @@ def estimate(
     Raises:
         DnasError: As the search or retraining before its start.
     """
+    from dnas_cli.run.settings import RetrainSettings, SearchSettings
     from dnas_cli.stages.budgeted_stage import retraining_within, search_within
     from dnas_cli.stages.dry_run import estimate_retraining, search_estimates
-    from dnas_cli.training.settings import RetrainSettings, SearchSettings
 
     root = path_of(run)
     if stage is not None:
@@ -369,10 +369,10 @@ def _work(
     settings: "type[TrainingSettings]", options: dict[str, Any], more: tuple[str, ...]
 ) -> _Work:
     """Divide keyword arguments among settings and their sources, `ComputeOptions` and more."""
+    from dnas_cli.run.settings import SearchSettings
     from dnas_cli.stages.compute_options import ComputeOptions
     from dnas_cli.stages.new_run import NewRun
     from dnas_cli.stages.stage_options import StageOptions
-    from dnas_cli.training.settings import SearchSettings
     from dnas_cli.training.settings_choice import LOGITS_FROM, SettingsChoice, Sources
 
     kinds: dict[str, type[Any]] = {"new_run": NewRun, "stage": StageOptions}

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Union, get_args, get_origin
 import typer
 
 from dnas_cli.commands.options import Quiet, Verbose
-from dnas_cli.training.settings import TrainingSettings
+from dnas_cli.run.settings import TrainingSettings
 from dnas_cli.typed_fields import Option, options_of, spelled
 
 Command = Callable[..., None]

@@ -7,10 +7,10 @@ import typer
 
 from dnas_cli.commands import options
 from dnas_cli.commands.field_options import options_from
+from dnas_cli.run.settings import RetrainSettings
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.standard_streams import print_paths
-from dnas_cli.training.settings import RetrainSettings
 from dnas_cli.training.settings_choice import Sources
 from dnas_cli.typed_fields import SettingValue
 

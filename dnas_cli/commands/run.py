@@ -8,10 +8,10 @@ import typer
 from dnas_cli.commands import options
 from dnas_cli.commands.field_options import options_from
 from dnas_cli.errors import UsageError
+from dnas_cli.run.settings import SearchSettings
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.standard_streams import print_json
-from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.settings_choice import Sources
 from dnas_cli.typed_fields import SettingValue
 

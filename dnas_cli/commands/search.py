@@ -2,11 +2,11 @@
 
 from dnas_cli.commands import options
 from dnas_cli.commands.field_options import options_from
+from dnas_cli.run.settings import SearchSettings
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.standard_streams import print_paths
-from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.settings_choice import Sources
 from dnas_cli.typed_fields import SettingValue
 

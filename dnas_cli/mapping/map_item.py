@@ -94,7 +94,7 @@ def _links(target: Path, mapper: Mapper) -> list[dict[str, str]]:
 def _item_of_model(mapper: Mapper) -> Path | None:
     """Return the Item beside the model file that has the checksum of the model."""
     known = checksum(mapper.model_id)
-    beside = sorted(Path(mapper.path).parent.glob("*.json")) if mapper.path else []
+    beside = sorted(Path(mapper.path).parent.glob("[!.]*.json")) if mapper.path else []
     for path in beside:
         try:
             if path.stat().st_size > _LARGEST_ITEM:

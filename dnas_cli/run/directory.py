@@ -251,12 +251,16 @@ class Run:
             return f"dnas eval {run}"
         return f"dnas predict {shlex.quote(str(self.model_path))} SCENE --out mask.png"
 
+    def evaluations(self) -> list[Path]:
+        """Return the files of figures, without any that a command is writing."""
+        return sorted(self.evaluation_folder.glob("[!.]*.json"))
+
     def outdated_evaluations(self) -> list[str]:
         """Return which files of figures, by name without suffix, are of an earlier model."""
         if not self.model_path.is_file():
             return []
         model, found = file_hash(self.model_path), []
-        for path in sorted(self.evaluation_folder.glob("*.json")):
+        for path in self.evaluations():
             try:
                 subject = read_json(path)["subject"]["model_hash"]
             except (DataError, LookupError, TypeError):

@@ -3,21 +3,20 @@
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
-from dnas_cli.errors import MALFORMED, DataError, brief
+from dnas_cli.errors import MALFORMED, DataError, UsageError, brief
 from dnas_cli.json_files import check_schema
 from dnas_cli.run.given_settings import GivenSettings, Preset, RunSettings
+from dnas_cli.run.settings import MAX_WIDTH, WIDTHS, RetrainSettings, SearchSettings, is_width
 from dnas_cli.space.lattice import MAX_LAYERS
-from dnas_cli.typed_fields import SettingValue, build, option
+from dnas_cli.typed_fields import SettingValue, build, built_fields, option
 
 SCHEMA = "dnas/run"
 VERSION = 1
-MAX_WIDTH = 1024
-WIDTHS = f"an even number from 2 to {MAX_WIDTH}"
-"""The condition on a network's width, in words."""
 
 Phase = Literal["encoded", "started", "finished", "decoded"]
 Rule = Literal["final", "cosine"]
 STAGES = ("stage1", "stage2", "stage3", "retrain")
+_SETTINGS = dict.fromkeys(STAGES[:-1], SearchSettings) | {STAGES[-1]: RetrainSettings}
 _HEADER = ("schema", "version", "network")
 _RENAMED = {"warm_up": "rate_warm_up"}
 _MOST = 1 << 31  # epochs
@@ -158,7 +157,8 @@ class Manifest:
             content = {key: item for key, item in value.items() if key not in _HEADER}
             manifest = build(Manifest, {**content, **value["network"]})
             manifest = _renamed(manifest)
-        except MALFORMED as error:
+            _check_settings(manifest)
+        except (*MALFORMED, UsageError) as error:
             reason = f"no {error}" if isinstance(error, KeyError) else brief(error)
             raise DataError(f"{name}: is not a valid manifest ({reason}).") from error
         plain = {
@@ -187,9 +187,22 @@ def _renamed(manifest: "Manifest") -> "Manifest":
     return replace(manifest, stages=stages)
 
 
-def is_width(width: int) -> bool:
-    """Whether a network can have this width; the stem halves it."""
-    return 2 <= width <= MAX_WIDTH and width % 2 == 0
+def _check_settings(manifest: "Manifest") -> None:
+    """Check the settings of stages, and what the run was given.
+
+    Raises:
+        ValueError, UsageError: One cannot be.
+    """
+    for name, record in manifest.stages.items():
+        if record.settings:
+            where = f"stages.{name}.settings"
+            build(_SETTINGS[name], record.settings, where)
+            for always in ("epochs", "seed"):  # others may be younger than the stage
+                if always not in record.settings:
+                    raise ValueError(f"{where}.{always} is missing")
+    built_fields(SearchSettings, manifest.settings.all.values, "settings.all.values")
+    for name, given in manifest.settings.stages.items():
+        built_fields(_SETTINGS[name], given.values, f"settings.stages.{name}.values")
 
 
 def _check_paths(*texts: str) -> None:

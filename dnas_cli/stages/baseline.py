@@ -33,6 +33,7 @@ from dnas_cli.run.directory import Run, open_run
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import StageRecord
 from dnas_cli.run.run_log import logged
+from dnas_cli.run.settings import RetrainSettings
 from dnas_cli.scenes.normalisation import Normalisation
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.baseline_options import BaselineOptions
@@ -42,7 +43,6 @@ from dnas_cli.stages.equal_networks import cost_of, draw_of_equal_cost, train_ap
 from dnas_cli.stages.initial_weights import SCRATCH
 from dnas_cli.stages.peers import multiply_accumulates, peer_hash, train_peer
 from dnas_cli.tiles.tile_set import TileSet
-from dnas_cli.training.settings import RetrainSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 
 

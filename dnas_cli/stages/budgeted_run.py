@@ -16,12 +16,12 @@ from dnas_cli.run.command_log import typed_command
 from dnas_cli.run.directory import Run, open_run
 from dnas_cli.run.given_settings import GivenSettings, RunSettings
 from dnas_cli.run.rows import read_rows
+from dnas_cli.run.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.shown_time import shown_time
 from dnas_cli.stages.begin_run import existing_run, linked_tile_set, new_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.measure_steps import data_facts, measure, measure_stage
 from dnas_cli.stages.new_run import NewRun
-from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 
 

@@ -9,11 +9,11 @@ from dnas_cli.errors import UsageError
 from dnas_cli.nets.cost_table import CostTable
 from dnas_cli.nets.network import NetworkShape
 from dnas_cli.run.directory import Run
+from dnas_cli.run.settings import SearchSettings
 from dnas_cli.space.random_architectures import random_architectures
 from dnas_cli.stages.lattice_costs import LatticeCosts
 from dnas_cli.stages.measure import measured_times
 from dnas_cli.tiles.tile_set import TileSet
-from dnas_cli.training.settings import SearchSettings
 
 _DRAWS = 32  # random architectures that a relative target is a multiple of the mean of
 _NANOSECONDS = 1_000_000  # per millisecond

@@ -112,9 +112,9 @@ def _within(
     target_macs: int | None,
     rule: ConnectionRule,
 ) -> Coding:
+    from dnas_cli.run.settings import SearchSettings
     from dnas_cli.stages.cost_target import cost_target
     from dnas_cli.stages.decode_within import decode_within
-    from dnas_cli.training.settings import SearchSettings
     from dnas_cli.training.settings_choice import SettingsChoice
 
     settings = SettingsChoice().resolve(SearchSettings, record.settings)

@@ -18,6 +18,7 @@ from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.run.directory import CODINGS, Run, check_stage
 from dnas_cli.run.given_settings import Preset, RunSettings
 from dnas_cli.run.manifest import STAGES, StageRecord
+from dnas_cli.run.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.begin_run import existing_run, linked_tile_set, new_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
@@ -28,7 +29,6 @@ from dnas_cli.stages.new_run import NewRun, check_size
 from dnas_cli.stages.stage_options import StageOptions
 from dnas_cli.stages.training_setup import check_batch, network_shape, training_steps
 from dnas_cli.tiles.tile_set import TileSet
-from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.steps import Steps
 from dnas_cli.training.time_left import WITH_LOGITS

@@ -12,7 +12,7 @@ from dnas_cli.nets.network import Network
 from dnas_cli.nets.step_estimate import StepEstimate, estimate_step
 from dnas_cli.nets.training_pass.execution_mode import ExecutionChoice, ExecutionMode
 from dnas_cli.run.manifest import StageRecord
-from dnas_cli.training.settings import RetrainSettings, TrainingSettings
+from dnas_cli.run.settings import RetrainSettings, TrainingSettings
 
 HEADROOM = 1.5  # gradients of activations, what kernels need for themselves, tiles on their way
 

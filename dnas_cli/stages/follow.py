@@ -7,6 +7,7 @@ from dnas_cli import console
 from dnas_cli.errors import DnasError, Interrupted
 from dnas_cli.interruption import Interruption
 from dnas_cli.run.directory import open_run
+from dnas_cli.run.settings import RetrainSettings, SearchSettings, Settings
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.retrain import Retraining
 from dnas_cli.stages.search import Search
@@ -19,7 +20,6 @@ from dnas_cli.training.loop import train
 from dnas_cli.training.rank_messages import Messages
 from dnas_cli.training.ranks import LostRankError, Ranks, computing_threads, leave
 from dnas_cli.training.schedule import Schedule
-from dnas_cli.training.settings import RetrainSettings, SearchSettings, Settings
 from dnas_cli.training.stage_files import StageFiles
 from dnas_cli.training.torch_errors import deterministic
 from dnas_cli.typed_fields import build

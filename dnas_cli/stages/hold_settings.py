@@ -2,8 +2,8 @@
 
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import STAGES
+from dnas_cli.run.settings import TrainingSettings
 from dnas_cli.stages.stage_options import StageOptions
-from dnas_cli.training.settings import TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 
 

@@ -13,7 +13,7 @@ from dnas_cli.model.model_file import load_model
 from dnas_cli.model.provenance import Provenance
 from dnas_cli.nets.network import Network
 from dnas_cli.run.directory import Run
-from dnas_cli.training.settings import RetrainSettings
+from dnas_cli.run.settings import RetrainSettings
 from dnas_cli.training.stage_files import StageFiles, load_checkpoint
 
 SCRATCH, SUPERNET = "scratch", "supernet"

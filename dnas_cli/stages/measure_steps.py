@@ -22,6 +22,7 @@ from dnas_cli.planning.measurements import (
     StepTime,
 )
 from dnas_cli.run.directory import Run
+from dnas_cli.run.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.dry_run import StageEstimate, estimate_stage, measuring_seconds
 from dnas_cli.stages.expected_network import expected_network
@@ -29,7 +30,6 @@ from dnas_cli.stages.fitting_mode import HEADROOM, fits, free_memory
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.training_setup import network_shape
 from dnas_cli.tiles.tile_set import TileSet
-from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.time_left import WITH_LOGITS
 

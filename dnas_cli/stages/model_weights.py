@@ -13,12 +13,12 @@ from dnas_cli.errors import DataError, Interrupted
 from dnas_cli.evaluation.tiles import normalised_batches
 from dnas_cli.nets.network import Network
 from dnas_cli.run.rows import read_rows
+from dnas_cli.run.settings import Keep, RetrainSettings
 from dnas_cli.stages.validation import validator
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.averaging import measure_statistics
 from dnas_cli.training.job import Job
 from dnas_cli.training.progress import Progress
-from dnas_cli.training.settings import Keep, RetrainSettings
 from dnas_cli.training.stage_files import StageFiles, load_checkpoint
 
 _MOST_TILES = 1024  # to measure the statistics of an average

@@ -5,9 +5,8 @@ from pathlib import Path
 
 from dnas_cli.errors import UsageError
 from dnas_cli.run.given_settings import Preset
-from dnas_cli.run.manifest import WIDTHS, is_width
+from dnas_cli.run.settings import NETWORK_SIZES, WIDTHS, is_width
 from dnas_cli.space.lattice import MAX_LAYERS
-from dnas_cli.training.settings import NETWORK_SIZES
 from dnas_cli.typed_fields import option
 
 

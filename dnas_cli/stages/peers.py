@@ -16,6 +16,7 @@ from dnas_cli.files import file_hash, make_folder
 from dnas_cli.interruption import Interruption
 from dnas_cli.json_files import read_json, write_json
 from dnas_cli.nets.network import Network
+from dnas_cli.run.settings import RetrainSettings
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.model_weights import kept_weights
 from dnas_cli.stages.training_setup import RETRAIN_STREAM, seed_everything
@@ -25,7 +26,6 @@ from dnas_cli.training.batches import BatchStream
 from dnas_cli.training.job import Description, Job
 from dnas_cli.training.loop import train
 from dnas_cli.training.schedule import Schedule
-from dnas_cli.training.settings import RetrainSettings
 from dnas_cli.training.stage_files import StageFiles
 from dnas_cli.training.steps import WeightSteps
 

@@ -16,6 +16,7 @@ from dnas_cli.model.provenance import Provenance
 from dnas_cli.nets.network import build_derived
 from dnas_cli.run.directory import CODINGS, Run, now, open_run
 from dnas_cli.run.manifest import StageRecord
+from dnas_cli.run.settings import RetrainSettings
 from dnas_cli.stages.adopt_architecture import adopt_architecture
 from dnas_cli.stages.branch_stage import branch_before
 from dnas_cli.stages.compute_options import ComputeOptions
@@ -29,7 +30,6 @@ from dnas_cli.stages.train_stage import Stage, StageNetwork, TrainedStage, train
 from dnas_cli.stages.training_setup import RETRAIN_STREAM, network_shape
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.job import Description
-from dnas_cli.training.settings import RetrainSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 
 

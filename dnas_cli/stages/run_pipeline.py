@@ -17,6 +17,7 @@ from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import CODINGS, Run, is_run, open_run
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import STAGES
+from dnas_cli.run.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.stages.begin_run import existing_run
 from dnas_cli.stages.budgeted_run import (
     command_began,
@@ -34,7 +35,6 @@ from dnas_cli.stages.epoch_callback import EpochCallbacks
 from dnas_cli.stages.new_run import NewRun
 from dnas_cli.stages.retrain import retrain
 from dnas_cli.stages.search import search
-from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 
 Step = Literal["1", "2", "3", "retrain", "eval"]

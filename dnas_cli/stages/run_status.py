@@ -100,7 +100,7 @@ def read_status(run: Run) -> RunStatus:
     return RunStatus(
         run,
         stages,
-        tuple(sorted(path.stem for path in run.evaluation_folder.glob("*.json"))),
+        tuple(path.stem for path in run.evaluations()),
         tuple(run.outdated_evaluations()),
         f"wait for {working}, or stop it" if working else run.next_command(),
         read_comparison(baseline_path(run.root)),

@@ -12,6 +12,7 @@ from dnas_cli.nets.device import resolve_device
 from dnas_cli.nets.live_network import LiveNetwork
 from dnas_cli.nets.network import build_supernet
 from dnas_cli.run.directory import Run
+from dnas_cli.run.settings import SearchSettings
 from dnas_cli.space.coding import Coding
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.training_setup import network_shape
@@ -19,7 +20,6 @@ from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.averaging import measure_statistics
 from dnas_cli.training.batches import halves
-from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.stage_files import StageFiles, load_checkpoint
 

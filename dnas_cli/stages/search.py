@@ -8,6 +8,7 @@ from dnas_cli.errors import RunStateError
 from dnas_cli.nets.network import build_supernet
 from dnas_cli.run.directory import CODINGS, Run, check_stage, is_run, open_run
 from dnas_cli.run.rows import read_rows
+from dnas_cli.run.settings import SearchSettings
 from dnas_cli.stages.branch_stage import branch_before
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.cost_target import cost_target
@@ -20,7 +21,6 @@ from dnas_cli.stages.train_stage import Stage, StageNetwork, TrainedStage, train
 from dnas_cli.stages.training_setup import network_shape
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.cost_penalty import CostPenalty
-from dnas_cli.training.settings import SearchSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.stage_files import StageFiles
 

@@ -17,12 +17,12 @@ from dnas_cli.files import atomic_path, make_folder
 from dnas_cli.json_files import write_json
 from dnas_cli.run.directory import Run
 from dnas_cli.run.rows import best_row, read_rows
+from dnas_cli.run.settings import RetrainSettings
 from dnas_cli.space.coding import ArchitectureCoding
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.equal_networks import draw_of_equal_cost, train_apart
 from dnas_cli.stages.training_setup import network_shape
-from dnas_cli.training.settings import RetrainSettings
 from dnas_cli.training.stage_files import StageFiles
 
 _CANDIDATES = 3  # of the search, at most

@@ -22,6 +22,7 @@ from dnas_cli.run.history import write_history_table
 from dnas_cli.run.lock import stage_lock
 from dnas_cli.run.manifest import Extension, StageRecord
 from dnas_cli.run.run_log import logged
+from dnas_cli.run.settings import Settings
 from dnas_cli.stages.begin_run import linked_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.epoch_callback import EpochCallbacks, EpochEnd
@@ -46,7 +47,6 @@ from dnas_cli.training.progress import Progress
 from dnas_cli.training.rank_messages import send
 from dnas_cli.training.ranks import computing_threads, joined_ranks
 from dnas_cli.training.schedule import Schedule
-from dnas_cli.training.settings import Settings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.stage_files import StageFiles
 from dnas_cli.training.torch_errors import deterministic

@@ -11,13 +11,13 @@ from dnas_cli.errors import UsageError
 from dnas_cli.nets.network import Network, NetworkShape
 from dnas_cli.nets.operators import GlobalAveragePool
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
+from dnas_cli.run.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.space.lattice import scale_sizes
 from dnas_cli.stages.fitting_mode import step_size
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.batches import BatchStream, halves
 from dnas_cli.training.cost_penalty import CostPenalty
 from dnas_cli.training.ranks import joined_ranks
-from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.steps import SearchSteps, Steps, WeightSteps
 
 RETRAIN_STREAM = 3  # separates the randomness of the retraining from that of the searches

@@ -8,10 +8,10 @@ from dnas_cli.console import progress
 from dnas_cli.evaluation.tiles import evaluate_tiles
 from dnas_cli.metrics import ConfusionMatrix, Metrics
 from dnas_cli.nets.network import Network
+from dnas_cli.run.settings import TrainingSettings
 from dnas_cli.tiles.lists import TileRef
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.ranks import Ranks
-from dnas_cli.training.settings import TrainingSettings
 
 _BATCHES = 8  # that a process scores between two moments at which all processes agree
 

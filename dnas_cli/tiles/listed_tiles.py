@@ -35,7 +35,8 @@ def find_lists(given: Sequence[Path], published: str | None) -> dict[str, Path]:
             there = {split: path for split, path in named.items() if path.is_file()}
             if there:
                 return there
-        candidates = sorted(path for path in folder.iterdir() if path.suffix in _LIST_SUFFIXES)
+        listed = sorted(folder.glob("[!.]*"))
+        candidates = [path for path in listed if path.suffix in _LIST_SUFFIXES]
     else:
         candidates = list(given)
         folders = [path for path in candidates if path.is_dir()]

@@ -12,7 +12,7 @@ import torch
 import torch.nn.functional as F
 
 from dnas_cli.metrics import IGNORE
-from dnas_cli.training.settings import Augmentation
+from dnas_cli.run.settings import Augmentation
 
 Image = npt.NDArray[Any]
 Mask = npt.NDArray[np.bool_]

@@ -13,6 +13,7 @@ from torch.utils.data import DataLoader, Dataset, Sampler, default_collate, get_
 
 from dnas_cli.console import as_bytes, logger
 from dnas_cli.errors import DnasError, UsageError
+from dnas_cli.run.settings import TrainingSettings
 from dnas_cli.tiles.lists import TileList, TileRef
 from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.augmentation import (
@@ -25,7 +26,6 @@ from dnas_cli.training.augmentation import (
 from dnas_cli.training.epoch_order import RareTiles, epoch_order, rare_tiles
 from dnas_cli.training.mixing import cut_out, mix_classes
 from dnas_cli.training.ranks import Ranks, joined_ranks, ranks_on_this_machine
-from dnas_cli.training.settings import TrainingSettings
 from dnas_cli.training.strong_augmentation import strong_augmentation
 
 Batch = tuple[Tensor, Tensor]

@@ -12,8 +12,8 @@ from torch import Tensor
 from dnas_cli.nets.cost_table import CostTable
 from dnas_cli.nets.expected_cost import expected_cost
 from dnas_cli.run.rows import EpochRow
+from dnas_cli.run.settings import SearchSettings
 from dnas_cli.space.coding import SearchSpace
-from dnas_cli.training.settings import SearchSettings
 
 _FIRST_WEIGHT, _LEAST, _MOST = 1.0, 2.0**-6, 2.0**10
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 
 from dnas_cli.run.rows import EpochRow, best_row
-from dnas_cli.training.settings import SearchSettings, TrainingSettings
+from dnas_cli.run.settings import SearchSettings, TrainingSettings
 
 
 def early_end(settings: TrainingSettings, rows: Sequence[EpochRow]) -> str:

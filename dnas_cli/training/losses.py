@@ -8,9 +8,9 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from dnas_cli.metrics import IGNORE
+from dnas_cli.run.settings import Loss, TrainingSettings
 from dnas_cli.training.finite import check_loss
 from dnas_cli.training.progress import Progress
-from dnas_cli.training.settings import Loss, TrainingSettings
 
 FOCAL_GAMMA = 2.0
 FOCAL_ALPHA = 0.5

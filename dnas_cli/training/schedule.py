@@ -4,7 +4,7 @@ import math
 from dataclasses import dataclass
 
 from dnas_cli.run.manifest import Extension
-from dnas_cli.training.settings import TrainingSettings
+from dnas_cli.run.settings import TrainingSettings
 
 _COLDEST = 0.01  # of the first rate: the very first step of a warm-up learns a little
 _POWER = 0.9

@@ -7,7 +7,7 @@ from typing import Any, Self
 
 from dnas_cli.errors import DataError, RunStateError, UsageError
 from dnas_cli.run.given_settings import GivenSettings, Preset, Recipe, RunSettings
-from dnas_cli.training.settings import SearchSettings, Settings, TrainingSettings
+from dnas_cli.run.settings import SearchSettings, Settings, TrainingSettings
 from dnas_cli.typed_fields import (
     SettingValue,
     convert,

@@ -16,6 +16,7 @@ from dnas_cli.nets.device import optimizer_kernel
 from dnas_cli.nets.network import Network
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.nets.training_pass.executor import executor
+from dnas_cli.run.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.space.decoding import normalised_entropy
 from dnas_cli.training.averaging import moving_average
 from dnas_cli.training.batches import Batch, BatchStream
@@ -25,7 +26,6 @@ from dnas_cli.training.graphed_pass import GraphedPass
 from dnas_cli.training.losses import make_loss
 from dnas_cli.training.precision import Precision
 from dnas_cli.training.ranks import joined_ranks
-from dnas_cli.training.settings import RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.training.sharding import Sharding
 
 Losses = dict[str, list[Tensor]]

@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from dnas_cli.training.settings import SearchSettings, TrainingSettings
+from dnas_cli.run.settings import SearchSettings, TrainingSettings
 
 WITH_LOGITS = 1.7  # time of a step with one of the logits, where one of the weights alone is 1
 

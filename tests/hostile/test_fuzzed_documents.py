@@ -17,6 +17,7 @@ from dnas_cli.json_files import parse_json
 from dnas_cli.release1.codings import read_release1
 from dnas_cli.run.manifest import Manifest
 from dnas_cli.run.rows import read_rows
+from dnas_cli.run.settings import RetrainSettings, SearchSettings
 from dnas_cli.space.coding import (
     ArchitectureCoding,
     Coding,
@@ -27,7 +28,6 @@ from dnas_cli.space.coding import (
     second_space,
 )
 from dnas_cli.tiles.lists import read_list
-from dnas_cli.training.settings import RetrainSettings, SearchSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.yaml_files import parse_yaml
 from tests.support.fuzzing import changed, plain, quickly

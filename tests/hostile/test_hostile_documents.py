@@ -48,6 +48,50 @@ def test_absurd_values_in_a_manifest_are_refused(run: Path, key: str, value: Any
     assert bool(re.search(r"unknown key \S*colour", said)) == ("colour" in str(value))
 
 
+@pytest.mark.parametrize(
+    ("key", "value", "said"),
+    [
+        ("epochs", "abc", "epochs 'abc' is not a whole number"),
+        ("epochs", None, "stages.stage1.settings.epochs is missing"),
+        ("seed", None, "stages.stage1.settings.seed is missing"),
+        ("batch", -5, "batch must be at least 1, not -5"),
+        ("shards", 3, "must be a multiple of shards (3)"),
+        ("loss", "entropy", "Did you mean cross-entropy?"),
+        ("epoch", 3, "unknown key stages.stage1.settings.epoch. Did you mean epochs?"),
+    ],
+)
+def test_settings_that_no_stage_can_have_are_refused_where_they_are_recorded(
+    run: Path, key: str, value: Any, said: str
+) -> None:
+    manifest = json.loads((run / "run.json").read_text())
+    settings = {**manifest["stages"]["stage1"]["settings"], key: value}
+    manifest["stages"]["stage1"]["settings"] = {
+        name: value for name, value in settings.items() if value is not None
+    }
+    (run / "run.json").write_text(json.dumps(manifest))
+    for command in (("status", run), ("search", run, "--stage", 1, "--extend", 1)):
+        message = " ".join(dnas(*command, code=4).stderr.split())
+        assert "run.json: is not a valid manifest" in message
+        assert said in message
+
+
+@pytest.mark.parametrize(
+    ("stage", "values", "said"),
+    [
+        ("", {"batch": "two"}, "settings.all.values.batch 'two' is not a whole number"),
+        ("stage2", {"warmup": 7}, "settings.stages.stage2.values.warmup must be below 1"),
+        ("retrain", {"warmup": 0.5}, "unknown key settings.stages.retrain.values.warmup"),
+    ],
+)
+def test_settings_that_a_run_cannot_have_been_given_are_refused(
+    run: Path, stage: str, values: dict[str, Any], said: str
+) -> None:
+    manifest, given = json.loads((run / "run.json").read_text()), {"values": values}
+    manifest["settings"] = {"stages": {stage: given}} if stage else {"all": given}
+    (run / "run.json").write_text(json.dumps(manifest))
+    assert said in " ".join(dnas("status", run, code=4).stderr.split())
+
+
 def _seal(document: dict[str, Any]) -> str:
     body = {key: value for key, value in document.items() if key != "hash"}
     return json.dumps({**body, "hash": content_hash(body)})

@@ -11,12 +11,12 @@ import torch
 from dnas_cli.nets.network import NetworkShape
 from dnas_cli.nets.step_estimate import StepEstimate
 from dnas_cli.planning.make_plan import SIZES
+from dnas_cli.run.settings import SearchSettings, TrainingSettings
 from dnas_cli.stages import measure_steps
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.dry_run import StageEstimate
 from dnas_cli.tiles.dataset_json import open_tile_set
 from dnas_cli.tiles.tile_set import TileSet
-from dnas_cli.training.settings import SearchSettings, TrainingSettings
 
 _ASIDE = 0.7  # seconds to build a network and to estimate a step
 

@@ -14,7 +14,7 @@ from dnas_cli.planning.measurements import DataFacts, Measurements, StepTime
 from dnas_cli.planning.plan import StagePlan, read_plan, write_plan
 from dnas_cli.planning.replan import replan
 from dnas_cli.planning.rounds import LOGIT_STEPS
-from dnas_cli.training.settings import RetrainSettings, SearchSettings
+from dnas_cli.run.settings import RetrainSettings, SearchSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.typed_fields import build
 

@@ -24,6 +24,8 @@ def test_an_item_has_place_classes_checksums_and_the_item_of_the_model(
     (tmp_path / "models/broken.json").write_text("{")
     (tmp_path / "models/other.json").write_text('{"assets": {"a": {"file:checksum": "1220"}}}')
     dnas("export", model, "--stac", tmp_path / "models/about.json")
+    half_written = tmp_path / "models/.about.0123abcd.part.json"
+    half_written.write_bytes((tmp_path / "models/about.json").read_bytes())
     item = _item(
         model, scene, tmp_path, "--areas", tmp_path / "a.csv", "--margin", tmp_path / "m.tif"
     )

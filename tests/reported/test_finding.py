@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from dnas_cli.training.settings import RetrainSettings
+from dnas_cli.run.settings import RetrainSettings
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.yaml_files import parse_yaml
 from tests.support.command_line import dnas

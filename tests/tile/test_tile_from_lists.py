@@ -26,6 +26,7 @@ def publish(cut: Path, folder: Path, prefix: str = "rs_") -> Path:
 
 def test_published_tiles_are_taken_over_where_they_are(cut: Path, tmp_path: Path) -> None:
     published = publish(cut, tmp_path / "rs")
+    (published / "._rs_train.lst").write_bytes(b"\0Mac OS X")
     dnas("tile", published, "--dataset", "gid5", "--from-lists", published)
     taken, own = open_tile_set(tmp_path / "rs-tiles"), open_tile_set(cut)
     assert sorted(path.name for path in taken.root.iterdir()) == [

@@ -66,7 +66,7 @@ def test_interrupted_at_any_moment_the_same_command_resumes_to_the_same_bytes(
     command = ("tile", source, "--size", 32, "--out", out, "--workers", workers)
     process = start(*command, own_session=True)
     deadline = time.monotonic() + 60
-    while len(list(out.glob(".progress/*.npz"))) < 2 and time.monotonic() < deadline:
+    while len(list(out.glob(".progress/[!.]*.npz"))) < 2 and time.monotonic() < deadline:
         time.sleep(0.002)
     if number == signal.SIGINT:
         os.killpg(process.pid, number)  # as a terminal does: to the workers too

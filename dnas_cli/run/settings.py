@@ -9,7 +9,6 @@ from typing import Literal, TypeVar
 
 from dnas_cli.errors import UsageError
 from dnas_cli.run.given_settings import Preset
-from dnas_cli.run.manifest import WIDTHS, is_width
 from dnas_cli.typed_fields import check_fields, option
 
 Loss = Literal["cross-entropy", "focal", "cross-entropy+dice"]
@@ -25,6 +24,9 @@ NETWORK_SIZES: dict[Preset, dict[str, int]] = {
 }
 """Layers and width of a network by preset."""
 
+MAX_WIDTH = 1024
+WIDTHS = f"an even number from 2 to {MAX_WIDTH}"
+"""The condition on a network's width, in words."""
 
 _EPOCH_STEPS = "Most steps of an epoch, of other tiles each time; 0: all tiles."
 
@@ -216,6 +218,11 @@ class RetrainSettings(TrainingSettings):
 
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
+
+
+def is_width(width: int) -> bool:
+    """Whether a network can have this width; the stem halves it."""
+    return 2 <= width <= MAX_WIDTH and width % 2 == 0
 
 
 def _require(condition: bool, what: str) -> None:
