@@ -10,6 +10,7 @@ import difflib
 import math
 from collections.abc import Callable, Collection, Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields, is_dataclass
+from functools import cache
 from types import NoneType, UnionType
 from typing import (
     Any,
@@ -27,6 +28,7 @@ from dnas_cli.errors import UsageError
 
 _LARGEST = 1_000_000_000  # of any number that has no rule of its own
 _KEY = "option"
+_hints = cache(get_type_hints)
 
 SettingValue: TypeAlias = bool | int | float | str
 """The value of a setting, in files and in runs."""
@@ -137,7 +139,7 @@ def refuse_unknown(names: Collection[str], known: Collection[str]) -> None:
 
 def types_of(kind: Any) -> dict[str, Any]:
     """Return the types of a dataclass's fields."""
-    return get_type_hints(kind)
+    return _hints(kind)
 
 
 def check_fields(value: object) -> None:

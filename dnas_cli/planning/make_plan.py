@@ -14,6 +14,7 @@ from dnas_cli.planning.measurements import (
 )
 from dnas_cli.planning.plan import Plan, StagePlan
 from dnas_cli.planning.rounds import LOGIT_STEPS, SCORING, WARMUP, Rounds, fewest, rounds_within
+from dnas_cli.run.manifest import STAGES
 from dnas_cli.shown_time import shown_time
 from dnas_cli.typed_fields import SettingValue
 
@@ -139,7 +140,7 @@ def make_plan(measured: Measurements, data: DataFacts, budget: float) -> Plan:
     )
     stages = [
         stage_plan(name, chosen.candidate, data, chosen.search if number < 3 else chosen.retraining)
-        for number, name in enumerate((*SEARCHES, RETRAINING))
+        for number, name in enumerate(STAGES)
     ]
     searching = sum(item.seconds for item in stages[:3])
     training = searching + stages[3].seconds

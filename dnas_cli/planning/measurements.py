@@ -3,10 +3,10 @@
 from dataclasses import dataclass
 
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
+from dnas_cli.run.manifest import STAGES
 from dnas_cli.typed_fields import option
 
-SEARCHES = ("stage1", "stage2", "stage3")
-RETRAINING = "retrain"
+SEARCHES, RETRAINING = STAGES[:-1], STAGES[-1]
 
 
 @dataclass(frozen=True)

@@ -7,8 +7,9 @@ from dnas_cli.errors import MALFORMED, DataError, brief
 from dnas_cli.files import remove_leftovers
 from dnas_cli.json_files import check_schema, read_json, write_json
 from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
-from dnas_cli.planning.measurements import RETRAINING, SEARCHES, DataFacts, Machine, Size, StepTime
+from dnas_cli.planning.measurements import DataFacts, Machine, Size, StepTime
 from dnas_cli.run.given_settings import Preset
+from dnas_cli.run.manifest import STAGES
 from dnas_cli.typed_fields import SettingValue, build, option
 
 SCHEMA = "dnas/plan"
@@ -76,8 +77,8 @@ class Plan:
     closed: float = option(0.0, at_least=0)
 
     def __post_init__(self) -> None:
-        if [item.name for item in self.stages] != [*SEARCHES, RETRAINING]:
-            raise ValueError(f"its stages are not {', '.join(SEARCHES)}, {RETRAINING}")
+        if tuple(item.name for item in self.stages) != STAGES:
+            raise ValueError(f"its stages are not {', '.join(STAGES)}")
 
     @property
     def seconds(self) -> float:

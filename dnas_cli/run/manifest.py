@@ -6,7 +6,7 @@ from typing import Any, Literal
 from dnas_cli.errors import MALFORMED, DataError, UsageError, brief
 from dnas_cli.json_files import check_schema
 from dnas_cli.run.given_settings import GivenSettings, Preset, RunSettings
-from dnas_cli.run.settings import MAX_WIDTH, WIDTHS, RetrainSettings, SearchSettings, is_width
+from dnas_cli.run.settings import MAX_WIDTH, STAGE_SETTINGS, WIDTHS, SearchSettings, is_width
 from dnas_cli.space.lattice import MAX_LAYERS
 from dnas_cli.typed_fields import SettingValue, build, built_fields, option
 
@@ -15,8 +15,7 @@ VERSION = 1
 
 Phase = Literal["encoded", "started", "finished", "decoded"]
 Rule = Literal["final", "cosine"]
-STAGES = ("stage1", "stage2", "stage3", "retrain")
-_SETTINGS = dict.fromkeys(STAGES[:-1], SearchSettings) | {STAGES[-1]: RetrainSettings}
+STAGES = tuple(STAGE_SETTINGS)
 _HEADER = ("schema", "version", "network")
 _RENAMED = {"warm_up": "rate_warm_up"}
 _MOST = 1 << 31  # epochs
@@ -196,13 +195,13 @@ def _check_settings(manifest: "Manifest") -> None:
     for name, record in manifest.stages.items():
         if record.settings:
             where = f"stages.{name}.settings"
-            build(_SETTINGS[name], record.settings, where)
-            for always in ("epochs", "seed"):  # others may be younger than the stage
-                if always not in record.settings:
-                    raise ValueError(f"{where}.{always} is missing")
+            build(STAGE_SETTINGS[name], record.settings, where)
+            # Others may be younger than the stage.
+            if missing := {"epochs", "seed"} - record.settings.keys():
+                raise ValueError(f"{where}.{min(missing)} is missing")
     built_fields(SearchSettings, manifest.settings.all.values, "settings.all.values")
     for name, given in manifest.settings.stages.items():
-        built_fields(_SETTINGS[name], given.values, f"settings.stages.{name}.values")
+        built_fields(STAGE_SETTINGS[name], given.values, f"settings.stages.{name}.values")
 
 
 def _check_paths(*texts: str) -> None:

@@ -219,6 +219,14 @@ class RetrainSettings(TrainingSettings):
 
 Settings = TypeVar("Settings", bound=TrainingSettings)
 
+STAGE_SETTINGS: dict[str, type[TrainingSettings]] = {
+    "stage1": SearchSettings,
+    "stage2": SearchSettings,
+    "stage3": SearchSettings,
+    "retrain": RetrainSettings,
+}
+"""The stages in order, with the settings that each has."""
+
 
 def is_width(width: int) -> bool:
     """Whether a network can have this width; the stem halves it."""

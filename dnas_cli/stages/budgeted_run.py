@@ -15,8 +15,9 @@ from dnas_cli.planning.replan import replan
 from dnas_cli.run.command_log import typed_command
 from dnas_cli.run.directory import Run, open_run
 from dnas_cli.run.given_settings import GivenSettings, RunSettings
+from dnas_cli.run.manifest import STAGES
 from dnas_cli.run.rows import read_rows
-from dnas_cli.run.settings import RetrainSettings, SearchSettings, TrainingSettings
+from dnas_cli.run.settings import STAGE_SETTINGS, TrainingSettings
 from dnas_cli.shown_time import shown_time
 from dnas_cli.stages.begin_run import existing_run, linked_tile_set, new_tile_set
 from dnas_cli.stages.compute_options import ComputeOptions
@@ -75,7 +76,7 @@ def usable_plan(root: Path) -> Plan | None:
 
 
 def _settings_by(plan: Plan, settings: RunSettings, stage: str) -> TrainingSettings:
-    kind = RetrainSettings if stage == RETRAINING else SearchSettings
+    kind = STAGE_SETTINGS[stage]
     choice = SettingsChoice().within(planned_settings(settings, plan), stage, kind)
     return choice.resolve(kind, {})
 
@@ -167,4 +168,4 @@ def trained(run: Run, stage: str) -> float:
 
 def _all_trained(run: Run) -> float:
     opened = open_run(run.root)
-    return sum(trained(opened, name) for name in ("stage1", "stage2", "stage3", RETRAINING))
+    return sum(trained(opened, name) for name in STAGES)

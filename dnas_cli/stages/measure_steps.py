@@ -13,7 +13,6 @@ from dnas_cli.nets.training_pass.execution_mode import ExecutionMode
 from dnas_cli.planning.make_plan import sizes_for, sizes_of, worth_measuring
 from dnas_cli.planning.measurements import (
     RETRAINING,
-    SEARCHES,
     Candidate,
     DataFacts,
     Machine,
@@ -22,7 +21,8 @@ from dnas_cli.planning.measurements import (
     StepTime,
 )
 from dnas_cli.run.directory import Run
-from dnas_cli.run.settings import RetrainSettings, SearchSettings, TrainingSettings
+from dnas_cli.run.manifest import STAGES
+from dnas_cli.run.settings import STAGE_SETTINGS, TrainingSettings
 from dnas_cli.stages.compute_options import ComputeOptions
 from dnas_cli.stages.dry_run import StageEstimate, estimate_stage, measuring_seconds
 from dnas_cli.stages.expected_network import expected_network
@@ -33,7 +33,6 @@ from dnas_cli.tiles.tile_set import TileSet
 from dnas_cli.training.settings_choice import SettingsChoice
 from dnas_cli.training.time_left import WITH_LOGITS
 
-STAGES = (*SEARCHES, RETRAINING)
 _MOST_SECONDS = 50.0
 _MOST_SHARE = 0.08  # of the budget
 _LOOP, _LOOPING = 1 << 17, 0.3  # values, and seconds of such loops
@@ -181,8 +180,7 @@ def _by_arithmetic(stage: str, found: StageEstimate, measuring: Measuring) -> St
 
 def _settings(stage: str, size: Size) -> TrainingSettings:
     flags = {"head": size.head, "batch": size.batch, "crop": size.crop, "epochs": 3}
-    kind = RetrainSettings if stage == RETRAINING else SearchSettings
-    return SettingsChoice("quick", None, flags).resolve(kind, {})
+    return SettingsChoice("quick", None, flags).resolve(STAGE_SETTINGS[stage], {})
 
 
 def _threads(tiles: TileSet, size: Size, compute: ComputeOptions) -> tuple[ComputeOptions, float]:

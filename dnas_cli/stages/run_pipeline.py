@@ -17,7 +17,7 @@ from dnas_cli.run.branch import branch
 from dnas_cli.run.directory import CODINGS, Run, is_run, open_run
 from dnas_cli.run.given_settings import RunSettings
 from dnas_cli.run.manifest import STAGES
-from dnas_cli.run.settings import RetrainSettings, SearchSettings, TrainingSettings
+from dnas_cli.run.settings import STAGE_SETTINGS, RetrainSettings, SearchSettings, TrainingSettings
 from dnas_cli.stages.begin_run import existing_run
 from dnas_cli.stages.budgeted_run import (
     command_began,
@@ -222,7 +222,5 @@ def _check(request: PipelineRequest, run: Run | None) -> None:
     for name in request.stages:
         record = run.record(name) if run is not None else None
         stored = record.settings if record is not None else {}
-        if name == STAGES[-1]:
-            of_retraining.within(held, name, RetrainSettings).resolve(RetrainSettings, stored)
-        else:
-            choice.within(held, name, SearchSettings).resolve(SearchSettings, stored)
+        own, kind = of_retraining if name == STAGES[-1] else choice, STAGE_SETTINGS[name]
+        own.within(held, name, kind).resolve(kind, stored)
