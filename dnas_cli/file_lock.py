@@ -30,7 +30,7 @@ os.register_at_fork(after_in_child=_close_in_child)
 
 
 @contextmanager
-def locked(path: Path, wait: bool = False) -> Iterator[int]:
+def locked(path: Path, wait: bool = False, file: bool = False) -> Iterator[int]:
     """Hold the lock of a folder, or of a file that is created if it is missing.
 
     Where the file system has no locks, warn, and work without.
@@ -39,6 +39,7 @@ def locked(path: Path, wait: bool = False) -> Iterator[int]:
         path: The folder or file.
         wait: Wait for another process that holds it, which takes a moment only. A thread that
             holds the lock already keeps it to the end of its outer block.
+        file: The path is of a file. It is not looked up, as a folder that is gone would become one.
 
     Yields:
         The open file, for notes in it.
@@ -48,7 +49,7 @@ def locked(path: Path, wait: bool = False) -> Iterator[int]:
         FileNotFoundError: The folder, or that of the file, is gone, perhaps since a moment.
         OSError: The file cannot be opened.
     """
-    flags = os.O_RDONLY | os.O_DIRECTORY if path.is_dir() else os.O_RDWR | os.O_CREAT
+    flags = os.O_RDWR | os.O_CREAT if file else os.O_RDONLY | os.O_DIRECTORY
     handle = _opened(path, flags)
     try:
         if wait and _own(handle) in _waited_for:

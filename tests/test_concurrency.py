@@ -4,14 +4,18 @@ import json
 import os
 import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
+from dnas_cli import file_lock
 from dnas_cli.run.directory import open_run
-from dnas_cli.run.lock import stage_lock
+from dnas_cli.run.lock import beginning, stage_lock
 from dnas_cli.run.manifest import StageRecord
+from dnas_cli.scratch_folder import scratch_folder
 from dnas_cli.space.coding import ArchitectureCoding, ConnectionCoding, PathCoding, second_space
+from dnas_cli.tiles.work_folder import WorkFolder
 from tests.support.command_line import dnas, start
 from tests.support.crowd import crowd
 from tests.support.predicting import read
@@ -29,6 +33,37 @@ def alone(tiny_tiles: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
     run = tmp_path_factory.mktemp("alone") / "run"
     dnas("search", run, "--stage", 1, "--data", tiny_tiles, *SIZE, *SHORT)
     return run
+
+
+@pytest.mark.parametrize("module", ["scratch_folder", "run.lock", "tiles.work_folder"])
+def test_a_folder_that_goes_before_it_is_locked_becomes_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, module: str
+) -> None:
+    """Another process renames its draft, or removes what it failed to begin."""
+    target = tmp_path / "target"
+    gone = tmp_path / ".target.0badcafe.work" if module == "scratch_folder" else target
+    gone.mkdir()
+    removed = list[Path]()
+
+    def locked(path: Path, wait: bool = False) -> Any:
+        if path == gone and not removed:
+            removed.append(path)
+            path.rmdir()
+        return file_lock.locked(path, wait)
+
+    monkeypatch.setattr(f"dnas_cli.{module}.locked", locked)
+    if module == "scratch_folder":
+        with scratch_folder(target) as draft:
+            draft.replace(target)
+    elif module == "run.lock":
+        with beginning(target):
+            (target / "begun").touch()
+    else:
+        with WorkFolder(target).lock():
+            pass
+    assert removed == [gone]
+    assert [path.name for path in tmp_path.iterdir() if path.is_dir()] == ["target"]
+    assert len(list(tmp_path.iterdir())) == 1
 
 
 def test_ten_processes_on_one_tile_set_do_as_one_does(

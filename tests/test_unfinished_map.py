@@ -77,11 +77,11 @@ def test_a_folder_that_another_process_removes_meanwhile_is_made_again(
 ) -> None:
     times = list[Path]()
 
-    def locked(path: Path) -> Any:
+    def locked(path: Path, **kind: Any) -> Any:
         times.append(path)
         if len(times) == 1:
             shutil.rmtree(path.parent)
-        return file_lock.locked(path)
+        return file_lock.locked(path, **kind)
 
     monkeypatch.setattr("dnas_cli.mapping.unfinished_map.locked", locked)
     with UnfinishedMap(target, {}, 6, 5, {}) as part:

@@ -125,7 +125,7 @@ class UnfinishedMap:
         while True:
             make_folder(self.folder)
             with suppress(FileNotFoundError):
-                stack.enter_context(locked(self.folder / "lock"))
+                stack.enter_context(locked(self.folder / "lock", file=True))
                 return
 
     def append(self, rows: MapRows) -> None:

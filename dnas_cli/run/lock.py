@@ -49,7 +49,7 @@ def stage_lock(run: Run, stage: str) -> Iterator[None]:
     path = run.root / f".{stage}.lock"
     with ExitStack() as stack:
         try:
-            handle = stack.enter_context(locked(path))
+            handle = stack.enter_context(locked(path, file=True))
         except BlockingIOError as error:
             raise RunStateError(
                 f"{run.root}: {stage} is being worked on ({_holder(path)}).",

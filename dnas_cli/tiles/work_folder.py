@@ -5,7 +5,7 @@ Until `dataset.json` exists, `.progress` holds the settings and a record per fin
 
 import shutil
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
@@ -112,8 +112,11 @@ class WorkFolder:
         """
         with ExitStack() as stack:
             try:
-                self.root.mkdir(parents=True, exist_ok=True)
-                stack.enter_context(locked(self.root, wait))
+                while True:
+                    self.root.mkdir(parents=True, exist_ok=True)
+                    with suppress(FileNotFoundError):  # another command removed it when it failed
+                        stack.enter_context(locked(self.root, wait))
+                        break
             except BlockingIOError as error:
                 raise RunStateError(
                     f"{self.root}: another process is making this tile set.",
